@@ -1,0 +1,29 @@
+"""The `pickllm` command."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from llm_routing_env.cli import agents, compare, demo, record, serve
+
+app = typer.Typer(
+    help="Route queries to LLMs with bandits: compare agents, watch a session, serve and record a pool.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("compare")(compare.compare)
+app.command("agents")(agents.agents)
+app.command("serve")(serve.serve)
+app.command("record")(record.record)
+
+
+def main() -> None:
+    """Run the command; what the user got wrong ends in one line on standard error and exit code 2."""
+    try:
+        app()
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"pickllm: {error}", style="red", markup=False, highlight=False)
+        sys.exit(2)

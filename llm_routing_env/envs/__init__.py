@@ -1,0 +1,6 @@
+"""The environments behind the registered ids."""
+
+from llm_routing_env.envs.pickllm import PickLLMEnv
+from llm_routing_env.envs.vector import PickLLMVectorEnv
+
+__all__ = ["PickLLMEnv", "PickLLMVectorEnv"]

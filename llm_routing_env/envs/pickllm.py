@@ -1,0 +1,257 @@
+"""The routing bandit as a Gymnasium environment: one query a step, one LLM an action."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from llm_routing_env.agents.base import RoutingTask
+from llm_routing_env.backends import Backend, ScoredBackend, TableBackend, make_backend
+from llm_routing_env.envs.problem import INFOS, NUMBERS, RoutingProblem, pool_name, session_context
+from llm_routing_env.envs.render import SessionPicture
+from llm_routing_env.errors import unknown_name
+from llm_routing_env.outcomes import Outcome, OutcomeTable
+from llm_routing_env.pool import load_pool
+from llm_routing_env.queries import Query
+
+Observation = NDArray[np.float32]
+
+
+class PickLLMEnv(gym.Env[Observation, np.int64]):
+    """Route a stream of queries to LLMs, and get accuracy, cost and latency back as one reward.
+
+    ## Description
+
+    A session (episode) is a stream of queries from one context. At each step the agent sees the next query, picks one
+    LLM of the pool, and the environment returns the weighted reward of that LLM's response: its accuracy, what it
+    cost and how long it took. With `backend="table"` (default) the outcome was recorded earlier from LLMs served by
+    vLLM; with `backend="vllm"` the LLM is asked during the step. It is a bandit: actions never change which queries
+    come, so use `gamma=0` with algorithms that bootstrap.
+
+    ## Action Space
+
+    `Discrete(n_llms)`: the index of the LLM in `env.unwrapped.task.llm_names`.
+
+    ## Observation Space
+
+    `Box(-1, 1, (size,), float32)`, of the query to route next:
+
+    | `observation` | size | meaning |
+    | --- | --- | --- |
+    | `"embedding"` | the encoder's (384 for nano) | L2-normalised sentence embedding |
+    | `"embedding32"` | 32 | its principal components, fitted on the train split |
+    | `"features"` | 12 | cheap features of the text, see `encoders.FEATURES` |
+    | `"context"` | contexts of the table | one-hot context |
+    | `"none"` | 1 | the constant 1 |
+
+    ## Rewards
+
+    With a = accuracy in [0, 1], c = cost / `cost_scale_usd`, l = latency in ms (at least 10):
+
+    - `"pickllm"`: (w_a a - w_c c) / (w_l log10(l) / t_scaling), the paper's form as two secondary sources give it;
+    - `"additive"`: w_a a - w_c c - w_l log10(l) / t_scaling.
+
+    A failed call gets the lower reward bound. In the ratio, w_l and t_scaling only rescale, and where the numerator
+    is negative (every wrong answer that costs something) a slower LLM scores better.
+
+    ## Starting State
+
+    `reset` draws the context (unless given), the order of its queries, and which recorded repeat each position uses:
+    all randomness of a session, from `self.np_random`, independent of the actions.
+
+    ## Episode End
+
+    1. Termination: never.
+    2. Truncation: after `max_episode_steps` (200 as registered), or when the context has no more queries.
+
+    ## Information
+
+    `reset` gives `query_id`, `context`, `prompt` of the query to route. `step` gives, of the query just routed:
+    `query_id, context, prompt, llm, response, error, accuracy, cost_usd, latency_s, prompt_tokens,
+    completion_tokens, reward_terms`, and `next_prompt`; where the table knows the pool's LLMs also `regret` (expected,
+    to the context's best LLM), `oracle_regret` (to the best LLM for this query), `optimal_action` (the context's best
+    LLM). With `info="numbers"` only the numbers, with `"none"` nothing.
+
+    ## Arguments
+
+    | name | default | meaning |
+    | --- | --- | --- |
+    | `table` | `"nano"` | shipped table's name, or a path to an outcome table |
+    | `backend` | `"table"` | `"table"`, `"vllm"` (HTTP endpoints), `"vllm-inprocess"`; a Backend object if constructed directly |
+    | `pool` | the table's | shipped pool's name or a TOML path, for live backends |
+    | `context` | `None` | one context a session, drawn at reset; a name; `"mixed"`: all interleaved |
+    | `split` | `"test"` | `"train"`, `"test"`, `"all"` |
+    | `observation` | `"embedding"` | see above |
+    | `reward` | `"pickllm"` | see above |
+    | `weights` | `(1, 0.5, 0.5)` | importance of accuracy, cost, latency |
+    | `scorer` | the table's | recorded score, or a scorer's name for live use |
+    | `info` | `"full"` | `"full"`, `"numbers"`, `"none"` |
+    | `t_scaling` | `1.0` | divides log10(latency) |
+    | `cost_scale_usd` | the table's | the cost that counts as 1: mean cost of the dearest LLM |
+    | `extra_terms` | `None` | weights of further measures in the table, subtracted like the cost |
+    | `render_mode` | `None` | `"ansi"`, `"rgb_array"`, `"human"` |
+
+    `reset(options={"context": "math"})` chooses the context of one session.
+
+    ## Vectorized environment
+
+    `gym.make_vec("PickLLM-v0", num_envs=1024)` gives `PickLLMVectorEnv`: the same sessions, one numpy step for all.
+
+    ## References
+
+    Sikeridis, Ramdass, Pareek: PickLLM: Context-Aware RL-Assisted Large Language Model Routing, arXiv 2412.12170.
+
+    ## Version History
+
+    v0: initial version. The table is part of the version: its sha256 is tested.
+    """
+
+    metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 4}
+
+    def __init__(
+        self,
+        table: str | Path | OutcomeTable = "nano",
+        backend: str | Backend = "table",
+        pool: str | Path | None = None,
+        context: str | None = None,
+        split: str = "test",
+        observation: str = "embedding",
+        reward: str = "pickllm",
+        weights: Sequence[float] = (1.0, 0.5, 0.5),
+        scorer: str | None = None,
+        info: str = "full",
+        t_scaling: float = 1.0,
+        cost_scale_usd: float | None = None,
+        extra_terms: Mapping[str, float] | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        """See the class for the arguments.
+
+        Raises:
+            ValueError: For an unknown name (with the known ones), weights that cannot be, or a malformed table.
+        """
+        if info not in INFOS:
+            raise unknown_name("info", info, INFOS)
+        live_pool = load_pool(pool or pool_name(table)) if pool or backend != "table" else None
+        self.problem = RoutingProblem(
+            table,
+            pool=live_pool if backend != "table" else None,
+            context=context,
+            split=split,
+            observation=observation,
+            reward=reward,
+            weights=weights,
+            scorer=scorer,
+            t_scaling=t_scaling,
+            cost_scale_usd=cost_scale_usd,
+            extra_terms=extra_terms,
+        )
+        if backend == "table" or live_pool is None:
+            self._backend: Backend = TableBackend(self.problem.table, self.problem.scorer)
+        else:
+            live = make_backend(backend, live_pool) if isinstance(backend, str) else backend
+            self._backend = ScoredBackend(live, self.problem.scorer)
+        self._recorded = backend == "table"
+        self._info = info
+        self.render_mode = render_mode
+        self.task: RoutingTask = self.problem.task
+        self.observation_space = self.problem.observation_space
+        self.action_space = spaces.Discrete(self.task.n_actions)
+        self._order = self._repeats = np.empty(0, dtype=np.int64)
+        self._position = 0
+        self._picture = SessionPicture(self.task.llm_names)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start a session; `options={"context": name}` chooses its context.
+
+        Raises:
+            ValueError: For an unknown option or context.
+        """
+        super().reset(seed=seed)
+        context = session_context(self.problem, options)
+        self._order, self._repeats = self.problem.draw_session(self.np_random, context)
+        self._position = 0
+        self._picture.clear()
+        query = self._query(0)
+        if self.render_mode == "human":
+            self._picture.show()
+        asked = {"query_id": query.query_id, "context": query.context, "prompt": query.prompt}
+        return self._observation(), asked if self._info == "full" else {}
+
+    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Route the current query to LLM `action`.
+
+        Raises:
+            ValueError: For an action that is no LLM's index.
+            RuntimeError: Before `reset`, or after the context's last query.
+        """
+        llm = int(action)
+        if not 0 <= llm < self.task.n_actions:
+            raise ValueError(f"action must be 0 to {self.task.n_actions - 1}, got {action!r}.")
+        if self._position >= len(self._order):
+            raise RuntimeError("The session has no query left: call reset() first.")
+        cell = (int(self._order[self._position]), llm, int(self._repeats[self._position]))
+        query = self._query(self._position)
+        outcome = self._backend.ask(query, llm, cell[2])
+        reward = self._reward(outcome, cell)
+        self._position += 1
+        info = self._describe(query, outcome, cell)
+        self._picture.add(query, llm, outcome, reward)
+        if self.render_mode == "human":
+            self._picture.show()
+        return self._observation(), reward, False, self._position >= len(self._order), info
+
+    def render(self) -> Any:
+        """Return the session so far as text ("ansi") or pixels ("rgb_array"); print it ("human")."""
+        if self.render_mode == "rgb_array":
+            return self._picture.pixels()
+        return self._picture.text() if self.render_mode == "ansi" else None
+
+    def expected_rewards(self, context: str | None = None) -> NDArray[np.float64]:
+        """Return each LLM's expected reward on the split, by the table; over all contexts for None."""
+        return self.problem.expected_rewards(context)
+
+    def close(self) -> None:
+        """Release the backend's connections; may be called twice."""
+        self._backend.close()
+
+    def _query(self, position: int) -> Query:
+        return self.problem.table.queries[int(self._order[position])]
+
+    def _observation(self) -> Observation:
+        """Return the next query's observation; after the last query, that query's again."""
+        position = min(self._position, len(self._order) - 1)
+        # Copy: since Gymnasium 1.4 the checker rejects observations that share memory.
+        return self.problem.observations[self._order[position]].copy()
+
+    def _reward(self, outcome: Outcome, cell: tuple[int, int, int]) -> float:
+        if self._recorded:
+            return float(self.problem.reward_table.rewards[cell])
+        low, high = self.problem.reward.bounds
+        if outcome.error is not None:
+            return low
+        return float(np.clip(self.problem.reward(outcome.accuracy, outcome.cost_usd, outcome.latency_s), low, high))
+
+    def _describe(self, query: Query, outcome: Outcome, cell: tuple[int, int, int]) -> dict[str, Any]:
+        if self._info == "none":
+            return {}
+        numbers = {key: getattr(outcome, key) for key in NUMBERS} | self.problem.regrets(cell[0], cell[1])
+        if self._info == "numbers":
+            return numbers
+        terms = self.problem.reward.terms(outcome.accuracy, outcome.cost_usd, outcome.latency_s)
+        return numbers | {
+            "query_id": query.query_id,
+            "context": query.context,
+            "prompt": query.prompt,
+            "llm": self.task.llm_names[cell[1]],
+            "response": outcome.response,
+            "error": outcome.error,
+            "reward_terms": {name: float(term) for name, term in terms.items()},
+            "next_prompt": self._query(min(self._position, len(self._order) - 1)).prompt,
+        }

@@ -1,0 +1,203 @@
+"""What the scalar and the vector environment share: the table, its rewards, and how a session is drawn."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from llm_routing_env.agents.base import RoutingTask
+from llm_routing_env.encoders import OBSERVATIONS, observations
+from llm_routing_env.errors import unknown_name
+from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.pool import Pool, shipped_pools
+from llm_routing_env.reward import make_reward
+from llm_routing_env.reward_table import RewardTable
+
+SPLITS = ("train", "test", "all")
+INFOS = ("full", "numbers", "none")
+NUMBERS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens")
+MIXED = "mixed"
+
+
+class RoutingProblem:
+    """A routing bandit: queries by context, every reward, the observations, and the rule that draws a session.
+
+    Attributes:
+        table: The outcome table.
+        reward: The reward function, with its bounds.
+        reward_table: Every reward of the table.
+        observations: Shape (queries, size).
+        contexts: The contexts that have queries in the split.
+        optimal_actions: For each query, its context's best LLM on the split.
+        context_best: For each query, the expected reward of that LLM.
+        context_means: For each query, each LLM's expected reward in its context, shape (queries, LLMs).
+    """
+
+    def __init__(
+        self,
+        table: str | Path | OutcomeTable = "nano",
+        *,
+        pool: Pool | None = None,
+        context: str | None = None,
+        split: str = "test",
+        observation: str = "embedding",
+        reward: str = "pickllm",
+        weights: Sequence[float] = (1.0, 0.5, 0.5),
+        scorer: str | None = None,
+        t_scaling: float = 1.0,
+        cost_scale_usd: float | None = None,
+        extra_terms: Mapping[str, float] | None = None,
+    ) -> None:
+        """Load and check everything; see `PickLLMEnv` for the arguments. `pool`: the live LLMs, if any."""
+        if split not in SPLITS:
+            raise unknown_name("split", split, SPLITS)
+        if observation not in OBSERVATIONS:
+            raise unknown_name("observation", observation, OBSERVATIONS)
+        self.table = table if isinstance(table, OutcomeTable) else load_table(table)
+        self.scorer = scorer or self.table.scorer
+        self.split = split
+        self.reward = make_reward(
+            self.table,
+            reward,
+            weights,
+            t_scaling=t_scaling,
+            cost_scale_usd=cost_scale_usd,
+            extra_terms=extra_terms,
+            deadline_s=pool.deadline_s if pool else 0.0,
+        )
+        self.pool = pool
+        # A live session may use a scorer that the table did not record; truths then follow the table's own.
+        recorded = self.scorer if not pool or self.scorer in self.table.scorers else self.table.scorer
+        self.reward_table = RewardTable(self.table, self.reward, recorded)
+        self.observations = _observations(self.table, observation)
+        self.contexts = tuple(name for name in self.table.contexts if len(self.table.select(name, split)))
+        self.context = self.check_context(context)
+        self._queries = {name: self.table.select(name, split) for name in self.contexts}
+        self._queries[MIXED] = self.table.select(None, split)
+        self._set_truth()
+
+    def _set_truth(self) -> None:
+        shape = (self.table.n_queries, self.table.n_llms)
+        self.context_means = np.full(shape, np.nan)
+        for name in self.contexts:
+            queries = self._queries[name]
+            self.context_means[queries] = self.reward_table.expected(queries)
+        self.optimal_actions = np.argmax(self.context_means, axis=1)
+        self.context_best = self.context_means.max(axis=1)
+        self.oracle = self.reward_table.query_means.max(axis=1)
+
+    def check_context(self, context: Any) -> str | None:
+        """Return `context` if it is one (or "mixed", or None), else raise ValueError."""
+        if context is not None and context != MIXED and context not in self.contexts:
+            raise unknown_name("context", context, (*self.contexts, MIXED))
+        return context
+
+    def draw_session(
+        self, rng: np.random.Generator, context: str | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Draw a session: its queries in order, and which repeat is used at each position.
+
+        Everything random about a session is drawn here, before any action, so that agents face identical draws.
+        """
+        if context is None:
+            context = self.contexts[rng.integers(len(self.contexts))]
+        order = rng.permutation(self._queries[context])
+        return order, rng.integers(self.table.n_repeats, size=len(order))
+
+    def expected_rewards(self, context: str | None = None) -> NDArray[np.float64]:
+        """Return each LLM's expected reward in a context ("mixed" or None: over all), shape (LLMs,)."""
+        return self.reward_table.expected(self._queries[self.check_context(context) or MIXED])
+
+    @property
+    def observation_space(self) -> spaces.Box:
+        """Each vector has length 1 at most, so every component lies in [-1, 1]."""
+        return spaces.Box(-1.0, 1.0, (self.observations.shape[1],), np.float32)
+
+    @property
+    def knows_truth(self) -> bool:
+        """Whether the LLMs are the table's, so that regrets are known."""
+        return self.pool is None or self.pool.llm_names == self.table.llm_names
+
+    def regrets(self, query: int, llm: int) -> dict[str, float | int]:
+        """Return regret, oracle_regret and optimal_action of sending a query to an LLM; empty if not known."""
+        if not self.knows_truth:
+            return {}
+        return {
+            "regret": float(self.context_best[query] - self.context_means[query, llm]),
+            "oracle_regret": float(self.oracle[query] - self.reward_table.query_means[query, llm]),
+            "optimal_action": int(self.optimal_actions[query]),
+        }
+
+    @property
+    def task(self) -> RoutingTask:
+        """What an agent may know before it starts; costs and quantiles are of the train split."""
+        train = self.table.select(None, "train")
+        if not len(train):
+            train = self.table.select(None, "all")
+        low, high = np.quantile(self.reward_table.rewards[train], [0.05, 0.95])
+        llm_names = self.pool.llm_names if self.pool else self.table.llm_names
+        return RoutingTask(
+            n_actions=len(llm_names),
+            observation_size=self.observations.shape[1],
+            llm_names=llm_names,
+            expected_cost_usd=self._expected_cost_usd(train),
+            reward_bounds=self.reward.bounds,
+            reward_quantiles=(float(low), float(high)),
+        )
+
+    def _expected_cost_usd(self, train: NDArray[np.int64]) -> tuple[float, ...]:
+        if self.knows_truth:
+            return tuple(np.nan_to_num(self.table.cost_usd[train].mean(axis=(0, 2))).tolist())
+        prompt, completion, seconds = (
+            float(values[train].mean())
+            for values in (
+                self.table.integers("prompt_tokens"),
+                self.table.integers("completion_tokens"),
+                self.table.latency_s,
+            )
+        )
+        llms = self.pool.llms if self.pool else ()
+        return tuple(llm.cost_usd(round(prompt), round(completion), seconds) for llm in llms)
+
+
+def session_context(problem: RoutingProblem, options: dict[str, Any] | None) -> str | None:
+    """Return the context that reset's options ask for, else the problem's own."""
+    unknown = set(options or {}) - {"context"}
+    if unknown:
+        raise unknown_name("reset option", min(unknown), ["context"])
+    return problem.check_context((options or {}).get("context", problem.context))
+
+
+def pool_name(table: str | Path | OutcomeTable) -> str:
+    """Return the name of the pool a table was recorded on.
+
+    Raises:
+        ValueError: If the table does not say, or the pool is not a shipped one.
+    """
+    metadata = (table if isinstance(table, OutcomeTable) else load_table(table)).metadata
+    name = metadata.get("pool", {}).get("name")
+    if name not in shipped_pools():
+        raise ValueError(f"The table was recorded on the pool {name!r}, which is not shipped: give pool=<its TOML file>.")
+    return str(name)
+
+
+def load_table(name_or_path: str | Path) -> OutcomeTable:
+    """Read an outcome table once per process and file version; its arrays are read-only."""
+    path = Path(name_or_path)
+    return _load_table(str(name_or_path), path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=4)
+def _load_table(name_or_path: str, modified_ns: int) -> OutcomeTable:
+    return OutcomeTable.read(name_or_path)
+
+
+@lru_cache(maxsize=8)
+def _observations(table: OutcomeTable, kind: str) -> NDArray[np.float32]:
+    vectors = np.clip(observations(table, kind), -1.0, 1.0)  # rounding may leave a length of 1 + 1e-7
+    vectors.flags.writeable = False
+    return vectors

@@ -1,0 +1,166 @@
+"""Compare agents on the same sessions, beside the references."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+
+from llm_routing_env.agents import agent_class, make_agent
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.vector import PickLLMVectorEnv
+from llm_routing_env.evaluation.metrics import intervals, per_session
+from llm_routing_env.evaluation.references import BEST_FIXED, ORACLE, References, choose_references
+from llm_routing_env.evaluation.sessions import SessionLog, reference_log, run_sessions
+from llm_routing_env.evaluation.statistics import Interval
+
+POOLED = "all"
+
+
+@dataclass
+class Comparison:
+    """Everything a comparison found.
+
+    Attributes:
+        problem: What was routed.
+        references: The policies that know the table.
+        seed: Of sessions, agents and intervals.
+        n_sessions: Per context.
+        logs: By agent or reference, then context.
+        metrics: By agent or reference, then context ("all": pooled, contexts weighted equally).
+        agents: Names of the agents, in order.
+        protocols: "online" or "pretrained", by agent.
+    """
+
+    problem: RoutingProblem
+    references: References
+    seed: int
+    n_sessions: int
+    logs: dict[str, dict[str, SessionLog]] = field(default_factory=dict)
+    metrics: dict[str, dict[str, dict[str, Interval]]] = field(default_factory=dict)
+    agents: list[str] = field(default_factory=list)
+    protocols: dict[str, str] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Return the result as one JSON-plain document."""
+        rows = [
+            {"agent": name, "protocol": self.protocols[name], "context": context, "metrics": metrics}
+            for name in self.agents
+            for context, metrics in self.metrics[name].items()
+        ]
+        references = {name: self.metrics[name] for name in self.references.actions}
+        return {
+            "table": {"name": str(self.problem.table.path), "sha256": self.problem.table.sha256},
+            "reward": self.problem.reward.form,
+            "weights": list(self.problem.reward.weights),
+            "scorer": self.problem.scorer,
+            "split": self.problem.split,
+            "seed": self.seed,
+            "sessions": self.n_sessions,
+            "best_fixed_llm": self.references.best_fixed,
+            "references": references,
+            "agents": rows,
+        }
+
+
+def compare(
+    agents: Sequence[str],
+    *,
+    n_sessions: int = 100,
+    length: int = 200,
+    seed: int = 0,
+    backend: str = "table",
+    pool: str | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    on_step: Callable[[str, str], None] = lambda agent, context: None,
+    **problem: Any,
+) -> Comparison:
+    """Run every agent on the same sessions of every context.
+
+    Args:
+        agents: Registered names, or "module:Class".
+        n_sessions: Sessions per context.
+        length: Queries per session (fewer where a context has fewer).
+        seed: Of the sessions (the same for every agent), the agents and the intervals.
+        backend: "table", or a live backend; sessions then run side by side, one call at a time.
+        pool: The live backend's pool.
+        parameters: Hyperparameters by agent.
+        on_step: Called after every step of every agent.
+        problem: Arguments of `PickLLMEnv`: table, context, split, reward, weights, scorer, ...
+
+    Raises:
+        ValueError: For unknown names, or arguments that cannot be.
+    """
+    for name, value in (("sessions", n_sessions), ("session length", length)):
+        if value < 1:
+            raise ValueError(f"{name} must be 1 or more, got {value}.")
+    classes = {name: agent_class(name) for name in agents}
+    truth = RoutingProblem(**problem | {"observation": "none"})
+    result = Comparison(truth, choose_references(truth), seed, n_sessions)
+    contexts = [truth.context] if truth.context is not None else list(truth.contexts)
+    seeds = {context: _session_seeds(seed, context, n_sessions) for context in contexts}
+    for name, actions in result.references.actions.items():
+        result.logs[name] = {
+            context: reference_log(truth, actions, seeds[context], context=context, length=length)
+            for context in contexts
+        }
+    for name, cls in classes.items():
+        options = problem | {"observation": cls.observation}
+        env = _vector_env(n_sessions, length, backend, pool, options)
+        task = env.get_wrapper_attr("task") if hasattr(env, "get_wrapper_attr") else env.task  # type: ignore[attr-defined]
+        result.agents.append(name)
+        result.protocols[name] = "online" if cls.feedback == "bandit" else "pretrained"
+        result.logs[name] = {}
+        for context in contexts:
+            agent_seed = zlib.crc32(f"{seed}/{name}/{context}".encode())
+            agent = make_agent(
+                name, task, n_sessions=n_sessions, seed=agent_seed, **(parameters or {}).get(name, {})
+            )
+            result.logs[name][context] = run_sessions(
+                env, agent, seeds[context], context=context, on_step=lambda n=name, c=context: on_step(n, c)
+            )
+        env.close()
+    _judge(result, contexts)
+    return result
+
+
+def _judge(result: Comparison, contexts: Sequence[str]) -> None:
+    rewards = {
+        name: {context: log.rewards.mean(axis=1) for context, log in result.logs[name].items()}
+        for name in (BEST_FIXED, ORACLE)
+    }
+    for name, logs in result.logs.items():
+        commits = any((log.commitments >= 0).any() for log in logs.values())
+        values = {
+            context: per_session(log, result.problem.expected_rewards(context), commits=commits)
+            for context, log in logs.items()
+        }
+        groups = {POOLED: values} | {context: {context: values[context]} for context in contexts}
+        result.metrics[name] = {
+            group: intervals(members, rewards[BEST_FIXED], rewards[ORACLE], result.seed)
+            for group, members in groups.items()
+        }
+
+
+def _session_seeds(seed: int, context: str, n_sessions: int) -> list[int]:
+    # Hashed, so that neighbouring seeds share no session and a context's sessions do not depend on the others.
+    source = np.random.SeedSequence([seed, zlib.crc32(context.encode())])
+    return [int(value) for value in source.generate_state(n_sessions)]
+
+
+def _vector_env(
+    n_sessions: int, length: int, backend: str, pool: str | None, options: dict[str, Any]
+) -> VectorEnv[Any, Any, Any]:
+    if backend == "table":
+        return PickLLMVectorEnv(n_sessions, length, autoreset_mode="DISABLED", info="numbers", **options)
+
+    def session() -> gym.Env[Any, Any]:
+        made: gym.Env[Any, Any] = gym.make(
+            "PickLLMLive-v0", max_episode_steps=length, backend=backend, pool=pool, info="numbers", **options
+        )
+        return made
+
+    return SyncVectorEnv([session] * n_sessions, autoreset_mode=AutoresetMode.DISABLED)

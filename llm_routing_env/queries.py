@@ -1,0 +1,115 @@
+"""Queries: what a user asks, in which context, and the references an answer is scored against."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import overload
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to an LLM.
+
+    Attributes:
+        query_id: Unique within its query set.
+        context: The topic it belongs to.
+        split: "train" (what pretrained routers may fit on) or "test".
+        prompt: The text sent to the LLM.
+        references: Right answers, the canonical one first.
+    """
+
+    query_id: str
+    context: str
+    split: str
+    prompt: str
+    references: tuple[str, ...]
+
+
+def split_of(query_id: str, *, train_share: float = 0.4) -> str:
+    """Return "train" or "test" by a hash of the id: stable across machines, orders and additions."""
+    fraction = int.from_bytes(hashlib.sha256(query_id.encode()).digest()[:8]) / 2**64
+    return "train" if fraction < train_share else "test"
+
+
+class QuerySet(Sequence[Query]):
+    """An ordered set of queries with unique ids."""
+
+    def __init__(self, queries: Iterable[Query]) -> None:
+        self._queries = tuple(queries)
+        seen: set[str] = set()
+        for number, query in enumerate(self._queries, start=1):
+            if query.query_id in seen:
+                raise ValueError(f"Query {number}: query_id {query.query_id!r} occurs twice; ids must be unique.")
+            if query.split not in SPLITS:
+                raise ValueError(f"Query {query.query_id!r}: split is {query.split!r}, expected one of {SPLITS}.")
+            seen.add(query.query_id)
+
+    @overload
+    def __getitem__(self, index: int) -> Query: ...
+    @overload
+    def __getitem__(self, index: slice) -> "QuerySet": ...
+    def __getitem__(self, index: int | slice) -> "Query | QuerySet":
+        return QuerySet(self._queries[index]) if isinstance(index, slice) else self._queries[index]
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    def __iter__(self) -> Iterator[Query]:
+        return iter(self._queries)
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """The contexts that occur, sorted."""
+        return tuple(sorted({query.context for query in self._queries}))
+
+    @property
+    def sha256(self) -> str:
+        """Hash of every query's content, in order."""
+        digest = hashlib.sha256()
+        for query in self._queries:
+            digest.update(_to_json(query).encode())
+        return digest.hexdigest()
+
+    @classmethod
+    def read(cls, path: str | Path) -> "QuerySet":
+        """Read JSON lines with the keys query_id, context, split, prompt, references.
+
+        `split` may be missing: it is then assigned by a hash of the id.
+
+        Raises:
+            ValueError: Names the file, the line and what was expected.
+        """
+        with open(path, encoding="utf-8") as lines:
+            return cls(_from_json(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
+
+    def write(self, path: str | Path) -> None:
+        """Write the queries as JSON lines."""
+        with open(path, "w", encoding="utf-8") as lines:
+            lines.writelines(_to_json(query) + "\n" for query in self._queries)
+
+
+def _to_json(query: Query) -> str:
+    return json.dumps(asdict(query), ensure_ascii=False)
+
+
+def _from_json(line: str, where: str) -> Query:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}: expected one JSON object per line, got {line[:60]!r} ({error}).") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{where}: expected a JSON object, got {type(record).__name__}.")
+    record.setdefault("split", split_of(str(record.get("query_id"))))
+    for key in ("query_id", "context", "split", "prompt"):
+        if not isinstance(record.get(key), str):
+            raise ValueError(f"{where}: key {key!r} must be a string, got {record.get(key)!r}.")
+    references = record.get("references")
+    if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
+        raise ValueError(f"{where}: key 'references' must be a non-empty list of strings, got {references!r}.")
+    return Query(
+        record["query_id"], record["context"], record["split"], record["prompt"], tuple(references)
+    )

@@ -1,0 +1,69 @@
+"""Small outcome tables with known values, for tests."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm_routing_env.encoders import embeddings_path, write_embeddings
+from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.queries import Query, QuerySet
+
+
+def records(
+    queries: QuerySet, llms: Sequence[str], accuracy: Any, cost_usd: Any, latency_s: Any
+) -> list[dict[str, Any]]:
+    """Return one record per cell; the arrays are of shape (queries, LLMs, repeats) or broadcast to it."""
+    shape = (len(queries), len(llms), np.broadcast_shapes(*(np.shape(a) for a in (accuracy, cost_usd, latency_s)))[-1])
+    grids = [np.broadcast_to(values, shape) for values in (accuracy, cost_usd, latency_s)]
+    return [
+        {
+            "query_id": queries[cell[0]].query_id,
+            "llm": llms[cell[1]],
+            "repeat": cell[2],
+            "response": f"answer {cell[1]}",
+            "error": None,
+            "prompt_tokens": 10,
+            "completion_tokens": 5,
+            "cost_usd": float(grids[1][cell]),
+            "latency_s": float(grids[2][cell]),
+            "accuracy_exact_match": float(grids[0][cell]),
+        }
+        for cell in np.ndindex(shape)
+    ]
+
+
+def queries(per_context: int = 30, contexts: Sequence[str] = ("art", "biology", "chess")) -> QuerySet:
+    """Return queries of which every third is of the train split."""
+    return QuerySet(
+        Query(f"{context}-{i}", context, "test" if i % 3 else "train", f"{context} question {i}?", (f"answer {i}",))
+        for context in contexts
+        for i in range(per_context)
+    )
+
+
+def random_table(seed: int = 0, per_context: int = 30, n_llms: int = 4, n_repeats: int = 3) -> OutcomeTable:
+    """Return a table of random outcomes."""
+    rng = np.random.default_rng(seed)
+    asked = queries(per_context)
+    shape = (len(asked), n_llms, n_repeats)
+    rows = records(
+        asked,
+        [f"llm-{i}" for i in range(n_llms)],
+        rng.integers(0, 2, shape),
+        rng.uniform(1e-6, 1e-4, shape),
+        rng.uniform(0.005, 0.3, shape),
+    )
+    return OutcomeTable.from_records(asked, [f"llm-{i}" for i in range(n_llms)], rows, {"pool": {"name": "random"}})
+
+
+def write_random_table(folder: Path, seed: int = 0, **sizes: int) -> Path:
+    """Write a random table with random embeddings and return its path."""
+    table = random_table(seed, **sizes)
+    path = folder / "random.parquet"
+    table.write(path)
+    embeddings = np.random.default_rng(seed).normal(size=(table.n_queries, 40)).astype(np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    write_embeddings(embeddings_path(path), table.queries, embeddings, "random")
+    return path
