@@ -110,6 +110,4 @@ def _from_json(line: str, where: str) -> Query:
     references = record.get("references")
     if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
         raise ValueError(f"{where}: key 'references' must be a non-empty list of strings, got {references!r}.")
-    return Query(
-        record["query_id"], record["context"], record["split"], record["prompt"], tuple(references)
-    )
+    return Query(record["query_id"], record["context"], record["split"], record["prompt"], tuple(references))

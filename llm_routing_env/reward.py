@@ -63,9 +63,7 @@ class Reward:
             return gain - terms["latency"]
         return gain / terms["latency"] if self.weights[2] else gain
 
-    def __call__(
-        self, accuracy: Any, cost_usd: Any, latency_s: Any, measures: Mapping[str, Any] | None = None
-    ) -> Any:
+    def __call__(self, accuracy: Any, cost_usd: Any, latency_s: Any, measures: Mapping[str, Any] | None = None) -> Any:
         """Return the reward of outcomes: accuracy in [0, 1], cost in US dollars, latency in seconds."""
         return self.combine(self.terms(accuracy, cost_usd, latency_s), measures)
 
@@ -108,7 +106,12 @@ def make_reward(
     if form not in FORMS:
         raise unknown_name("reward", form, FORMS)
     checked = _check_weights(weights)
-    for name, weight, values in (("cost", checked[1], table.cost_usd), ("latency", checked[2], table.latency_s)):
+    if form == "pickllm" and not any(checked[:2]) and not extra_terms:
+        raise ValueError("With a weight on latency alone the ratio is always 0: use reward='additive'.")
+    for name, weight, values in (
+        ("cost", checked[1], table.cost_usd),
+        ("latency", checked[2], table.latency_s),
+    ):
         if weight and np.isnan(values).any():
             raise ValueError(f"The reward weighs {name} ({weight}), but the table {table.path} records none.")
     for name, weight in (extra_terms or {}).items():

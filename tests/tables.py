@@ -15,7 +15,11 @@ def records(
     queries: QuerySet, llms: Sequence[str], accuracy: Any, cost_usd: Any, latency_s: Any
 ) -> list[dict[str, Any]]:
     """Return one record per cell; the arrays are of shape (queries, LLMs, repeats) or broadcast to it."""
-    shape = (len(queries), len(llms), np.broadcast_shapes(*(np.shape(a) for a in (accuracy, cost_usd, latency_s)))[-1])
+    shape = (
+        len(queries),
+        len(llms),
+        np.broadcast_shapes(*(np.shape(a) for a in (accuracy, cost_usd, latency_s)))[-1],
+    )
     grids = [np.broadcast_to(values, shape) for values in (accuracy, cost_usd, latency_s)]
     return [
         {
@@ -37,7 +41,13 @@ def records(
 def queries(per_context: int = 30, contexts: Sequence[str] = ("art", "biology", "chess")) -> QuerySet:
     """Return queries of which every third is of the train split."""
     return QuerySet(
-        Query(f"{context}-{i}", context, "test" if i % 3 else "train", f"{context} question {i}?", (f"answer {i}",))
+        Query(
+            f"{context}-{i}",
+            context,
+            "test" if i % 3 else "train",
+            f"{context} question {i}?",
+            (f"answer {i}",),
+        )
         for context in contexts
         for i in range(per_context)
     )

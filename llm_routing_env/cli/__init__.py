@@ -18,6 +18,7 @@ app.command("compare")(compare.compare)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)
+app.command("embed")(record.embed)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from llm_routing_env.cli import options
-from llm_routing_env.evaluation import compare as comparison
+from llm_routing_env.evaluation import comparison
 from llm_routing_env.evaluation.metrics import METRICS
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
 
@@ -22,7 +22,9 @@ Metrics = dict[str, dict[str, float | None]]
 
 
 def compare(
-    agents: Annotated[str, typer.Option(help="Agents, separated by commas; module:Class for your own.")] = DEFAULT_AGENTS,
+    agents: Annotated[
+        str, typer.Option(help="Agents, separated by commas; module:Class for your own.")
+    ] = DEFAULT_AGENTS,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
     length: Annotated[int, typer.Option(help="Queries per session.")] = 200,
     table: options.Table = "nano",
@@ -78,7 +80,9 @@ def _progress(console: Console, n_agents: int, length: int) -> Iterator[Any]:
 
 def _print(console: Console, document: dict[str, Any]) -> None:
     references = document["references"]
-    fixed, by_context, oracle = (references[name]["all"]["reward"]["mean"] for name in (BEST_FIXED, CONTEXT_BEST, ORACLE))
+    fixed, by_context, oracle = (
+        references[name]["all"]["reward"]["mean"] for name in (BEST_FIXED, CONTEXT_BEST, ORACLE)
+    )
     console.print(
         f"\n{document['sessions']} sessions per context, {document['split']} split, reward {document['reward']!r}, "
         f"weights {document['weights']}, seed {document['seed']}"
@@ -92,7 +96,17 @@ def _print(console: Console, document: dict[str, Any]) -> None:
             f"Knowing the context closes {(by_context - fixed) / (oracle - fixed):.0%} of the gap to the oracle."
         )
     table = Table(title="Means with 95 % intervals; contexts weighted equally")
-    for column in ("", "reward", "accuracy", "cost/session", "latency", "regret", "commits after", "to the best", "gap closed"):
+    for column in (
+        "",
+        "reward",
+        "accuracy",
+        "cost/session",
+        "latency",
+        "regret",
+        "commits after",
+        "to the best",
+        "gap closed",
+    ):
         table.add_column(column, justify="left" if column == "" else "right", no_wrap=column == "")
     for row in document["agents"]:
         if row["context"] == "all":

@@ -51,7 +51,7 @@ def demo(
         action = learner.select_action(observation)
         following, step_reward, terminated, truncated, info = env.step(action)
         outcome = {key: info[key] for key in ("accuracy", "cost_usd", "latency_s")}
-        learner.update(observation, action, step_reward, outcome=outcome)
+        learner.update(observation, action, float(step_reward), outcome=outcome)
         observation, ended = following, terminated or truncated
         total, cost_usd = total + float(step_reward), cost_usd + info["cost_usd"]
         console.print(_line(info, float(step_reward)), highlight=False, soft_wrap=True)

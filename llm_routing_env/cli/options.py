@@ -37,7 +37,9 @@ def parse_parameters(texts: list[str] | None, agents: list[str]) -> dict[str, di
         if not (equals and dot and agent and name):
             raise ValueError(f"--param must look like agent.name=value, got {text!r}.")
         if agent not in agents:
-            raise ValueError(f"--param {text!r} is for the agent {agent!r}, which is not compared: {', '.join(agents)}.")
+            raise ValueError(
+                f"--param {text!r} is for the agent {agent!r}, which is not compared: {', '.join(agents)}."
+            )
         try:
             parameters.setdefault(agent, {})[name] = json.loads(value)
         except json.JSONDecodeError:

@@ -47,9 +47,7 @@ class CellReader:
         """Return the cell numbers."""
         return (queries * self._n_llms + llms) * self._n_repeats + repeats
 
-    def info(
-        self, cells: Ints, queries: Ints, llms: Ints, next_queries: Ints, mask: Mask | None = None
-    ) -> Infos:
+    def info(self, cells: Ints, queries: Ints, llms: Ints, next_queries: Ints, mask: Mask | None = None) -> Infos:
         """Return the info of a step: every key with its mask, as Gymnasium's vector environments give it.
 
         Args:
@@ -59,7 +57,8 @@ class CellReader:
             next_queries: The queries that the observation is of.
             mask: Sessions the info is of; None: all.
         """
-        if self._info == "none":
+        mask = np.ones(len(cells), dtype=bool) if mask is None else mask
+        if self._info == "none" or not mask.any():
             return {}
         routed = queries * self._n_llms + llms
         infos: Infos = {name: values.take(cells) for name, values in self._numbers.items()}
@@ -68,7 +67,6 @@ class CellReader:
         infos["optimal_action"] = self._problem.optimal_actions.take(queries)
         if self._info == "full":
             infos |= self._texts(cells, queries, llms, next_queries)
-        mask = np.ones(len(cells), dtype=bool) if mask is None else mask
         return _masked(infos, mask)
 
     def asked(self, queries: Ints, mask: Mask) -> Infos:
@@ -135,6 +133,7 @@ def _masked(infos: Infos, mask: Mask) -> Infos:
         elif mask.all():
             result[key] = value
         else:
-            result[key] = np.where(mask, value, None if value.dtype == object else value.dtype.type(0))
+            neutral: Any = None if value.dtype == object else value.dtype.type(0)
+            result[key] = np.where(mask, value, neutral)
         result[f"_{key}"] = mask.copy()
     return result

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -10,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.base import RoutingTask
-from llm_routing_env.backends import Backend, ScoredBackend, TableBackend, make_backend
+from llm_routing_env.backends import BACKENDS, Backend, ScoredBackend, TableBackend, make_backend
 from llm_routing_env.envs.problem import INFOS, NUMBERS, RoutingProblem, pool_name, session_context
 from llm_routing_env.envs.render import SessionPicture
 from llm_routing_env.errors import unknown_name
@@ -81,7 +81,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | name | default | meaning |
     | --- | --- | --- |
     | `table` | `"nano"` | shipped table's name, or a path to an outcome table |
-    | `backend` | `"table"` | `"table"`, `"vllm"` (HTTP endpoints), `"vllm-inprocess"`; a Backend object if constructed directly |
+    | `backend` | `"table"` | `"table"`, `"vllm"` (HTTP), `"vllm-inprocess"`; a Backend if constructed directly |
     | `pool` | the table's | shipped pool's name or a TOML path, for live backends |
     | `context` | `None` | one context a session, drawn at reset; a name; `"mixed"`: all interleaved |
     | `split` | `"test"` | `"train"`, `"test"`, `"all"` |
@@ -110,7 +110,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     v0: initial version. The table is part of the version: its sha256 is tested.
     """
 
-    metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 4}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 4}
 
     def __init__(
         self,
@@ -136,10 +136,13 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         """
         if info not in INFOS:
             raise unknown_name("info", info, INFOS)
-        live_pool = load_pool(pool or pool_name(table)) if pool or backend != "table" else None
+        if isinstance(backend, str) and backend not in BACKENDS:
+            raise unknown_name("backend", backend, BACKENDS)
+        by_name = isinstance(backend, str) and backend != "table"
+        live_pool = load_pool(pool or pool_name(table)) if by_name else None
         self.problem = RoutingProblem(
             table,
-            pool=live_pool if backend != "table" else None,
+            pool=live_pool,
             context=context,
             split=split,
             observation=observation,
@@ -150,16 +153,19 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
             cost_scale_usd=cost_scale_usd,
             extra_terms=extra_terms,
         )
-        if backend == "table" or live_pool is None:
-            self._backend: Backend = TableBackend(self.problem.table, self.problem.scorer)
-        else:
-            live = make_backend(backend, live_pool) if isinstance(backend, str) else backend
-            self._backend = ScoredBackend(live, self.problem.scorer)
+        self.task: RoutingTask = self.problem.task
         self._recorded = backend == "table"
+        self._backend: Backend
+        if self._recorded:
+            self._backend = TableBackend(self.problem.table, self.problem.scorer)
+        else:
+            live = make_backend(backend, live_pool) if isinstance(backend, str) and live_pool else backend
+            self._backend = ScoredBackend(live, self.problem.scorer)
+            if self._backend.llm_names != self.task.llm_names:
+                raise ValueError(f"The backend has the LLMs {self._backend.llm_names}, expected {self.task.llm_names}.")
         self._info = info
         self.render_mode = render_mode
-        self.task: RoutingTask = self.problem.task
-        self.observation_space = self.problem.observation_space
+        self.observation_space: spaces.Box = self.problem.observation_space  # type: ignore[assignment]
         self.action_space = spaces.Discrete(self.task.n_actions)
         self._order = self._repeats = np.empty(0, dtype=np.int64)
         self._position = 0
@@ -228,7 +234,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         """Return the next query's observation; after the last query, that query's again."""
         position = min(self._position, len(self._order) - 1)
         # Copy: since Gymnasium 1.4 the checker rejects observations that share memory.
-        return self.problem.observations[self._order[position]].copy()
+        observation: Observation = self.problem.observations[self._order[position]].copy()
+        return observation
 
     def _reward(self, outcome: Outcome, cell: tuple[int, int, int]) -> float:
         if self._recorded:

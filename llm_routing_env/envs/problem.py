@@ -90,7 +90,7 @@ class RoutingProblem:
         self.context_best = self.context_means.max(axis=1)
         self.oracle = self.reward_table.query_means.max(axis=1)
 
-    def check_context(self, context: Any) -> str | None:
+    def check_context(self, context: str | None) -> str | None:
         """Return `context` if it is one (or "mixed", or None), else raise ValueError."""
         if context is not None and context != MIXED and context not in self.contexts:
             raise unknown_name("context", context, (*self.contexts, MIXED))
@@ -181,7 +181,9 @@ def pool_name(table: str | Path | OutcomeTable) -> str:
     metadata = (table if isinstance(table, OutcomeTable) else load_table(table)).metadata
     name = metadata.get("pool", {}).get("name")
     if name not in shipped_pools():
-        raise ValueError(f"The table was recorded on the pool {name!r}, which is not shipped: give pool=<its TOML file>.")
+        raise ValueError(
+            f"The table was recorded on the pool {name!r}, which is not shipped: give pool=<its TOML file>."
+        )
     return str(name)
 
 

@@ -64,6 +64,7 @@ class PickLLMVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
                 raise ValueError(f"{name} must be 1 or more, got {value}.")
         if info not in INFOS:
             raise unknown_name("info", info, INFOS)
+        self._autoreset = _autoreset_mode(autoreset_mode)
         self.problem = RoutingProblem(
             table,
             context=context,
@@ -82,7 +83,6 @@ class PickLLMVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         self.single_action_space = Discrete(self.task.n_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._autoreset = _autoreset_mode(autoreset_mode)
         self.metadata = {"autoreset_mode": self._autoreset, "render_modes": []}
         self._cells = CellReader(self.problem, info)
         self._rngs: list[np.random.Generator] = []
@@ -149,7 +149,8 @@ class PickLLMVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         return self._queries[self._positions, self._rows], self._repeats[self._positions, self._rows]
 
     def _next_queries(self) -> NDArray[np.int64]:
-        return self._queries[self._positions, self._rows]
+        following: NDArray[np.int64] = self._queries[self._positions, self._rows]
+        return following
 
     def _observations(self) -> Observations:
         first = self._positions[0]
@@ -220,7 +221,9 @@ class PickLLMVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
     def _checked_mask(self, mask: Any) -> NDArray[np.bool_]:
         checked = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
         if checked.shape != (self.num_envs,) or checked.dtype != np.bool_ or not checked.any():
-            raise ValueError(f"options['reset_mask'] must be {self.num_envs} booleans, at least one True, got {mask!r}.")
+            raise ValueError(
+                f"options['reset_mask'] must be {self.num_envs} booleans, at least one True, got {mask!r}."
+            )
         return checked
 
     def _checked_actions(self, actions: Any) -> NDArray[np.int64]:

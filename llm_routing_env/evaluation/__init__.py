@@ -1,6 +1,6 @@
 """Run agents over sessions, and judge them beside what could be had."""
 
-from llm_routing_env.evaluation.compare import Comparison, compare
+from llm_routing_env.evaluation.comparison import Comparison, compare
 from llm_routing_env.evaluation.references import References, choose_references
 from llm_routing_env.evaluation.sessions import SessionLog, run_sessions
 

@@ -60,9 +60,7 @@ def intervals(
         oracle: Per context, the oracle's.
         seed: Of the bootstrap.
     """
-    result = {
-        name: mean_interval([metrics[name] for metrics in values.values()], _rng(seed, name)) for name in METRICS
-    }
+    result = {name: mean_interval([metrics[name] for metrics in values.values()], _rng(seed, name)) for name in METRICS}
     paired = [np.stack([values[c]["reward"], fixed[c], oracle[c]], axis=1) for c in values]
     gap = float(np.mean([rows[:, 2].mean() - rows[:, 1].mean() for rows in paired]))
     closed: Interval = {"mean": None, "low": None, "high": None}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from llm_routing_env.evaluation.compare import POOLED, Comparison
+from llm_routing_env.evaluation.comparison import POOLED, Comparison
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.evaluation.sessions import SessionLog
 
@@ -91,7 +91,12 @@ def cost_accuracy(result: Comparison) -> Any:
                 elinewidth=1,
             )
             axis.annotate(
-                name, (cost["mean"], accuracy["mean"]), xytext=(6, 4), textcoords="offset points", fontsize=8, color=INK
+                name,
+                (cost["mean"], accuracy["mean"]),
+                xytext=(6, 4),
+                textcoords="offset points",
+                fontsize=8,
+                color=INK,
             )
     axis.set(xscale="log", xlabel="cost of a session (US dollars, log scale)", ylabel="accuracy")
     axis.margins(x=0.18, y=0.1)
@@ -119,6 +124,9 @@ def _regret_band(logs: Sequence[SessionLog]) -> tuple[Any, Any, Any]:
     curves = [log.measures["regret"][:, :length].cumsum(axis=1) for log in logs]
     mean = np.mean([curve.mean(axis=0) for curve in curves], axis=0)
     # Normal interval of the stratified mean: a bootstrap of every step would look the same.
-    variance = np.sum([curve.var(axis=0, ddof=1) / len(curve) if len(curve) > 1 else 0 * curve[0] for curve in curves], axis=0)
+    variance = np.sum(
+        [curve.var(axis=0, ddof=1) / len(curve) if len(curve) > 1 else 0 * curve[0] for curve in curves],
+        axis=0,
+    )
     half = 1.96 * np.sqrt(variance) / len(curves)
     return mean, mean - half, mean + half

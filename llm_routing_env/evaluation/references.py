@@ -50,7 +50,8 @@ def choose_references(problem: RoutingProblem) -> References:
 
 def _halves(problem: RoutingProblem) -> NDArray[np.bool_]:
     """Split the queries in two: by the table's split, or alternating where it has only one."""
-    is_train = problem.table.is_train
+    is_train: NDArray[np.bool_] = problem.table.is_train
     if is_train.any() and not is_train.all():
         return is_train
-    return np.arange(len(is_train)) % 2 == 0
+    alternating: NDArray[np.bool_] = np.arange(len(is_train)) % 2 == 0
+    return alternating

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from gymnasium.utils import seeding
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import SyncVectorEnv
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.vector import PickLLMVectorEnv
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,7 +41,7 @@ class SessionLog:
 
 
 def run_sessions(
-    env: VectorEnv[Any, Any, Any],
+    env: SyncVectorEnv | PickLLMVectorEnv,
     agent: Agent,
     seeds: Sequence[int],
     *,

@@ -3,11 +3,12 @@
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from llm_routing_env.agents import agent_class, make_agent
 from llm_routing_env.envs.problem import RoutingProblem
@@ -108,23 +109,33 @@ def compare(
             for context in contexts
         }
     for name, cls in classes.items():
-        options = problem | {"observation": cls.observation}
-        env = _vector_env(n_sessions, length, backend, pool, options)
-        task = env.get_wrapper_attr("task") if hasattr(env, "get_wrapper_attr") else env.task  # type: ignore[attr-defined]
         result.agents.append(name)
         result.protocols[name] = "online" if cls.feedback == "bandit" else "pretrained"
-        result.logs[name] = {}
-        for context in contexts:
-            agent_seed = zlib.crc32(f"{seed}/{name}/{context}".encode())
-            agent = make_agent(
-                name, task, n_sessions=n_sessions, seed=agent_seed, **(parameters or {}).get(name, {})
-            )
-            result.logs[name][context] = run_sessions(
-                env, agent, seeds[context], context=context, on_step=lambda n=name, c=context: on_step(n, c)
-            )
+        env = _vector_env(n_sessions, length, backend, pool, problem | {"observation": cls.observation})
+        options = (parameters or {}).get(name, {})
+        result.logs[name] = {
+            context: _run(name, env, seed, seeds[context], context, options, partial(on_step, name, context))
+            for context in contexts
+        }
         env.close()
     _judge(result, contexts)
     return result
+
+
+def _run(
+    name: str,
+    env: SyncVectorEnv | PickLLMVectorEnv,
+    seed: int,
+    session_seeds: Sequence[int],
+    context: str,
+    hyperparameters: Mapping[str, Any],
+    on_step: Callable[[], None],
+) -> SessionLog:
+    task = env.envs[0].get_wrapper_attr("task") if isinstance(env, SyncVectorEnv) else env.task
+    # Hashed from the names, so that an agent's draws do not depend on which others are compared.
+    agent_seed = zlib.crc32(f"{seed}/{name}/{context}".encode())
+    agent = make_agent(name, task, n_sessions=env.num_envs, seed=agent_seed, **hyperparameters)
+    return run_sessions(env, agent, session_seeds, context=context, on_step=on_step)
 
 
 def _judge(result: Comparison, contexts: Sequence[str]) -> None:
@@ -153,7 +164,7 @@ def _session_seeds(seed: int, context: str, n_sessions: int) -> list[int]:
 
 def _vector_env(
     n_sessions: int, length: int, backend: str, pool: str | None, options: dict[str, Any]
-) -> VectorEnv[Any, Any, Any]:
+) -> SyncVectorEnv | PickLLMVectorEnv:
     if backend == "table":
         return PickLLMVectorEnv(n_sessions, length, autoreset_mode="DISABLED", info="numbers", **options)
 

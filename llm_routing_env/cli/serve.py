@@ -1,0 +1,21 @@
+"""`pickllm serve`: start a pool's vLLM servers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm_routing_env.cli import options
+from llm_routing_env.pool import load_pool
+
+
+def serve(
+    pool: Annotated[str, typer.Argument(help="Shipped pool's name (nano), or a pool's TOML file.")],
+    timeout_s: Annotated[float, typer.Option(help="Seconds until all servers must be healthy.")] = 900.0,
+    log_dir: Annotated[Path | None, typer.Option(help="Folder for the servers' logs.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Start one vLLM server per LLM, wait until all are ready, print the endpoints, stop them on Ctrl-C."""
+    from llm_routing_env.serving_display import run_until_signal
+
+    raise typer.Exit(run_until_signal(load_pool(pool), timeout_s=timeout_s, log_dir=log_dir, as_json=as_json))

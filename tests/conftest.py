@@ -1,0 +1,44 @@
+"""Fixtures of the whole suite: a state directory per test, and the nano pool live, once per run."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llm_routing_env.endpoints import STATE_DIR_VARIABLE
+from llm_routing_env.pool import DATA, Pool, load_pool
+from llm_routing_env.queries import QuerySet
+
+
+@pytest.fixture(autouse=True)
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep a test away from the user's own servers."""
+    folder = tmp_path / "state"
+    monkeypatch.setenv(STATE_DIR_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def nano_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """Return the nano pool, served by vLLM until the run ends, its LLMs with their base URLs."""
+    from llm_routing_env.serving import serve
+
+    pool = load_pool("nano")
+    with serve(pool, state_dir=tmp_path_factory.mktemp("serving"), timeout_s=540.0) as urls:
+        yield replace(pool, llms=tuple(replace(llm, base_url=urls[llm.name]) for llm in pool.llms))
+
+
+@pytest.fixture(scope="session")
+def nano_inprocess() -> Pool:
+    """Return the nano pool; its engines start with the first query and are shared by the whole run."""
+    return load_pool("nano")
+
+
+@pytest.fixture(scope="session")
+def nano_queries() -> QuerySet:
+    """Return two queries of each of the nano pool's contexts."""
+    queries = QuerySet.read(DATA / "nano" / "queries.jsonl")
+    return QuerySet(
+        query for context in queries.contexts for query in [query for query in queries if query.context == context][:2]
+    )

@@ -1,0 +1,167 @@
+"""The vector environment equals scalar environments, session by session."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tables import random_table, write_random_table
+
+from llm_routing_env.envs import PickLLMEnv, PickLLMVectorEnv
+
+N = 3
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_random_table(tmp_path_factory.mktemp("tables"), per_context=9))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 2**31),
+    context=st.sampled_from([None, "art", "mixed"]),
+    split=st.sampled_from(["train", "test", "all"]),
+    observation=st.sampled_from(["embedding", "embedding32", "features", "context", "none"]),
+    reward=st.sampled_from(["pickllm", "additive"]),
+    info=st.sampled_from(["full", "numbers", "none"]),
+    mode=st.sampled_from(["SAME_STEP", "NEXT_STEP", "DISABLED"]),
+    length=st.integers(1, 8),
+)
+def test_a_vector_equals_gymnasiums_own_vector_of_scalar_environments(
+    table: str,
+    seed: int,
+    context: str | None,
+    split: str,
+    observation: str,
+    reward: str,
+    info: str,
+    mode: str,
+    length: int,
+):
+    arguments: dict[str, Any] = {
+        "table": table,
+        "context": context,
+        "split": split,
+        "observation": observation,
+        "reward": reward,
+        "info": info,
+    }
+    ours = PickLLMVectorEnv(N, length, mode, **arguments)
+    theirs = SyncVectorEnv(
+        [lambda: gym.make("PickLLM-v0", max_episode_steps=length, **arguments)] * N, autoreset_mode=AutoresetMode[mode]
+    )
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
+    assert_equal(ours.reset(seed=seed), theirs.reset(seed=seed))
+    rng = np.random.default_rng(seed)
+    for _ in range(3 * length):
+        actions = rng.integers(4, size=N)
+        step, expected = ours.step(actions), theirs.step(actions)
+        assert_equal(step, expected)
+        ended = step[2] | step[3]
+        if mode == "DISABLED" and ended.any():
+            options = {"reset_mask": ended}
+            assert_equal(ours.reset(options=dict(options)), theirs.reset(options=dict(options)))
+
+
+def assert_equal(ours: Any, theirs: Any) -> None:
+    """Compare nested tuples and dicts of arrays; in infos, values whose mask is False do not count."""
+    if isinstance(ours, dict):
+        assert set(ours) == set(theirs)
+        for key, value in ours.items():
+            mask = ours.get(f"_{key}")
+            if mask is not None and not isinstance(value, dict):
+                value, other = value[mask], theirs[key][mask]
+            else:
+                other = theirs[key]
+            assert_equal(value, other)
+    elif isinstance(ours, tuple):
+        for a, b in zip(ours, theirs, strict=True):
+            assert_equal(a, b)
+    elif ours.dtype == object:
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_equal(a, b)
+    else:
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+
+
+def test_make_vec_uses_it_and_truncates_at_the_registered_length():
+    env = gym.make_vec("PickLLM-v0", num_envs=2, observation="none", context="math")
+    assert isinstance(env, PickLLMVectorEnv)
+    env.reset(seed=0)
+    ends = [env.step(np.zeros(2, dtype=int))[3].all() for _ in range(200)]
+    assert ends == [False] * 199 + [True]
+
+
+def test_queries_and_repeats_are_drawn_evenly():
+    table = random_table(per_context=6, n_repeats=3)  # four test queries a context
+    env = PickLLMVectorEnv(3_000, 1, "DISABLED", table, observation="none", context="art", info="full")
+    env.reset(seed=0)
+    info = env.step(np.zeros(3_000, dtype=int))[4]
+    ids, counts = np.unique(info["query_id"], return_counts=True)
+    assert len(ids) == 4
+    assert np.all(np.abs(counts - 750) < 4.5 * np.sqrt(750 * 0.75))
+    latencies, counts = np.unique(info["latency_s"], return_counts=True)
+    assert len(latencies) == 12  # four queries, three repeats
+    assert np.all(np.abs(counts - 250) < 4.5 * np.sqrt(250))
+
+
+def test_session_i_has_seed_s_plus_i():
+    table = random_table()
+    vector = PickLLMVectorEnv(5, 4, table=table, observation="none")
+    vector.reset(seed=10)
+    rewards = vector.step(np.arange(5) % 4)[1]
+    for i in range(5):
+        env = PickLLMEnv(table, observation="none")
+        env.reset(seed=10 + i)
+        assert env.step(i % 4)[1] == rewards[i]
+
+
+def test_contexts_may_differ_between_sessions():
+    env = PickLLMVectorEnv(2, 4, table=random_table(), observation="none", info="full")
+    _, info = env.reset(seed=0, options={"context": ["chess", "art"]})
+    assert info["context"].tolist() == ["chess", "art"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: PickLLMVectorEnv(0, table=random_table()), "num_envs must be 1 or more, got 0"),
+        (lambda: PickLLMVectorEnv(1, 0, table=random_table()), "max_episode_steps must be 1 or more"),
+        (lambda: PickLLMVectorEnv(1, 9, "SAME", table=random_table()), "Unknown autoreset_mode 'SAME'"),
+        (lambda: made().reset(seed=[1]), "2 seeds, one per session; got 1"),
+        (lambda: made().reset(options={"reset_mask": np.array([True])}), "reset_mask.*must be 2 booleans"),
+        (lambda: made().reset(options={"context": ["art"]}), "a name or 2 names, got 1"),
+        (lambda: started().step(np.array([0])), "actions must be 2 integers"),
+        (lambda: started().step(np.array([0, 4])), "actions must be 0 to 3, got 0 to 4"),
+        (lambda: started().step(np.array([0.0, 1.0])), "actions must be 2 integers"),
+    ],
+)
+def test_bad_input_is_refused(call: Any, message: str):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_steps_before_reset_and_after_the_end_are_refused():
+    env = PickLLMVectorEnv(1, 1, "DISABLED", random_table(), observation="none")
+    with pytest.raises(RuntimeError, match="call reset"):
+        env.step(np.array([0]))
+    env.reset(seed=0)
+    env.step(np.array([0]))
+    with pytest.raises(RuntimeError, match="Session 0 has ended"):
+        env.step(np.array([0]))
+
+
+def made() -> PickLLMVectorEnv:
+    return PickLLMVectorEnv(2, 4, table=random_table(), observation="none")
+
+
+def started() -> PickLLMVectorEnv:
+    env = made()
+    env.reset(seed=0)
+    return env

@@ -1,0 +1,131 @@
+"""An HTTP server that answers chat completions well or badly: the model's name in the request says how."""
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+USAGE = {"prompt_tokens": 100, "completion_tokens": 10}
+GOOD = {"choices": [{"message": {"content": "Paris."}}], "usage": USAGE}
+METRICS = {"time_to_first_token_ms": 12.0, "queue_time_ms": 3.0}
+BODIES: dict[str, tuple[int, Any]] = {
+    "good": (200, GOOD),
+    "metrics": (200, {**GOOD, "metrics": METRICS}),
+    "500": (500, {"error": {"message": "the engine\nis dead"}}),
+    "429": (429, {"error": "slow down"}),
+    "malformed": (200, b'{"choices": [{"mess'),
+    "list": (200, []),
+    "no choices": (200, {"choices": [], "usage": USAGE}),
+    "no usage": (200, {"choices": GOOD["choices"]}),
+    "null content": (200, {"choices": [{"message": {"content": None}}], "usage": USAGE}),
+    "null message": (200, {"choices": [{"message": None}], "usage": USAGE}),
+    "bad usage": (200, {"choices": GOOD["choices"], "usage": {"prompt_tokens": "many"}}),
+    "not utf-8": (500, b"\xff\xfe"),
+}
+
+
+class FaultyServer(ThreadingHTTPServer):
+    """Counts what it is asked and how many requests it works on at once."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.lock = threading.Lock()
+        self.requests: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        self.connections = self.in_flight = self.most_in_flight = 0
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that give up are what is tested: no traceback."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: FaultyServer
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.lock:
+            self.server.connections += 1
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        server, model = self.server, body["model"]
+        with server.lock:
+            server.requests.append(body)
+            server.keys.append(self.headers.get("Authorization"))
+            server.in_flight += 1
+            server.most_in_flight = max(server.most_in_flight, server.in_flight)
+        try:
+            self._misbehave(model) if model not in BODIES else self._answer(*BODIES[model])
+        finally:
+            with server.lock:
+                server.in_flight -= 1
+
+    def _misbehave(self, model: str) -> None:
+        if model == "slow":
+            time.sleep(5)
+        elif model == "a little slow":
+            time.sleep(0.05)
+            self._answer(200, GOOD)
+        elif model == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+        elif model == "hangs up":
+            self.close_connection = True
+        elif model == "hangs up once":
+            if sum(request["model"] == model for request in self.server.requests) > 1:
+                self._answer(200, GOOD)
+            self.close_connection = True
+        elif model == "trickle":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"{")
+            time.sleep(5)
+        elif model == "half":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"choices"')
+            self.close_connection = True
+        elif model == "not http":
+            self.wfile.write(b"220 smtp.example.org ready\r\n")
+            self.close_connection = True
+        elif model == "quotes the key":
+            self._answer(401, {"error": f"bad key {self.headers['Authorization']}"})
+
+    def _answer(self, status: int, document: Any) -> None:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def faulty_server() -> Iterator[FaultyServer]:
+    """Run the server in a thread for the length of the block."""
+    server = FaultyServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()

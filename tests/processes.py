@@ -1,0 +1,31 @@
+"""Looking at processes, for tests that make sure that none is left behind (Linux: reads /proc)."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def with_in_environment(text: str) -> list[int]:
+    """Return the running processes that have `text` in their environment: all descendants of who set it."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if text.encode() in (folder / "environ").read_bytes() and not _is_zombie(folder):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def _is_zombie(folder: Path) -> bool:
+    return (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> bool:
+    """Return whether the condition comes true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,0 +1,230 @@
+"""Serving with stand-ins for vLLM: what is started is stopped, however it ends, and refusals are clear."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import fake_vllm
+import pytest
+from processes import wait_until, with_in_environment
+
+from llm_routing_env import endpoints, vllm_flags, vllm_server
+from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
+from llm_routing_env.endpoints import ServingError, read_endpoints
+from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.queries import Query
+from llm_routing_env.serving import serve
+
+QUERY = Query("q", "art", "test", "hello", ("hello",))
+MARK = "PICKLLM_TEST_MARK"
+
+
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """Make every process that the test starts recognisable, keep its files apart, and check that nothing is left."""
+    mark, temporary = uuid.uuid4().hex, tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv(MARK, mark)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(vllm_server, "server_command", fake_vllm.command)
+    monkeypatch.setattr(vllm_server, "STOP_GRACE_S", 1.0)
+    yield mark
+    assert wait_until(lambda: not with_in_environment(mark)), "processes were left behind"
+    assert [path.name for path in temporary.iterdir() if path.name.startswith("pickllm-")] == []
+
+
+def test_serve_yields_working_endpoints_and_leaves_nothing(mark, tmp_path):
+    stages: list[tuple[str, str]] = []
+    pool = fake_vllm.pool(tmp_path, "a", "b")
+    with serve(pool, on_progress=lambda *stage: stages.append(stage)) as urls:
+        assert list(urls) == ["llm-a", "llm-b"]
+        assert read_endpoints(pool) == urls
+        backend = VLLMHTTPBackend(pool)
+        assert backend.ask(QUERY, 1).response == "you said hello"
+        backend.close()
+        assert with_in_environment(mark)
+    assert ("llm-a", "ready") in stages
+    assert ("llm-b", "ready") in stages
+    with pytest.raises(ServingError, match="pickllm serve"):
+        read_endpoints(pool)
+
+
+def test_an_llm_with_a_base_url_is_used_and_not_started(mark, tmp_path):
+    pool = fake_vllm.pool(tmp_path, "a")
+    remote = LLMSpec("remote", 1.0, 1.0, base_url="https://host/v1/")
+    mixed = replace(pool, llms=(*pool.llms, remote))
+    with serve(mixed) as urls:
+        assert urls["remote"] == "https://host/v1"
+        assert read_endpoints(mixed) == urls
+    assert read_endpoints(replace(mixed, llms=(remote,))) == {"remote": "https://host/v1"}
+
+
+def test_an_exception_in_the_block_stops_the_servers(mark, tmp_path):
+    with pytest.raises(ZeroDivisionError), serve(fake_vllm.pool(tmp_path, "a", "stubborn")):
+        assert with_in_environment(mark)
+        raise ZeroDivisionError
+    assert not with_in_environment(mark)
+
+
+def test_a_server_that_dies_is_named_with_its_last_words_and_the_others_stop(mark, tmp_path):
+    with pytest.raises(ServingError) as caught, serve(fake_vllm.pool(tmp_path, "a", "dies")):
+        pass
+    assert "'llm-dies'" in str(caught.value)
+    assert "ValueError: the weights are haunted" in str(caught.value)
+    assert not with_in_environment(mark)
+
+
+def test_servers_that_take_too_long_are_named_and_stopped(mark, tmp_path):
+    with pytest.raises(ServingError, match=r"Not ready after 1 s: llm-hangs"):  # noqa: SIM117
+        with serve(fake_vllm.pool(tmp_path, "a", "hangs"), timeout_s=1.0):
+            pass
+
+
+def test_the_same_pool_is_not_served_twice(mark, tmp_path):
+    pool = fake_vllm.pool(tmp_path, "a")
+    with serve(pool), pytest.raises(ServingError, match="already being served"), serve(pool):
+        pass
+    with serve(pool):  # and again once the first has ended
+        pass
+
+
+def test_a_busy_port_is_refused_before_anything_starts(mark, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        with pytest.raises(ServingError, match=rf"LLM 'llm-a' .* port {port}"):  # noqa: SIM117
+            with serve(fake_vllm.pool(tmp_path, "a", port=port)):
+                pass
+
+
+def test_one_port_for_two_llms_is_refused(mark, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(ServingError, match="same port"), serve(fake_vllm.pool(tmp_path, "a", "b", port=port)):
+        pass
+
+
+@pytest.mark.parametrize("model", ["./missing", "weights/missing", "a/b/c"])
+def test_a_missing_model_folder_is_refused_with_its_path(mark, tmp_path, model):
+    (tmp_path / "weights").mkdir()
+    with pytest.raises(ServingError, match="missing|a/b/c"), serve(fake_vllm.pool(tmp_path, model)):
+        pass
+
+
+def test_a_missing_api_key_is_refused_and_a_given_one_is_not_stored(mark, tmp_path, monkeypatch):
+    pool = fake_vllm.pool(tmp_path, "a")
+    pool = replace(pool, llms=(replace(pool.llms[0], api_key_env="MY_KEY"),))
+    with pytest.raises(ServingError, match="MY_KEY"), serve(pool):
+        pass
+    monkeypatch.setenv("MY_KEY", "sesame")
+    with serve(pool, state_dir=tmp_path / "state"):
+        (server,) = [p for p in with_in_environment("VLLM_API_KEY=sesame") if _is_python(p)][-1:]
+        assert b"sesame" not in Path(f"/proc/{server}/cmdline").read_bytes()
+        files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+        assert not any(b"sesame" in path.read_bytes() for path in files)
+
+
+def _is_python(pid: int) -> bool:
+    return b"python" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -9), (signal.SIGHUP, -1)]
+)
+def test_no_signal_to_the_parent_leaves_servers_behind(mark, tmp_path, number, status):
+    parent = _start_parent(tmp_path, "a", "b")
+    assert parent.stdout
+    assert json.loads(parent.stdout.readline())["pool"] == "fake"
+    parent.send_signal(number)
+    assert parent.wait(30) == status
+    assert wait_until(lambda: not with_in_environment(mark))
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_no_signal_during_the_start_leaves_servers_behind(mark, tmp_path, number, status):
+    parent = _start_parent(tmp_path, "a", "hangs")
+    temporary = tmp_path / "tmp"
+    assert wait_until(lambda: len(list(temporary.glob("pickllm-*/left-behind.sock"))) == 2)
+    parent.send_signal(number)
+    assert parent.wait(30) == status
+    assert wait_until(lambda: not with_in_environment(mark))
+
+
+def test_a_killed_guard_takes_its_server_along(mark, tmp_path):
+    with serve(fake_vllm.pool(tmp_path, "a"), state_dir=tmp_path / "state"):
+        (file,) = (tmp_path / "state").glob("*.json")
+        guard = json.loads(file.read_text())["servers"]["llm-a"]["pid"]
+        os.kill(guard, signal.SIGKILL)
+        assert wait_until(lambda: not _has_server(mark))
+    for worker in with_in_environment(mark):  # the stand-in's worker is nobody's now: vLLM's own end by themselves
+        os.kill(worker, signal.SIGKILL)
+    for folder in (tmp_path / "tmp").glob("pickllm-*"):
+        folder.joinpath("left-behind.sock").unlink()
+        folder.rmdir()
+
+
+def _has_server(mark: str) -> bool:
+    return any(b"fake_vllm.py" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in with_in_environment(mark))
+
+
+def test_endpoints_of_a_killed_parent_are_not_read(mark, tmp_path):
+    parent = _start_parent(tmp_path, "a")
+    assert parent.stdout
+    parent.stdout.readline()
+    pool = fake_vllm.pool(tmp_path, "a")
+    assert read_endpoints(pool)
+    parent.kill()
+    parent.wait()
+    with pytest.raises(ServingError, match="not being served"):
+        read_endpoints(pool)
+
+
+def test_a_pool_that_is_still_starting_says_so(tmp_path):
+    pool = fake_vllm.pool(tmp_path, "a")
+    with endpoints.claim(pool, None), pytest.raises(ServingError, match="still starting"):
+        read_endpoints(pool)
+
+
+def test_an_llm_that_the_served_pool_lacks_is_named(mark, tmp_path):
+    with serve(fake_vllm.pool(tmp_path, "a")), pytest.raises(ServingError, match="no LLM 'llm-b'"):
+        read_endpoints(fake_vllm.pool(tmp_path, "a", "b"))
+
+
+def test_flags_become_arguments():
+    flags = {"enforce-eager": True, "enable-prefix-caching": False, "max-model-len": 256, "dtype": "bfloat16"}
+    assert vllm_flags.to_arguments(flags) == [
+        "--enforce-eager",
+        "--no-enable-prefix-caching",
+        "--max-model-len=256",
+        "--dtype=bfloat16",
+    ]
+    assert vllm_flags.to_arguments({"hf-overrides": {"a": 1}}) == ['--hf-overrides={"a": 1}']
+    assert vllm_flags.to_arguments({"lora-modules": ["a=b", "c=d"]}) == ["--lora-modules", "a=b", "c=d"]
+
+
+def test_flags_become_engine_arguments():
+    flags = {"max-model-len": 256, "no-enable-prefix-caching": True, "port": 8000, "hf-overrides": '{"a": 1}'}
+    pool = Pool("p", (LLMSpec("a", 1, 1, model="a", serve={"max-model-len": 128}),), serve=flags)
+    known = ["max_model_len", "enable_prefix_caching", "hf_overrides"]
+    arguments = vllm_flags.engine_arguments(pool, pool.llms[0], known)
+    assert arguments == {"max_model_len": 128, "enable_prefix_caching": False, "hf_overrides": {"a": 1}}
+
+
+def test_vllm_missing_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(vllm_flags, "find_spec", lambda name: None)
+    with pytest.raises(ServingError, match=r"vLLM is not installed: pip install"), serve(fake_vllm.pool(tmp_path, "a")):
+        pass
+
+
+def _start_parent(folder: Path, *models: str) -> subprocess.Popen[str]:
+    script = Path(__file__).with_name("serve_script.py")
+    command = [sys.executable, str(script), "fake", str(folder), *models]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
