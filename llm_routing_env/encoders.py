@@ -73,6 +73,7 @@ def embeddings_path(table_path: Path) -> Path:
 def write_embeddings(path: Path, queries: QuerySet, embeddings: Vectors, model: str) -> None:
     """Write embeddings and their projection by query id, as half floats."""
     is_train = np.array([query.split == "train" for query in queries])
+    is_train |= not is_train.any()  # without a train split the projection is fitted on every query
     columns = {"embedding": embeddings, "embedding32": project(embeddings, is_train)}
     arrays = {"query_id": pa.array([query.query_id for query in queries])}
     for name, vectors in columns.items():

@@ -20,6 +20,8 @@ from llm_routing_env.table_check import check_columns, check_values, grid_order
 
 SCHEMA_VERSION = 1
 QUERY_COLUMNS = ("query_id", "context", "split", "prompt", "references")
+# Held as codes into a dictionary: a long table says each of these once per LLM and repeat.
+REPEATED = ("context", "split", "prompt", "llm", "references.list.element")
 Floats = NDArray[np.float64]
 
 
@@ -99,7 +101,8 @@ class OutcomeTable:
             hint = "Or give the path of an outcome table; `pickllm record` and `pickllm import` make them."
             raise unknown_name("table", str(name_or_path), shipped_tables(), hint)
         try:
-            rows = pq.read_table(path)
+            # Buffered reading: else the file is held as it lies on disk, beside what is made of it.
+            rows = pq.read_table(path, read_dictionary=list(REPEATED), pre_buffer=False, buffer_size=2**20)
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path}: not a parquet file that can be read: {error}.") from error
         return cls(rows, path=path)
@@ -163,6 +166,14 @@ class OutcomeTable:
         return np.asarray(self._query_column("split") == "train")
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must be told: measures that are simulated or missing, and remarks kept."""
+        said = [f"The {name} is {self.metadata[name]}." for name in ("cost", "latency") if name in self.metadata]
+        absent = (("cost", self.cost_usd), ("latency", self.latency_s))
+        said += [f"The table records no {name}." for name, values in absent if np.isnan(values).all()]
+        return (*said, *self.metadata.get("notes", ()))
+
+    @property
     def scorers(self) -> tuple[str, ...]:
         """Names of the recorded scores."""
         return tuple(self.accuracies)
@@ -217,7 +228,9 @@ class OutcomeTable:
         return self.n_llms * self.n_repeats
 
     def _query_column(self, column: str) -> NDArray[np.object_]:
-        return self._rows[column].to_numpy(zero_copy_only=False)[:: self._stride]
+        first = pa.array(np.arange(0, len(self._rows), self._stride))
+        values: NDArray[np.object_] = np.array(self._rows[column].take(first).to_pylist(), dtype=object)
+        return values
 
     def _floats(self, column: str) -> Floats:
         values = self._rows[column].cast(pa.float64()).to_numpy(zero_copy_only=False)

@@ -37,9 +37,7 @@ def token_f1(responses: Sequence[str], references: Sequence[tuple[str, ...]]) ->
     return _best(_f1, responses, references)
 
 
-def cosine(
-    responses: Sequence[str], references: Sequence[tuple[str, ...]], model: str = "all-MiniLM-L6-v2"
-) -> Scores:
+def cosine(responses: Sequence[str], references: Sequence[tuple[str, ...]], model: str = "all-MiniLM-L6-v2") -> Scores:
     """Return the cosine similarity of sentence embeddings, negative values as 0 (needs sentence-transformers).
 
     Compared with one terse reference it measures length and style as much as truth: give several references.

@@ -21,8 +21,10 @@ def check_columns(rows: pa.Table, where: str) -> None:
     if len(rows) == 0:
         raise ValueError(f"{where}: the table has no rows.")
     for column in TEXT:
-        if not (pa.types.is_string(rows.schema.field(column).type) or pa.types.is_large_string(rows.schema.field(column).type)):
-            raise ValueError(f"{where}: column {column!r} must be text, is {rows.schema.field(column).type}.")
+        kind = rows.schema.field(column).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            raise ValueError(f"{where}: column {column!r} must be text, is {kind}.")
     if not pa.types.is_list(rows.schema.field("references").type):
         raise ValueError(f"{where}: column 'references' must be a list of texts.")
     for column in rows.column_names:
@@ -51,8 +53,8 @@ def check_values(rows: pa.Table, where: str) -> None:
             good, expected = (values >= 0) & (values < np.inf), "a finite number, 0 or more"
         if not good.all():
             _refuse(rows, int(np.argmin(good)), column, expected, where)
-    split = rows["split"].to_numpy(zero_copy_only=False)
-    good = (split == "train") | (split == "test")
+    known = pc.is_in(rows["split"].cast(pa.large_string()), pa.array(["train", "test"], pa.large_string()))
+    good = known.to_numpy(zero_copy_only=False)
     if not good.all():
         _refuse(rows, int(np.argmin(good)), "split", "'train' or 'test'", where)
 
@@ -100,6 +102,8 @@ def grid_order(
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[Any]]:
+    if pa.types.is_dictionary(column.type):  # its dictionary may hold values that no row has
+        column = column.cast(column.type.value_type)
     encoded = pc.dictionary_encode(column.combine_chunks())
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
 

@@ -2,13 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from llm_routing_env.endpoints import STATE_DIR_VARIABLE
 from llm_routing_env.pool import DATA, Pool, load_pool
 from llm_routing_env.queries import QuerySet
+from llm_routing_env.serving.endpoints import STATE_DIR_VARIABLE
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs vLLM where it is not installed."""
+    if find_spec("vllm") is None:
+        for item in items:
+            if item.get_closest_marker("vllm"):
+                item.add_marker(pytest.mark.skip(reason="vLLM is not installed"))
 
 
 @pytest.fixture(autouse=True)

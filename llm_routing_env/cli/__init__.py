@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from llm_routing_env.cli import agents, compare, demo, record, serve
+from llm_routing_env.cli import agents, compare, demo, import_tables, inspect, record, serve
 
 app = typer.Typer(
     help="Route queries to LLMs with bandits: compare agents, watch a session, serve and record a pool.",
@@ -15,10 +15,12 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
+app.command("inspect")(inspect.inspect)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)
 app.command("embed")(record.embed)
+app.add_typer(import_tables.app, name="import")
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """`pickllm record` and `pickllm embed`: make an outcome table, and the embeddings beside it."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from llm_routing_env.backends import make_backend
-from llm_routing_env.encoders import embeddings_path, encode, write_embeddings
+from llm_routing_env.embedding_cache import encode_cached
+from llm_routing_env.encoders import embeddings_path, write_embeddings
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import load_pool
 from llm_routing_env.queries import QuerySet
@@ -31,8 +33,7 @@ def record(
 
     specs = load_pool(pool)
     console = Console()
-    asked = make_backend(backend, specs)
-    with _progress(console) as progress:
+    with closing(make_backend(backend, specs)) as asked, _progress(console) as progress:
         bar = progress.add_task("recording", total=None)
 
         def show(done: int, total: int, spent_usd: float) -> None:
@@ -51,7 +52,6 @@ def record(
             retry_errors=retry_errors,
             on_progress=show,
         )
-    asked.close()
     counts = f"{result.n_recorded} of {result.n_total} outcomes, {result.n_failed} failed"
     console.print(f"{counts}, ${result.spent_usd:.4f}")
     if result.table is None:
@@ -67,11 +67,23 @@ def embed(
     ),
 ) -> None:
     """Compute the query embeddings of an outcome table, beside it, for the observations that need them."""
-    outcomes = OutcomeTable.read(table)
-    vectors = encode([query.prompt for query in outcomes.queries], model, progress=True)
+    write_table_embeddings(OutcomeTable.read(table), table, model, Console())
+
+
+def write_table_embeddings(outcomes: OutcomeTable, table: Path, model: str, console: Console) -> None:
+    """Write the embeddings of a table that lies at the path `table`; those computed before come from a cache."""
+    with _progress(console) as progress:
+        bar = progress.add_task("embedding", total=None)
+        vectors = encode_cached(
+            [query.prompt for query in outcomes.queries],
+            model,
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
     path = embeddings_path(table)
     write_embeddings(path, outcomes.queries, vectors, model)
-    Console().print(f"wrote {path}: {len(vectors)} queries, {vectors.shape[1]} dimensions", highlight=False)
+    console.print(
+        f"wrote {path}: {len(vectors)} queries, {vectors.shape[1]} dimensions", highlight=False, soft_wrap=True
+    )
 
 
 def _progress(console: Console) -> Progress:

@@ -16,6 +16,6 @@ def serve(
     as_json: options.AsJson = False,
 ) -> None:
     """Start one vLLM server per LLM, wait until all are ready, print the endpoints, stop them on Ctrl-C."""
-    from llm_routing_env.serving_display import run_until_signal
+    from llm_routing_env.serving.display import run_until_signal
 
     raise typer.Exit(run_until_signal(load_pool(pool), timeout_s=timeout_s, log_dir=log_dir, as_json=as_json))

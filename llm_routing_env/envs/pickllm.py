@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -10,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.base import RoutingTask
-from llm_routing_env.backends import BACKENDS, Backend, ScoredBackend, TableBackend, make_backend
+from llm_routing_env.backends import Backend, ScoredBackend, TableBackend, make_backend
 from llm_routing_env.envs.problem import INFOS, NUMBERS, RoutingProblem, pool_name, session_context
 from llm_routing_env.envs.render import SessionPicture
 from llm_routing_env.errors import unknown_name
@@ -110,7 +110,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     v0: initial version. The table is part of the version: its sha256 is tested.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 4}
+    metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 4}
 
     def __init__(
         self,
@@ -136,10 +136,11 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         """
         if info not in INFOS:
             raise unknown_name("info", info, INFOS)
-        if isinstance(backend, str) and backend not in BACKENDS:
-            raise unknown_name("backend", backend, BACKENDS)
-        by_name = isinstance(backend, str) and backend != "table"
-        live_pool = load_pool(pool or pool_name(table)) if by_name else None
+        self._recorded = backend == "table"
+        live_pool = None
+        if isinstance(backend, str) and not self._recorded:
+            live_pool = load_pool(pool or pool_name(table))
+            backend = make_backend(backend, live_pool)
         self.problem = RoutingProblem(
             table,
             pool=live_pool,
@@ -154,13 +155,11 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
             extra_terms=extra_terms,
         )
         self.task: RoutingTask = self.problem.task
-        self._recorded = backend == "table"
         self._backend: Backend
-        if self._recorded:
+        if isinstance(backend, str):
             self._backend = TableBackend(self.problem.table, self.problem.scorer)
         else:
-            live = make_backend(backend, live_pool) if isinstance(backend, str) and live_pool else backend
-            self._backend = ScoredBackend(live, self.problem.scorer)
+            self._backend = ScoredBackend(backend, self.problem.scorer)
             if self._backend.llm_names != self.task.llm_names:
                 raise ValueError(f"The backend has the LLMs {self._backend.llm_names}, expected {self.task.llm_names}.")
         self._info = info

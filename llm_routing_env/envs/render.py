@@ -78,8 +78,8 @@ class SessionPicture:
         axes.invert_yaxis()
         head = "\n".join(line[:85] for line in self.text().splitlines()[:3]) if self._last else "new session"
         figure.text(0.03, 0.95, head.replace("$", r"\$"), va="top", fontsize=9, family="monospace")
-        canvas.draw()  # type: ignore[no-untyped-call]
-        return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()  # type: ignore[no-untyped-call]
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def printable(text: str) -> str:

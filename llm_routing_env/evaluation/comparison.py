@@ -16,7 +16,7 @@ from llm_routing_env.envs.vector import PickLLMVectorEnv
 from llm_routing_env.evaluation.metrics import intervals, per_session
 from llm_routing_env.evaluation.references import BEST_FIXED, ORACLE, References, choose_references
 from llm_routing_env.evaluation.sessions import SessionLog, reference_log, run_sessions
-from llm_routing_env.evaluation.statistics import Interval
+from llm_routing_env.evaluation.statistics import Bootstrap, Interval
 
 POOLED = "all"
 
@@ -139,6 +139,9 @@ def _run(
 
 
 def _judge(result: Comparison, contexts: Sequence[str]) -> None:
+    groups = {POOLED: list(contexts)} | {context: [context] for context in contexts}
+    sizes = {group: [result.n_sessions] * len(members) for group, members in groups.items()}
+    bootstraps = {group: Bootstrap(sizes[group], np.random.default_rng(result.seed)) for group in groups}
     rewards = {
         name: {context: log.rewards.mean(axis=1) for context, log in result.logs[name].items()}
         for name in (BEST_FIXED, ORACLE)
@@ -149,9 +152,13 @@ def _judge(result: Comparison, contexts: Sequence[str]) -> None:
             context: per_session(log, result.problem.expected_rewards(context), commits=commits)
             for context, log in logs.items()
         }
-        groups = {POOLED: values} | {context: {context: values[context]} for context in contexts}
         result.metrics[name] = {
-            group: intervals(members, rewards[BEST_FIXED], rewards[ORACLE], result.seed)
+            group: intervals(
+                {context: values[context] for context in members},
+                rewards[BEST_FIXED],
+                rewards[ORACLE],
+                bootstraps[group],
+            )
             for group, members in groups.items()
         }
 

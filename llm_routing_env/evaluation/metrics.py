@@ -1,13 +1,12 @@
 """The measures that agents are judged by, per session and with intervals."""
 
-import zlib
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.evaluation.statistics import Interval, mean_interval, ratio_interval
+from llm_routing_env.evaluation.statistics import NOTHING, Bootstrap, Interval
 
 Floats = NDArray[np.float64]
 NEAR_BEST = 0.02
@@ -18,6 +17,7 @@ METRICS = (
     "session_cost_usd",
     "latency_s",
     "queries_to_commit",
+    "committed",
     "correct_commit",
     "within_0.02_of_best",
 )
@@ -41,6 +41,7 @@ def per_session(log: SessionLog, expected_rewards: Floats, *, commits: bool) -> 
         "session_cost_usd": log.measures["cost_usd"].sum(axis=1),
         "latency_s": log.measures["latency_s"].mean(axis=1),
         "queries_to_commit": log.commit_steps,
+        "committed": (log.commitments >= 0).astype(np.float64),
         "correct_commit": correct if commits else np.full(n_sessions, np.nan),
         "within_0.02_of_best": log.final_probabilities[:, near].sum(axis=1),
     }
@@ -50,7 +51,7 @@ def intervals(
     values: Mapping[str, Mapping[str, Floats]],
     fixed: Mapping[str, Floats],
     oracle: Mapping[str, Floats],
-    seed: int,
+    bootstrap: Bootstrap,
 ) -> dict[str, Interval]:
     """Return every metric with its interval, contexts weighted equally.
 
@@ -58,21 +59,16 @@ def intervals(
         values: Per context, the agent's per-session metrics.
         fixed: Per context, the best fixed LLM's rewards on the same sessions.
         oracle: Per context, the oracle's.
-        seed: Of the bootstrap.
+        bootstrap: Resamples of these contexts' sessions.
     """
-    result = {name: mean_interval([metrics[name] for metrics in values.values()], _rng(seed, name)) for name in METRICS}
+    result = {name: bootstrap.mean([metrics[name] for metrics in values.values()]) for name in METRICS}
     paired = [np.stack([values[c]["reward"], fixed[c], oracle[c]], axis=1) for c in values]
     gap = float(np.mean([rows[:, 2].mean() - rows[:, 1].mean() for rows in paired]))
-    closed: Interval = {"mean": None, "low": None, "high": None}
-    if gap > 1e-9:  # else the best fixed LLM is the oracle, and there is no gap to close
-        closed = ratio_interval(paired, _gap_closed, _rng(seed, "oracle_gap_closed"))
-    return result | {"oracle_gap_closed": closed}
+    # Where the best fixed LLM is the oracle, there is no gap to close.
+    result["oracle_gap_closed"] = bootstrap.statistic(paired, _gap_closed) if gap > 1e-9 else NOTHING
+    return result
 
 
 def _gap_closed(means: Floats) -> Floats:
-    return np.asarray((means[..., 0] - means[..., 1]) / (means[..., 2] - means[..., 1]))
-
-
-def _rng(seed: int, name: str) -> np.random.Generator:
-    # A generator per metric: adding a metric or an agent changes no other interval.
-    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+    gaps = means[..., 2] - means[..., 1]
+    return np.asarray((means[..., 0] - means[..., 1]) / np.where(gaps == 0, np.nan, gaps))

@@ -1,4 +1,4 @@
-"""Means with 95 % bootstrap intervals over sessions, resampled within contexts."""
+"""Means with 95 % percentile bootstrap intervals over sessions, resampled within contexts (strata)."""
 
 from collections.abc import Callable, Sequence
 from typing import TypedDict
@@ -11,45 +11,60 @@ RESAMPLES = 2000
 
 
 class Interval(TypedDict):
-    """A mean and its 95 % percentile bootstrap interval; None where there is nothing to average."""
+    """A mean and its 95 % interval; None where there is nothing to average."""
 
     mean: float | None
     low: float | None
     high: float | None
 
 
-def mean_interval(strata: Sequence[Floats], rng: np.random.Generator) -> Interval:
-    """Return the mean over strata of each stratum's mean, with its interval.
-
-    Args:
-        strata: One array of per-session values per context; NaN marks sessions that have no value.
-        rng: Draws the resamples.
-    """
-    known = [values[~np.isnan(values)] for values in strata]
-    known = [values for values in known if len(values)]
-    if not known:
-        return {"mean": None, "low": None, "high": None}
-    return ratio_interval([values[:, None] for values in known], lambda means: means[..., 0], rng)
+NOTHING: Interval = {"mean": None, "low": None, "high": None}
 
 
-def ratio_interval(
-    strata: Sequence[Floats], statistic: Callable[[Floats], Floats], rng: np.random.Generator
-) -> Interval:
-    """Return a statistic of means of several paired measures, with its interval.
+class Bootstrap:
+    """The same resamples of sessions for every agent and metric, so that differences are paired."""
 
-    Args:
-        strata: One array (sessions, measures) per context; the measures of a session stay together (paired).
-        statistic: Maps means of shape (..., measures) to shape (...).
-        rng: Draws the resamples.
-    """
-    total = np.mean([values.mean(axis=0) for values in strata], axis=0)
-    resampled = np.mean([_resampled_means(values, rng) for values in strata], axis=0)
-    low, high = np.percentile(statistic(resampled), [2.5, 97.5])
-    return {"mean": float(statistic(total)), "low": float(low), "high": float(high)}
+    def __init__(self, sizes: Sequence[int], rng: np.random.Generator) -> None:
+        """Draw the resamples.
+
+        Args:
+            sizes: Number of sessions of each context.
+            rng: Draws them.
+        """
+        # How often each session is drawn, as weights: means of all resamples are then one matrix product.
+        self._counts = [rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64) for n in sizes]
+
+    def mean(self, strata: Sequence[Floats]) -> Interval:
+        """Return the mean over contexts of each context's mean.
+
+        Args:
+            strata: Per-session values of each context; NaN marks a session without a value, which is left out.
+        """
+        known = [np.isfinite(values) for values in strata]
+        if not any(mask.any() for mask in known):
+            return NOTHING
+        resampled = np.full((len(strata), RESAMPLES), np.nan)
+        for row, (values, mask, counts) in enumerate(zip(strata, known, self._counts, strict=True)):
+            drawn = counts @ mask
+            np.divide(counts @ np.where(mask, values, 0.0), drawn, out=resampled[row], where=drawn > 0)
+        centre = np.mean([values[mask].mean() for values, mask in zip(strata, known, strict=True) if mask.any()])
+        # A resample may miss the few sessions of a context that have a value: it says nothing then.
+        means = np.nanmean(resampled[[mask.any() for mask in known]], axis=0)
+        return _interval(float(centre), means)
+
+    def statistic(self, strata: Sequence[Floats], of_means: Callable[[Floats], Floats]) -> Interval:
+        """Return a statistic of the means of several measures of the same sessions.
+
+        Args:
+            strata: Per context, values of shape (sessions, measures).
+            of_means: Maps means of shape (..., measures) to shape (...).
+        """
+        pairs = zip(strata, self._counts, strict=True)
+        resampled = np.mean([counts @ values / len(values) for values, counts in pairs], axis=0)
+        centre = np.mean([values.mean(axis=0) for values in strata], axis=0)
+        return _interval(float(of_means(centre)), of_means(resampled))
 
 
-def _resampled_means(values: Floats, rng: np.random.Generator) -> Floats:
-    n = len(values)
-    # How often each session is drawn, as weights: a matrix product instead of a gather of every draw.
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    return np.asarray(counts @ values / n)
+def _interval(centre: float, resampled: Floats) -> Interval:
+    low, high = np.nanpercentile(resampled, [2.5, 97.5])
+    return {"mean": centre, "low": float(low), "high": float(high)}

@@ -15,6 +15,7 @@ METRICS = {
     "session_cost_usd",
     "latency_s",
     "queries_to_commit",
+    "committed",
     "correct_commit",
     "within_0.02_of_best",
     "oracle_gap_closed",

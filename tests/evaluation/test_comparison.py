@@ -39,6 +39,7 @@ def test_metrics_by_hand():
         "session_cost_usd": [3e-5, 6e-5],
         "latency_s": [0.2, 0.2],
         "queries_to_commit": [np.nan, 1.0],
+        "committed": [0.0, 1.0],
         "correct_commit": [0.0, 0.0],
         "within_0.02_of_best": [0.8, 0.0],  # LLMs 0 and 2 are within 0.02 of the best
     }
@@ -91,6 +92,24 @@ def test_unknown_agents_and_impossible_sizes_are_refused():
         compare(["random"], length=0, table=TABLE)
     with pytest.raises(ValueError, match="sessions must be 1 or more"):
         compare(["random"], n_sessions=0, table=TABLE)
+
+
+@pytest.mark.parametrize(
+    ("reward", "some", "other"),
+    [
+        ("pickllm", (1, 0, 0.5), (1, 3, 0.5)),
+        ("additive", (1, 0, 0.5), (1, 3, 0.5)),
+        ("additive", (1, 0.5, 0), (1, 0.5, 3)),
+    ],
+)
+def test_weights_lead_sessions_to_different_llms(reward: str, some: tuple[float, ...], other: tuple[float, ...]):
+    """Cost weight in both forms, latency weight in the additive one."""
+
+    def usual_commitments(weights: tuple[float, ...]) -> list[int]:
+        logs = compare(["epsilon_greedy_q"], n_sessions=20, reward=reward, weights=weights).logs["epsilon_greedy_q"]
+        return [int(np.bincount(log.commitments[log.commitments >= 0]).argmax()) for log in logs.values()]
+
+    assert usual_commitments(some) != usual_commitments(other)
 
 
 def test_the_papers_agents_converge_on_outcomes_of_real_llms():

@@ -6,26 +6,27 @@ The model's name says how it behaves: "dies", "hangs" (never healthy), "stubborn
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from llm_routing_env import vllm_server
 from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.vllm_flags import to_arguments
+from llm_routing_env.serving import server
+from llm_routing_env.serving.flags import to_arguments
 
 
 def command(pool: Pool, llm: LLMSpec, host: str, port: int) -> list[str]:
-    """Return the command that starts the stand-in: takes the place of `vllm_flags.server_command`."""
+    """Return the command that starts the stand-in: takes the place of `flags.server_command`."""
     flags = {**pool.serve, **llm.serve, "host": host, "port": port, "model": llm.model}
     return [sys.executable, __file__, *to_arguments(flags)]
 
 
 def install() -> None:
     """Let this process serve stand-ins."""
-    vllm_server.server_command = command
+    server.server_command = command
 
 
 def pool(path: Path, *models: str, name: str = "fake", **serve: str | int | bool) -> Pool:
@@ -55,7 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main(arguments: dict[str, str]) -> None:
     model = arguments["model"]
-    Path(os.environ["TMPDIR"], "left-behind.sock").touch()
+    left_behind = Path(os.environ["TMPDIR"], "left-behind.sock".rjust(36, "-"))
+    socket.socket(socket.AF_UNIX).bind(str(left_behind))  # like vLLM's, it fails where the folder's path is long
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "fake-vllm-worker"])
     print("loading", model, flush=True)
     if model == "dies":

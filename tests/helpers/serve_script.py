@@ -9,7 +9,7 @@ from pathlib import Path
 import fake_vllm
 
 from llm_routing_env.pool import load_pool
-from llm_routing_env.serving_display import run_until_signal
+from llm_routing_env.serving.display import run_until_signal
 
 if __name__ == "__main__":
     if sys.argv[1] == "fake":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,30 +17,37 @@ import fake_vllm
 import pytest
 from processes import wait_until, with_in_environment
 
-from llm_routing_env import endpoints, vllm_flags, vllm_server
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-from llm_routing_env.endpoints import ServingError, read_endpoints
-from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.pool import LLMSpec, Pool, load_pool
 from llm_routing_env.queries import Query
-from llm_routing_env.serving import serve
+from llm_routing_env.serving import endpoints, serve, server
+from llm_routing_env.serving.display import run_until_signal
+from llm_routing_env.serving.endpoints import ServingError, read_endpoints
+from llm_routing_env.serving.flags import engine_arguments, to_arguments
 
 QUERY = Query("q", "art", "test", "hello", ("hello",))
 MARK = "PICKLLM_TEST_MARK"
 
 
 @pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return this test's own temporary folder, for its child processes too; sockets need its path to be short."""
+    with tempfile.TemporaryDirectory(prefix="serving-", dir="/tmp") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield Path(folder)
+
+
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> Iterator[str]:
     """Make every process that the test starts recognisable, keep its files apart, and check that nothing is left."""
-    mark, temporary = uuid.uuid4().hex, tmp_path / "tmp"
-    temporary.mkdir()
+    mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(vllm_server, "server_command", fake_vllm.command)
-    monkeypatch.setattr(vllm_server, "STOP_GRACE_S", 1.0)
+    monkeypatch.setattr(server, "server_command", fake_vllm.command)
+    monkeypatch.setattr(server, "STOP_GRACE_S", 1.0)
     yield mark
     assert wait_until(lambda: not with_in_environment(mark)), "processes were left behind"
-    assert [path.name for path in temporary.iterdir() if path.name.startswith("pickllm-")] == []
+    assert list(temporary.glob("pickllm-*")) == []
 
 
 def test_serve_yields_working_endpoints_and_leaves_nothing(mark, tmp_path):
@@ -70,7 +78,6 @@ def test_an_llm_with_a_base_url_is_used_and_not_started(mark, tmp_path):
 
 def test_an_exception_in_the_block_stops_the_servers(mark, tmp_path):
     with pytest.raises(ZeroDivisionError), serve(fake_vllm.pool(tmp_path, "a", "stubborn")):
-        assert with_in_environment(mark)
         raise ZeroDivisionError
     assert not with_in_environment(mark)
 
@@ -115,7 +122,7 @@ def test_one_port_for_two_llms_is_refused(mark, tmp_path):
 @pytest.mark.parametrize("model", ["./missing", "weights/missing", "a/b/c"])
 def test_a_missing_model_folder_is_refused_with_its_path(mark, tmp_path, model):
     (tmp_path / "weights").mkdir()
-    with pytest.raises(ServingError, match="missing|a/b/c"), serve(fake_vllm.pool(tmp_path, model)):
+    with pytest.raises(ServingError, match=r"missing|a/b/c"), serve(fake_vllm.pool(tmp_path, model)):
         pass
 
 
@@ -149,30 +156,57 @@ def test_no_signal_to_the_parent_leaves_servers_behind(mark, tmp_path, number, s
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_no_signal_during_the_start_leaves_servers_behind(mark, tmp_path, number, status):
+def test_no_signal_during_the_start_leaves_servers_behind(mark, temporary, tmp_path, number, status):
     parent = _start_parent(tmp_path, "a", "hangs")
-    temporary = tmp_path / "tmp"
-    assert wait_until(lambda: len(list(temporary.glob("pickllm-*/left-behind.sock"))) == 2)
+    assert wait_until(lambda: len(list(temporary.glob("pickllm-*/*.sock"))) == 2)
     parent.send_signal(number)
     assert parent.wait(30) == status
     assert wait_until(lambda: not with_in_environment(mark))
 
 
-def test_a_killed_guard_takes_its_server_along(mark, tmp_path):
+def test_a_long_temporary_folder_is_no_hindrance(mark, temporary, tmp_path, monkeypatch):
+    folder = temporary / ("long" * 20)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    with serve(fake_vllm.pool(tmp_path, "a")) as urls:
+        assert urls
+    assert not list(Path("/tmp").glob("pickllm-*/*left-behind.sock"))
+
+
+def test_a_killed_guard_takes_its_server_along(mark, temporary, tmp_path):
     with serve(fake_vllm.pool(tmp_path, "a"), state_dir=tmp_path / "state"):
         (file,) = (tmp_path / "state").glob("*.json")
         guard = json.loads(file.read_text())["servers"]["llm-a"]["pid"]
         os.kill(guard, signal.SIGKILL)
-        assert wait_until(lambda: not _has_server(mark))
+        assert wait_until(lambda: not _servers(mark))
     for worker in with_in_environment(mark):  # the stand-in's worker is nobody's now: vLLM's own end by themselves
         os.kill(worker, signal.SIGKILL)
-    for folder in (tmp_path / "tmp").glob("pickllm-*"):
-        folder.joinpath("left-behind.sock").unlink()
-        folder.rmdir()
+    for folder in temporary.glob("pickllm-*"):
+        shutil.rmtree(folder)
 
 
-def _has_server(mark: str) -> bool:
-    return any(b"fake_vllm.py" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in with_in_environment(mark))
+def _servers(mark: str) -> list[int]:
+    """Return the stand-ins that run, without their guards and workers."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in with_in_environment(mark)}
+    return [pid for pid, text in commands.items() if b"fake_vllm.py" in text and b"guard.py" not in text]
+
+
+def test_serving_ends_with_a_word_when_its_last_server_dies(mark, tmp_path):
+    parent = _start_parent(tmp_path, "a", "b", stderr=subprocess.PIPE)
+    assert parent.stdout
+    parent.stdout.readline()
+    for pid in _servers(mark):
+        os.kill(pid, signal.SIGKILL)
+    _, said = parent.communicate(timeout=30)
+    assert parent.returncode == 1
+    assert "'llm-a' ended with status 137" in " ".join(said.split())
+    assert "No server is left" in said
+
+
+def test_a_pool_without_anything_to_start_says_so():
+    remote = Pool("far", (LLMSpec("remote", 1.0, 1.0, base_url="https://host/v1"),))
+    with pytest.raises(ServingError, match="nothing to start"):
+        run_until_signal(remote)
 
 
 def test_endpoints_of_a_killed_parent_are_not_read(mark, tmp_path):
@@ -200,31 +234,74 @@ def test_an_llm_that_the_served_pool_lacks_is_named(mark, tmp_path):
 
 def test_flags_become_arguments():
     flags = {"enforce-eager": True, "enable-prefix-caching": False, "max-model-len": 256, "dtype": "bfloat16"}
-    assert vllm_flags.to_arguments(flags) == [
+    assert to_arguments(flags) == [
         "--enforce-eager",
         "--no-enable-prefix-caching",
         "--max-model-len=256",
         "--dtype=bfloat16",
     ]
-    assert vllm_flags.to_arguments({"hf-overrides": {"a": 1}}) == ['--hf-overrides={"a": 1}']
-    assert vllm_flags.to_arguments({"lora-modules": ["a=b", "c=d"]}) == ["--lora-modules", "a=b", "c=d"]
+    assert to_arguments({"hf-overrides": {"a": 1}}) == ['--hf-overrides={"a": 1}']
+    assert to_arguments({"lora-modules": ["a=b", "c=d"]}) == ["--lora-modules", "a=b", "c=d"]
 
 
 def test_flags_become_engine_arguments():
     flags = {"max-model-len": 256, "no-enable-prefix-caching": True, "port": 8000, "hf-overrides": '{"a": 1}'}
     pool = Pool("p", (LLMSpec("a", 1, 1, model="a", serve={"max-model-len": 128}),), serve=flags)
     known = ["max_model_len", "enable_prefix_caching", "hf_overrides"]
-    arguments = vllm_flags.engine_arguments(pool, pool.llms[0], known)
+    arguments = engine_arguments(pool, pool.llms[0], known)
     assert arguments == {"max_model_len": 128, "enable_prefix_caching": False, "hf_overrides": {"a": 1}}
 
 
 def test_vllm_missing_is_one_clear_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(vllm_flags, "find_spec", lambda name: None)
+    monkeypatch.setattr(flags, "find_spec", lambda name: None)
     with pytest.raises(ServingError, match=r"vLLM is not installed: pip install"), serve(fake_vllm.pool(tmp_path, "a")):
         pass
 
 
-def _start_parent(folder: Path, *models: str) -> subprocess.Popen[str]:
-    script = Path(__file__).with_name("serve_script.py")
+def _start_parent(folder: Path, *models: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    script = Path(__file__).parents[1] / "helpers" / "serve_script.py"
     command = [sys.executable, str(script), "fake", str(folder), *models]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
+@pytest.mark.vllm
+@pytest.mark.parametrize(
+    ("number", "status", "executor"),
+    [(signal.SIGKILL, -9, "mp"), (signal.SIGTERM, 0, "uni"), (signal.SIGINT, 0, "uni")],
+)
+def test_no_signal_leaves_real_servers_behind(temporary, tmp_path, monkeypatch, number, status, executor):
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    pool = _one_llm_pool(tmp_path, executor)
+    script = Path(__file__).parents[1] / "helpers" / "serve_script.py"
+    parent = subprocess.Popen([sys.executable, str(script), str(pool)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    assert json.loads(parent.stdout.readline())["pool"] == "one"
+    started = with_in_environment(mark)
+    assert len(started) > 2  # the parent, the guard, and vLLM's own processes
+    parent.send_signal(number)
+    assert parent.wait(60) == status
+    assert wait_until(lambda: not with_in_environment(mark), timeout_s=60), "processes were left behind"
+    assert [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")] == []
+
+
+def _one_llm_pool(folder: Path, executor: str) -> Path:
+    """Write a pool of the nano pool's first LLM."""
+    nano = load_pool("nano")
+    lines = ['name = "one"', "[serve]"]
+    flags = {**nano.serve, "distributed-executor-backend": executor}
+    lines += [f"{flag} = {json.dumps(value)}" for flag, value in flags.items()]
+    lines += ["[environment]", *(f"{name} = {json.dumps(value)}" for name, value in nano.environment.items())]
+    lines += ["[[llm]]", 'name = "only"', f"model = {json.dumps(nano.model_path(nano.llms[0]))}"]
+    lines += ["input_price_usd_per_mtok = 1", "output_price_usd_per_mtok = 1"]
+    path = folder / "one.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.vllm
+def test_a_flag_that_vllm_does_not_know_is_quoted(tmp_path):
+    nano = load_pool("nano")
+    pool = replace(nano, name="wrong", llms=nano.llms[:1], serve={**nano.serve, "no-such-flag": 1})
+    with pytest.raises(ServingError, match="unrecognized arguments: --no-such-flag=1"), serve(pool):
+        pass

@@ -1,0 +1,116 @@
+"""Agents that route queries, by name. To add one: its file, one line in `AGENTS`, its test."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+if __name__ == "agents":
+    raise ImportError(
+        "Import the agents as `llm_routing_env.agents`: a top-level `agents` would be a second copy of them."
+    )
+
+from llm_routing_env.agents.base import Agent, RoutingTask
+from llm_routing_env.agents.lifting import LiftedAgent, handles_batches
+
+__all__ = ["AGENTS", "Agent", "RoutingTask", "agent_class", "describe_agents", "make_agent"]
+
+AGENTS: dict[str, str] = {
+    "learning_automaton": "llm_routing_env.agents.learning_automaton:LearningAutomaton",
+    "epsilon_greedy_q": "llm_routing_env.agents.epsilon_greedy_q:EpsilonGreedyQ",
+    "linear_reward_penalty": "llm_routing_env.agents.linear_reward_penalty:LinearRewardPenalty",
+    "pursuit": "llm_routing_env.agents.pursuit:Pursuit",
+    "explore_then_commit": "llm_routing_env.agents.explore_then_commit:ExploreThenCommit",
+    "softmax": "llm_routing_env.agents.softmax:Softmax",
+    "gradient_bandit": "llm_routing_env.agents.gradient_bandit:GradientBandit",
+    "ucb1": "llm_routing_env.agents.ucb1:UCB1",
+    "kl_ucb": "llm_routing_env.agents.kl_ucb:KLUCB",
+    "thompson_beta": "llm_routing_env.agents.thompson_beta:ThompsonBeta",
+    "thompson_gaussian": "llm_routing_env.agents.thompson_gaussian:ThompsonGaussian",
+    "exp3": "llm_routing_env.agents.exp3:EXP3",
+    "sliding_window_ucb": "llm_routing_env.agents.sliding_window_ucb:SlidingWindowUCB",
+    "discounted_ucb": "llm_routing_env.agents.discounted_ucb:DiscountedUCB",
+    "linucb": "llm_routing_env.agents.linucb:LinUCB",
+    "lin_ts": "llm_routing_env.agents.lin_ts:LinTS",
+    "neural_linear": "llm_routing_env.agents.neural_linear:NeuralLinear",
+    "knn_bandit": "llm_routing_env.agents.knn_bandit:KNNBandit",
+    "per_context_q": "llm_routing_env.agents.per_context_q:PerContextQ",
+    "random": "llm_routing_env.agents.random:Random",
+    "round_robin": "llm_routing_env.agents.round_robin:RoundRobin",
+    "fixed": "llm_routing_env.agents.fixed:Fixed",
+    "cheapest": "llm_routing_env.agents.cheapest:Cheapest",
+}
+
+
+def agent_class(name: str) -> type[Agent]:
+    """Return the class of a registered agent, or of anyone's agent named ``my_package.my_module:MyAgent``.
+
+    Raises:
+        ValueError: If there is no such agent, or it is not a subclass of `Agent`.
+    """
+    if name not in AGENTS and ":" not in name:
+        raise ValueError(_unknown("agent", name, list(AGENTS)) + " Your own agent: my_package.my_module:MyAgent.")
+    module_name, _, class_name = AGENTS.get(name, name).partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"Cannot load agent {name!r}: {error}.") from error
+    if not (isinstance(found, type) and issubclass(found, Agent)):
+        raise ValueError(f"Agent {name!r} must be a subclass of llm_routing_env.agents.Agent, got {found!r}.")
+    return found
+
+
+def make_agent(
+    name: str,
+    task: RoutingTask,
+    *,
+    n_sessions: int | None = None,
+    seed: int | None = None,
+    **hyperparameters: Any,
+) -> Agent:
+    """Construct an agent; one that was written for a single session is lifted to a batch where asked for one.
+
+    Args:
+        name: A key of `AGENTS`, or ``my_package.my_module:MyAgent``.
+        task: What the agent may know before it starts.
+        n_sessions: Number of sessions to route at once; None for one, with scalars in and out.
+        seed: Seed of the agent's own random generator.
+        **hyperparameters: The agent's own, see `describe_agents`.
+
+    Raises:
+        ValueError: If the agent or a hyperparameter is unknown, or a value out of range.
+    """
+    agent_type = agent_class(name)
+    known = agent_type.hyperparameters()
+    for given in hyperparameters:
+        if given not in known:
+            raise ValueError(_unknown(f"hyperparameter of {name}", given, list(known)))
+    if handles_batches(agent_type):
+        return agent_type(task, n_sessions=n_sessions, seed=seed, **hyperparameters)
+    if n_sessions is None:
+        return agent_type(task, seed=seed, **hyperparameters)
+    return LiftedAgent(agent_type, task, n_sessions=n_sessions, seed=seed, **hyperparameters)
+
+
+def describe_agents() -> list[dict[str, Any]]:
+    """Return name, protocol, feedback, observation and default parameters of every registered agent."""
+    described = []
+    for name in AGENTS:
+        agent_type = agent_class(name)
+        described.append(
+            {
+                "name": name,
+                "protocol": "online" if agent_type.feedback == "bandit" else "pretrained",
+                "feedback": agent_type.feedback,
+                "observation": agent_type.observation,
+                "parameters": agent_type.hyperparameters(),
+            }
+        )
+    return described
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return f"Unknown {what}: {name!r}.{hint} Known: {', '.join(known) or 'none'}."

@@ -1,0 +1,250 @@
+"""The interface that every agent has, with what they share: checks, sampling, masks, checkpoints."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from llm_routing_env.agents import checkpoint
+from llm_routing_env.agents.distributions import sample
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Stateful
+from llm_routing_env.agents.task import RoutingTask
+
+__all__ = ["Agent", "RoutingTask"]
+
+_STREAM = 1
+
+
+class Agent(Stateful):
+    """A learner that picks one LLM per query.
+
+    With ``n_sessions=None`` it routes one session: actions and rewards are scalars. With a number they have
+    a leading axis of sessions, and each row is a learner of its own: given the same actions and rewards, row
+    ``i`` of a batch equals a single agent. Inside, arrays always have that axis.
+
+    A subclass gives ``_probabilities`` and ``_learn``, or overrides ``select_action`` and ``update``. It stores
+    each hyperparameter under the name that it has in the constructor, and what it learns in public array
+    attributes: then it can be saved and loaded. A constructor without ``n_sessions`` is enough for one session.
+
+    Attributes:
+        observation: What the agent wants to see: "none", "context", "embedding32", "embedding", ...
+        feedback: What fitting uses: "bandit" (it learns online and is never fitted), "full" or "none".
+        task: What the agent knew before it started.
+        n_sessions: Number of sessions routed at once; None for one session without a leading axis.
+        n_updates: How many queries each session has learned from, shape ().
+        commitments: Arm that each session has settled on for good, -1 before; shape (sessions,).
+    """
+
+    observation: str = "none"
+    feedback: str = "bandit"
+
+    def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
+        """Start a learner that has seen nothing.
+
+        Args:
+            task: The LLMs with their expected costs, the size of an observation, the range of the reward.
+            n_sessions: Number of sessions to route at once; None for one, with scalars in and out.
+            seed: Seed of the agent's own random generator.
+        """
+        self._require(n_sessions is None or n_sessions >= 1, "n_sessions", "None or at least 1", n_sessions)
+        self.task = task
+        self.n_sessions = n_sessions
+        self.n_updates = np.zeros((), dtype=np.int64)
+        self.commitments = np.full(n_sessions or 1, -1)
+        self._rows = np.arange(n_sessions or 1)
+        # Without a stream of its own, an environment with the same seed would draw the same numbers.
+        self._rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM,)))
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        """Return a new array (sessions, arms): the distribution of the next action, 0 where not allowed."""
+        raise NotImplementedError(f"{type(self).__name__} gives no action probabilities.")
+
+    def _select(self, observation: FloatArray, allowed: BoolArray | None) -> IntArray:
+        """Return one action per session, shape (sessions,)."""
+        return sample(self._distribution(observation, allowed), self._rng)
+
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        """Learn from one action and reward per session, each of shape (sessions,)."""
+
+    def fit(self, training_table: Any) -> None:
+        """Fit a pretrained agent; an agent that learns online has nothing to fit.
+
+        Args:
+            training_table: Outcome table; only its training split is used.
+        """
+        raise TypeError(
+            f"{type(self).__name__} learns online from bandit feedback and is not fitted: "
+            "call update(observation, action, reward) after each query."
+        )
+
+    def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> int | IntArray:
+        """Pick the LLM of the next query. This changes nothing that the agent has learned.
+
+        Args:
+            observation: Shape (observation_size,) or (sessions, observation_size); any if "none" is wanted.
+            action_mask: 1 where an LLM is available, shape (arms,) or (sessions, arms); None: all are.
+
+        Returns:
+            An action, or one per session.
+        """
+        action = self._select(self._checked_observation(observation), self._checked_mask(action_mask))
+        return int(action[0]) if self.n_sessions is None else action
+
+    def update(
+        self,
+        observation: ArrayLike | None,
+        action: ArrayLike,
+        reward: ArrayLike,
+        outcome: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Learn from the reward of the LLM that was asked.
+
+        Args:
+            observation: What `select_action` was given.
+            action: The LLM that was asked; one per session in a batch.
+            reward: Its reward; one per session in a batch.
+            outcome: accuracy, cost_usd and latency_s of the answer, for agents that override this method.
+        """
+        actions, rewards = self._checked_action(action), self._checked_reward(reward)
+        self._learn(self._checked_observation(observation), actions, rewards)
+        self.n_updates += 1
+
+    def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
+        """Return each LLM's probability of being picked next, shape (arms,) or (sessions, arms)."""
+        rows, allowed = self._checked_observation(observation), self._checked_mask(action_mask)
+        probabilities = self._distribution(rows, allowed)
+        return probabilities[0] if self.n_sessions is None else probabilities
+
+    @property
+    def committed_action(self) -> int | IntArray:
+        """The arm that the agent has settled on for good, -1 before; one per session in a batch."""
+        return int(self.commitments[0]) if self.n_sessions is None else self.commitments.copy()
+
+    def predict(
+        self,
+        observation: ArrayLike,
+        state: Any = None,
+        episode_start: ArrayLike | None = None,
+        deterministic: bool = False,
+    ) -> tuple[IntArray, Any]:
+        """Act without learning, with the signature of Stable-Baselines3.
+
+        Args:
+            observation: One observation, or several, which a single-session agent answers one by one.
+            state: Handed back untouched.
+            episode_start: Ignored.
+            deterministic: Pick the most probable LLM instead of drawing one.
+
+        Returns:
+            The actions as an array, of shape () for one observation, and ``state``.
+        """
+        observations = np.asarray(observation)
+        if self.n_sessions is None and observations.ndim > 1:
+            return np.array([self._act(row, deterministic) for row in observations]), state
+        return np.asarray(self._act(observations, deterministic)), state
+
+    def _act(self, observation: ArrayLike, deterministic: bool) -> int | IntArray:
+        if deterministic:
+            best: IntArray = np.argmax(self.action_probabilities(observation), axis=-1)
+            return best
+        return self.select_action(observation)
+
+    @classmethod
+    def hyperparameters(cls) -> dict[str, Any]:
+        """Return the hyperparameters that the constructor takes, with their defaults."""
+        parameters = inspect.signature(cls).parameters.values()
+        shared = ("n_sessions", "seed")
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in shared}
+
+    def save(self, path: str | Path) -> None:
+        """Write the agent to one ``.npz`` file of arrays and JSON, without pickle."""
+        checkpoint.write(
+            path,
+            {
+                "agent": type(self).__name__,
+                "llm_names": self.task.llm_names,
+                "observation_size": self.task.observation_size,
+                "n_sessions": self.n_sessions,
+                "hyperparameters": {name: getattr(self, name) for name in self.hyperparameters()},
+                "generator": self._rng.bit_generator.state,
+            },
+            self.state(),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, task: RoutingTask) -> Self:
+        """Read an agent that `save` wrote; it goes on exactly where it stopped.
+
+        Raises:
+            ValueError: If the file holds another agent, or one for other LLMs or observations.
+        """
+        header, arrays = checkpoint.read(path)
+        checkpoint.require_match(path, "agent", header["agent"], cls.__name__)
+        checkpoint.require_match(path, "number of LLMs", len(header["llm_names"]), task.n_actions)
+        checkpoint.require_match(path, "llm_names", tuple(header["llm_names"]), task.llm_names)
+        if cls.observation != "none":
+            checkpoint.require_match(path, "observation_size", header["observation_size"], task.observation_size)
+        # An agent written for one session takes no n_sessions.
+        batch = {} if header["n_sessions"] is None else {"n_sessions": header["n_sessions"]}
+        agent = cls(task, **batch, **header["hyperparameters"])
+        agent.restore(arrays)
+        agent._rng.bit_generator.state = header["generator"]
+        return agent
+
+    def _distribution(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        """Return `_probabilities`, with all mass on the committed arm of a session where it is allowed."""
+        probabilities = self._probabilities(observation, allowed)
+        held = self.commitments >= 0
+        if allowed is not None:
+            held &= allowed[self._rows, self.commitments]
+        if held.any():
+            probabilities[held] = 0.0
+            probabilities[held, self.commitments[held]] = 1.0
+        return probabilities
+
+    def _commit(self, settled: BoolArray, action: IntArray) -> None:
+        """Settle for good on the given arm in the sessions that are settled now and were not before."""
+        self.commitments = np.where(settled & (self.commitments < 0), action, self.commitments)
+
+    def _require(self, condition: bool | np.bool_, argument: str, expected: str, actual: object) -> None:
+        """Raise a ValueError that names agent, argument, expectation and value unless the condition holds."""
+        if not condition:
+            raise ValueError(f"{type(self).__name__}: {argument} must be {expected}, got {actual!r}.")
+
+    def _checked_observation(self, observation: ArrayLike | None) -> FloatArray:
+        if self.observation == "none":
+            return np.empty((len(self._rows), 0))
+        rows = np.asarray(observation, dtype=np.float64)
+        size = self.task.observation_size
+        shape = (size,) if self.n_sessions is None else (self.n_sessions, size)
+        self._require(rows.shape == shape, "observation", f"of shape {shape}", rows.shape)
+        self._require(np.isfinite(rows).all(), "observation", "finite", observation)
+        return rows[None] if self.n_sessions is None else rows
+
+    def _checked_mask(self, action_mask: ArrayLike | None) -> BoolArray | None:
+        if action_mask is None:
+            return None
+        mask = np.asarray(action_mask).astype(np.bool_)
+        shape = (len(self._rows), self.task.n_actions)
+        fits = mask.shape in (shape, shape[1:])
+        self._require(fits, "action_mask", f"of shape {shape[1:]} or {shape}", mask.shape)
+        self._require(mask.any(axis=-1).all(), "action_mask", "1 for at least one arm per session", action_mask)
+        return np.broadcast_to(mask, shape)
+
+    def _checked_action(self, action: ArrayLike) -> IntArray:
+        actions = np.asarray(action).reshape(-1)
+        valid = actions.dtype.kind in "iu" and len(actions) == len(self._rows)
+        valid = valid and actions.min() >= 0 and actions.max() < self.task.n_actions
+        self._require(valid, "action", f"{len(self._rows)} integer(s) from 0 to {self.task.n_actions - 1}", action)
+        return actions
+
+    def _checked_reward(self, reward: ArrayLike) -> FloatArray:
+        rewards = np.asarray(reward, dtype=np.float64).reshape(-1)
+        valid = len(rewards) == len(self._rows) and np.isfinite(rewards).all()
+        self._require(valid, "reward", f"{len(self._rows)} finite number(s)", reward)
+        return rewards

@@ -1,0 +1,49 @@
+"""Explore-then-commit: ask every LLM equally often, then the best of them for the rest of the session."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_routing_env.agents.base import Agent
+from llm_routing_env.agents.distributions import uniform_over_best
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.statistics import ArmValues
+from llm_routing_env.agents.task import RoutingTask
+
+
+class ExploreThenCommit(Agent):
+    """Asks each arm ``pulls_per_arm`` times in random order, then commits to the highest mean reward.
+
+    Attributes:
+        arms: Mean rewards and counts.
+    """
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        pulls_per_arm: int = 10,
+    ) -> None:
+        """Start exploring.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            pulls_per_arm: How often each arm is asked; the best choice grows with the square of noise over gap.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self._require(pulls_per_arm >= 1, "pulls_per_arm", "at least 1", pulls_per_arm)
+        self.pulls_per_arm = pulls_per_arm
+        self.arms = ArmValues(len(self._rows), task.n_actions)
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        is_short = self.arms.counts < self.pulls_per_arm
+        return uniform_over_best(np.where(is_short, np.inf, self.arms.values), allowed)
+
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        self.arms.update(action, reward)
+        explored = self.arms.counts.min(axis=1) >= self.pulls_per_arm
+        self._commit(explored, self.arms.values.argmax(axis=1))

@@ -1,0 +1,54 @@
+"""Gradient bandit (Sutton and Barto, section 2.8): stochastic gradient ascent on softmax preferences.
+
+H_i <- H_i + alpha (R - baseline) (1[i = m] - pi_i) for the arm m that was asked.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_routing_env.agents.base import Agent
+from llm_routing_env.agents.distributions import restrict, softmax
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, per_arm
+from llm_routing_env.agents.task import RoutingTask
+
+
+class GradientBandit(Agent):
+    """Learns preferences from rewards relative to their mean, so adding a constant to all rewards changes nothing.
+
+    Attributes:
+        preferences: Logarithms of the probabilities, up to a constant, shape (sessions, arms).
+        baselines: Mean reward so far, shape (sessions,).
+    """
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        step_size: float = 0.4,
+    ) -> None:
+        """Start with equal preferences.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            step_size: alpha, positive; 0.1 and 0.4 are the book's.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self._require(step_size > 0, "step_size", "positive", step_size)
+        self.step_size = step_size
+        self.preferences = per_arm(len(self._rows), task.n_actions, 0.0)
+        self.baselines = np.zeros(len(self._rows))
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        return restrict(softmax(self.preferences), allowed)
+
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        # The baseline takes the reward in first: then even the first step does not depend on the rewards' origin.
+        self.baselines += (reward - self.baselines) / (self.n_updates + 1)
+        step = self.step_size * (reward - self.baselines)
+        self.preferences -= step[:, None] * softmax(self.preferences)
+        self.preferences[self._rows, action] += step

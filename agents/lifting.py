@@ -1,0 +1,97 @@
+"""Runs an agent that was written for one session as a batch of independent sessions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from llm_routing_env.agents.base import Agent, RoutingTask
+from llm_routing_env.agents.state import FloatArray, IntArray
+
+
+def handles_batches(agent_type: type[Agent]) -> bool:
+    """Say whether the constructor takes ``n_sessions``, by name or in ``**kwargs`` that it hands on."""
+    parameters = inspect.signature(agent_type).parameters
+    return "n_sessions" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+class LiftedAgent(Agent):
+    """A batch made of one agent per session, each with a seed of its own.
+
+    Attributes:
+        agents: The single-session agents.
+    """
+
+    def __init__(
+        self,
+        agent_type: type[Agent],
+        task: RoutingTask,
+        *,
+        n_sessions: int,
+        seed: int | None,
+        **hyperparameters: Any,
+    ) -> None:
+        """Construct one agent per session.
+
+        Args:
+            agent_type: Agent that takes no ``n_sessions``.
+            task: See `Agent`.
+            n_sessions: Number of agents.
+            seed: The agents' seeds are drawn from it.
+            **hyperparameters: For every agent.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.observation = agent_type.observation
+        self.feedback = agent_type.feedback
+        seeds = np.random.SeedSequence(seed).generate_state(n_sessions).tolist()
+        self.agents = [agent_type(task, seed=row_seed, **hyperparameters) for row_seed in seeds]
+
+    def fit(self, training_table: Any) -> None:
+        """Fit every agent on the same table."""
+        for agent in self.agents:
+            agent.fit(training_table)
+
+    def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
+        """Return the action of every session, shape (sessions,). See `Agent.select_action`."""
+        rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
+        return np.array([agent.select_action(row, mask) for agent, row, mask in rows])
+
+    def update(
+        self,
+        observation: ArrayLike | None,
+        action: ArrayLike,
+        reward: ArrayLike,
+        outcome: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Update every session. See `Agent.update`."""
+        actions, rewards = self._checked_action(action).tolist(), self._checked_reward(reward).tolist()
+        for row, (agent, seen) in enumerate(zip(self.agents, self._split(observation), strict=True)):
+            of_row = None if outcome is None else {name: values[row] for name, values in outcome.items()}
+            agent.update(seen, actions[row], rewards[row], of_row)
+        self.n_updates += 1
+
+    def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
+        """Return the propensities of every session. See `Agent.action_probabilities`."""
+        rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
+        return np.array([agent.action_probabilities(row, mask) for agent, row, mask in rows])
+
+    @property
+    def committed_action(self) -> IntArray:
+        """The arm that each session has settled on for good, -1 while it has not."""
+        return np.array([agent.committed_action for agent in self.agents])
+
+    def save(self, path: str | Path) -> None:
+        """Refuse: save ``agents`` one by one."""
+        raise NotImplementedError(f"A lifted batch is not saved as one: save its agents ({len(self.agents)}) instead.")
+
+    def _split(self, observation: ArrayLike | None) -> list[Any]:
+        return [None] * len(self.agents) if observation is None else list(np.asarray(observation))
+
+    def _split_mask(self, action_mask: ArrayLike | None) -> list[Any]:
+        mask = self._checked_mask(action_mask)
+        return [None] * len(self.agents) if mask is None else list(mask)

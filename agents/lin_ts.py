@@ -1,0 +1,56 @@
+"""Linear Thompson sampling (Agrawal and Goyal 2013), disjoint arms: theta ~ N(theta_hat, v^2 A^-1)."""
+
+from __future__ import annotations
+
+from llm_routing_env.agents.linear_model import ArmRegressions, with_intercept
+from llm_routing_env.agents.posterior_sampling import GaussianSampling
+from llm_routing_env.agents.state import FloatArray, IntArray
+from llm_routing_env.agents.task import RoutingTask
+
+
+class LinTS(GaussianSampling):
+    """Predicts each LLM's reward linearly from the query and asks each with the probability that it is the best.
+
+    Only theta^T x matters for a choice, so that is what is drawn: N(theta_hat^T x, v^2 x^T A^-1 x).
+
+    Attributes:
+        regressions: The models, with an intercept.
+    """
+
+    observation = "embedding32"
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        scale: float = 0.3,
+        ridge: float = 1.0,
+    ) -> None:
+        """Start without data.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            scale: v, the assumed standard deviation of a reward around its prediction.
+            ridge: Weight of the penalty on the coefficients: (v / prior standard deviation)^2.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self._require(scale > 0, "scale", "positive", scale)
+        self._require(ridge > 0, "ridge", "positive", ridge)
+        self.scale = scale
+        self.ridge = ridge
+        self.regressions = ArmRegressions(len(self._rows), task.n_actions, task.observation_size + 1, ridge)
+
+    def _scores(self, observation: FloatArray) -> tuple[FloatArray, FloatArray]:
+        mean, uncertainty = self.regressions.predict(self._features(observation))
+        return mean, self.scale * uncertainty
+
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        self.regressions.update(self._features(observation), action, reward)
+
+    def _features(self, observation: FloatArray) -> FloatArray:
+        """Return what the reward is linear in, shape (sessions, features)."""
+        return with_intercept(observation)

@@ -1,0 +1,63 @@
+"""Linear reward-penalty automaton (Narendra and Thathachar), S-model: it moves away from an arm that disappoints.
+
+With gain g = a r and loss l = b (1 - r), for the arm m that was asked and every other arm j:
+P_m <- P_m + g (1 - P_m) - l P_m,  P_j <- P_j - g P_j + l (1 / (M - 1) - P_j).
+"""
+
+from __future__ import annotations
+
+from llm_routing_env.agents.distributions import restrict, uniform
+from llm_routing_env.agents.normalisers import UnitRewardAgent
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.task import RoutingTask
+
+
+class LinearRewardPenalty(UnitRewardAgent):
+    """Stochastic learning automaton that also learns from low rewards, so it is never absorbed and follows drift.
+
+    With equal steps the expected probabilities tend to be proportional to 1 / (expected 1 - reward). A penalty that is
+    a small fraction of the reward's step (L_R-epsilon-P) comes closer to the best arm and still never stops moving.
+
+    Attributes:
+        probabilities: Probability of each arm, shape (sessions, arms).
+    """
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        learning_rate: float = 0.1,
+        penalty_ratio: float = 0.1,
+        normaliser: str = "running_max",
+    ) -> None:
+        """Start with equal probabilities.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            learning_rate: Step a on reward, between 0 and 1.
+            penalty_ratio: b / a, from 0 (reward-inaction) to 1 (L_R-P); small values are L_R-epsilon-P.
+            normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        self._require(0 < learning_rate < 1, "learning_rate", "between 0 and 1", learning_rate)
+        self._require(0 <= penalty_ratio <= 1, "penalty_ratio", "from 0 to 1", penalty_ratio)
+        self.learning_rate = learning_rate
+        self.penalty_ratio = penalty_ratio
+        self.probabilities = uniform(len(self._rows), task.n_actions)
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        return restrict(self.probabilities, allowed)
+
+    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        if self.task.n_actions == 1:
+            return
+        gain = self.learning_rate * reward
+        loss = self.learning_rate * self.penalty_ratio * (1 - reward)
+        share = loss / (self.task.n_actions - 1)
+        self.probabilities *= (1 - gain - loss)[:, None]
+        self.probabilities += share[:, None]
+        self.probabilities[self._rows, action] += gain - share

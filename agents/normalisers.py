@@ -1,0 +1,91 @@
+"""Rescaling of rewards to [0, 1], which automata and index policies need and rewards of a router do not have.
+
+The choice is explicit, as it matters: linear reward-inaction is not invariant to a shift of the reward.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_routing_env.agents.base import Agent, RoutingTask
+from llm_routing_env.agents.state import FloatArray, IntArray, Stateful
+
+NORMALISERS = ("running_max", "running_minmax", "bounds", "quantiles")
+
+
+class RewardNormaliser(Stateful):
+    """Maps rewards to clip((reward - low) / (high - low), 0, 1), with a range per session.
+
+    ==================  ====================================================================================
+    ``running_max``     0 to the highest reward so far. Negative rewards count as 0.
+    ``running_minmax``  Lowest to highest reward so far: most contrast, but it follows outliers.
+    ``bounds``          The task's reward bounds: stationary, but wide bounds squash the arms together.
+    ``quantiles``       5 % and 95 % quantile of the training split's rewards: stationary and narrower.
+    ==================  ====================================================================================
+
+    While a running range is empty (high = low) every reward maps to 0.
+
+    Attributes:
+        low: Reward that maps to 0, shape (sessions,).
+        high: Reward that maps to 1, shape (sessions,).
+    """
+
+    def __init__(self, kind: str, task: RoutingTask, n_rows: int) -> None:
+        """Start with the task's range, or with an empty one that follows the rewards.
+
+        Args:
+            kind: One of `NORMALISERS`.
+            task: Gives the bounds and the quantiles.
+            n_rows: Number of sessions.
+        """
+        low, high = {
+            "running_max": (0.0, 0.0),
+            "running_minmax": (np.inf, -np.inf),
+            "bounds": task.reward_bounds,
+            "quantiles": task.reward_quantiles or task.reward_bounds,
+        }[kind]
+        self.low = np.full(n_rows, low)
+        self.high = np.full(n_rows, high)
+        self._follows_low = kind == "running_minmax"
+        self._follows_high = kind in ("running_max", "running_minmax")
+
+    def __call__(self, reward: FloatArray) -> FloatArray:
+        """Extend a running range to the rewards, shape (sessions,), and return them rescaled."""
+        if self._follows_low:
+            np.minimum(self.low, reward, out=self.low)
+        if self._follows_high:
+            np.maximum(self.high, reward, out=self.high)
+        span = self.high - self.low
+        scaled = np.divide(reward - self.low, span, out=np.zeros_like(span), where=span > 0)
+        clipped: FloatArray = np.clip(scaled, 0.0, 1.0, out=scaled)
+        return clipped
+
+
+class UnitRewardAgent(Agent):
+    """Agent whose rule assumes rewards in [0, 1]. A subclass gives `_learn_unit`, which gets them rescaled.
+
+    Attributes:
+        normaliser: How rewards are rescaled, one of `NORMALISERS`.
+        reward_range: The range of each session.
+    """
+
+    def __init__(self, task: RoutingTask, *, n_sessions: int | None, seed: int | None, normaliser: str) -> None:
+        """Start with the range that the normaliser begins with.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            normaliser: One of `NORMALISERS`, see `RewardNormaliser`.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self._require(normaliser in NORMALISERS, "normaliser", f"one of {', '.join(NORMALISERS)}", normaliser)
+        self.normaliser = normaliser
+        self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
+
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        self._learn_unit(observation, action, self.reward_range(reward))
+
+    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        """Learn from one action and one reward in [0, 1] per session, each of shape (sessions,)."""
+        raise NotImplementedError

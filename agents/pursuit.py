@@ -1,0 +1,80 @@
+"""Continuous pursuit automaton (Thathachar and Sastry): probability follows the arm with the best estimate.
+
+P <- (1 - s) P + s e_best, with s the step after any reward (CP_RP) or the step times the reward (CP_RI). Early proofs
+of its optimality were flawed; Ryan and Omkar (2012) give one that holds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_routing_env.agents.distributions import restrict, uniform, uniform_over_best
+from llm_routing_env.agents.normalisers import UnitRewardAgent
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.statistics import ArmValues
+from llm_routing_env.agents.task import RoutingTask
+
+SCHEMES = ("reward_inaction", "reward_penalty")
+
+
+class Pursuit(UnitRewardAgent):
+    """Estimates every arm's reward and moves probability to the arm with the highest estimate.
+
+    Unlike reward-inaction it pursues the best estimate, not the arm that was asked, and so tolerates larger steps. It
+    asks every arm ``initial_pulls`` times first and commits like the learning automaton.
+
+    Attributes:
+        probabilities: Probability of each arm once every arm was asked often enough, shape (sessions, arms).
+        arms: Mean rewards and counts.
+    """
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        learning_rate: float = 0.05,
+        scheme: str = "reward_inaction",
+        initial_pulls: int = 10,
+        normaliser: str = "running_max",
+        threshold: float = 0.01,
+    ) -> None:
+        """Start with equal probabilities and no estimates.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            learning_rate: Step lambda, between 0 and 1.
+            scheme: "reward_inaction" (CP_RI: the step is scaled by the reward) or "reward_penalty" (CP_RP: it is not).
+            initial_pulls: How often each arm is asked before probabilities move; about 10 in the literature.
+            normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
+            threshold: Commit when a probability reaches 1 - threshold.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        self._require(0 < learning_rate < 1, "learning_rate", "between 0 and 1", learning_rate)
+        self._require(scheme in SCHEMES, "scheme", f"one of {', '.join(SCHEMES)}", scheme)
+        self._require(initial_pulls >= 1, "initial_pulls", "at least 1", initial_pulls)
+        self._require(0 <= threshold < 1, "threshold", "at least 0 and below 1", threshold)
+        self.learning_rate = learning_rate
+        self.scheme = scheme
+        self.initial_pulls = initial_pulls
+        self.threshold = threshold
+        self.arms = ArmValues(len(self._rows), task.n_actions)
+        self.probabilities = uniform(len(self._rows), task.n_actions)
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        is_short = self.arms.counts < self.initial_pulls
+        if allowed is not None:
+            is_short &= allowed
+        first = uniform_over_best(is_short.astype(np.float64), allowed)
+        return np.where(is_short.any(axis=1, keepdims=True), first, restrict(self.probabilities, allowed))
+
+    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        self.arms.update(action, reward)
+        ready = (self.arms.counts.min(axis=1) >= self.initial_pulls) & (self.commitments < 0)
+        step = self.learning_rate * ready * (reward if self.scheme == "reward_inaction" else 1.0)
+        pursued = uniform_over_best(self.arms.values, None)
+        self.probabilities += step[:, None] * (pursued - self.probabilities)
+        self._commit(self.probabilities.max(axis=1) >= 1 - self.threshold, self.probabilities.argmax(axis=1))

@@ -1,0 +1,17 @@
+"""Turn-taking: the load balancer's way of routing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_routing_env.agents.base import Agent
+from llm_routing_env.agents.distributions import uniform_over_best
+from llm_routing_env.agents.state import BoolArray, FloatArray
+
+
+class RoundRobin(Agent):
+    """Asks the LLMs in turn, passing over those that are not available."""
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        turns_away = (np.arange(self.task.n_actions) - self.n_updates) % self.task.n_actions
+        return uniform_over_best(np.tile(-turns_away.astype(np.float64), (len(self._rows), 1)), allowed)

@@ -1,0 +1,64 @@
+"""Sliding-window UCB (Garivier and Moulines 2011): UCB on the last queries only, for LLMs that change."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
+from llm_routing_env.agents.memory import Memory
+from llm_routing_env.agents.state import FloatArray, IntArray, per_arm
+from llm_routing_env.agents.task import RoutingTask
+
+
+class SlidingWindowUCB(IndexPolicy):
+    """Index: mean over the window + sqrt(exploration ln min(t, window) / times asked in the window).
+
+    Attributes:
+        counts: How often each arm was asked in the window, shape (sessions, arms).
+        sums: Sum of its rewards there, shape (sessions, arms).
+        memory: The queries in the window.
+    """
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        window: int = 100,
+        exploration: float = 0.6,
+        normaliser: str = "running_max",
+    ) -> None:
+        """Start with an empty window.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            window: How many queries are remembered; best near 2 sqrt(T ln T / changes).
+            exploration: xi; 0.6 is the authors'.
+            normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        self._require(window >= 1, "window", "at least 1", window)
+        self._require(exploration >= 0, "exploration", "at least 0", exploration)
+        self.window = window
+        self.exploration = exploration
+        self.counts = per_arm(len(self._rows), task.n_actions, 0.0)
+        self.sums = per_arm(len(self._rows), task.n_actions, 0.0)
+        self.memory = Memory(len(self._rows), window)
+
+    def _indices(self) -> FloatArray:
+        squared_width = self.exploration * np.log(np.clip(self.n_updates, 1, self.window))
+        return upper_confidence(self.sums / np.maximum(self.counts, 1), self.counts, squared_width)
+
+    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        leaving = self.memory.oldest()
+        if leaving:
+            self._count(*leaving, -1)
+        self._count(action, reward, 1)
+        self.memory.add(observation, action, reward)
+
+    def _count(self, action: IntArray, reward: FloatArray, sign: int) -> None:
+        self.counts[self._rows, action] += sign
+        self.sums[self._rows, action] += sign * reward

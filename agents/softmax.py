@@ -1,0 +1,47 @@
+"""Boltzmann exploration: arms are asked in proportion to exp(mean reward / temperature)."""
+
+from __future__ import annotations
+
+from llm_routing_env.agents.distributions import restrict, softmax
+from llm_routing_env.agents.normalisers import UnitRewardAgent
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.statistics import ArmValues
+from llm_routing_env.agents.task import RoutingTask
+
+
+class Softmax(UnitRewardAgent):
+    """Prefers arms smoothly by their mean reward; a fixed temperature never stops exploring.
+
+    Attributes:
+        arms: Mean rewards, rescaled to [0, 1], and counts.
+    """
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        temperature: float = 0.1,
+        normaliser: str = "running_max",
+    ) -> None:
+        """Start with the highest estimate for every arm.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            temperature: In units of the rescaled reward: a gap of this size makes an arm e times as likely.
+            normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        self._require(temperature > 0, "temperature", "positive", temperature)
+        self.temperature = temperature
+        # The highest possible reward stands for an arm until it was asked; any less could bury it for good.
+        self.arms = ArmValues(len(self._rows), task.n_actions, initial_value=1.0)
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        return restrict(softmax(self.arms.values / self.temperature), allowed)
+
+    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        self.arms.update(action, reward)

@@ -1,0 +1,55 @@
+"""What a checkpoint holds: the public numpy arrays of an object and of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+def per_arm(n_rows: int, n_actions: int, value: float) -> FloatArray:
+    """Return an array (sessions, arms) filled with one value.
+
+    It lies in memory arm by arm: there are many sessions and few arms, and numpy then reduces over the arms
+    several times faster.
+    """
+    return np.full((n_rows, n_actions), value, dtype=np.float64, order="F")
+
+
+class Stateful:
+    """An object whose public array attributes are everything that it has learned.
+
+    Arrays whose name starts with an underscore are constants and are left out.
+    """
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name; those of a part are named ``part.array``."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, value in vars(self).items():
+            if name.startswith("_"):
+                continue
+            if isinstance(value, np.ndarray):
+                arrays[name] = value
+            elif isinstance(value, Stateful):
+                arrays |= {f"{name}.{inner}": array for inner, array in value.state().items()}
+        return arrays
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Replace the arrays by those that ``state`` returned earlier.
+
+        Raises:
+            ValueError: If the names are not those of this object.
+        """
+        expected, actual = set(self.state()), set(state)
+        if expected != actual:
+            raise ValueError(f"{type(self).__name__}: expected arrays {sorted(expected)}, got {sorted(actual)}.")
+        for name, array in state.items():
+            part, _, attribute = name.rpartition(".")
+            setattr(attrgetter(part)(self) if part else self, attribute, array)

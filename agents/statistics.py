@@ -1,0 +1,39 @@
+"""Running value estimates of every arm, one row per session."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_routing_env.agents.state import FloatArray, IntArray, Stateful, per_arm
+
+
+class ArmValues(Stateful):
+    """Estimates the value of each arm from the rewards of the arm that was asked.
+
+    Attributes:
+        values: Estimates, shape (sessions, arms).
+        counts: How often each arm was asked, shape (sessions, arms).
+    """
+
+    def __init__(
+        self, n_rows: int, n_actions: int, *, initial_value: float = 0.0, step_size: float | None = None
+    ) -> None:
+        """Start every estimate at one value.
+
+        Args:
+            n_rows: Number of sessions.
+            n_actions: Number of arms.
+            initial_value: First estimate; with sample means the first reward replaces it.
+            step_size: Constant step towards the reward; None: 1 / count, which gives the sample mean.
+        """
+        self.values = per_arm(n_rows, n_actions, initial_value)
+        self.counts = per_arm(n_rows, n_actions, 0.0)
+        self._step_size = step_size
+        self._rows = np.arange(n_rows)
+
+    def update(self, action: IntArray, reward: FloatArray) -> None:
+        """Move the estimate of each session's arm towards its reward; both of shape (sessions,)."""
+        asked = self._rows, action
+        self.counts[asked] += 1
+        step = 1 / self.counts[asked] if self._step_size is None else self._step_size
+        self.values[asked] += step * (reward - self.values[asked])

@@ -1,0 +1,58 @@
+"""Thompson sampling with Beta posteriors: an arm is asked with the probability that it is the best one."""
+
+from __future__ import annotations
+
+from llm_routing_env.agents.normalisers import UnitRewardAgent
+from llm_routing_env.agents.posterior_sampling import PosteriorSampling, beta_probability_of_best
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, per_arm
+from llm_routing_env.agents.task import RoutingTask
+
+
+class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
+    """Draws each arm's mean reward from Beta(successes, failures) and asks the arm with the highest draw.
+
+    A reward r in [0, 1] counts as r successes and 1 - r failures. This gives the same means as the usual toss of a coin
+    with probability r and needs no randomness to learn; for 0/1 rewards the two are the same.
+
+    Attributes:
+        successes: First parameter of each arm's posterior, shape (sessions, arms).
+        failures: Second parameter, shape (sessions, arms).
+    """
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        prior_successes: float = 1.0,
+        prior_failures: float = 1.0,
+        normaliser: str = "running_max",
+    ) -> None:
+        """Start from the prior.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            prior_successes: First parameter of the prior; both 1: uniform.
+            prior_failures: Second parameter of the prior.
+            normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        self._require(prior_successes > 0, "prior_successes", "positive", prior_successes)
+        self._require(prior_failures > 0, "prior_failures", "positive", prior_failures)
+        self.prior_successes = prior_successes
+        self.prior_failures = prior_failures
+        self.successes = per_arm(len(self._rows), task.n_actions, prior_successes)
+        self.failures = per_arm(len(self._rows), task.n_actions, prior_failures)
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        return beta_probability_of_best(self.successes, self.failures, allowed)
+
+    def _draw_scores(self, observation: FloatArray) -> FloatArray:
+        return self._rng.beta(self.successes, self.failures)
+
+    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        self.successes[self._rows, action] += reward
+        self.failures[self._rows, action] += 1 - reward

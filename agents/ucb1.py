@@ -1,0 +1,48 @@
+"""UCB1 (Auer, Cesa-Bianchi and Fischer 2002): mean + sqrt(2 ln t / n)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
+from llm_routing_env.agents.state import FloatArray, IntArray
+from llm_routing_env.agents.statistics import ArmValues
+from llm_routing_env.agents.task import RoutingTask
+
+
+class UCB1(IndexPolicy):
+    """Asks the arm with the highest upper confidence bound on its mean reward.
+
+    Attributes:
+        arms: Mean rewards, rescaled to [0, 1], and counts.
+    """
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        exploration: float = 2.0,
+        normaliser: str = "running_max",
+    ) -> None:
+        """Start with every arm untried.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            exploration: Factor of ln t; the regret bound is proved for 2, and smaller values do better in practice.
+            normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        self._require(exploration >= 0, "exploration", "at least 0", exploration)
+        self.exploration = exploration
+        self.arms = ArmValues(len(self._rows), task.n_actions)
+
+    def _indices(self) -> FloatArray:
+        squared_width = self.exploration * np.log(np.maximum(self.n_updates, 1))
+        return upper_confidence(self.arms.values, self.arms.counts, squared_width)
+
+    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+        self.arms.update(action, reward)

@@ -1,0 +1,28 @@
+"""Where a benchmark's result goes, and what it says about itself."""
+
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm_routing_env import __version__
+from llm_routing_env.outcomes import OutcomeTable
+
+FOLDER = Path(__file__).parent / "results"
+
+
+def save(name: str, table: OutcomeTable, result: Any) -> Path:
+    """Write a result as JSON, with the command, versions and table it came from."""
+    label = table.path.parent.name if table.path and table.path.stem == "outcomes" else table.path.stem
+    path = FOLDER / f"{name}_{label}.json"
+    document = {
+        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *(Path(a).name for a in sys.argv[1:])]),
+        "versions": {"llm-routing-env": __version__, "numpy": np.__version__, "python": platform.python_version()},
+        "table_sha256": table.sha256,
+        "result": result,
+    }
+    path.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    return path

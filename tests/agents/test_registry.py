@@ -1,0 +1,126 @@
+"""Agents by name: known ones, unknown ones, and agents from other packages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import llm_routing_env.agents as registry
+from llm_routing_env.agents import agent_class, describe_agents, make_agent
+
+PLUGIN = '''
+import numpy as np
+from llm_routing_env.agents import Agent
+
+class StickToWinner(Agent):
+    """Written for one session: repeats an arm while it pays."""
+    observation = "context"
+
+    def __init__(self, task, *, seed=None, bar=0.5):
+        super().__init__(task, seed=seed)
+        self.bar = bar
+        self.arm = np.array(0)
+
+    def select_action(self, observation, action_mask=None):
+        return int(self.arm)
+
+    def update(self, observation, action, reward, outcome=None):
+        if reward < self.bar:
+            self.arm = np.array((action + 1) % self.task.n_actions)
+        self.last_outcome = outcome
+
+    def action_probabilities(self, observation, action_mask=None):
+        return np.eye(self.task.n_actions)[int(self.arm)]
+
+not_an_agent = dict
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    (tmp_path / "someones_agents.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "someones_agents:StickToWinner"
+    sys.modules.pop("someones_agents", None)
+
+
+def test_unknown_agent_names_the_known_ones_and_the_nearest(make_task):
+    with pytest.raises(ValueError, match=r"'learning_automata'. Did you mean 'learning_automaton'.*round_robin"):
+        make_agent("learning_automata", make_task())
+
+
+def test_unknown_hyperparameter_names_the_known_ones_and_the_nearest(make_task):
+    with pytest.raises(ValueError, match=r"'learning_rat'. Did you mean 'learning_rate'.*threshold"):
+        make_agent("learning_automaton", make_task(), learning_rat=0.5)
+
+
+def test_description_is_plain_json_and_lists_defaults():
+    described = {entry["name"]: entry for entry in json.loads(json.dumps(describe_agents()))}
+    assert described["learning_automaton"] == {
+        "name": "learning_automaton",
+        "protocol": "online",
+        "feedback": "bandit",
+        "observation": "none",
+        "parameters": {"learning_rate": 0.1, "normaliser": "running_max", "threshold": 0.01},
+    }
+
+
+def test_plugin_routes_one_session(plugin, make_task):
+    agent = make_agent(plugin, make_task(), bar=0.2)
+    agent.update(None, 0, 0.1)
+    assert agent.select_action(None) == 1
+
+
+def test_plugin_for_one_session_is_saved_and_loaded(plugin, make_task, tmp_path):
+    agent = make_agent(plugin, make_task(), bar=0.2)
+    agent.update(None, 2, 0.1)
+    agent.save(tmp_path / "agent.npz")
+    loaded = type(agent).load(tmp_path / "agent.npz", make_task())
+    assert (loaded.bar, loaded.select_action(None)) == (0.2, 3)
+
+
+def test_plugin_for_one_session_is_lifted_to_a_batch(plugin, make_task):
+    agent = make_agent(plugin, make_task(), n_sessions=3, seed=0)
+    assert agent.observation == "context"
+    seen = np.eye(5)[:3]
+    outcome = {"cost_usd": np.array([1.0, 2.0, 3.0])}
+    agent.update(seen, [0, 1, 3], [0.9, 0.1, 0.1], outcome)
+    np.testing.assert_array_equal(agent.select_action(seen), [0, 2, 0])
+    np.testing.assert_array_equal(agent.action_probabilities(seen), np.eye(4)[[0, 2, 0]])
+    np.testing.assert_array_equal(agent.committed_action, [-1, -1, -1])
+    assert agent.agents[1].last_outcome == {"cost_usd": 2.0}
+
+
+def test_lifted_sessions_have_seeds_of_their_own(plugin, make_task):
+    agents = make_agent(plugin, make_task(), n_sessions=3, seed=0).agents
+    assert len({agent._rng.random() for agent in agents}) == 3
+
+
+def test_lifted_batch_says_how_to_save_it(plugin, make_task, tmp_path):
+    with pytest.raises(NotImplementedError, match="save its agents"):
+        make_agent(plugin, make_task(), n_sessions=3).save(tmp_path / "agent.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("no_such_module:Agent", "No module named 'no_such_module'"),
+        ("someones_agents:Missing", "has no attribute 'Missing'"),
+        ("someones_agents:not_an_agent", "must be a subclass"),
+    ],
+)
+def test_broken_plugins_are_refused(plugin, name, problem, make_task):
+    with pytest.raises(ValueError, match=problem):
+        agent_class(name)
+
+
+def test_the_folder_refuses_to_be_a_second_copy():
+    root = Path(registry.__file__).parents[1]
+    command = [sys.executable, "-c", "import agents"]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "Import the agents as `llm_routing_env.agents`" in result.stderr

@@ -1,0 +1,300 @@
+"""The HTTP backend against a server that misbehaves, and (marked vllm) against real LLMs."""
+
+import asyncio
+import gc
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from faulty_server import BODIES, FaultyServer, faulty_server
+
+from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
+from llm_routing_env.outcomes import Outcome
+from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.queries import Query
+
+QUERY = Query("q", "geography", "test", "What is the capital of France?", ("Paris",))
+
+
+@pytest.fixture
+def server() -> Iterator[FaultyServer]:
+    with faulty_server() as running:
+        yield running
+
+
+def pool_of(base_url: str, *models: str, deadline_s: float = 5.0, **fields: object) -> Pool:
+    llms = [LLMSpec(model, 0.5, 2.0, base_url=base_url, max_tokens=24) for model in models]
+    return Pool("faulty", tuple(replace(llm, **fields) for llm in llms), deadline_s=deadline_s)  # type: ignore[arg-type]
+
+
+def ask(base_url: str, model: str, deadline_s: float = 5.0, **fields: object) -> Outcome:
+    backend = VLLMHTTPBackend(pool_of(base_url, model, deadline_s=deadline_s, **fields))
+    try:
+        return backend.ask(QUERY, 0)
+    finally:
+        backend.close()
+
+
+def test_an_answer_becomes_an_outcome(server):
+    outcome = ask(server.base_url, "good")
+    assert outcome.error is None
+    assert (outcome.response, outcome.prompt_tokens, outcome.completion_tokens) == ("Paris.", 100, 10)
+    assert outcome.cost_usd == pytest.approx((100 * 0.5 + 10 * 2.0) / 1e6)
+    assert outcome.latency_s > 0
+    assert outcome.accuracy is None
+    assert outcome.time_to_first_token_s is None
+
+
+def test_the_request_asks_for_temperature_0_and_the_llms_own_length(server):
+    ask(server.base_url, "other name", served_name="good")
+    assert server.requests == [
+        {
+            "model": "good",
+            "messages": [{"role": "user", "content": QUERY.prompt}],
+            "temperature": 0,
+            "max_tokens": 24,
+        }
+    ]
+
+
+def test_the_time_to_first_token_counts_the_queue(server):
+    assert ask(server.base_url, "metrics").time_to_first_token_s == pytest.approx(0.015)
+
+
+def test_an_llm_paid_by_the_hour_costs_its_time(server):
+    outcome = ask(server.base_url, "good", hardware_usd_per_hour=36.0)
+    assert outcome.cost_usd == pytest.approx(outcome.latency_s * 0.01)
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("500", "HTTP 500: .*the engine.*is dead"),
+        ("429", "HTTP 429: .*slow down"),
+        ("not utf-8", "HTTP 500"),
+        ("malformed", "not a chat completion: .*mess"),
+        ("list", "not a chat completion"),
+        ("no choices", "not a chat completion"),
+        ("null message", "not a chat completion"),
+        ("bad usage", "not a chat completion"),
+        ("reset", "reset|disconnected|OSError"),
+        ("hangs up", "disconnected"),
+        ("half", "Payload"),
+        ("not http", "BadStatusLine|ResponseError|ClientError|Bad"),
+    ],
+)
+def test_a_fault_at_the_other_end_is_an_outcome_with_an_error(server, model, error):
+    outcome = ask(server.base_url, model)
+    assert outcome.error is not None
+    assert re.search(error, outcome.error), outcome.error
+    assert "\n" not in outcome.error
+    assert len(outcome.error) <= 200
+    assert (outcome.response, outcome.prompt_tokens, outcome.completion_tokens) == ("", 0, 0)
+    assert outcome.cost_usd == 0
+    assert outcome.latency_s > 0
+
+
+def test_an_answer_without_usage_keeps_its_text_and_says_what_is_unknown(server):
+    outcome = ask(server.base_url, "no usage")
+    assert outcome.response == "Paris."
+    assert outcome.error is not None
+    assert "usage" in outcome.error
+
+
+def test_an_answer_without_text_is_empty_and_no_fault(server):
+    outcome = ask(server.base_url, "null content")
+    assert (outcome.response, outcome.error) == ("", None)
+
+
+@pytest.mark.parametrize("model", ["slow", "trickle"])
+def test_an_llm_that_is_too_slow_is_given_up_at_the_deadline(server, model):
+    outcome = ask(server.base_url, model, deadline_s=0.2)
+    assert outcome.error == "no response within the deadline of 0.2 s"
+    assert outcome.latency_s >= 0.2
+
+
+def test_a_refused_connection_is_an_outcome_with_an_error():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    outcome = ask(f"http://127.0.0.1:{port}/v1", "good")
+    assert outcome.error is not None
+    assert "Connect" in outcome.error
+
+
+def test_an_unknown_host_is_an_outcome_with_an_error():
+    outcome = ask("http://no-such-host.invalid/v1", "good", deadline_s=10)
+    assert outcome.error is not None
+
+
+def test_a_connection_that_the_server_just_closed_is_tried_once_more(server):
+    assert ask(server.base_url, "hangs up once").error is None
+    assert len(server.requests) == 2
+    assert ask(server.base_url, "hangs up").error is not None
+    assert len(server.requests) == 4
+
+
+def test_requests_share_a_connection_and_none_is_open_before_the_first(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "good", "metrics"))
+    assert server.connections == 0
+    for llm in (0, 1, 0, 1):
+        backend.ask(QUERY, llm)
+    assert server.connections == 1
+    backend.close()
+
+
+def test_ask_many_keeps_the_order_and_the_bound(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "a little slow", "500"), concurrency=4)
+    outcomes = backend.ask_many([(QUERY, 0), (QUERY, 1)] * 8)
+    backend.close()
+    assert [outcome.error is None for outcome in outcomes] == [True, False] * 8
+    assert 1 < server.most_in_flight <= 4
+
+
+def test_a_request_waiting_for_its_place_is_not_measured(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "a little slow", deadline_s=0.5), concurrency=1)
+    outcomes = backend.ask_many([(QUERY, 0)] * 15)  # 0.75 s in all: longer than one deadline
+    backend.close()
+    assert all(outcome.error is None for outcome in outcomes)
+
+
+def test_ask_works_inside_a_running_loop(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+
+    async def cell() -> Outcome:
+        return backend.ask(QUERY, 0)
+
+    assert asyncio.run(cell()).error is None
+    backend.close()
+
+
+def test_threads_may_share_a_backend(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+    outcomes: list[Outcome] = []
+    threads = [threading.Thread(target=lambda: outcomes.append(backend.ask(QUERY, 0))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    backend.close()
+    assert [outcome.error for outcome in outcomes] == [None] * 8
+
+
+def test_close_ends_the_thread_and_may_be_repeated(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+    backend.close()
+    backend.ask(QUERY, 0)
+    assert _loop_threads()
+    backend.close()
+    backend.close()
+    assert not _loop_threads()
+    assert backend.ask(QUERY, 0).error is None  # closed is not broken
+    backend.close()
+
+
+def test_a_forgotten_backend_closes_itself(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+    backend.ask(QUERY, 0)
+    del backend
+    gc.collect()
+    assert not _loop_threads()
+
+
+def _loop_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "pickllm-http"]
+
+
+def test_a_backend_left_open_ends_with_its_process_without_a_word(server):
+    script = f"""
+from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
+from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.queries import Query
+pool = Pool("p", (LLMSpec("good", 1, 1, base_url="{server.base_url}"),))
+backend = VLLMHTTPBackend(pool)
+print(backend.ask(Query("q", "c", "test", "?", ("!",)), 0).response)
+"""
+    done = subprocess.run([sys.executable, "-X", "dev", "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Paris.\n", "")
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_gets_its_own_connections(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+    backend.ask(QUERY, 0)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if backend.ask(QUERY, 0).error is None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert backend.ask(QUERY, 0).error is None
+    backend.close()
+
+
+def test_the_key_is_sent_and_never_shown(server, monkeypatch):
+    with pytest.raises(ValueError, match="MY_KEY"):
+        ask(server.base_url, "good", api_key_env="MY_KEY")
+    monkeypatch.setenv("MY_KEY", "sesame")
+    outcome = ask(server.base_url, "quotes the key", api_key_env="MY_KEY")
+    assert server.keys == ["Bearer sesame"]
+    assert outcome.error is not None
+    assert "HTTP 401" in outcome.error
+    assert "sesame" not in outcome.error
+
+
+def test_a_proxy_is_used_for_remote_endpoints_and_not_for_this_machine(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.base_url.removesuffix("/v1"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert ask("http://llm.invalid/v1", "good").error is None  # the proxy answers
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert ask(server.base_url, "good").error is None
+
+
+def test_a_concurrency_below_1_is_refused(server):
+    with pytest.raises(ValueError, match="concurrency"):
+        VLLMHTTPBackend(pool_of(server.base_url, "good"), concurrency=0)
+
+
+def test_every_body_of_the_faulty_server_is_tried():
+    tried = {"good", "metrics", "no usage", "null content"}
+    tried |= {"500", "429", "not utf-8", "malformed", "list", "no choices", "null message", "bad usage"}
+    assert set(BODIES) == tried
+
+
+@pytest.mark.vllm
+def test_real_llms_answer_over_http(nano_servers, nano_queries):
+    backend = VLLMHTTPBackend(nano_servers)
+    for llm in range(len(backend.llm_names)):
+        for query in nano_queries:
+            outcome = backend.ask(query, llm)
+            assert outcome.error is None
+            assert outcome.prompt_tokens > 0
+            assert 0 < outcome.completion_tokens <= nano_servers.llms[llm].max_tokens
+            assert outcome.cost_usd > 0
+            assert outcome.time_to_first_token_s is not None
+            assert 0 < outcome.time_to_first_token_s <= outcome.latency_s
+    backend.close()
+
+
+@pytest.mark.vllm
+def test_real_text_is_the_same_one_by_one_and_all_at_once(nano_servers, nano_queries):
+    backend = VLLMHTTPBackend(nano_servers)
+    requests = [(query, llm) for query in nano_queries for llm in range(len(backend.llm_names))]
+    together = backend.ask_many(requests)
+    alone = [backend.ask(query, llm) for query, llm in requests]
+    assert [outcome.response for outcome in together] == [outcome.response for outcome in alone]
+    backend.close()
+
+
+@pytest.mark.vllm
+def test_a_prompt_that_is_too_long_is_an_outcome_with_an_error(nano_servers):
+    backend = VLLMHTTPBackend(nano_servers)
+    outcome = backend.ask(replace(QUERY, prompt="12 + 34 " * 500), 0)
+    assert outcome.error is not None
+    assert outcome.error.startswith("HTTP 400")
+    assert backend.ask(QUERY, 0).error is None
+    backend.close()
