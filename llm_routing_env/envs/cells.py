@@ -43,15 +43,11 @@ class CellReader:
         self._regret = (problem.context_best[:, None] - problem.context_means).ravel()
         self._oracle_regret = (problem.oracle[:, None] - means).ravel()
 
-    def flat(self, queries: Ints, llms: Ints, repeats: Ints) -> Ints:
-        """Return the cell numbers."""
-        return (queries * self._n_llms + llms) * self._n_repeats + repeats
-
     def info(self, cells: Ints, queries: Ints, llms: Ints, next_queries: Ints, mask: Mask | None = None) -> Infos:
         """Return the info of a step: every key with its mask, as Gymnasium's vector environments give it.
 
         Args:
-            cells: From `flat`.
+            cells: Cell per session: (query * LLMs + action) * repeats + repeat.
             queries: Query index per session.
             llms: Action per session.
             next_queries: The queries that the observation is of.

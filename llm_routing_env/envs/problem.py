@@ -146,7 +146,7 @@ class RoutingProblem:
             llm_names=llm_names,
             expected_cost_usd=self._expected_cost_usd(train),
             reward_bounds=self.reward.bounds,
-            reward_quantiles=(float(low), float(high)),
+            reward_quantiles=(float(low), float(high)) if low < high else None,
         )
 
     def _expected_cost_usd(self, train: NDArray[np.int64]) -> tuple[float, ...]:

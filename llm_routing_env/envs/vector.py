@@ -86,12 +86,16 @@ class PickLLMVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         self.metadata = {"autoreset_mode": self._autoreset, "render_modes": []}
         self._cells = CellReader(self.problem, info)
         self._rngs: list[np.random.Generator] = []
-        self._rows = np.arange(num_envs)
+        self._limit = max_episode_steps
         # Column i is session i; a last row holds the query after the last step, for the final observation.
         self._queries = np.zeros((max_episode_steps + 1, num_envs), dtype=np.int64)
-        self._repeats = np.zeros((max_episode_steps, num_envs), dtype=np.int64)
+        # The first LLM's cell at each position: the action's is so many repeats further.
+        self._first_cells = np.zeros((max_episode_steps, num_envs), dtype=np.int64)
+        self._n_repeats = self.problem.table.n_repeats
+        self._stride = self.problem.table.n_llms * self._n_repeats
         self._lengths = np.zeros(num_envs, dtype=np.int64)
         self._positions = np.zeros(num_envs, dtype=np.int64)
+        self._clock: int | None = 0  # every session's position, where they are equal: the usual and fast case
         self._ended = np.ones(num_envs, dtype=bool)
 
     def reset(
@@ -110,7 +114,7 @@ class PickLLMVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         mask = self._checked_mask(options.pop("reset_mask", None))
         self._seed(seed)
         self._draw(mask, self._contexts(options))
-        return self._observations(), self._cells.asked(self._queries[self._positions, self._rows], mask)
+        return self._observations(), self._cells.asked(self._at(self._queries), mask)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -126,37 +130,28 @@ class PickLLMVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
             if self._autoreset is not AutoresetMode.NEXT_STEP or not self._rngs:
                 raise RuntimeError(f"Session {int(np.argmax(self._ended))} has ended: call reset() first.")
             return self._step_after_end(actions)
-        queries, repeats = self._current()
-        cells = self._cells.flat(queries, actions, repeats)
+        queries, cells = self._at(self._queries), self._at(self._first_cells) + actions * self._n_repeats
         rewards = self._cells.rewards.take(cells)
         self._positions += 1
+        self._clock = None if self._clock is None else self._clock + 1
         truncated = self._positions >= self._lengths
-        terminated = np.zeros(self.num_envs, dtype=bool)
+        infos = self._cells.info(cells, queries, actions, self._at(self._queries))
         if truncated.any():
-            infos = self._end(truncated, self._cells.info(cells, queries, actions, self._next_queries()))
-        else:
-            infos = self._cells.info(cells, queries, actions, self._next_queries())
-        return self._observations(), rewards, terminated, truncated, infos
+            infos = self._end(truncated, infos)
+        return self._observations(), rewards, np.zeros(self.num_envs, dtype=bool), truncated, infos
 
     def expected_rewards(self, context: str | None = None) -> NDArray[np.float64]:
         """Return each LLM's expected reward on the split; over all contexts for None."""
         return self.problem.expected_rewards(context)
 
-    def _current(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        first = self._positions[0]
-        if (self._positions == first).all():  # the usual case: every session at the same query number
-            return self._queries[first], self._repeats[first]
-        return self._queries[self._positions, self._rows], self._repeats[self._positions, self._rows]
-
-    def _next_queries(self) -> NDArray[np.int64]:
-        following: NDArray[np.int64] = self._queries[self._positions, self._rows]
-        return following
+    def _at(self, by_position: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return each session's entry at its position, from an array of shape (positions, sessions)."""
+        if self._clock is not None:
+            return np.asarray(by_position[self._clock])
+        return np.asarray(by_position[self._positions, np.arange(self.num_envs)])
 
     def _observations(self) -> Observations:
-        first = self._positions[0]
-        same = (self._positions == first).all()
-        queries = self._queries[first] if same else self._next_queries()
-        return self.problem.observations.take(queries, axis=0)
+        return self.problem.observations.take(self._at(self._queries), axis=0)
 
     def _step_after_end(
         self, actions: NDArray[np.int64]
@@ -164,14 +159,14 @@ class PickLLMVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         """NEXT_STEP: sessions that ended start anew, ignore their action and get reward 0."""
         restarted = self._ended.copy()
         self._draw(restarted, [self.problem.context] * self.num_envs)
-        queries, repeats = self._current()
-        cells = self._cells.flat(queries, actions, repeats)
+        queries, cells = self._at(self._queries), self._at(self._first_cells) + actions * self._n_repeats
         rewards = np.where(restarted, 0.0, self._cells.rewards.take(cells))
         self._positions += ~restarted
+        self._clock = None
         truncated = self._positions >= self._lengths
         self._ended = truncated.copy()
-        infos = self._cells.info(cells, queries, actions, self._next_queries(), ~restarted)
-        infos = self._cells.merge(infos, self._cells.asked(self._next_queries(), restarted), restarted)
+        infos = self._cells.info(cells, queries, actions, self._at(self._queries), ~restarted)
+        infos = self._cells.merge(infos, self._cells.asked(self._at(self._queries), restarted), restarted)
         return self._observations(), rewards, np.zeros(self.num_envs, dtype=bool), truncated, infos
 
     def _end(self, ended: NDArray[np.bool_], infos: Infos) -> Infos:
@@ -184,18 +179,19 @@ class PickLLMVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         for row in np.flatnonzero(ended):
             final[row] = observations[row]
         self._draw(ended, [self.problem.context] * self.num_envs)
-        return self._cells.final(infos, ended, final, self._next_queries())
+        return self._cells.final(infos, ended, final, self._at(self._queries))
 
     def _draw(self, mask: NDArray[np.bool_], contexts: list[str | None]) -> None:
-        limit = len(self._repeats)
         for row in np.flatnonzero(mask):
             order, repeats = self.problem.draw_session(self._rngs[row], contexts[row])
-            length = min(len(order), limit)
+            length = min(len(order), self._limit)
             self._queries[: length + 1, row] = np.append(order, order[-1])[: length + 1]
-            self._repeats[:length, row] = repeats[:length]
+            self._first_cells[:length, row] = order[:length] * self._stride + repeats[:length]
             self._lengths[row] = length
         self._positions[mask] = 0
         self._ended[mask] = False
+        first = int(self._positions[0])
+        self._clock = first if (self._positions == first).all() else None
 
     def _seed(self, seed: int | Sequence[int | None] | None) -> None:
         if isinstance(seed, int | np.integer):

