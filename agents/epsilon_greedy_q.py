@@ -39,7 +39,7 @@ class EpsilonGreedyQ(Agent):
         initial_value: float = 0.0,
         exploration: str = "exponential",
         epsilon: float = 0.01,
-        epsilon_decay: float = 0.99,
+        epsilon_decay: float = 0.97,
         inverse_scale: float = 5.0,
         commit_rounds: int | None = 30,
         commit_epsilon: float = 0.05,
@@ -55,7 +55,7 @@ class EpsilonGreedyQ(Agent):
             exploration: After t queries epsilon is max(epsilon, epsilon_decay^t) if "exponential", unchanged if
                 "constant", min(1, inverse_scale * arms / t) if "inverse" (Auer et al. 2002).
             epsilon: Lowest exploration if "exponential", the only one if "constant".
-            epsilon_decay: Factor per query if "exponential".
+            epsilon_decay: Factor per query if "exponential"; 0.97 leaves a session of 200 queries time to commit.
             inverse_scale: c / d^2 of Auer et al., with d the gap of the two best arms, if "inverse".
             commit_rounds: Queries with one greedy arm before it is final; None: never commit.
             commit_epsilon: Exploration below which those queries count.

@@ -52,7 +52,16 @@ def results() -> str:
         )
         rows = [_row(f"`{name}`", metrics) for name, metrics in agents.items()]
         rows += [_row(name, metrics) for name, metrics in references.items()]
-        header = ("", "reward [95 %]", "accuracy", "session cost", "latency", "commits after", "to the best", "gap closed")
+        header = (
+            "",
+            "reward [95 %]",
+            "accuracy",
+            "session cost",
+            "latency",
+            "commits after",
+            "to the best",
+            "gap closed",
+        )
         parts.append(markdown(header, rows) + "\n")
     return "\n".join(parts)
 

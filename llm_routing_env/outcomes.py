@@ -168,7 +168,7 @@ class OutcomeTable:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must be told: measures that are simulated or missing, and remarks kept."""
-        said = [f"The {name} is {self.metadata[name]}." for name in ("cost", "latency") if name in self.metadata]
+        said = [f"The latency is {self.metadata['latency']}."] if "latency" in self.metadata else []
         absent = (("cost", self.cost_usd), ("latency", self.latency_s))
         said += [f"The table records no {name}." for name, values in absent if np.isnan(values).all()]
         return (*said, *self.metadata.get("notes", ()))

@@ -112,7 +112,9 @@ def _by_context(document: Document, width: int) -> list[Table]:
         for context, best in document["context_best_llm"].items():
             means = document["means"][context]
             cells = {llm: _format(means[llm]["reward"], "{:.3f}") for llm in shown}
-            table.add_row(escape(context), *(f"[bold]{cell}[/]" if llm == best else cell for llm, cell in cells.items()))
+            table.add_row(
+                escape(context), *(f"[bold]{cell}[/]" if llm == best else cell for llm, cell in cells.items())
+            )
         tables.append(table)
     return tables
 
@@ -120,7 +122,7 @@ def _by_context(document: Document, width: int) -> list[Table]:
 def _headroom(document: Document) -> Table:
     table = _table("knowing", "reward", "best fixed", "oracle", "gap closed", "95 %")
     context, embeddings = document["context_label"], document["embeddings"]
-    rows = [("context, random halves", context, "context_best", context["gap_closed"])]
+    rows = [("context, random half", context, "context_best", context["gap_closed"])]
     if (by_split := context["by_table_split"]) is not None:
         rows.append(("context, train/test", by_split, "context_best", _alone(by_split["gap_closed"])))
     if "neighbours" in embeddings:

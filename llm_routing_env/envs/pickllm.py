@@ -15,7 +15,7 @@ from llm_routing_env.envs.problem import INFOS, NUMBERS, RoutingProblem, pool_na
 from llm_routing_env.envs.render import SessionPicture
 from llm_routing_env.errors import unknown_name
 from llm_routing_env.outcomes import Outcome, OutcomeTable
-from llm_routing_env.pool import load_pool
+from llm_routing_env.pool import Pool, load_pool
 from llm_routing_env.queries import Query
 
 Observation = NDArray[np.float32]
@@ -116,7 +116,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         self,
         table: str | Path | OutcomeTable = "nano",
         backend: str | Backend = "table",
-        pool: str | Path | None = None,
+        pool: str | Path | Pool | None = None,
         context: str | None = None,
         split: str = "test",
         observation: str = "embedding",
@@ -137,13 +137,13 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         if info not in INFOS:
             raise unknown_name("info", info, INFOS)
         self._recorded = backend == "table"
-        live_pool = None
+        live_pool = pool if isinstance(pool, Pool) else None
         if isinstance(backend, str) and not self._recorded:
-            live_pool = load_pool(pool or pool_name(table))
+            live_pool = pool if isinstance(pool, Pool) else load_pool(pool or pool_name(table))
             backend = make_backend(backend, live_pool)
         self.problem = RoutingProblem(
             table,
-            pool=live_pool,
+            pool=None if self._recorded else live_pool,
             context=context,
             split=split,
             observation=observation,

@@ -70,7 +70,7 @@ class SessionPicture:
 
         figure = Figure(figsize=(6.4, 3.6), dpi=100)
         canvas = FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.25, 0.12, 0.7, 0.5))
+        axes = figure.add_axes((0.25, 0.16, 0.7, 0.48))
         shares = self._counts / max(int(self._counts.sum()), 1)
         colours = [f"C{index}" for index in range(len(shares))]
         axes.barh(self._llm_names, shares, color=colours)

@@ -9,14 +9,18 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
 
 from llm_routing_env.agents import agent_class, make_agent
-from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.backends import make_backend
+from llm_routing_env.envs.pickllm import PickLLMEnv
+from llm_routing_env.envs.problem import RoutingProblem, pool_name
 from llm_routing_env.envs.vector import PickLLMVectorEnv
 from llm_routing_env.evaluation.metrics import intervals, per_session
 from llm_routing_env.evaluation.references import BEST_FIXED, ORACLE, References, choose_references
 from llm_routing_env.evaluation.sessions import SessionLog, reference_log, run_sessions
 from llm_routing_env.evaluation.statistics import Bootstrap, Interval
+from llm_routing_env.pool import load_pool
 
 POOLED = "all"
 
@@ -175,10 +179,10 @@ def _vector_env(
     if backend == "table":
         return PickLLMVectorEnv(n_sessions, length, autoreset_mode="DISABLED", info="numbers", **options)
 
+    specs = load_pool(pool or pool_name(options.get("table", "nano")))
+    shared = make_backend(backend, specs)  # one set of connections for all sessions
+
     def session() -> gym.Env[Any, Any]:
-        made: gym.Env[Any, Any] = gym.make(
-            "PickLLMLive-v0", max_episode_steps=length, backend=backend, pool=pool, info="numbers", **options
-        )
-        return made
+        return TimeLimit(PickLLMEnv(backend=shared, pool=specs, info="numbers", **options), length)
 
     return SyncVectorEnv([session] * n_sessions, autoreset_mode=AutoresetMode.DISABLED)

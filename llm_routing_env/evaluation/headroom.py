@@ -1,0 +1,112 @@
+"""How much routing can gain: the best fixed LLM, the best per context, the oracle, and nearest neighbours between them.
+
+A choice is always judged on queries that it was not made from; only the oracle is not, which makes it an upper bound.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_routing_env.evaluation.statistics import Interval
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+HALVES = 200
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Mean rewards of choices, over the queries they were judged on."""
+
+    best_fixed: float
+    informed: float
+    oracle: float
+
+    @property
+    def gap_closed(self) -> float | None:
+        """The share of the gap between the best fixed LLM and the oracle; None where there is no gap."""
+        gap = self.oracle - self.best_fixed
+        return (self.informed - self.best_fixed) / gap if gap > 1e-12 else None
+
+
+class SplitHalf:
+    """Chooses the best LLM, overall and per context, on one half of the queries, and judges it on the other half."""
+
+    def __init__(self, means: Floats, contexts: Ints) -> None:
+        """Prepare.
+
+        Args:
+            means: Expected rewards, shape (queries, LLMs).
+            contexts: Each query's context, as an index.
+        """
+        self._order = np.argsort(contexts, kind="stable")
+        self._contexts = np.unique(contexts, return_inverse=True)[1][self._order]
+        self._starts = np.searchsorted(self._contexts, np.arange(self._contexts[-1] + 1))
+        self._means = means[self._order]
+        self._total = np.add.reduceat(self._means, self._starts)
+        self._sizes = np.bincount(self._contexts)
+        self._oracle = float(means.max(axis=1).mean())
+
+    def judge(self, half: Mask) -> Judged:
+        """Judge both ways: chosen on `half`, judged on the rest, and the reverse."""
+        return self._judge(half[self._order])
+
+    def judge_random(self, rng: np.random.Generator, n_halves: int = HALVES) -> tuple[Judged, Interval]:
+        """Judge random halves, drawn within contexts.
+
+        Returns:
+            The mean over the halves, and the share of the gap closed with the range of the middle 95 % of the halves.
+        """
+        drawn = [self._judge(self._draw(rng)) for _ in range(n_halves)]
+        best_fixed, informed = (
+            float(np.mean([getattr(one, name) for one in drawn])) for name in ("best_fixed", "informed")
+        )
+        mean = Judged(best_fixed, informed, self._oracle)
+        shares = [one.gap_closed for one in drawn if one.gap_closed is not None]
+        if mean.gap_closed is None or not shares:
+            return mean, {"mean": None, "low": None, "high": None}
+        low, high = np.percentile(shares, [2.5, 97.5])
+        return mean, {"mean": mean.gap_closed, "low": float(low), "high": float(high)}
+
+    def _draw(self, rng: np.random.Generator) -> Mask:
+        shuffled = np.lexsort((rng.random(len(self._contexts)), self._contexts))
+        rank = np.arange(len(shuffled)) - self._starts[self._contexts]
+        half = np.empty(len(shuffled), dtype=bool)
+        half[shuffled] = rank < self._sizes[self._contexts] // 2
+        return half
+
+    def _judge(self, half: Mask) -> Judged:
+        mine = np.add.reduceat(self._means * half[:, None], self._starts)
+        counts = np.add.reduceat(half.astype(np.int64), self._starts)
+        fixed, informed = 0.0, 0.0
+        sides = ((mine, counts, self._total - mine), (self._total - mine, self._sizes - counts, mine))
+        for evidence, n_seen, judged in sides:
+            best = int(np.argmax(evidence.sum(axis=0)))
+            # A context that the evidence lacks tells nothing: fall back on the best fixed LLM.
+            by_context = np.where(n_seen > 0, np.argmax(evidence, axis=1), best)
+            fixed += float(judged[:, best].sum())
+            informed += float(judged[np.arange(len(judged)), by_context].sum())
+        n = len(self._means)
+        return Judged(fixed / n, informed / n, self._oracle)
+
+
+def resampled_share(fixed: Floats, informed: Floats, oracle: Floats, rng: np.random.Generator) -> Interval:
+    """Return the share of the gap closed, with its 95 % bootstrap interval over queries.
+
+    Args:
+        fixed: Each query's reward under the best fixed LLM.
+        informed: Under the policy judged.
+        oracle: Under the oracle.
+        rng: Draws the resamples.
+    """
+    paired = np.stack([fixed, informed, oracle], axis=1)
+    whole = Judged(*paired.mean(axis=0).tolist()).gap_closed
+    if whole is None:
+        return {"mean": None, "low": None, "high": None}
+    drawn = (paired[rng.integers(len(paired), size=len(paired))].mean(axis=0) for _ in range(RESAMPLES))
+    shares = [share for means in drawn if (share := Judged(*means.tolist()).gap_closed) is not None]
+    low, high = np.percentile(shares, [2.5, 97.5])
+    return {"mean": whole, "low": float(low), "high": float(high)}

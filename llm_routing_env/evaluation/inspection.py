@@ -1,0 +1,163 @@
+"""What an outcome table has to teach: sizes, means, references, headroom, and what the reward's weights do."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_routing_env.encoders import embeddings_path, read_embeddings
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.audit import audit_reward, sweep_weights, warnings
+from llm_routing_env.evaluation.headroom import HALVES, Judged, SplitHalf, resampled_share
+from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
+
+ALL = "all"
+MIN_PROMPTS = 10 * FOLDS  # fewer say nothing about neighbours
+Document = dict[str, Any]
+
+
+def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
+    """Return everything `pickllm inspect` shows, as JSON-plain values; a missing number is None.
+
+    Means are over queries, so large contexts count for more. "gap" is the reward between the best fixed LLM and the
+    per-query oracle.
+
+    Args:
+        problem: The table with its reward; the queries of its split are inspected.
+        seed: Of random halves, folds and resamples.
+    """
+    rng = np.random.default_rng(seed)
+    table = problem.table
+    queries = table.select(None, problem.split)
+    audit = audit_reward(problem)
+    best = {context: table.llm_names[int(np.argmax(problem.expected_rewards(context)))] for context in problem.contexts}
+    document = _subject(problem) | {
+        "seed": seed,
+        "means": {ALL: _means(problem, queries)}
+        | {context: _means(problem, table.select(context, problem.split)) for context in problem.contexts},
+        "best_fixed_llm": table.llm_names[int(np.argmax(problem.expected_rewards()))],
+        "context_best_llm": best,
+        "context_label": _context_label(problem, queries, rng),
+        "embeddings": _embeddings(problem, queries, rng),
+        "audit": audit,
+        "warnings": warnings(problem, audit),
+        "sweep": sweep_weights(problem),
+    }
+    return document | {"verdict": verdict(document)}
+
+
+def _subject(problem: RoutingProblem) -> Document:
+    """Return what is inspected, under which reward."""
+    return {
+        "table": str(problem.table.path or "in memory"),
+        "sha256": problem.table.sha256,
+        "notes": list(problem.table.notes),
+        "sizes": _sizes(problem),
+        "split": problem.split,
+        "scorer": problem.scorer,
+        "reward": problem.reward.form,
+        "weights": list(problem.reward.weights),
+        "cost_scale_usd": _number(problem.reward.cost_scale_usd),
+    }
+
+
+def verdict(document: Document) -> str:
+    """Return in words whether there is anything to learn, and from what."""
+    context, embeddings = document["context_label"]["gap_closed"], document["embeddings"]["gap_closed"]
+    best = document["best_fixed_llm"]
+    if context["mean"] is None:
+        return f"{best} is best for every query: nothing to learn here."
+    if len(set(document["context_best_llm"].values())) == 1:
+        constant = f"A constant LLM ({best}) is best in every context: nothing to learn here"
+        if embeddings is not None and embeddings["low"] > 0:
+            return f"{constant} but from query embeddings, which close {_closed(embeddings)} of the gap to the oracle."
+        return f"{constant}."
+    by_query = f"query embeddings {_closed(embeddings)}" if embeddings else "query embeddings were not judged"
+    return (
+        f"A context label closes {_closed(context)} of the gap between the best fixed LLM and the oracle, {by_query}."
+    )
+
+
+def _closed(interval: Document) -> str:
+    doubt = " (perhaps nothing)" if interval["low"] <= 0 else ""
+    return f"{100 * interval['mean']:.1f} %{doubt}"
+
+
+def _sizes(problem: RoutingProblem) -> Document:
+    table = problem.table
+    chosen = table.select(None, problem.split)
+    contexts = {context: len(table.select(context, problem.split)) for context in problem.contexts}
+    return {
+        "queries": len(chosen),
+        "train": int(table.is_train[chosen].sum()),
+        "test": int((~table.is_train[chosen]).sum()),
+        "llms": table.n_llms,
+        "repeats": table.n_repeats,
+        "failed_calls": int(table.failed[chosen].sum()),
+        "contexts": contexts,
+    }
+
+
+def _means(problem: RoutingProblem, queries: NDArray[np.int64]) -> Document:
+    measures = {
+        "accuracy": problem.reward_table.accuracies,
+        "cost_usd": problem.table.cost_usd,
+        "latency_s": problem.table.latency_s,
+        "reward": problem.reward_table.rewards,
+    }
+    means = {name: values[queries].mean(axis=(0, 2)) for name, values in measures.items()}
+    return {
+        llm: {name: _number(values[number]) for name, values in means.items()}
+        for number, llm in enumerate(problem.table.llm_names)
+    }
+
+
+def _context_label(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.random.Generator) -> Document:
+    """Return what knowing the context gains, chosen on one half of the queries and judged on the other."""
+    halves = SplitHalf(problem.reward_table.query_means[queries], problem.table.query_contexts[queries])
+    mean, share = halves.judge_random(rng)
+    is_train = problem.table.is_train[queries]
+    has_both = is_train.any() and not is_train.all()
+    return {
+        "judged": f"{HALVES} random halves within contexts, both ways; interval: the middle 95 % of them",
+        **_references(mean),
+        "gap_closed": dict(share),
+        "by_table_split": _references(halves.judge(is_train)) if has_both else None,
+    }
+
+
+def _references(judged: Judged) -> Document:
+    return {
+        "best_fixed": judged.best_fixed,
+        "context_best": judged.informed,
+        "oracle": judged.oracle,
+        "gap_closed": judged.gap_closed,
+    }
+
+
+def _embeddings(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.random.Generator) -> Document:
+    """Return what nearest neighbours with full information gain, cross-validated; says so where they cannot."""
+    table = problem.table
+    prompts = [table.queries[int(query)].prompt for query in queries]
+    if table.path is None or not embeddings_path(table.path).is_file():
+        return {"judged": "no embeddings beside the table: `pickllm embed` computes them", "gap_closed": None}
+    if len(set(prompts)) < MIN_PROMPTS:
+        return {"judged": f"fewer than {MIN_PROMPTS} different prompts: too few to judge", "gap_closed": None}
+    means = problem.reward_table.query_means[queries]
+    routed = route_by_neighbours(read_embeddings(table, "embedding")[queries], means, prompts, rng)
+    oracle = means[routed.queries].max(axis=1)
+    share = resampled_share(routed.fixed, routed.informed, oracle, rng)
+    judged = f"{FOLDS}-fold cross-validation on {len(routed.queries)} queries; interval: 95 % bootstrap over queries"
+    reference = _references(Judged(*(float(values.mean()) for values in (routed.fixed, routed.informed, oracle))))
+    return {
+        "judged": judged,
+        "best_fixed": reference["best_fixed"],
+        "neighbours": reference["context_best"],
+        "oracle": reference["oracle"],
+        "gap_closed": dict(share) if share["mean"] is not None else None,
+        "neighbours_asked": list(routed.sizes),
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,165 @@
+"""Makes an outcome table of imported rows."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from llm_routing_env.importing.columns import TEXT, Floats
+from llm_routing_env.importing.grid import Grid, complete_grid
+from llm_routing_env.importing.latency import draw_latency, match_llms
+from llm_routing_env.importing.rows import Rows
+from llm_routing_env.outcomes import SCHEMA_VERSION, OutcomeTable
+from llm_routing_env.queries import SPLITS, split_of
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """An imported table, and what became of the file.
+
+    Attributes:
+        table: The outcome table, not yet written.
+        n_dropped: Queries left out because they were incomplete.
+        columns: The file's columns by what they were taken for.
+    """
+
+    table: OutcomeTable
+    n_dropped: int
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What the file does not say itself.
+
+    Attributes:
+        context: The context of every query, where no column says it.
+        scorer: What the scores are called: the column becomes `accuracy_<scorer>`.
+        drop_incomplete: Leave out queries that lack an LLM or a number, instead of refusing them.
+        latency_from: A table whose recorded latencies stand in for those the file lacks.
+        seed: Of the latencies drawn.
+        notes: Remarks that stay with the table.
+    """
+
+    context: str | None = None
+    scorer: str = "recorded"
+    drop_incomplete: bool = False
+    latency_from: OutcomeTable | None = None
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def build_table(rows: Rows, options: ImportOptions) -> Imported:
+    """Return the outcome table of imported rows; the rows are used up.
+
+    Raises:
+        ValueError: For rows that make no complete grid, or a split that is none; see `complete_grid`.
+    """
+    grid = complete_grid(rows, drop_incomplete=options.drop_incomplete)
+    columns = _query_columns(rows, grid, options) | _number_columns(rows, grid, options)
+    metadata: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "llms": rows.texts["llm"].texts,
+        "scorer": options.scorer,
+        "source": {"file": rows.path.name, "sha256": _sha256(rows.path), "dropped_queries": grid.n_dropped},
+        "notes": list(options.notes),
+    }
+    if options.latency_from is not None:
+        columns["latency_s"], said = _simulated(rows, grid, columns["cost_usd"], options.latency_from, options.seed)
+        metadata |= said
+    in_order = len(grid.order) == len(rows.texts["llm"].codes) and bool((np.diff(grid.order) == 1).all())
+    columns["response"] = rows.take_responses(None if in_order else grid.order, len(grid.order))
+    table = pa.table(columns).replace_schema_metadata({"pickllm": json.dumps(metadata)})
+    names = {role: column.name for role, column in rows.columns.items() if " " not in role}  # not each LLM's own
+    return Imported(OutcomeTable(table, path=None), grid.n_dropped, names)
+
+
+def _query_columns(rows: Rows, grid: Grid, options: ImportOptions) -> dict[str, pa.Array]:
+    """Return the columns of texts; every distinct text is held once."""
+    columns = {
+        "query_id": _texts(rows, "query_id", grid.order).dictionary_decode(),
+        "llm": _texts(rows, "llm", grid.order),
+        "prompt": _texts(rows, "prompt", grid.order),
+        "split": _split(rows, grid.order),
+    }
+    if options.context is None:
+        columns["context"] = _texts(rows, "context", grid.order)
+    else:
+        codes = np.zeros(len(grid.order), dtype=np.int32)
+        columns["context"] = pa.DictionaryArray.from_arrays(codes, pa.array([options.context], TEXT))
+    columns["references"] = _references(rows, grid.order)
+    columns["error"] = pa.nulls(len(grid.order), pa.string())
+    return columns
+
+
+def _number_columns(rows: Rows, grid: Grid, options: ImportOptions) -> dict[str, pa.Array]:
+    columns = {"repeat": pa.array(np.tile(np.arange(grid.shape[2]), len(grid.order) // grid.shape[2]))}
+    for role in ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens"):
+        values = rows.array(role)
+        kind = pa.int64() if role.endswith("tokens") else pa.float64()
+        name = f"accuracy_{options.scorer}" if role == "accuracy" else role
+        if values is None:
+            columns[name] = pa.nulls(len(grid.order), kind)
+        else:
+            kept = np.round(values[grid.order]) if role.endswith("tokens") else values[grid.order]
+            columns[name] = pa.array(kept, pa.float64(), from_pandas=True).cast(kind)  # from_pandas: NaN is null
+    return columns
+
+
+def _texts(rows: Rows, role: str, order: Ints) -> pa.DictionaryArray:
+    used, codes = np.unique(rows.texts[role].codes[order], return_inverse=True)
+    texts = rows.texts[role].texts
+    dictionary = pa.array([texts[code] for code in used], TEXT)
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), dictionary)
+
+
+def _split(rows: Rows, order: Ints) -> pa.DictionaryArray:
+    """Return the split column: the file's, else a hash of the query id."""
+    if "split" in rows.texts:
+        codes = rows.texts["split"].codes
+        for code, text in enumerate(rows.texts["split"].texts):
+            if text not in SPLITS:
+                fix = "without --split-column a hash of the query id decides"
+                raise rows.refusal("split", int(np.argmax(codes == code)), "'train' or 'test'", text, fix)
+        return _texts(rows, "split", order)
+    by_query = np.array([SPLITS.index(split_of(text)) for text in rows.texts["query_id"].texts], dtype=np.int32)
+    codes = by_query[rows.texts["query_id"].codes[order]]
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(SPLITS, TEXT))
+
+
+def _references(rows: Rows, order: Ints) -> pa.ListArray:
+    if "references" not in rows.texts:
+        return pa.array([[]], pa.list_(pa.string())).take(pa.array(np.zeros(len(order), dtype=np.int64)))
+    lists = [json.loads(text) for text in rows.texts["references"].texts]
+    encoded = pa.array(lists, pa.list_(pa.dictionary(pa.int32(), pa.string())))
+    return encoded.take(pa.array(rows.texts["references"].codes[order]))
+
+
+def _simulated(
+    rows: Rows, grid: Grid, cost: pa.Array, source: OutcomeTable, seed: int
+) -> tuple[pa.Array, dict[str, Any]]:
+    llms = rows.texts["llm"].texts
+    if rows.array("latency_s") is not None:
+        name = rows.columns["latency_s"].name
+        raise ValueError(f"{rows.path}: column {name!r} records latencies; leave out --latency-from, or the column.")
+    costs: Floats | None = None
+    if cost.null_count == 0:
+        costs = cost.to_numpy(zero_copy_only=False).reshape(grid.shape)
+    matches = match_llms(llms, costs, source)
+    drawn = draw_latency(grid.shape, llms, matches, source, seed)
+    origin = source.path.name if source.path else "a table"
+    said = {"latency": f"simulated from {origin}", "latency_from": {"sha256": source.sha256, "llms": matches}}
+    return pa.array(drawn.ravel()), said
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,228 @@
+"""Inspection: hand-computed numbers of six queries, what neighbours may know, and what the command prints."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tables import queries, records, write_random_table
+from typer.testing import CliRunner
+
+from llm_routing_env.cli import app
+from llm_routing_env.encoders import embeddings_path, write_embeddings
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.headroom import SplitHalf, resampled_share
+from llm_routing_env.evaluation.inspection import inspect_table, verdict
+from llm_routing_env.evaluation.neighbours import route_by_neighbours
+from llm_routing_env.outcomes import OutcomeTable
+
+# Rows: art-0 (train), art-1, art-2, chess-0 (train), chess-1, chess-2. "a" costs twice as much as "b".
+ACCURACY = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [1, 0]], dtype=float)[:, :, None]
+
+
+def six_queries(**changes: Any) -> OutcomeTable:
+    asked = queries(3, ["art", "chess"])
+    rows = records(asked, ["a", "b"], ACCURACY, np.array([2e-4, 1e-4])[None, :, None], 0.1)
+    return OutcomeTable.from_records(asked, ["a", "b"], [row | changes for row in rows], {})
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """With the cost scale of 2e-4, "a" gains accuracy - 0.4 and "b" accuracy - 0.2."""
+    problem = RoutingProblem(six_queries(), observation="none", split="all", reward="additive", weights=(1, 0.4, 0))
+    return inspect_table(problem)
+
+
+def test_sizes_and_means(document: dict[str, Any]):
+    assert document["sizes"] == {
+        "queries": 6,
+        "train": 2,
+        "test": 4,
+        "llms": 2,
+        "repeats": 1,
+        "failed_calls": 0,
+        "contexts": {"art": 3, "chess": 3},
+    }
+    overall, chess = document["means"]["all"], document["means"]["chess"]
+    assert overall["a"]["accuracy"] == pytest.approx(4 / 6)
+    assert overall["a"]["cost_usd"] == pytest.approx(2e-4)
+    assert overall["a"]["latency_s"] == pytest.approx(0.1)
+    assert overall["a"]["reward"] == pytest.approx(4 / 6 - 0.4)
+    assert chess["a"]["reward"] == pytest.approx(1 / 3 - 0.4)
+    assert chess["b"]["reward"] == pytest.approx(2 / 3 - 0.2)
+
+
+def test_the_best_overall_and_by_context(document: dict[str, Any]):
+    assert document["best_fixed_llm"] == "a"
+    assert document["context_best_llm"] == {"art": "a", "chess": "b"}
+
+
+def test_choices_of_one_half_are_judged_on_the_other(document: dict[str, Any]):
+    """Train picks "b" (0.3 to 0.1), worth 0.2 on the four test queries; test picks "a" (0.35 to 0.05), worth 0.2.
+
+    By context both pick "a" for art and "b" for chess: 1.8 on test, 1.4 on train. The oracle has 4.0 of six queries.
+    """
+    judged = document["context_label"]["by_table_split"]
+    assert judged["best_fixed"] == pytest.approx(0.4 / 6)
+    assert judged["context_best"] == pytest.approx(3.2 / 6)
+    assert judged["oracle"] == pytest.approx(4.0 / 6)
+    assert judged["gap_closed"] == pytest.approx(2.8 / 3.6)
+
+
+def test_the_audit_shares_the_variance_between_llm_means(document: dict[str, Any]):
+    """Accuracy: 0.25 in art, (1/6)^2 in chess; cost: 0.1^2 in both."""
+    audit = document["audit"]
+    accuracy, cost = (0.25 + 1 / 36) / 2, 0.01
+    assert audit["accuracy"]["effect_variance"] == pytest.approx(accuracy)
+    assert audit["cost"]["effect_variance"] == pytest.approx(cost)
+    assert audit["cost"]["share"] == pytest.approx(cost / (accuracy + cost))
+    assert audit["accuracy"]["best_changes_without_it"] == ["art"]
+    assert audit["cost"]["best_changes_without_it"] == []
+
+
+def test_the_sweep_finds_where_the_best_llm_changes(document: dict[str, Any]):
+    """In art "a" gains w - 0.4 against -0.2, so it is best above an accuracy weight of 0.2; chess is always "b"'s."""
+    swept = document["sweep"]["accuracy"]
+    assert swept["best"]["chess"] == ["b"] * len(swept["weights"])
+    for weight, best in zip(swept["weights"], swept["best"]["art"], strict=True):
+        assert best == ("a" if weight > 0.2 else "b")
+
+
+def test_the_ratio_is_audited_by_its_effect_on_the_reward():
+    problem = RoutingProblem(six_queries(), observation="none", split="all", weights=(1, 0.4, 0.5))
+    document = inspect_table(problem)
+    assert document["audit"]["latency"]["share"] == 0.0  # every LLM takes as long
+    assert any("only scales" in warning for warning in document["warnings"])
+    assert any("weight on latency (0.5) does nothing" in warning for warning in document["warnings"])
+
+
+def test_what_is_missing_is_said():
+    table = six_queries(latency_s=None)
+    document = inspect_table(RoutingProblem(table, observation="none", split="all", weights=(1, 0.4, 0)))
+    assert document["notes"] == ["The table records no latency."]
+    assert document["means"]["all"]["a"]["latency_s"] is None
+    assert set(document["sweep"]) == {"accuracy", "cost"}
+    assert "no embeddings" in document["embeddings"]["judged"]
+    json.dumps(document, allow_nan=False)
+
+
+def test_random_halves_follow_the_seed_and_agree_with_the_limit():
+    """With many queries of two contexts, each won by 1 to 0 by its LLM, a label closes the whole gap."""
+    contexts = np.arange(400) % 2
+    means = np.eye(2)[contexts] * 1.0
+    halves = SplitHalf(means, contexts)
+    judged, share = halves.judge_random(np.random.default_rng(0), 20)
+    assert (judged.oracle, judged.informed) == (1.0, 1.0)
+    assert share["mean"] == share["low"] == share["high"] == 1.0
+    noise = SplitHalf(np.random.default_rng(1).random((400, 3)), contexts)
+    one, again, other = (noise.judge_random(np.random.default_rng(seed), 20)[1] for seed in (0, 0, 1))
+    assert one == again != other
+
+
+def test_a_context_of_one_query_falls_back_on_the_best_fixed_llm():
+    halves = SplitHalf(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([0, 0, 1]))
+    judged = halves.judge(np.array([True, False, False]))
+    assert judged.informed == pytest.approx((1 + 0 + 1) / 3)
+
+
+def clusters(n: int = 200) -> tuple[Any, Any, list[str]]:
+    rng = np.random.default_rng(0)
+    kind = np.arange(n) % 2
+    vectors = np.eye(4)[kind] + 0.1 * rng.normal(size=(n, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32), np.eye(2)[kind], [f"prompt {i}" for i in range(n)]
+
+
+def test_neighbours_close_the_gap_where_embeddings_tell_and_nothing_where_not():
+    embeddings, means, prompts = clusters()
+    rng = np.random.default_rng(0)
+    told = route_by_neighbours(embeddings, means, prompts, rng)
+    assert told.informed.mean() == 1.0
+    assert told.fixed.mean() <= 0.5
+    noise = route_by_neighbours(rng.permuted(embeddings, axis=0), rng.random((200, 2)), prompts, rng)
+    assert abs(noise.informed.mean() - 0.5) < 0.1
+
+
+def test_neighbours_never_see_the_query_they_judge():
+    """A query's own reward, or that of an equal prompt, does not move its choice."""
+    rng = np.random.default_rng(3)
+    embeddings, _, prompts = clusters(100)
+    means = rng.random((100, 3))
+    before = route_by_neighbours(embeddings, means, prompts, np.random.default_rng(0))
+    for query in (0, 17, 99):
+        raised = means.copy()
+        raised[query] = [10.0, 20.0, 30.0]
+        after = route_by_neighbours(embeddings, raised, prompts, np.random.default_rng(0))
+        chosen = int(np.argmin(np.abs(means[query] - before.informed[query])))
+        assert after.informed[query] == raised[query, chosen]
+    twins = np.repeat(means[:50], 2, axis=0)
+    paired = route_by_neighbours(
+        np.repeat(embeddings[:50], 2, axis=0), twins, [f"p{i // 2}" for i in range(100)], np.random.default_rng(0)
+    )
+    assert paired.informed.mean() < 0.7 < twins.max(axis=1).mean()
+
+
+def test_the_share_of_the_gap_has_an_interval_that_covers_it():
+    rng = np.random.default_rng(0)
+    fixed, oracle = rng.random(500) * 0.2, 1.0 + np.zeros(500)
+    share = resampled_share(fixed, fixed + 0.5 * (oracle - fixed), oracle, rng)
+    assert share["mean"] == pytest.approx(0.5)
+    assert share["low"] == pytest.approx(0.5)
+    assert resampled_share(fixed, fixed, fixed, rng)["mean"] is None
+
+
+def said(share: float | None, winners: tuple[str, ...], embeddings: dict[str, float] | None = None) -> str:
+    interval = {"mean": share, "low": share and share - 0.02, "high": share and share + 0.02}
+    return verdict(
+        {
+            "best_fixed_llm": winners[0],
+            "context_best_llm": dict(enumerate(winners)),
+            "context_label": {"gap_closed": interval},
+            "embeddings": {"gap_closed": embeddings},
+        }
+    )
+
+
+def test_the_verdict_in_words():
+    known = {"mean": 0.3, "low": 0.2, "high": 0.4}
+    assert said(None, ("a",)) == "a is best for every query: nothing to learn here."
+    assert said(0.01, ("a", "a")) == "A constant LLM (a) is best in every context: nothing to learn here."
+    assert "but from query embeddings, which close 30.0 %" in said(0.01, ("a", "a"), known)
+    assert said(0.25, ("a", "b"), known) == (
+        "A context label closes 25.0 % of the gap between the best fixed LLM and the oracle, query embeddings 30.0 %."
+    )
+    assert "closes 1.0 % (perhaps nothing)" in said(0.01, ("a", "b"))
+
+
+def test_the_command_prints_the_document_and_draws_the_figure(tmp_path: Path):
+    path = write_random_table(tmp_path)
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["inspect", str(path), "--json", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    printed = json.loads((out / "inspection.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert {"sizes", "means", "context_label", "embeddings", "audit", "sweep", "verdict"} <= printed.keys()
+    assert printed["embeddings"]["neighbours_asked"]
+    assert printed["sha256"] == OutcomeTable.read(path).sha256
+    assert (out / "best_llm_by_weight.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_command_prints_tables_warnings_and_the_verdict(tmp_path: Path):
+    table = six_queries()
+    table.metadata["latency"] = "simulated from elsewhere"
+    table.write(tmp_path / "six.parquet")
+    write_embeddings(embeddings_path(tmp_path / "six.parquet"), table.queries, np.eye(6, 8, dtype=np.float32), "none")
+    done = CliRunner().invoke(app, ["inspect", str(tmp_path / "six.parquet"), "--reward", "additive"])
+    assert done.exit_code == 0, done.output
+    assert "The latency is simulated from elsewhere." in done.output
+    assert "too few to judge" in done.output
+    assert "Headroom" in done.output
+    assert "A context label closes" in done.output
+
+
+def test_only_the_queries_of_the_split_count(tmp_path: Path):
+    table = six_queries()
+    document = inspect_table(RoutingProblem(table, observation="none", split="train", weights=(1, 0, 0)))
+    assert document["sizes"]["queries"] == 2
+    assert document["means"]["all"]["a"]["accuracy"] == 0.5
+    assert document["context_label"]["by_table_split"] is None

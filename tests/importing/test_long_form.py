@@ -1,0 +1,243 @@
+"""Importing the long form: what lands where, and what is refused with its row, its column and the flag that helps."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from llm_routing_env.cli import app
+from llm_routing_env.importing import ImportOptions, Source, build_table, read_long
+from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.queries import split_of
+
+Row = dict[str, Any]
+
+
+def rows() -> list[Row]:
+    """Return two queries on two LLMs, in an order that is not the table's."""
+    return [
+        {
+            "query_id": query,
+            "context": "maths" if query == "q1" else "law",
+            "prompt": f"prompt, of\n{query}",
+            "reference": "yes" if query == "q1" else None,
+            "llm": llm,
+            "response": f"{llm} on {query}",
+            "accuracy": accuracy,
+            "cost_usd": cost,
+            "latency_s": latency,
+            "prompt_tokens": 7,
+        }
+        for query, llm, accuracy, cost, latency in (
+            ("q1", "big", 1.0, 0.004, 2.0),
+            ("q2", "big", 0.5, 0.002, 4.0),
+            ("q1", "small", 0.0, 0.001, 0.5),
+            ("q2", "small", 1.0, 0.001, 0.25),
+        )
+    ]
+
+
+def save(folder: Path, content: list[Row], suffix: str = ".jsonl") -> Path:
+    path = folder / f"source{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(content), path)
+    elif suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in content), encoding="utf-8")
+    else:
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, content[0], delimiter="\t" if suffix == ".tsv" else ",")
+            writer.writeheader()
+            writer.writerows(content)
+    return path
+
+
+def read(path: Path, names: dict[str, str] | None = None, **options: Any) -> OutcomeTable:
+    reading = {key: options.pop(key) for key in ("score_scale", "excluded", "encoding") if key in options}
+    source = Source(path, reading.pop("encoding", "utf-8"))
+    context = options.get("context")
+    return build_table(read_long(source, names or {}, context=context, **reading), ImportOptions(**options)).table
+
+
+def changed(row: int, **cells: Any) -> list[Row]:
+    content = rows()
+    content[row] |= cells
+    return content
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".tsv", ".jsonl"])
+def test_every_format_gives_the_same_table(tmp_path: Path, suffix: str):
+    table = read(save(tmp_path, rows(), suffix))
+    assert table.llm_names == ("big", "small")
+    assert [query.query_id for query in table.queries] == ["q1", "q2"]
+    assert [query.context for query in table.queries] == ["maths", "law"]
+    assert [query.prompt for query in table.queries] == ["prompt, of\nq1", "prompt, of\nq2"]
+    assert [query.references for query in table.queries] == [("yes",), ()]
+    assert [query.split for query in table.queries] == [split_of("q1"), split_of("q2")]
+    np.testing.assert_array_equal(table.accuracy("recorded")[:, :, 0], [[1, 0], [0.5, 1]])
+    np.testing.assert_array_equal(table.cost_usd[:, :, 0], [[0.004, 0.001], [0.002, 0.001]])
+    np.testing.assert_array_equal(table.latency_s[:, :, 0], [[2, 0.5], [4, 0.25]])
+    assert table.text("response", 1, 0, 0) == "big on q2"
+    assert (table.integers("prompt_tokens") == 7).all()
+    assert table.cost_scale_usd == pytest.approx(0.003)
+
+
+def test_an_imported_table_reads_back_the_same(tmp_path: Path):
+    table = read(save(tmp_path, rows()), notes=("From a paper.",))
+    table.write(tmp_path / "table.parquet")
+    again = OutcomeTable.read(tmp_path / "table.parquet")
+    assert list(again.queries) == list(table.queries)
+    np.testing.assert_array_equal(again.cost_usd, table.cost_usd)
+    assert again.text("response", 0, 1, 0) == "small on q1"
+    assert again.notes == ("From a paper.",)
+    assert again.metadata["source"]["file"] == "source.jsonl"
+
+
+def test_flags_name_columns_and_scores_are_scaled(tmp_path: Path):
+    content = [{f"my_{key}": value for key, value in row.items()} for row in changed(0, accuracy=2.0)]
+    names = {role: f"my_{role}" for role in ("query_id", "prompt", "llm", "accuracy", "context", "cost_usd")}
+    table = read(save(tmp_path, content), names, score_scale=2.0, scorer="judge")
+    assert table.scorers == ("judge",)
+    np.testing.assert_array_equal(table.accuracy("judge")[:, :, 0], [[1, 0], [0.25, 0.5]])
+
+
+def test_missing_cost_and_latency_are_said(tmp_path: Path):
+    content = [{key: row[key] for key in ("query_id", "prompt", "llm", "accuracy")} for row in rows()]
+    table = read(save(tmp_path, content), context="everything")
+    assert table.contexts == ("everything",)
+    assert table.notes == ("The table records no cost.", "The table records no latency.")
+
+
+def test_a_split_column_is_taken_as_it_is_and_repeats_are_counted(tmp_path: Path):
+    content = [row | {"set": "test" if row["query_id"] == "q1" else "train", "repeat": 0} for row in rows()]
+    content += [row | {"repeat": 1, "accuracy": 0.25} for row in content]
+    table = read(save(tmp_path, content), {"split": "set"})
+    assert table.is_train.tolist() == [False, True]
+    assert table.accuracy("recorded")[0, 0].tolist() == [1.0, 0.25]
+
+
+def test_incomplete_queries_are_dropped_on_demand_and_counted(tmp_path: Path):
+    third = [row | {"query_id": "q3"} for row in rows()[:1]]
+    path = save(tmp_path, changed(2, accuracy=None) + third)
+    result = build_table(read_long(Source(path), {}), ImportOptions(drop_incomplete=True))
+    assert [query.query_id for query in result.table.queries] == ["q2"]
+    assert result.n_dropped == 2
+
+
+def test_an_llm_can_be_left_out_with_whatever_is_wrong_with_it(tmp_path: Path):
+    table = read(save(tmp_path, changed(2, accuracy=None)), excluded=["small"])
+    assert table.llm_names == ("big",)
+
+
+def test_booleans_and_lists_of_texts_are_understood(tmp_path: Path):
+    content = [
+        row | {"accuracy": row["accuracy"] == 1, "prompt": ["a", "b"], "reference": ["x", "y"]} for row in rows()
+    ]
+    for suffix in (".jsonl", ".parquet"):
+        table = read(save(tmp_path, content, suffix))
+        assert table.accuracy("recorded")[:, :, 0].tolist() == [[1, 0], [0, 1]]
+        assert (table.queries[0].prompt, table.queries[0].references) == ("a\nb", ("x", "y"))
+
+
+REFUSED = [
+    (changed(1, accuracy="good"), "row 1, column 'accuracy': expected a number, found 'good'; --accuracy-column"),
+    (changed(1, accuracy=5), r"row 1, column 'accuracy': expected a number in \[0, 1\], found 5.0; --score-scale"),
+    (changed(3, accuracy=-1), r"row 3, column 'accuracy': expected a number in \[0, 1\], found -1.0; --accuracy"),
+    (changed(2, accuracy=None), "row 2, .*expected a number for query 'q1', LLM 'small', found None; --drop-incomp"),
+    (changed(2, accuracy=float("nan")), "row 2, .*expected a number for query 'q1', LLM 'small'.*--drop-incomplete"),
+    (changed(2, cost_usd=None), "row 2, column 'cost_usd': .*--drop-incomplete"),
+    (changed(2, cost_usd=-0.1), "row 2, column 'cost_usd': expected a finite number, 0 or more, found -0.1; --cost"),
+    (changed(2, latency_s=float("inf")), "row 2, column 'latency_s': expected a finite number"),
+    (changed(2, query_id=None), "row 2, column 'query_id': expected a text, found None; .*--query-column"),
+    (changed(2, llm=""), "row 2, column 'llm': expected a text"),
+    (changed(2, context=None), "row 2, column 'context': expected a text, found None; --context NAME"),
+    (changed(2, llm="big"), r"row 2: expected one row per query and LLM, .*query 'q1', LLM 'big'.*row 0.*--query"),
+    (changed(2, context="law"), "row 2, column 'context': expected 'maths' as in row 0 of the same query, found 'law'"),
+    (changed(2, prompt="else"), "row 2, column 'prompt': expected .* as in row 0 of the same query, found 'else'"),
+    (changed(2, prompt={"role": "user"}), "row 2, column 'prompt': expected a text, found {'role'"),
+    (rows()[:3], "row 1: expected every query with all 2 LLMs, found no row for query 'q2', LLM 'small'; --drop"),
+    ([dict(row, accuracy=None) for row in rows()], "column 'accuracy': expected a score, found None"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), REFUSED)
+def test_a_cell_that_does_not_fit_is_refused_with_its_place_and_the_flag(
+    tmp_path: Path, content: list[Row], message: str
+):
+    with pytest.raises(ValueError, match=message) as caught:
+        read(save(tmp_path, content))
+    assert str(tmp_path / "source.jsonl") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"llm": "LLM"}, "Unknown column 'LLM'.*--llm-column"),
+        ({"latency_s": "seconds"}, "Unknown column 'seconds'.*--latency-column"),
+        ({"split": "context"}, "expected 'train' or 'test', found 'maths'; without --split-column"),
+        ({"repeat": "cost_usd"}, "column 'cost_usd': expected a whole number that counts from 0"),
+    ],
+)
+def test_a_column_that_is_not_there_or_not_it_is_refused(tmp_path: Path, names: dict[str, str], message: str):
+    with pytest.raises(ValueError, match=message):
+        read(save(tmp_path, rows()), names)
+
+
+def test_when_nothing_is_complete_the_rarest_llm_is_named(tmp_path: Path):
+    content = [*rows(), rows()[0] | {"llm": "rare", "query_id": "q3"}]
+    with pytest.raises(ValueError, match="the rarest, LLM 'rare', has 1 rows for 3 queries; --exclude-llm"):
+        read(save(tmp_path, content), drop_incomplete=True)
+
+
+def test_an_encoding_that_does_not_fit_is_refused_with_its_row(tmp_path: Path):
+    path = save(tmp_path, changed(1, response="caf\u00e9"), ".csv")
+    path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
+    with pytest.raises(ValueError, match=r"row 1, column 'response': expected text in the file's encoding.*--encoding"):
+        read(path)
+    assert read(path, encoding="latin-1").text("response", 1, 0, 0) == "caf\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"query_id,llm,accuracy,prompt,context\nq1\n", "line 2: expected 5 fields as in the header, found 1"),
+        ("a.csv", b"llm,llm\n", "unique names"),
+        ("a.csv", b"", "found none"),
+        ("a.csv", b"query_id,llm,accuracy,prompt,context\n", "expected rows, found none"),
+        ("a.jsonl", b'{"a": 1}\n{"a": \n', "line 2: expected one JSON object per line"),
+        ("a.jsonl", b"[1]\n", "line 1: expected one JSON object per line, found a list"),
+        ("a.parquet", b"hello", "expected a parquet file"),
+        ("a.xlsx", b"PK", "expected a .parquet, .csv, .tsv or .jsonl file, found '.xlsx'"),
+        ("a.pkl", b"anything", "a pickle can run any program when it is opened.*read_pickle.*a.jsonl"),
+        ("a.parquet", b"\x80\x04rest", "a pickle can run any program"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, content: bytes, message: str):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path / name)
+
+
+def test_the_command_writes_reports_and_spares_what_is_there(tmp_path: Path):
+    source, out = save(tmp_path, rows(), ".csv"), tmp_path / "out.parquet"
+    arguments = ["import", "long", str(source), str(out)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "2 queries x 2 LLMs x 2 contexts" in done.output
+    assert "references from 'reference'" in done.output
+    again = CliRunner().invoke(app, arguments)
+    assert "--overwrite" in str(again.exception)
+    assert CliRunner().invoke(app, [*arguments, "--overwrite"]).exit_code == 0
+
+
+def test_an_import_that_fails_leaves_nothing(tmp_path: Path):
+    source = save(tmp_path, changed(1, accuracy=7))
+    done = CliRunner().invoke(app, ["import", "long", str(source), str(tmp_path / "out.parquet")])
+    assert "--score-scale" in str(done.exception)
+    assert [path.name for path in tmp_path.glob("out*")] == []
