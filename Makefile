@@ -32,6 +32,12 @@ check: $(VENV)/.full
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: $(VENV)/.full
+	$(BIN)/pickllm compare --json --reward pickllm > benchmarks/results/compare_nano_pickllm.json
+	$(BIN)/pickllm compare --json --reward additive > benchmarks/results/compare_nano_additive.json
+	for name in convergence headline weights scorers throughput; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	$(BIN)/python benchmarks/readme.py
+
 nano: $(VENV)/.full
 	$(BIN)/python -m llm_routing_env.data.nano.build
 

@@ -45,8 +45,8 @@ def results() -> str:
         references = {name: document["references"][name]["all"] for name in (BEST_FIXED, CONTEXT_BEST, ORACLE)}
         fixed, known, oracle = (references[name]["reward"]["mean"] for name in references)
         parts.append(
-            f"**Reward `{form}`**: `pickllm compare --reward {form}`, {document['sessions']} sessions of 200 queries in "
-            f"each of six contexts, test split. Headroom: best fixed LLM ({document['best_fixed_llm']}) {fixed:.3f}, "
+            f"**Reward `{form}`**: `pickllm compare --reward {form}`, {document['sessions']} sessions of 200 queries "
+            f"in each of six contexts, test split. Headroom: best fixed LLM ({document['best_fixed_llm']}) {fixed:.3f}, "
             f"per-context best {known:.3f}, per-query oracle {oracle:.3f}; knowing the context closes "
             f"{(known - fixed) / (oracle - fixed):.0%} of that gap.\n"
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -18,6 +19,7 @@ from llm_routing_env.evaluation.metrics import METRICS
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
 
 DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapest"
+TABLE_WIDTH = 100  # narrower, the numbers would be cut off
 Metrics = dict[str, dict[str, float | None]]
 
 
@@ -43,6 +45,7 @@ def compare(
     """Compare agents on the same sessions, with 95 % bootstrap intervals and the references beside them."""
     names = [name.strip() for name in agents.split(",") if name.strip()]
     console = Console(stderr=as_json)
+    console.width = max(console.width, TABLE_WIDTH)
     with _progress(console, len(names), length) as on_step:
         result = comparison.compare(
             names,
@@ -95,35 +98,31 @@ def _print(console: Console, document: dict[str, Any]) -> None:
         console.print(
             f"Knowing the context closes {(by_context - fixed) / (oracle - fixed):.0%} of the gap to the oracle."
         )
-    table = Table(title="Means with 95 % intervals; contexts weighted equally")
-    for column in (
-        "",
-        "reward",
-        "accuracy",
-        "cost/session",
-        "latency",
-        "regret",
-        "commits after",
-        "to the best",
-        "gap closed",
-    ):
-        table.add_column(column, justify="left" if column == "" else "right", no_wrap=column == "")
+    title = "Means with 95 % intervals, contexts weighted equally; agents learn online unless marked"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in ("", "reward", "right", "$/session", "latency", "regret", "commits", "to best", "gap"):
+        table.add_column(column, justify="left" if column == "" else "right", no_wrap=True)
     for row in document["agents"]:
         if row["context"] == "all":
-            table.add_row(f"{row['agent']} ({row['protocol']})", *_cells(row["metrics"]))
+            mark = "" if row["protocol"] == "online" else f" ({row['protocol']})"
+            table.add_row(f"{row['agent']}{mark}", *_cells(row["metrics"]))
     table.add_section()
     for name, contexts in references.items():
         table.add_row(name, *_cells(contexts["all"]))
     console.print(table)
+    console.print(
+        "right: share of right answers. commits: queries until it does. to best: sessions that committed to their "
+        "context's best LLM. gap: share closed of the gap between the best fixed LLM and the oracle."
+    )
 
 
 def _cells(metrics: Metrics) -> list[str]:
     reward = metrics["reward"]
     return [
-        f"{reward['mean']:.3f} [{reward['low']:.3f}, {reward['high']:.3f}]",
+        f"{reward['mean']:.2f} [{reward['low']:.2f}, {reward['high']:.2f}]",
         _format(metrics, "accuracy", "{:.3f}"),
-        _format(metrics, "session_cost_usd", "${:.2e}"),
-        _format(metrics, "latency_s", "{:.1f} ms", 1000),
+        _format(metrics, "session_cost_usd", "{:.1e}"),
+        _format(metrics, "latency_s", "{:.0f} ms", 1000),
         _format(metrics, "regret", "{:.1f}"),
         _format(metrics, "queries_to_commit", "{:.0f}"),
         _format(metrics, "correct_commit", "{:.0f} %", 100),

@@ -31,7 +31,7 @@ def record(
     """Ask every LLM of a pool every query and write the outcome table; every outcome is journalled at once."""
     from llm_routing_env.recording import record as run
 
-    specs = load_pool(pool)
+    specs, asked_queries = load_pool(pool), QuerySet.read(queries)
     console = Console()
     with closing(make_backend(backend, specs)) as asked, _progress(console) as progress:
         bar = progress.add_task("recording", total=None)
@@ -41,7 +41,7 @@ def record(
 
         result = run(
             specs,
-            QuerySet.read(queries),
+            asked_queries,
             out,
             backend=asked,
             repeats=repeats,

@@ -43,14 +43,13 @@ class Bootstrap:
         known = [np.isfinite(values) for values in strata]
         if not any(mask.any() for mask in known):
             return NOTHING
-        resampled = np.full((len(strata), RESAMPLES), np.nan)
-        for row, (values, mask, counts) in enumerate(zip(strata, known, self._counts, strict=True)):
-            drawn = counts @ mask
-            np.divide(counts @ np.where(mask, values, 0.0), drawn, out=resampled[row], where=drawn > 0)
+        total, n_contexts = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
+        for values, mask, counts in zip(strata, known, self._counts, strict=True):
+            drawn = counts @ mask  # 0 where a resample missed the few sessions of a context that have a value
+            total += np.divide(counts @ np.where(mask, values, 0.0), drawn, out=np.zeros(RESAMPLES), where=drawn > 0)
+            n_contexts += drawn > 0
         centre = np.mean([values[mask].mean() for values, mask in zip(strata, known, strict=True) if mask.any()])
-        # A resample may miss the few sessions of a context that have a value: it says nothing then.
-        means = np.nanmean(resampled[[mask.any() for mask in known]], axis=0)
-        return _interval(float(centre), means)
+        return _interval(float(centre), total[n_contexts > 0] / n_contexts[n_contexts > 0])
 
     def statistic(self, strata: Sequence[Floats], of_means: Callable[[Floats], Floats]) -> Interval:
         """Return a statistic of the means of several measures of the same sessions.

@@ -253,7 +253,7 @@ def test_flags_become_engine_arguments():
 
 
 def test_vllm_missing_is_one_clear_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(flags, "find_spec", lambda name: None)
+    monkeypatch.setattr("llm_routing_env.serving.flags.find_spec", lambda name: None)
     with pytest.raises(ServingError, match=r"vLLM is not installed: pip install"), serve(fake_vllm.pool(tmp_path, "a")):
         pass
 
