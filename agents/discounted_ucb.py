@@ -25,7 +25,7 @@ class DiscountedUCB(IndexPolicy):
         seed: int | None = None,
         discount: float = 0.99,
         exploration: float = 0.6,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
     ) -> None:
         """Start with every arm untried.
 

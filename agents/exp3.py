@@ -25,7 +25,7 @@ class EXP3(UnitRewardAgent):
         n_sessions: int | None = None,
         seed: int | None = None,
         exploration: float = 0.1,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
     ) -> None:
         """Start with equal weights.
 

@@ -27,7 +27,7 @@ class KLUCB(IndexPolicy):
         n_sessions: int | None = None,
         seed: int | None = None,
         log_log_factor: float = 0.0,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
     ) -> None:
         """Start with every arm untried.
 

@@ -29,7 +29,7 @@ class LearningAutomaton(UnitRewardAgent):
         n_sessions: int | None = None,
         seed: int | None = None,
         learning_rate: float = 0.1,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
         threshold: float = 0.01,
     ) -> None:
         """Start with equal probabilities.

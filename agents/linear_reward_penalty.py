@@ -30,7 +30,7 @@ class LinearRewardPenalty(UnitRewardAgent):
         seed: int | None = None,
         learning_rate: float = 0.1,
         penalty_ratio: float = 0.1,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
     ) -> None:
         """Start with equal probabilities.
 

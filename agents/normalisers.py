@@ -17,8 +17,8 @@ class RewardNormaliser(Stateful):
     """Maps rewards to clip((reward - low) / (high - low), 0, 1), with a range per session.
 
     ==================  ====================================================================================
-    ``running_max``     0 to the highest reward so far. Negative rewards count as 0.
-    ``running_minmax``  Lowest to highest reward so far: most contrast, but it follows outliers.
+    ``running_minmax``  Lowest to highest reward so far: works for negative rewards, follows outliers. Default.
+    ``running_max``     0 to the highest reward so far. Negative rewards count as 0, so it learns nothing from them.
     ``bounds``          The task's reward bounds: stationary, but wide bounds squash the arms together.
     ``quantiles``       5 % and 95 % quantile of the training split's rewards: stationary and narrower.
     ==================  ====================================================================================

@@ -37,7 +37,7 @@ class Pursuit(UnitRewardAgent):
         learning_rate: float = 0.05,
         scheme: str = "reward_inaction",
         initial_pulls: int = 10,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
         threshold: float = 0.01,
     ) -> None:
         """Start with equal probabilities and no estimates.

@@ -27,7 +27,7 @@ class SlidingWindowUCB(IndexPolicy):
         seed: int | None = None,
         window: int = 100,
         exploration: float = 0.6,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
     ) -> None:
         """Start with an empty window.
 

@@ -23,7 +23,7 @@ class Softmax(UnitRewardAgent):
         n_sessions: int | None = None,
         seed: int | None = None,
         temperature: float = 0.1,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
     ) -> None:
         """Start with the highest estimate for every arm.
 

@@ -27,7 +27,7 @@ class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
         seed: int | None = None,
         prior_successes: float = 1.0,
         prior_failures: float = 1.0,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
     ) -> None:
         """Start from the prior.
 

@@ -25,7 +25,7 @@ class ThompsonGaussian(GaussianSampling, UnitRewardAgent):
         n_sessions: int | None = None,
         seed: int | None = None,
         scale: float = 0.5,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
     ) -> None:
         """Start from the prior N(0, scale^2).
 

@@ -24,7 +24,7 @@ class UCB1(IndexPolicy):
         n_sessions: int | None = None,
         seed: int | None = None,
         exploration: float = 2.0,
-        normaliser: str = "running_max",
+        normaliser: str = "running_minmax",
     ) -> None:
         """Start with every arm untried.
 

@@ -46,9 +46,10 @@ def results() -> str:
         fixed, known, oracle = (references[name]["reward"]["mean"] for name in references)
         parts.append(
             f"**Reward `{form}`**: `pickllm compare --reward {form}`, {document['sessions']} sessions of 200 queries "
-            f"in each of six contexts, test split. Headroom: best fixed LLM ({document['best_fixed_llm']}) {fixed:.3f}, "
-            f"per-context best {known:.3f}, per-query oracle {oracle:.3f}; knowing the context closes "
-            f"{(known - fixed) / (oracle - fixed):.0%} of that gap.\n"
+            "in each of six contexts, test split. "
+            f"Headroom: best fixed LLM ({document['best_fixed_llm']}) {fixed:.3f}, "
+            f"per-context best {known:.3f}, per-query oracle {oracle:.3f}; "
+            f"knowing the context closes {(known - fixed) / (oracle - fixed):.0%} of that gap.\n"
         )
         rows = [_row(f"`{name}`", metrics) for name, metrics in agents.items()]
         rows += [_row(name, metrics) for name, metrics in references.items()]

@@ -41,7 +41,8 @@ def parse_parameters(texts: list[str] | None, agents: list[str]) -> dict[str, di
                 f"--param {text!r} is for the agent {agent!r}, which is not compared: {', '.join(agents)}."
             )
         try:
-            parameters.setdefault(agent, {})[name] = json.loads(value)
+            parsed = json.loads(value)
         except json.JSONDecodeError:
-            parameters[agent][name] = value
+            parsed = value
+        parameters.setdefault(agent, {})[name] = parsed
     return parameters

@@ -12,6 +12,7 @@ from llm_routing_env.evaluation.sessions import SessionLog
 
 INK, MUTED = "#222222", "#777777"
 LEARNERS_SHOWN = 2
+_LABEL_PLACES = (((-7, -12), "right"), ((7, -12), "left"), ((-7, 5), "right"), ((7, 14), "left"))
 
 
 def write_figures(result: Comparison, folder: Path) -> list[Path]:
@@ -45,7 +46,8 @@ def selection_probabilities(result: Comparison) -> Any:
                 axis.set_title(f"{context}\nbest: {names[best]}", fontsize=9, color=INK)
             if column == 0:
                 axis.set_ylabel(agent, fontsize=9)
-    figure.supxlabel("queries routed", fontsize=9)
+            if row == len(agents) - 1:
+                axis.set_xlabel("queries routed", fontsize=8)
     figure.suptitle("Mean probability of each LLM (the context's best drawn bold)", fontsize=11)
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(names), fontsize=9)
     return figure
@@ -72,34 +74,23 @@ def cost_accuracy(result: Comparison) -> Any:
     figure = _figure(7, 4.6)
     axis = figure.subplots()
     singles = [name for name in result.references.actions if name.startswith("always ")]
-    groups: list[tuple[Sequence[str], str, str]] = [
+    for names, marker, colour in (
         (singles, "s", MUTED),
         ([CONTEXT_BEST, ORACLE], "*", INK),
         (result.agents, "o", "C0"),
-    ]
-    for names, marker, colour in groups:
-        for name in names:
+    ):
+        for number, name in enumerate(names):
             cost, accuracy = (_pooled(result, name, key) for key in ("session_cost_usd", "accuracy"))
-            axis.errorbar(
-                cost["mean"],
-                accuracy["mean"],
-                xerr=[[cost["mean"] - cost["low"]], [cost["high"] - cost["mean"]]],
-                yerr=[[accuracy["mean"] - accuracy["low"]], [accuracy["high"] - accuracy["mean"]]],
-                fmt=marker,
-                ms=9 if marker == "*" else 6,
-                color=colour,
-                elinewidth=1,
-            )
-            axis.annotate(
-                name,
-                (cost["mean"], accuracy["mean"]),
-                xytext=(6, 4),
-                textcoords="offset points",
-                fontsize=8,
-                color=INK,
-            )
+            point = (cost["mean"], accuracy["mean"])
+            errors = ([[value["mean"] - value["low"]], [value["high"] - value["mean"]]] for value in (cost, accuracy))
+            xerr, yerr = errors
+            size = 9 if marker == "*" else 6
+            axis.errorbar(*point, xerr=xerr, yerr=yerr, fmt=marker, ms=size, color=colour, elinewidth=1)
+            # Agents that end alike lie on top of each other: their labels take turns around the point.
+            offset, side = _LABEL_PLACES[number % len(_LABEL_PLACES)] if marker == "o" else ((7, 4), "left")
+            axis.annotate(name, point, offset, textcoords="offset points", ha=side, fontsize=8, color=INK)
     axis.set(xscale="log", xlabel="cost of a session (US dollars, log scale)", ylabel="accuracy")
-    axis.margins(x=0.18, y=0.1)
+    axis.margins(x=0.22, y=0.12)
     axis.set_title("Cost against accuracy, with 95 % intervals", fontsize=11)
     return figure
 

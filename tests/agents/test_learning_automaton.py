@@ -54,12 +54,21 @@ def test_it_commits_at_the_threshold_and_stops_learning(make_task):
     np.testing.assert_array_equal(agent.action_probabilities(None, [0, 1]), [0, 1])
 
 
-def test_default_normaliser_divides_by_the_highest_reward_so_far(make_task):
-    agent = make_agent("learning_automaton", make_task(2), learning_rate=0.5)
+def test_running_max_divides_by_the_highest_reward_so_far(make_task):
+    agent = make_agent("learning_automaton", make_task(2), learning_rate=0.5, normaliser="running_max")
     agent.update(None, 0, 4.0)
     np.testing.assert_allclose(agent.action_probabilities(None), [0.75, 0.25])
     agent.update(None, 1, 2.0)
     np.testing.assert_allclose(agent.action_probabilities(None), [0.5625, 0.4375])
+
+
+def test_the_default_normaliser_learns_from_rewards_that_are_all_negative(make_task):
+    """The additive reward of slow LLMs is; running_max would map every one of them to 0."""
+    agent = make_agent("learning_automaton", make_task(2), learning_rate=0.5)
+    agent.update(None, 0, -4.0)
+    np.testing.assert_allclose(agent.action_probabilities(None), [0.5, 0.5])  # no range yet
+    agent.update(None, 1, -2.0)
+    np.testing.assert_allclose(agent.action_probabilities(None), [0.25, 0.75])
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,18 @@ def test_compare_writes_results_and_figures(tmp_path: Path):
 
 def test_the_reward_form_and_hyperparameters_are_one_flag_away():
     base = ("compare", *SMALL, "--agents", "learning_automaton", "--json")
-    ratio, additive, slow = (
+    ratio, additive, slow, minmax = (
         json.loads(pickllm(*base, *extra).stdout)["agents"][0]["metrics"]
-        for extra in ((), ("--reward", "additive"), ("--param", "learning_automaton.learning_rate=0.01"))
+        for extra in (
+            (),
+            ("--reward", "additive"),
+            ("--param", "learning_automaton.learning_rate=0.01"),
+            ("--param", "learning_automaton.normaliser=running_minmax"),
+        )
     )
     assert ratio["reward"] != additive["reward"]
     assert ratio["regret"] != slow["regret"]
+    assert ratio["regret"] != minmax["regret"]
 
 
 def test_the_demo_shows_queries_answers_and_beliefs():
@@ -87,7 +93,7 @@ def test_agents_are_listed_with_what_they_see():
     assert automaton["parameters"]["learning_rate"] == 0.1
 
 
-@pytest.mark.parametrize("command", ["demo", "compare", "agents", "serve", "record", "embed"])
+@pytest.mark.parametrize("command", ["demo", "compare", "inspect", "agents", "serve", "record", "embed", "import"])
 def test_every_command_explains_itself(command: str):
     done = pickllm(command, "--help")
     assert done.returncode == 0

@@ -17,9 +17,18 @@ from stable_baselines3.common.env_util import make_vec_env
 
 import llm_routing_env
 from llm_routing_env.encoders import OBSERVATIONS
+from llm_routing_env.outcomes import OutcomeTable
 
 IDS = sorted(name for name, spec in gym.registry.items() if str(spec.entry_point).startswith("llm_routing_env"))
 TABLE_IDS = [name for name in IDS if not gym.spec(name).nondeterministic]
+
+
+# The table is part of the version: another table means another -v number.
+NANO_SHA256 = "52cef25443d5620900b2ee7c22734c42b09e2c1ce1e68568e7c435650cd40675"
+
+
+def test_the_shipped_table_is_the_one_that_v0_means():
+    assert OutcomeTable.read("nano").sha256 == NANO_SHA256
 
 
 @contextmanager
