@@ -66,7 +66,8 @@ class Agent(Stateful):
 
     def _select(self, observation: FloatArray, allowed: BoolArray | None) -> IntArray:
         """Return one action per session, shape (sessions,)."""
-        return sample(self._distribution(observation, allowed), self._rng)
+        drawn = sample(self._probabilities(observation, allowed), self._rng)
+        return np.where(self._held(allowed), self.commitments, drawn)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
         """Learn from one action and reward per session, each of shape (sessions,)."""
@@ -196,12 +197,15 @@ class Agent(Stateful):
         agent._rng.bit_generator.state = header["generator"]
         return agent
 
+    def _held(self, allowed: BoolArray | None) -> BoolArray:
+        """Return which sessions are bound to the arm they committed to, shape (sessions,)."""
+        held: BoolArray = self.commitments >= 0
+        return held if allowed is None else held & allowed[self._rows, self.commitments]
+
     def _distribution(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         """Return `_probabilities`, with all mass on the committed arm of a session where it is allowed."""
         probabilities = self._probabilities(observation, allowed)
-        held = self.commitments >= 0
-        if allowed is not None:
-            held &= allowed[self._rows, self.commitments]
+        held = self._held(allowed)
         if held.any():
             probabilities[held] = 0.0
             probabilities[held, self.commitments[held]] = 1.0

@@ -34,6 +34,8 @@ class ArmValues(Stateful):
     def update(self, action: IntArray, reward: FloatArray) -> None:
         """Move the estimate of each session's arm towards its reward; both of shape (sessions,)."""
         asked = self._rows, action
-        self.counts[asked] += 1
-        step = 1 / self.counts[asked] if self._step_size is None else self._step_size
-        self.values[asked] += step * (reward - self.values[asked])
+        counts = self.counts[asked] + 1
+        self.counts[asked] = counts
+        values = self.values[asked]
+        step = 1 / counts if self._step_size is None else self._step_size
+        self.values[asked] = values + step * (reward - values)

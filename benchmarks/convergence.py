@@ -92,6 +92,10 @@ def _show(rows: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
+def _wrong_percent(row: dict[str, Any]) -> float:
+    return 100 * float(row["committed"]["mean"] - row["correct_commit"]["mean"])
+
+
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
@@ -101,17 +105,17 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
             chosen = [r for r in chosen if r["queries_to_commit"]["mean"] is not None]
             axis.plot(
                 [r["queries_to_commit"]["mean"] for r in chosen],
-                [100 * r["correct_commit"]["mean"] for r in chosen],
+                [_wrong_percent(r) for r in chosen],
                 marker="o",
                 color=f"C{number}",
                 label=f"automaton, {normaliser}" if normaliser else "epsilon-greedy Q",
             )
             for r in chosen:
                 text = f"{r.get('learning_rate', r.get('step_size'))}"
-                point = (r["queries_to_commit"]["mean"], 100 * r["correct_commit"]["mean"])
+                point = (r["queries_to_commit"]["mean"], _wrong_percent(r))
                 axis.annotate(text, point, xytext=(4, 4), textcoords="offset points", fontsize=7)
-        axis.set(title=f"reward: {form}", xlabel="queries until it commits (of those that do)", ylim=(0, 102))
-    axes[0].set_ylabel("sessions that committed to the best LLM, %")
+        axis.set(title=f"reward: {form}", xlabel="queries until it commits (of those that do)", ylim=(-1, None))
+    axes[0].set_ylabel("sessions that committed to a wrong LLM, %")
     axes[1].legend(fontsize=8, frameon=False)
     figure.suptitle("Faster steps commit sooner, and to the wrong LLM more often (numbers: step size)", fontsize=11)
     figure.savefig(path, dpi=130, facecolor="white")
