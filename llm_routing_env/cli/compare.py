@@ -105,7 +105,8 @@ def _print(console: Console, document: dict[str, Any]) -> None:
     for row in document["agents"]:
         if row["context"] == "all":
             mark = "" if row["protocol"] == "online" else f" ({row['protocol']})"
-            table.add_row(f"{row['agent']}{mark}", *_cells(row["metrics"]))
+            name = row["agent"].rpartition(":")[2]  # of module:Class, the class
+            table.add_row(f"{name}{mark}", *_cells(row["metrics"]))
     table.add_section()
     for name, contexts in references.items():
         table.add_row(name, *_cells(contexts["all"]))

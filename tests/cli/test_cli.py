@@ -63,18 +63,18 @@ def test_compare_writes_results_and_figures(tmp_path: Path):
 
 def test_the_reward_form_and_hyperparameters_are_one_flag_away():
     base = ("compare", *SMALL, "--agents", "learning_automaton", "--json")
-    ratio, additive, slow, minmax = (
+    ratio, additive, slow, quantiles = (
         json.loads(pickllm(*base, *extra).stdout)["agents"][0]["metrics"]
         for extra in (
             (),
             ("--reward", "additive"),
             ("--param", "learning_automaton.learning_rate=0.01"),
-            ("--param", "learning_automaton.normaliser=running_minmax"),
+            ("--param", "learning_automaton.normaliser=quantiles"),
         )
     )
     assert ratio["reward"] != additive["reward"]
     assert ratio["regret"] != slow["regret"]
-    assert ratio["regret"] != minmax["regret"]
+    assert ratio["regret"] != quantiles["regret"]
 
 
 def test_the_demo_shows_queries_answers_and_beliefs():
