@@ -35,7 +35,7 @@ check: $(VENV)/.full
 bench: $(VENV)/.full
 	$(BIN)/pickllm compare --json --reward pickllm > benchmarks/results/compare_nano_pickllm.json
 	$(BIN)/pickllm compare --json --reward additive > benchmarks/results/compare_nano_additive.json
-	for name in convergence headline weights scorers throughput; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in convergence headline weights scorers throughput baselines; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/pickllm compare --out results/compare
 	mkdir -p docs && cp results/compare/*.png docs/
 	$(BIN)/python benchmarks/readme.py
