@@ -37,7 +37,8 @@ def main(
         pages.append(page(reward, result.references.best_fixed, metrics, references))
     path = save("baselines", outcomes, results)
     title = f"# Every agent on {path.stem.removeprefix('baselines_')}\n\n"
-    about = f"{sessions} online sessions of at most 200 queries per context, {len(outcomes.contexts)} contexts, test split.\n\n"
+    n_contexts = len(outcomes.contexts)
+    about = f"{sessions} online sessions of at most 200 queries per context, {n_contexts} contexts, test split.\n\n"
     path.with_suffix(".md").write_text(title + about + "\n".join(pages), encoding="utf-8")
     print(f"wrote {path} and {path.with_suffix('.md')}")
 
