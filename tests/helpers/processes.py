@@ -1,5 +1,6 @@
 """Looking at processes, for tests that make sure that none is left behind (Linux: reads /proc)."""
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,12 @@ def with_in_environment(text: str) -> list[int]:
 
 def _is_zombie(folder: Path) -> bool:
     return (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def default_signals() -> None:
+    """Heed signals again in a child (for `preexec_fn`): a suite run in the background inherits some as ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> bool:

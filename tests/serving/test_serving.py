@@ -15,7 +15,7 @@ from pathlib import Path
 
 import fake_vllm
 import pytest
-from processes import wait_until, with_in_environment
+from processes import default_signals, wait_until, with_in_environment
 
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.pool import LLMSpec, Pool, load_pool
@@ -261,7 +261,7 @@ def test_vllm_missing_is_one_clear_line(tmp_path, monkeypatch):
 def _start_parent(folder: Path, *models: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     script = Path(__file__).parents[1] / "helpers" / "serve_script.py"
     command = [sys.executable, str(script), "fake", str(folder), *models]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, preexec_fn=default_signals)
 
 
 @pytest.mark.vllm
@@ -274,7 +274,8 @@ def test_no_signal_leaves_real_servers_behind(temporary, tmp_path, monkeypatch, 
     monkeypatch.setenv(MARK, mark)
     pool = _one_llm_pool(tmp_path, executor)
     script = Path(__file__).parents[1] / "helpers" / "serve_script.py"
-    parent = subprocess.Popen([sys.executable, str(script), str(pool)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, str(script), str(pool)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=default_signals)
     assert parent.stdout
     assert json.loads(parent.stdout.readline())["pool"] == "one"
     started = with_in_environment(mark)
