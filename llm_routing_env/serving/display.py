@@ -1,6 +1,7 @@
 """What `pickllm serve` shows: each server's progress, then the endpoints, until a signal comes."""
 
 import json
+import signal
 import time
 from pathlib import Path
 
@@ -44,6 +45,9 @@ def run_until_signal(
         raise ServingError(f"Every LLM of pool {pool.name!r} has a base_url: there is nothing to start, just use it.")
     console = console or Console(stderr=as_json)
     begun = time.monotonic()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A script that starts us in the background has it ignored; `kill -INT` must stop the servers all the same.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with (
             _Display(pool, console) as display,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,6 +155,14 @@ def test_no_signal_to_the_parent_leaves_servers_behind(mark, tmp_path, number, s
     assert wait_until(lambda: not with_in_environment(mark))
 
 
+def test_sigint_stops_the_servers_even_where_it_came_ignored(mark, tmp_path):
+    parent = _start_parent(tmp_path, "a", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    assert parent.stdout
+    assert json.loads(parent.stdout.readline())["pool"] == "fake"
+    parent.send_signal(signal.SIGINT)
+    assert parent.wait(30) == 0
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_no_signal_during_the_start_leaves_servers_behind(mark, temporary, tmp_path, number, status):
     parent = _start_parent(tmp_path, "a", "hangs")
@@ -258,10 +266,12 @@ def test_vllm_missing_is_one_clear_line(tmp_path, monkeypatch):
         pass
 
 
-def _start_parent(folder: Path, *models: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+def _start_parent(
+    folder: Path, *models: str, stderr: int = subprocess.DEVNULL, preexec_fn: Callable[[], object] = default_signals
+) -> subprocess.Popen[str]:
     script = Path(__file__).parents[1] / "helpers" / "serve_script.py"
     command = [sys.executable, str(script), "fake", str(folder), *models]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, preexec_fn=default_signals)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, preexec_fn=preexec_fn)
 
 
 @pytest.mark.vllm
