@@ -1,5 +1,6 @@
 """Looking at processes, for tests that make sure that none is left behind (Linux: reads /proc)."""
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -20,6 +21,14 @@ def with_in_environment(text: str) -> list[int]:
 
 def _is_zombie(folder: Path) -> bool:
     return (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def all_ended(text: str, timeout_s: float = 30.0) -> bool:
+    """Return whether all processes with `text` in their environment end in time; those that do not are killed."""
+    in_time = wait_until(lambda: not with_in_environment(text), timeout_s)
+    for pid in with_in_environment(text):
+        os.kill(pid, signal.SIGKILL)
+    return in_time
 
 
 def default_signals() -> None:

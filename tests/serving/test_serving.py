@@ -15,7 +15,7 @@ from pathlib import Path
 
 import fake_vllm
 import pytest
-from processes import default_signals, wait_until, with_in_environment
+from processes import all_ended, default_signals, wait_until, with_in_environment
 
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.pool import LLMSpec, Pool, load_pool
@@ -46,7 +46,7 @@ def mark(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> Iterator[str]:
     monkeypatch.setattr(server, "server_command", fake_vllm.command)
     monkeypatch.setattr(server, "STOP_GRACE_S", 1.0)
     yield mark
-    assert wait_until(lambda: not with_in_environment(mark)), "processes were left behind"
+    assert all_ended(mark), "processes were left behind"
     assert list(temporary.glob("pickllm-*")) == []
 
 
@@ -291,8 +291,8 @@ def test_no_signal_leaves_real_servers_behind(temporary, tmp_path, monkeypatch, 
     started = with_in_environment(mark)
     assert len(started) > 2  # the parent, the guard, and vLLM's own processes
     parent.send_signal(number)
+    assert all_ended(mark, timeout_s=60), "processes were left behind"
     assert parent.wait(60) == status
-    assert wait_until(lambda: not with_in_environment(mark), timeout_s=60), "processes were left behind"
     assert [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor_")] == []
 
 
