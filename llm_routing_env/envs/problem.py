@@ -1,7 +1,7 @@
 """What the scalar and the vector environment share: the table, its rewards, and how a session is drawn."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ class RoutingProblem:
             "optimal_action": int(self.optimal_actions[query]),
         }
 
-    @property
+    @cached_property
     def task(self) -> RoutingTask:
         """What an agent may know before it starts; costs and quantiles are of the train split."""
         train = self.table.select(None, "train")
