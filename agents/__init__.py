@@ -13,8 +13,19 @@ if __name__ == "agents":
 
 from llm_routing_env.agents.base import Agent, RoutingTask
 from llm_routing_env.agents.lifting import LiftedAgent, handles_batches
+from llm_routing_env.agents.pretrained import PretrainedAgent
+from llm_routing_env.agents.training import TrainingTable
 
-__all__ = ["AGENTS", "Agent", "RoutingTask", "agent_class", "describe_agents", "make_agent"]
+__all__ = [
+    "AGENTS",
+    "Agent",
+    "PretrainedAgent",
+    "RoutingTask",
+    "TrainingTable",
+    "agent_class",
+    "describe_agents",
+    "make_agent",
+]
 
 AGENTS: dict[str, str] = {
     "learning_automaton": "llm_routing_env.agents.learning_automaton:LearningAutomaton",
@@ -36,6 +47,11 @@ AGENTS: dict[str, str] = {
     "neural_linear": "llm_routing_env.agents.neural_linear:NeuralLinear",
     "knn_bandit": "llm_routing_env.agents.knn_bandit:KNNBandit",
     "per_context_q": "llm_routing_env.agents.per_context_q:PerContextQ",
+    "knn_router": "llm_routing_env.agents.knn_router:KNNRouter",
+    "linear_router": "llm_routing_env.agents.linear_router:LinearRouter",
+    "mlp_router": "llm_routing_env.agents.mlp_router:MLPRouter",
+    "matrix_factorisation": "llm_routing_env.agents.matrix_factorisation:MatrixFactorisation",
+    "zero_router": "llm_routing_env.agents.zero_router:ZeroRouter",
     "random": "llm_routing_env.agents.random:Random",
     "round_robin": "llm_routing_env.agents.round_robin:RoundRobin",
     "fixed": "llm_routing_env.agents.fixed:Fixed",
@@ -101,7 +117,7 @@ def describe_agents() -> list[dict[str, Any]]:
         described.append(
             {
                 "name": name,
-                "protocol": "online" if agent_type.feedback == "bandit" else "pretrained",
+                "protocol": agent_type.protocol(),
                 "feedback": agent_type.feedback,
                 "observation": agent_type.observation,
                 "parameters": agent_type.hyperparameters(),

@@ -12,6 +12,8 @@ from llm_routing_env.agents.state import BoolArray, FloatArray
 class Cheapest(Agent):
     """Always asks the cheapest LLM by expected cost; while that one is not available, the next cheapest."""
 
+    feedback = "none"
+
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
         """Commit to the cheapest LLM before the first query.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
-from llm_routing_env.agents.state import FloatArray, IntArray, per_arm
+from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -53,5 +53,6 @@ class DiscountedUCB(IndexPolicy):
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
         self.counts *= self.discount
         self.sums *= self.discount
-        self.counts[self._rows, action] += 1
-        self.sums[self._rows, action] += reward
+        asked = cells(self._rows, action)
+        by_cell(self.counts)[asked] += 1
+        by_cell(self.sums)[asked] += reward

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import uniform_over_best
+from llm_routing_env.agents.distributions import best_arm, uniform_over_best
 from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
 from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
@@ -46,4 +46,4 @@ class ExploreThenCommit(Agent):
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
         self.arms.update(action, reward)
         explored = self.arms.counts.min(axis=1) >= self.pulls_per_arm
-        self._commit(explored, self.arms.values.argmax(axis=1))
+        self._commit(explored, best_arm(self.arms.values))

@@ -12,6 +12,8 @@ from llm_routing_env.agents.state import BoolArray, FloatArray
 class Fixed(Agent):
     """Always asks one LLM; while that one is not available, any other with equal probability."""
 
+    feedback = "none"
+
     def __init__(
         self,
         task: RoutingTask,

@@ -9,7 +9,7 @@ import numpy as np
 
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.agents.distributions import restrict, softmax
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, per_arm
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -51,4 +51,4 @@ class GradientBandit(Agent):
         self.baselines += (reward - self.baselines) / (self.n_updates + 1)
         step = self.step_size * (reward - self.baselines)
         self.preferences -= step[:, None] * softmax(self.preferences)
-        self.preferences[self._rows, action] += step
+        by_cell(self.preferences)[cells(self._rows, action)] += step

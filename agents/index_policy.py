@@ -8,6 +8,8 @@ from llm_routing_env.agents.distributions import uniform_over_best
 from llm_routing_env.agents.normalisers import UnitRewardAgent
 from llm_routing_env.agents.state import BoolArray, FloatArray
 
+_TINY = 1e-300
+
 
 class IndexPolicy(UnitRewardAgent):
     """Asks the arm with the highest index, ties at random. A subclass gives `_indices`."""
@@ -28,6 +30,5 @@ def upper_confidence(means: FloatArray, counts: FloatArray, squared_width: float
         counts: Shape (sessions, arms), not necessarily whole numbers.
         squared_width: Squared width of a confidence interval after one pull; broadcast against the counts.
     """
-    squared = np.divide(squared_width, counts, out=np.full_like(means, np.inf), where=counts > 0)
-    index: FloatArray = means + np.sqrt(squared)
-    return index
+    index: FloatArray = means + np.sqrt(squared_width / np.maximum(counts, _TINY))
+    return np.where(counts > 0, index, np.inf)

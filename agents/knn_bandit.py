@@ -55,7 +55,7 @@ class KNNBandit(Agent):
         self.memory = Memory(len(self._rows), capacity, task.observation_size)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        return epsilon_greedy(self._estimates(_unit(observation)), self.epsilon, allowed)
+        return epsilon_greedy(self._estimates(unit_rows(observation)), self.epsilon, allowed)
 
     def _estimates(self, query: FloatArray) -> FloatArray:
         """Return each arm's mean reward over its nearest queries, infinite without any, shape (sessions, arms)."""
@@ -73,11 +73,11 @@ class KNNBandit(Agent):
         return estimates
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        self.memory.add(_unit(observation), action, reward)
+        self.memory.add(unit_rows(observation), action, reward)
 
 
-def _unit(vectors: FloatArray) -> FloatArray:
-    """Scale rows to length 1, rows of zeros excepted."""
+def unit_rows(vectors: FloatArray) -> FloatArray:
+    """Return the rows scaled to length 1, rows of zeros excepted."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: FloatArray = vectors / np.where(length > 0, length, 1.0)
     return scaled

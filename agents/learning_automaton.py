@@ -8,7 +8,7 @@ from __future__ import annotations
 from llm_routing_env.agents.base import RoutingTask
 from llm_routing_env.agents.distributions import restrict, uniform
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, plain
 
 
 class LearningAutomaton(UnitRewardAgent):
@@ -53,8 +53,11 @@ class LearningAutomaton(UnitRewardAgent):
         return restrict(self.probabilities, allowed)
 
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        step = self.learning_rate * reward * (self.commitments < 0)
-        self.probabilities *= (1 - step)[:, None]
-        raised = self.probabilities[self._rows, action] + step
-        self.probabilities[self._rows, action] = raised
+        cell, unit_reward, commitment = plain(cells(self._rows, action), reward, self.commitments)
+        step = self.learning_rate * unit_reward * (commitment < 0)
+        by_arm = self.probabilities.T
+        by_arm *= 1 - step
+        probabilities = by_cell(self.probabilities)
+        raised = probabilities[cell] + step
+        probabilities[cell] = raised
         self._commit(raised >= 1 - self.threshold, action)

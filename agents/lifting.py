@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents.base import Agent, RoutingTask
 from llm_routing_env.agents.state import FloatArray, IntArray
+from llm_routing_env.agents.training import TrainingTable
 
 
 def handles_batches(agent_type: type[Agent]) -> bool:
@@ -48,10 +49,11 @@ class LiftedAgent(Agent):
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self.observation = agent_type.observation
         self.feedback = agent_type.feedback
+        self.protocol = agent_type.protocol  # type: ignore[method-assign]
         seeds = np.random.SeedSequence(seed).generate_state(n_sessions).tolist()
         self.agents = [agent_type(task, seed=row_seed, **hyperparameters) for row_seed in seeds]
 
-    def fit(self, training_table: Any) -> None:
+    def fit(self, training_table: TrainingTable) -> None:
         """Fit every agent on the same table."""
         for agent in self.agents:
             agent.fit(training_table)

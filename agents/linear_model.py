@@ -1,4 +1,4 @@
-"""Ridge regression of the reward on the query, one per session and arm, updated query by query."""
+"""Ridge regression of the reward on the query: per session and arm, updated query by query, or on many at once."""
 
 from __future__ import annotations
 
@@ -74,6 +74,24 @@ class ArmRegressions(Stateful):
             precision = self._ridge * np.eye(features.shape[2]) + asked.transpose(0, 2, 1) @ asked
             self.inverses[:, arm] = np.linalg.inv(precision)
             self.responses[:, arm] = (asked * rewards[:, :, None]).sum(axis=1)
+
+
+def ridge_regression(inputs: FloatArray, targets: FloatArray, ridge: float) -> FloatArray:
+    """Return the coefficients with the least squared error plus ``ridge`` times their own squares.
+
+    Args:
+        inputs: Shape (queries, features).
+        targets: Shape (queries, outputs).
+        ridge: Weight of the penalty, positive; intercepts are not penalised.
+
+    Returns:
+        The intercepts as first row, shape (1 + features, outputs).
+    """
+    centre, mean = inputs.mean(axis=0), targets.mean(axis=0)
+    deviations = inputs - centre
+    penalised = deviations.T @ deviations + ridge * np.eye(inputs.shape[1])
+    slopes = np.linalg.solve(penalised, deviations.T @ (targets - mean))
+    return np.concatenate([[mean - centre @ slopes], slopes])
 
 
 def with_intercept(observation: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from llm_routing_env.agents.distributions import restrict, uniform
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -60,4 +60,4 @@ class LinearRewardPenalty(UnitRewardAgent):
         share = loss / (self.task.n_actions - 1)
         self.probabilities *= (1 - gain - loss)[:, None]
         self.probabilities += share[:, None]
-        self.probabilities[self._rows, action] += gain - share
+        by_cell(self.probabilities)[cells(self._rows, action)] += gain - share

@@ -10,6 +10,7 @@ import numpy as np
 from llm_routing_env.agents.base import Agent, RoutingTask
 from llm_routing_env.agents.state import FloatArray, IntArray, Stateful
 
+_TINY = 1e-300
 NORMALISERS = ("running_max", "running_minmax", "bounds", "quantiles")
 
 
@@ -51,14 +52,25 @@ class RewardNormaliser(Stateful):
 
     def __call__(self, reward: FloatArray) -> FloatArray:
         """Extend a running range to the rewards, shape (sessions,), and return them rescaled."""
+        if len(reward) == 1:
+            return np.array([self._rescale_one(reward.item())])
         if self._follows_low:
             np.minimum(self.low, reward, out=self.low)
         if self._follows_high:
             np.maximum(self.high, reward, out=self.high)
-        span = self.high - self.low
-        scaled = np.divide(reward - self.low, span, out=np.zeros_like(span), where=span > 0)
-        clipped: FloatArray = np.clip(scaled, 0.0, 1.0, out=scaled)
-        return clipped
+        scaled: FloatArray = np.minimum(np.maximum(reward, self.low), self.high) - self.low
+        # Never 0 / 0: in an empty range it is 0 that is divided.
+        scaled /= np.maximum(self.high - self.low, _TINY)
+        return scaled
+
+    def _rescale_one(self, reward: float) -> float:
+        """Do the same for one session in plain numbers: numpy's calls would take several times as long."""
+        low, high = self.low.item(), self.high.item()
+        if self._follows_low and reward < low:
+            self.low[0] = low = reward
+        if self._follows_high and reward > high:
+            self.high[0] = high = reward
+        return (min(max(reward, low), high) - low) / max(high - low, _TINY)
 
 
 class UnitRewardAgent(Agent):

@@ -11,6 +11,7 @@ from statistics import NormalDist
 import numpy as np
 
 from llm_routing_env.agents.base import Agent
+from llm_routing_env.agents.distributions import best_arm
 from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
 
 _GRID_SIZE = 500
@@ -24,8 +25,7 @@ class PosteriorSampling(Agent):
 
     def _select(self, observation: FloatArray, allowed: BoolArray | None) -> IntArray:
         scores = self._draw_scores(observation)
-        best: IntArray = (scores if allowed is None else np.where(allowed, scores, -np.inf)).argmax(axis=1)
-        return best
+        return best_arm(scores if allowed is None else np.where(allowed, scores, -np.inf))
 
     def _draw_scores(self, observation: FloatArray) -> FloatArray:
         """Draw one score per arm from its posterior, shape (sessions, arms)."""

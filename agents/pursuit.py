@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.distributions import restrict, uniform, uniform_over_best
+from llm_routing_env.agents.distributions import best_arm, restrict, uniform, uniform_over_best
 from llm_routing_env.agents.normalisers import UnitRewardAgent
 from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
 from llm_routing_env.agents.statistics import ArmValues
@@ -77,4 +77,4 @@ class Pursuit(UnitRewardAgent):
         step = self.learning_rate * ready * (reward if self.scheme == "reward_inaction" else 1.0)
         pursued = uniform_over_best(self.arms.values, None)
         self.probabilities += step[:, None] * (pursued - self.probabilities)
-        self._commit(self.probabilities.max(axis=1) >= 1 - self.threshold, self.probabilities.argmax(axis=1))
+        self._commit(self.probabilities.max(axis=1) >= 1 - self.threshold, best_arm(self.probabilities))

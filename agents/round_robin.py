@@ -12,6 +12,8 @@ from llm_routing_env.agents.state import BoolArray, FloatArray
 class RoundRobin(Agent):
     """Asks the LLMs in turn, passing over those that are not available."""
 
+    feedback = "none"
+
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         turns_away = (np.arange(self.task.n_actions) - self.n_updates) % self.task.n_actions
         return uniform_over_best(np.tile(-turns_away.astype(np.float64), (len(self._rows), 1)), allowed)

@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
 from llm_routing_env.agents.memory import Memory
-from llm_routing_env.agents.state import FloatArray, IntArray, per_arm
+from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -49,7 +49,7 @@ class SlidingWindowUCB(IndexPolicy):
         self.memory = Memory(len(self._rows), window)
 
     def _indices(self) -> FloatArray:
-        squared_width = self.exploration * np.log(np.clip(self.n_updates, 1, self.window))
+        squared_width = self.exploration * np.log(min(max(int(self.n_updates), 1), self.window))
         return upper_confidence(self.sums / np.maximum(self.counts, 1), self.counts, squared_width)
 
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
@@ -60,5 +60,6 @@ class SlidingWindowUCB(IndexPolicy):
         self.memory.add(observation, action, reward)
 
     def _count(self, action: IntArray, reward: FloatArray, sign: int) -> None:
-        self.counts[self._rows, action] += sign
-        self.sums[self._rows, action] += sign * reward
+        asked = cells(self._rows, action)
+        by_cell(self.counts)[asked] += sign
+        by_cell(self.sums)[asked] += sign * reward

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,32 @@ def per_arm(n_rows: int, n_actions: int, value: float) -> FloatArray:
     several times faster.
     """
     return np.full((n_rows, n_actions), value, dtype=np.float64, order="F")
+
+
+def by_cell(array: FloatArray) -> FloatArray:
+    """Return a flat view of an array that `per_arm` made, shape (sessions * arms,), to be indexed by `cells`.
+
+    One index per cell is several times faster than a pair of indices.
+    """
+    return array.reshape(-1, order="F")
+
+
+def cells(rows: IntArray, action: IntArray) -> IntArray:
+    """Return where `by_cell` has each session's arm.
+
+    Args:
+        rows: 0, 1, ... for the sessions.
+        action: One arm per session, shape (sessions,).
+    """
+    return action if len(rows) == 1 else rows + len(rows) * action
+
+
+def plain(*arrays: NDArray[Any]) -> Sequence[Any]:
+    """Return the arrays, of shape (sessions,), or the numbers that they hold where there is one session.
+
+    The same arithmetic takes a tenth of the time on a number as on an array of one.
+    """
+    return [array.item() for array in arrays] if len(arrays[0]) == 1 else arrays
 
 
 class Stateful:
@@ -52,4 +78,7 @@ class Stateful:
             raise ValueError(f"{type(self).__name__}: expected arrays {sorted(expected)}, got {sorted(actual)}.")
         for name, array in state.items():
             part, _, attribute = name.rpartition(".")
-            setattr(attrgetter(part)(self) if part else self, attribute, array)
+            owner = attrgetter(part)(self) if part else self
+            # In memory as it was, for `by_cell`.
+            order: Literal["F", "C"] = "F" if getattr(owner, attribute).flags.f_contiguous else "C"
+            setattr(owner, attribute, np.asarray(array, order=order))

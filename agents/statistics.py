@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.state import FloatArray, IntArray, Stateful, per_arm
+from llm_routing_env.agents.state import FloatArray, IntArray, Stateful, by_cell, cells, per_arm, plain
 
 
 class ArmValues(Stateful):
@@ -33,9 +33,9 @@ class ArmValues(Stateful):
 
     def update(self, action: IntArray, reward: FloatArray) -> None:
         """Move the estimate of each session's arm towards its reward; both of shape (sessions,)."""
-        asked = self._rows, action
-        counts = self.counts[asked] + 1
-        self.counts[asked] = counts
-        values = self.values[asked]
-        step = 1 / counts if self._step_size is None else self._step_size
-        self.values[asked] = values + step * (reward - values)
+        cell, earned = plain(cells(self._rows, action), reward)
+        counts, values = by_cell(self.counts), by_cell(self.values)
+        count, value = counts[cell] + 1, values[cell]
+        counts[cell] = count
+        step = 1 / count if self._step_size is None else self._step_size
+        values[cell] = value + step * (earned - value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_routing_env.agents.normalisers import UnitRewardAgent
 from llm_routing_env.agents.posterior_sampling import PosteriorSampling, beta_probability_of_best
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, per_arm
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -54,5 +54,6 @@ class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
         return self._rng.beta(self.successes, self.failures)
 
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        self.successes[self._rows, action] += reward
-        self.failures[self._rows, action] += 1 - reward
+        asked = cells(self._rows, action)
+        by_cell(self.successes)[asked] += reward
+        by_cell(self.failures)[asked] += 1 - reward

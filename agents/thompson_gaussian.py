@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_routing_env.agents.normalisers import UnitRewardAgent
 from llm_routing_env.agents.posterior_sampling import GaussianSampling
-from llm_routing_env.agents.state import FloatArray, IntArray, per_arm
+from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -46,5 +46,6 @@ class ThompsonGaussian(GaussianSampling, UnitRewardAgent):
         return self.sums / (self.counts + 1), self.scale / np.sqrt(self.counts + 1)
 
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        self.counts[self._rows, action] += 1
-        self.sums[self._rows, action] += reward
+        asked = cells(self._rows, action)
+        by_cell(self.counts)[asked] += 1
+        by_cell(self.sums)[asked] += reward

@@ -23,7 +23,7 @@ class UCB1(IndexPolicy):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        exploration: float = 2.0,
+        c: float = 2.0,
         normaliser: str = "running_minmax",
     ) -> None:
         """Start with every arm untried.
@@ -32,16 +32,16 @@ class UCB1(IndexPolicy):
             task: See `Agent`.
             n_sessions: See `Agent`.
             seed: See `Agent`.
-            exploration: Factor of ln t; the regret bound is proved for 2, and smaller values do better in practice.
+            c: Factor of ln t; the regret bound is proved for 2, and smaller values do better in practice.
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
-        self._require(exploration >= 0, "exploration", "at least 0", exploration)
-        self.exploration = exploration
+        self._require(c >= 0, "c", "at least 0", c)
+        self.c = c
         self.arms = ArmValues(len(self._rows), task.n_actions)
 
     def _indices(self) -> FloatArray:
-        squared_width = self.exploration * np.log(np.maximum(self.n_updates, 1))
+        squared_width = self.c * np.log(max(int(self.n_updates), 1))
         return upper_confidence(self.arms.values, self.arms.counts, squared_width)
 
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:

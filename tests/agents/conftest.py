@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from llm_routing_env.agents import Agent, RoutingTask
+from llm_routing_env.agents import Agent, RoutingTask, TrainingTable, make_agent
 
 RewardDraw = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.float64]]
 
@@ -27,6 +27,44 @@ def make_task() -> Callable[..., RoutingTask]:
             "reward_bounds": (0.0, 1.0),
         }
         return RoutingTask(**(fields | changes))
+
+    return make
+
+
+@pytest.fixture
+def make_training_table() -> Callable[..., TrainingTable]:
+    """Return a function that draws a training table for a task, with any field given.
+
+    Rewards depend linearly on the observations, up to noise; accuracy and cost rise from LLM to LLM.
+    """
+
+    def make(task: RoutingTask, n_queries: int = 60, seed: int = 0, **fields: Any) -> TrainingTable:
+        rng = np.random.default_rng(seed)
+        shape = (n_queries, task.n_actions)
+        seen = rng.normal(size=(n_queries, task.observation_size))
+        seen /= np.linalg.norm(seen, axis=1, keepdims=True)
+        rank = np.arange(1, task.n_actions + 1) / task.n_actions
+        drawn = {
+            "observations": seen,
+            "rewards": seen @ rng.normal(size=(task.observation_size, task.n_actions)) + rng.normal(size=shape) / 3,
+            "accuracy": rng.random(shape) * rank,
+            "cost_usd": rng.uniform(0.9, 1.1, shape) * rank * 1e-3,
+            "latency_s": rng.uniform(0.01, 0.1, shape),
+        }
+        return TrainingTable(**(drawn | fields))
+
+    return make
+
+
+@pytest.fixture
+def make_ready(make_training_table: Callable[..., TrainingTable]) -> Callable[..., Agent]:
+    """Return a function that makes an agent, and fits it where it must be, on a table or one that is drawn."""
+
+    def make(name: str, task: RoutingTask, *, table: TrainingTable | None = None, **options: Any) -> Agent:
+        agent = make_agent(name, task, **options)
+        if agent.feedback == "full":
+            agent.fit(table or make_training_table(task))
+        return agent
 
     return make
 

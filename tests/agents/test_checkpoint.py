@@ -1,11 +1,14 @@
 """Checkpoints: refused when they do not fit, and never pickles."""
 
+import io
 import json
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from llm_routing_env.agents import agent_class, make_agent
+from llm_routing_env.agents import agent_class, checkpoint, make_agent
 
 Automaton = agent_class("learning_automaton")
 
@@ -57,3 +60,66 @@ def test_missing_arrays_are_refused(make_task):
     del state["probabilities"]
     with pytest.raises(ValueError, match=r"expected arrays .*'probabilities'"):
         agent.restore(state)
+
+
+def rewritten(saved, **changes):
+    """Write the checkpoint again with some of its header's values, or of its arrays, changed."""
+    with np.load(saved) as archive:
+        arrays = dict(archive)
+    header = json.loads(arrays.pop("header.json").item())
+    header |= {name: value for name, value in changes.items() if name in header}
+    arrays |= {name: value for name, value in changes.items() if name not in header}
+    checkpoint.write(saved, header, arrays)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"llm_names": 4},
+        {"n_sessions": "many"},
+        {"n_sessions": 10**12},
+        {"hyperparameters": []},
+        {"hyperparameters": {"speed": 9}},
+        {"hyperparameters": {"learning_rate": "fast"}},
+        {"hyperparameters": {"learning_rate": 7}},
+        {"generator": {}},
+        {"generator": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 0}, "has_uint32": 0, "uinteger": 0}},
+        {"probabilities": np.array(["a"])},
+        {"surplus": np.zeros(3)},
+    ],
+)
+def test_a_file_whose_values_make_no_agent_is_refused(saved, make_task, changes):
+    rewritten(saved, **changes)
+    with pytest.raises(ValueError, match="is not an agent's checkpoint"):
+        Automaton.load(saved, make_task())
+
+
+def test_what_would_unpack_to_more_than_the_file_is_refused(saved, make_task):
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.npy", bytes(10**8))
+    assert saved.stat().st_size < 10**6
+    with pytest.raises(ValueError, match="compressed, or larger than the file"):
+        Automaton.load(saved, make_task())
+
+
+def test_a_shape_that_claims_more_than_there_is_is_refused(saved, make_task):
+    huge = io.BytesIO()
+    np.lib.format.write_array_header_1_0(huge, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)})
+    with zipfile.ZipFile(saved, "a") as archive:
+        archive.writestr("bomb.npy", huge.getvalue())
+    with pytest.raises(ValueError, match="another size than its shape"):
+        Automaton.load(saved, make_task())
+
+
+def test_a_pickle_inside_is_never_opened(saved, make_task, tmp_path):
+    class Payload:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "opened",))
+
+    objects = io.BytesIO()
+    np.save(objects, np.array([Payload()], dtype=object), allow_pickle=True)
+    with zipfile.ZipFile(saved, "a") as archive:
+        archive.writestr("payload.npy", objects.getvalue())
+    with pytest.raises(ValueError, match="is not an agent's checkpoint"):
+        Automaton.load(saved, make_task())
+    assert not (tmp_path / "opened").exists()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
+import llm_routing_env  # noqa: F401  registers PickLLM-v0
 from llm_routing_env.agents import AGENTS, agent_class, describe_agents, make_agent
 
 ALL = sorted(AGENTS)
@@ -23,15 +26,23 @@ def observations_for(name, task, n_rounds, n_sessions, rng):
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def trained(name, task, n_sessions, n_rounds=12, seed=0):
-    """Return an agent after rounds in which every session saw, did and earned the same, and the next observation."""
-    rng = np.random.default_rng(7)
-    agent = make_agent(name, task, n_sessions=n_sessions, seed=seed)
-    seen = np.repeat(observations_for(name, task, n_rounds + 1, 1, rng), n_sessions, axis=1)
-    for observation in seen[:-1]:
-        action = np.full(n_sessions, rng.integers(task.n_actions))
-        agent.update(observation, action, np.full(n_sessions, rng.random()))
-    return agent, seen[-1]
+@pytest.fixture
+def trained(make_ready):
+    """Return a function that makes an agent whose sessions all saw, did and earned the same.
+
+    It gives the agent and the next observation.
+    """
+
+    def make(name, task, n_sessions, n_rounds=12, seed=0):
+        rng = np.random.default_rng(7)
+        agent = make_ready(name, task, n_sessions=n_sessions, seed=seed)
+        seen = np.repeat(observations_for(name, task, n_rounds + 1, 1, rng), n_sessions, axis=1)
+        for observation in seen[:-1]:
+            action = np.full(n_sessions, rng.integers(task.n_actions))
+            agent.update(observation, action, np.full(n_sessions, rng.random()))
+        return agent, seen[-1]
+
+    return make
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -50,10 +61,10 @@ def test_hyperparameters_are_stored_under_their_names(name, make_task):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_one_session_takes_and_gives_scalars(name, make_task):
+def test_one_session_takes_and_gives_scalars(name, make_task, make_ready):
     task = make_task()
     observation = observations_for(name, task, 1, 1, np.random.default_rng(0))[0, 0]
-    agent = make_agent(name, task, seed=0)
+    agent = make_ready(name, task, seed=0)
     action = agent.select_action(observation)
     assert type(action) is int
     agent.update(observation, action, 0.5, {"accuracy": 1.0, "cost_usd": 1e-4, "latency_s": 0.2})
@@ -62,7 +73,7 @@ def test_one_session_takes_and_gives_scalars(name, make_task):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_same_seed_gives_same_actions_and_another_seed_others(name, make_task):
+def test_same_seed_gives_same_actions_and_another_seed_others(name, make_task, trained):
     task = make_task()
     agents = {seed: trained(name, task, 64, seed=seed) for seed in (0, 1)}
     again, observation = trained(name, task, 64, seed=0)
@@ -79,14 +90,14 @@ def test_actions_are_independent_of_an_environment_with_the_same_seed(make_task)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_row_of_a_batch_equals_a_single_agent(name, make_task):
+def test_row_of_a_batch_equals_a_single_agent(name, make_task, make_ready):
     task, n_rounds, n_sessions = make_task(), 60, 3
     rng = np.random.default_rng(3)
     seen = observations_for(name, task, n_rounds, n_sessions, rng)
     actions = rng.integers(0, task.n_actions, size=(n_rounds, n_sessions))
     rewards = rng.normal(size=(n_rounds, n_sessions))
-    batch = make_agent(name, task, n_sessions=n_sessions, seed=0)
-    singles = [make_agent(name, task, seed=0) for _ in range(n_sessions)]
+    batch = make_ready(name, task, n_sessions=n_sessions, seed=0)
+    singles = [make_ready(name, task, seed=0) for _ in range(n_sessions)]
     for step in range(n_rounds):
         batch.update(seen[step], actions[step], rewards[step])
         for row, single in enumerate(singles):
@@ -98,7 +109,7 @@ def test_row_of_a_batch_equals_a_single_agent(name, make_task):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_probabilities_sum_to_one_and_are_the_frequencies_of_the_actions(name, make_task):
+def test_probabilities_sum_to_one_and_are_the_frequencies_of_the_actions(name, make_task, trained):
     task, n_sessions = make_task(), 1000
     agent, observation = trained(name, task, n_sessions)
     probabilities = agent.action_probabilities(observation)
@@ -108,7 +119,7 @@ def test_probabilities_sum_to_one_and_are_the_frequencies_of_the_actions(name, m
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_acting_changes_nothing_that_was_learned(name, make_task):
+def test_acting_changes_nothing_that_was_learned(name, make_task, trained):
     agent, observation = trained(name, make_task(), 8)
     before = {key: array.copy() for key, array in agent.state().items()}
     agent.select_action(observation)
@@ -118,7 +129,7 @@ def test_acting_changes_nothing_that_was_learned(name, make_task):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_masked_arms_are_never_picked(name, make_task):
+def test_masked_arms_are_never_picked(name, make_task, trained):
     task, n_sessions = make_task(), 500
     agent, observation = trained(name, task, n_sessions)
     masks = np.random.default_rng(0).integers(0, 2, size=(n_sessions, task.n_actions), dtype=np.int8)
@@ -130,9 +141,9 @@ def test_masked_arms_are_never_picked(name, make_task):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_settled_agent_can_be_kept_from_its_arm(name, make_task):
+def test_a_settled_agent_can_be_kept_from_its_arm(name, make_task, make_ready):
     task = make_task()
-    agent = make_agent(name, task, n_sessions=20, seed=0)
+    agent = make_ready(name, task, n_sessions=20, seed=0)
     observation = observations_for(name, task, 1, 20, np.random.default_rng(0))[0]
     for _ in range(200):
         action = agent.select_action(observation)
@@ -141,7 +152,7 @@ def test_a_settled_agent_can_be_kept_from_its_arm(name, make_task):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_impossible_masks_are_refused(name, make_task):
+def test_impossible_masks_are_refused(name, make_task, trained):
     agent, observation = trained(name, make_task(), 2)
     with pytest.raises(ValueError, match=rf"{type(agent).__name__}: action_mask must be 1 for at least one"):
         agent.select_action(observation, [0, 0, 0, 0])
@@ -151,10 +162,10 @@ def test_impossible_masks_are_refused(name, make_task):
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("n_sessions", [None, 3])
-def test_a_loaded_agent_goes_on_as_if_never_saved(name, n_sessions, make_task, tmp_path):
+def test_a_loaded_agent_goes_on_as_if_never_saved(name, n_sessions, make_task, make_ready, tmp_path):
     task = make_task()
     rng = np.random.default_rng(5)
-    agent = make_agent(name, task, n_sessions=n_sessions, seed=11)
+    agent = make_ready(name, task, n_sessions=n_sessions, seed=11)
     seen = observations_for(name, task, 60, n_sessions or 1, rng)
     seen = seen[:, 0] if n_sessions is None else seen
     rewards = rng.random(60) if n_sessions is None else rng.random((60, n_sessions))
@@ -172,27 +183,32 @@ def test_a_loaded_agent_goes_on_as_if_never_saved(name, n_sessions, make_task, t
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - POSITIONAL))
-def test_permuting_the_arms_permutes_the_behaviour(name, make_task):
+def test_permuting_the_arms_permutes_the_behaviour(name, make_task, make_ready, make_training_table):
     order = np.array([2, 0, 3, 1])
     task = make_task()
     permuted_task = make_task(expected_cost_usd=tuple(np.array(task.expected_cost_usd)[order]))
-    agent, permuted = make_agent(name, task, seed=0), make_agent(name, permuted_task, seed=0)
+    table = make_training_table(task)
+    outcomes = ("rewards", "accuracy", "cost_usd", "latency_s")
+    permuted_table = replace(table, **{outcome: getattr(table, outcome)[:, order] for outcome in outcomes})
+    agent = make_ready(name, task, table=table, seed=0)
+    permuted = make_ready(name, permuted_task, table=permuted_table, seed=0)
     rng = np.random.default_rng(2)
     seen = observations_for(name, task, 40, 1, rng)[:, 0]
     for observation in seen:
         arm, reward = int(rng.integers(4)), float(rng.random())
         permuted.update(observation, arm, reward)
         agent.update(observation, int(order[arm]), reward)
-    probabilities = agent.action_probabilities(seen[0])[order]
-    np.testing.assert_allclose(permuted.action_probabilities(seen[0]), probabilities, rtol=0, atol=1e-9)
+    for observation in seen[:10]:
+        probabilities = agent.action_probabilities(observation)[order]
+        np.testing.assert_allclose(permuted.action_probabilities(observation), probabilities, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("n_actions", [1, 2, 50])
-def test_any_number_of_arms_works(name, n_actions, make_task):
+def test_any_number_of_arms_works(name, n_actions, make_task, make_ready):
     task = make_task(n_actions)
     rng = np.random.default_rng(0)
-    agent = make_agent(name, task, n_sessions=2, seed=0)
+    agent = make_ready(name, task, n_sessions=2, seed=0)
     for observation in observations_for(name, task, 2 * n_actions + 5, 2, rng):
         action = agent.select_action(observation)
         agent.update(observation, action, rng.random(2))
@@ -201,7 +217,7 @@ def test_any_number_of_arms_works(name, n_actions, make_task):
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("reward", [[np.nan, 0.0], [np.inf, 0.0], [0.0], [0.0, 0.0, 0.0]])
-def test_bad_rewards_are_refused(name, reward, make_task):
+def test_bad_rewards_are_refused(name, reward, make_task, trained):
     agent, observation = trained(name, make_task(), 2)
     with pytest.raises(ValueError, match=rf"{type(agent).__name__}: reward must be 2 finite number\(s\), got"):
         agent.update(observation, [0, 1], reward)
@@ -209,14 +225,14 @@ def test_bad_rewards_are_refused(name, reward, make_task):
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("action", [[0, 4], [-1, 0], [0.5, 1.0], [0]])
-def test_bad_actions_are_refused(name, action, make_task):
+def test_bad_actions_are_refused(name, action, make_task, trained):
     agent, observation = trained(name, make_task(), 2)
     with pytest.raises(ValueError, match=rf"{type(agent).__name__}: action must be 2 integer\(s\) from 0 to 3, got"):
         agent.update(observation, action, [0.0, 0.0])
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if agent_class(name).observation != "none"])
-def test_bad_observations_are_refused(name, make_task):
+def test_bad_observations_are_refused(name, make_task, trained):
     agent, observation = trained(name, make_task(), 2)
     with pytest.raises(ValueError, match=rf"{type(agent).__name__}: observation must be of shape \(2, 5\), got"):
         agent.select_action(observation[:, :3])
@@ -231,36 +247,27 @@ def test_agents_that_learn_online_cannot_be_fitted(name, make_task):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_stable_baselines3_can_evaluate_it(name, make_task):
+def test_stable_baselines3_can_evaluate_it(name):
     evaluation = pytest.importorskip("stable_baselines3.common.evaluation")
-    import gymnasium as gym
-
-    class Constant(gym.Env):
-        observation_space = gym.spaces.Box(-1, 1, (5,), np.float32)
-        action_space = gym.spaces.Discrete(4)
-
-        def reset(self, *, seed=None, options=None):
-            super().reset(seed=seed)
-            return np.eye(5, dtype=np.float32)[0], {}
-
-        def step(self, action):
-            assert self.action_space.contains(action)
-            return np.eye(5, dtype=np.float32)[0], 1.0, False, True, {}
-
+    env = gym.make("PickLLM-v0", observation=agent_class(name).observation, max_episode_steps=3)
+    agent = make_agent(name, env.unwrapped.task, seed=0)
+    if agent.feedback == "full":
+        agent.fit(env.unwrapped.problem.training_table())
     for deterministic in (True, False):
-        mean, _ = evaluation.evaluate_policy(
-            make_agent(name, make_task(), seed=0), Constant(), 3, deterministic=deterministic, warn=False
+        returns, lengths = evaluation.evaluate_policy(
+            agent, env, 2, deterministic=deterministic, return_episode_rewards=True, warn=False
         )
-        assert mean == 1.0
+        assert lengths == [3, 3]
+        assert np.isfinite(returns).all()
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_predict_answers_one_observation_and_several(name, make_task):
+def test_predict_answers_one_observation_and_several(name, make_task, make_ready):
     task = make_task()
     seen = observations_for(name, task, 1, 6, np.random.default_rng(0))[0]
-    agent = make_agent(name, task, seed=0)
+    agent = make_ready(name, task, seed=0)
     assert agent.predict(seen[0], state="kept")[0].shape == ()
     assert agent.predict(seen)[0].shape == (6,)
-    actions, state = make_agent(name, task, n_sessions=6, seed=0).predict(seen, "kept", deterministic=True)
+    actions, state = make_ready(name, task, n_sessions=6, seed=0).predict(seen, "kept", deterministic=True)
     assert actions.shape == (6,)
     assert state == "kept"

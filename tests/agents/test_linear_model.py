@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llm_routing_env.agents.linear_model import ArmRegressions, with_intercept
+from llm_routing_env.agents.linear_model import ArmRegressions, ridge_regression, with_intercept
 
 RIDGE = 0.7
 
@@ -39,6 +39,15 @@ def test_refitting_equals_updating_query_by_query(history):
     refitted.refit(features, actions, rewards)
     np.testing.assert_allclose(refitted.inverses, updated.inverses, rtol=0, atol=1e-10)
     np.testing.assert_allclose(refitted.responses, updated.responses, rtol=0, atol=1e-10)
+
+
+def test_ridge_regression_is_least_squares_with_the_penalty_as_further_queries():
+    rng = np.random.default_rng(1)
+    inputs, targets = rng.normal(size=(30, 4)) + 5, rng.normal(size=(30, 3))
+    # One query per coefficient, with target 0; a column of its own for the intercept, which none of them has.
+    rows = np.block([[np.ones((30, 1)), inputs], [np.zeros((4, 1)), np.sqrt(RIDGE) * np.eye(4)]])
+    expected, *_ = np.linalg.lstsq(rows, np.concatenate([targets, np.zeros((4, 3))]), rcond=None)
+    np.testing.assert_allclose(ridge_regression(inputs, targets, RIDGE), expected, rtol=0, atol=1e-10)
 
 
 def test_intercept_comes_first():

@@ -40,6 +40,23 @@ class StickToWinner(Agent):
 not_an_agent = dict
 '''
 
+ROUTER = '''
+from llm_routing_env.agents import Agent
+
+class BestOnAverage(Agent):
+    """Written for one session: the LLM with the highest mean reward on the training queries."""
+    feedback = "full"
+
+    def __init__(self, task, *, seed=None):
+        super().__init__(task, seed=seed)
+
+    def fit(self, training_table):
+        self.best = int(training_table.rewards.mean(axis=0).argmax())
+
+    def select_action(self, observation, action_mask=None):
+        return self.best
+'''
+
 
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
@@ -94,6 +111,18 @@ def test_plugin_for_one_session_is_lifted_to_a_batch(plugin, make_task):
     np.testing.assert_array_equal(agent.action_probabilities(seen), np.eye(4)[[0, 2, 0]])
     np.testing.assert_array_equal(agent.committed_action, [-1, -1, -1])
     assert agent.agents[1].last_outcome == {"cost_usd": 2.0}
+
+
+def test_plugin_that_is_fitted_is_fitted_in_every_session_of_a_batch(
+    tmp_path, monkeypatch, make_task, make_training_table
+):
+    (tmp_path / "someones_router.py").write_text(ROUTER)
+    monkeypatch.syspath_prepend(tmp_path)
+    table = make_training_table(make_task())
+    agent = make_agent("someones_router:BestOnAverage", make_task(), n_sessions=3)
+    assert (agent.protocol(), agent.feedback) == ("pretrained", "full")
+    agent.fit(table)
+    np.testing.assert_array_equal(agent.select_action(np.ones((3, 5))), [table.rewards.mean(axis=0).argmax()] * 3)
 
 
 def test_lifted_sessions_have_seeds_of_their_own(plugin, make_task):

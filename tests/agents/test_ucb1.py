@@ -36,6 +36,6 @@ def test_regret_is_logarithmic_and_below_its_bound(make_task, bernoulli, play, r
     assert curve[-1] / curve[HORIZON // 2 - 1] < 1.35
 
 
-def test_exploration_must_not_be_negative(make_task):
-    with pytest.raises(ValueError, match="UCB1: exploration must be at least 0, got -1"):
-        make_agent("ucb1", make_task(), exploration=-1)
+def test_c_must_not_be_negative(make_task):
+    with pytest.raises(ValueError, match="UCB1: c must be at least 0, got -1"):
+        make_agent("ucb1", make_task(), c=-1)

@@ -1,0 +1,87 @@
+"""What every router that is fitted before it routes must do, whatever it learns."""
+
+import numpy as np
+import pytest
+
+from llm_routing_env.agents import AGENTS, agent_class, make_agent
+
+PRETRAINED = sorted(name for name in AGENTS if agent_class(name).feedback == "full")
+LEARNED_ONLINE = {"n_updates", "commitments"}
+
+
+def model_of(agent):
+    return {key: array for key, array in agent.state().items() if key not in LEARNED_ONLINE}
+
+
+@pytest.fixture
+def table_won_by(make_training_table):
+    """Return a function that draws a table on which one LLM beats all others in every respect, on every query."""
+
+    def make(task, winner):
+        wins = np.tile(np.arange(task.n_actions) == winner, (60, 1)).astype(float)
+        return make_training_table(task, rewards=wins, accuracy=wins, cost_usd=2 - wins)
+
+    return make
+
+
+def test_there_are_pretrained_routers_and_only_they_are_labelled_so():
+    assert {"knn_router", "linear_router", "mlp_router", "matrix_factorisation", "zero_router"} <= set(PRETRAINED)
+    assert {name for name in AGENTS if agent_class(name).protocol() == "pretrained"} == set(PRETRAINED)
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_an_unfitted_router_says_what_to_call(name, make_task, tmp_path):
+    agent = make_agent(name, make_task())
+    agent.save(tmp_path / "agent.npz")
+    for unfitted in (agent, type(agent).load(tmp_path / "agent.npz", make_task())):
+        for act in (unfitted.select_action, unfitted.action_probabilities, unfitted.predict):
+            with pytest.raises(
+                RuntimeError, match=rf"{type(agent).__name__} is not fitted: call fit\(training_table\)"
+            ):
+                act(np.ones(5))
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_updates_teach_a_fitted_router_nothing(name, make_task, make_ready):
+    agent = make_ready(name, make_task(), n_sessions=3, seed=0)
+    before = {key: array.copy() for key, array in model_of(agent).items()}
+    for _ in range(20):
+        agent.update(np.ones((3, 5)), [0, 1, 2], [100.0, -100.0, 0.0])
+    for key, array in model_of(agent).items():
+        np.testing.assert_array_equal(array, before[key])
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_same_seed_gives_the_same_model_whatever_the_number_of_sessions(name, make_task, make_ready):
+    single, batch = (model_of(make_ready(name, make_task(), n_sessions=n, seed=4)) for n in (None, 3))
+    for key, array in single.items():
+        np.testing.assert_array_equal(array, batch[key])
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_fitting_again_forgets_the_first_table(name, make_task, table_won_by):
+    task = make_task()
+    agent = make_agent(name, task, seed=0)
+    for winner in (2, 1):
+        agent.fit(table_won_by(task, winner))
+        assert agent.select_action(np.ones(5)) == winner
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_tables_for_another_task_are_refused(name, make_task, make_training_table):
+    agent = make_agent(name, make_task())
+    with pytest.raises(ValueError, match=rf"{type(agent).__name__}: training_table must be of 4 LLMs, got 3"):
+        agent.fit(make_training_table(make_task(3)))
+    wider = make_training_table(make_task(observation_size=7))
+    if agent.observation == "none":
+        agent.fit(wider)
+    else:
+        with pytest.raises(ValueError, match=r"training_table must be of observations of size 5, got 7"):
+            agent.fit(wider)
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_one_training_query_is_enough(name, make_task, make_ready, make_training_table):
+    task = make_task()
+    agent = make_ready(name, task, table=make_training_table(task, n_queries=1))
+    assert agent.action_probabilities(np.ones(5)).sum() == pytest.approx(1)

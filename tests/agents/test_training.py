@@ -1,0 +1,43 @@
+"""Training tables: refused where shapes disagree or numbers are not finite."""
+
+import numpy as np
+import pytest
+
+from llm_routing_env.agents import TrainingTable
+
+
+def fields(**changes):
+    """Return the fields of a table of two queries and three LLMs."""
+    grid = np.full((2, 3), 0.5)
+    plain = {"observations": np.ones((2, 4)), "rewards": grid, "accuracy": grid, "cost_usd": grid, "latency_s": grid}
+    return plain | changes
+
+
+def test_numbers_become_floats():
+    table = TrainingTable(**fields(rewards=[[0, 1, 2], [3, 4, 5]]))
+    assert table.rewards.dtype == np.float64
+    np.testing.assert_array_equal(table.rewards[1], [3, 4, 5])
+
+
+@pytest.mark.parametrize("name", ["cost_usd", "latency_s"])
+def test_a_measure_may_be_missing_altogether(name):
+    missing = np.full((2, 3), np.nan)
+    assert np.isnan(getattr(TrainingTable(**fields(**{name: missing})), name)).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"rewards": np.ones(3)}, r"rewards must be of shape \(queries, LLMs\), not empty, got \(3,\)"),
+        ({"rewards": np.ones((0, 3))}, r"rewards must be of shape \(queries, LLMs\), not empty, got \(0, 3\)"),
+        ({"accuracy": np.ones((2, 2))}, r"accuracy must be of shape \(2, 3\), as the rewards are, got \(2, 2\)"),
+        ({"observations": np.ones((3, 4))}, r"observations must be of shape \(2, size\), got \(3, 4\)"),
+        ({"observations": np.ones(2)}, r"observations must be of shape \(2, size\), got \(2,\)"),
+        ({"rewards": [[0, 0, 0], [0, np.inf, 0]]}, "rewards must be finite, got inf in row 1, column 1"),
+        ({"accuracy": np.full((2, 3), np.nan)}, "accuracy must be finite, got nan in row 0, column 0"),
+        ({"cost_usd": [[0, 0, 0], [0, 0, np.nan]]}, "cost_usd must be finite, got nan in row 1, column 2"),
+    ],
+)
+def test_bad_tables_are_refused(changes, problem):
+    with pytest.raises(ValueError, match=f"TrainingTable: {problem}"):
+        TrainingTable(**fields(**changes))
