@@ -1,9 +1,11 @@
 """Fixtures of the whole suite: a state directory per test, and the nano pool live, once per run."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,3 +53,16 @@ def nano_queries() -> QuerySet:
     return QuerySet(
         query for context in queries.contexts for query in [query for query in queries if query.context == context][:2]
     )
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """Return a Ray cluster on loopback: one node that stays, to which tests add nodes that do not."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # else a suite started by uv would rebuild its environment
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield nodes
+    ray.shutdown()
+    nodes.shutdown()

@@ -1,16 +1,16 @@
 """Run an agent over many sessions at once and keep what happened."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from gymnasium.utils import seeding
-from gymnasium.vector import SyncVectorEnv
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.envs.vector import PickLLMVectorEnv
+from llm_routing_env.envs.vector_base import RoutingVectorEnv
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,33 +19,58 @@ MEASURES = ("accuracy", "cost_usd", "latency_s", "regret")
 
 @dataclass(frozen=True)
 class SessionLog:
-    """What happened in sessions of one length, as arrays of shape (sessions, steps).
+    """What happened in sessions of one length; the first axis of every array is the session.
 
     Attributes:
-        actions: The LLM asked.
-        rewards: The reward.
-        measures: "accuracy", "cost_usd", "latency_s", "regret" (expected, to the context's best LLM).
-        probabilities: Mean over sessions of each LLM's probability before each step, shape (steps, LLMs).
-        final_probabilities: Each LLM's probability after the last step, shape (sessions, LLMs).
+        actions: The LLM asked, shape (sessions, steps).
+        rewards: The reward, shape (sessions, steps).
+        measures: "accuracy", "cost_usd", "latency_s", "regret" (expected, to the context's best LLM), same shape.
+        final_probabilities: Each LLM's probability after the last step, shape (sessions, LLMs); NaN where the
+            agent gives none.
         commit_steps: Queries routed when the agent committed, NaN where it did not, shape (sessions,).
         commitments: The LLM it committed to, -1 where it did not, shape (sessions,).
+        propensities: The probability with which each action was chosen, shape (sessions, steps); None where not
+            asked for.
     """
 
     actions: Ints
     rewards: Floats
     measures: dict[str, Floats]
-    probabilities: Floats
     final_probabilities: Floats
     commit_steps: Floats
     commitments: Ints
+    propensities: Floats | None = None
+
+    def rows(self, index: slice | NDArray[np.int64]) -> "SessionLog":
+        """Return some of the sessions."""
+
+        def pick(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: pick(inner) for name, inner in value.items()}
+            return None if value is None else value[index]
+
+        return SessionLog(**{f.name: pick(getattr(self, f.name)) for f in fields(self)})
+
+    @staticmethod
+    def concatenate(logs: Sequence["SessionLog"]) -> "SessionLog":
+        """Return the sessions of several logs of the same length as one."""
+
+        def join(name: str) -> Any:
+            values = [getattr(log, name) for log in logs]
+            return None if values[0] is None else np.concatenate(values)
+
+        measures = {name: np.concatenate([log.measures[name] for log in logs]) for name in logs[0].measures}
+        arrays = {f.name: join(f.name) for f in fields(SessionLog) if f.name != "measures"}
+        return SessionLog(measures=measures, **arrays)
 
 
 def run_sessions(
-    env: SyncVectorEnv | PickLLMVectorEnv,
+    env: RoutingVectorEnv,
     agent: Agent,
     seeds: Sequence[int],
     *,
-    context: str,
+    contexts: Sequence[str],
+    propensities: bool = False,
     on_step: Callable[[], None] = lambda: None,
 ) -> SessionLog:
     """Run one session per sub-environment, until they end.
@@ -54,56 +79,71 @@ def run_sessions(
         env: Sessions of equal length, with autoreset disabled and numbers in `info`.
         agent: Made with `n_sessions=env.num_envs`; learns as it goes.
         seeds: One per session.
-        context: Context of every session.
+        contexts: One per session.
+        propensities: Whether to log the probability of each action, which some agents have to integrate for.
         on_step: Called after every step, for a progress display.
     """
-    observation, _ = env.reset(seed=list(seeds), options={"context": context})
-    actions, rewards, probabilities = [], [], []
-    measures: dict[str, list[Floats]] = {name: [] for name in MEASURES}
+    observation, _ = env.reset(seed=list(seeds), options={"context": list(contexts)})
+    rows, steps, chances = np.arange(env.num_envs), [], []
     commit_steps = np.full(env.num_envs, np.nan)
     ended = np.zeros(env.num_envs, dtype=bool)
     while not ended.any():
-        probabilities.append(agent.action_probabilities(observation).mean(axis=0))
+        if propensities:
+            distribution = agent.action_probabilities(observation)
         action = np.asarray(agent.select_action(observation))
         following, reward, terminated, truncated, info = env.step(action)
         agent.update(observation, action, reward, outcome={name: info[name] for name in MEASURES[:3]})
         observation, ended = following, terminated | truncated
-        actions.append(action)
-        rewards.append(reward)
-        for name in MEASURES:
-            measures[name].append(info.get(name, np.full(env.num_envs, np.nan)))
+        steps.append((action, reward, *(info.get(name, np.full(env.num_envs, np.nan)) for name in MEASURES)))
+        if propensities:
+            chances.append(distribution[rows, action])
         just_committed = np.isnan(commit_steps) & (np.asarray(agent.committed_action) >= 0)
-        commit_steps[just_committed] = len(actions)
+        commit_steps[just_committed] = len(steps)
         on_step()
+    actions, rewards, *measures = (np.stack(values, axis=1) for values in zip(*steps, strict=True))
     return SessionLog(
-        actions=np.stack(actions, axis=1),
-        rewards=np.stack(rewards, axis=1),
-        measures={name: np.stack(values, axis=1) for name, values in measures.items()},
-        probabilities=np.stack(probabilities),
-        final_probabilities=agent.action_probabilities(observation),
+        actions=actions,
+        rewards=rewards,
+        measures=dict(zip(MEASURES, measures, strict=True)),
+        final_probabilities=_final_probabilities(agent, observation),
         commit_steps=commit_steps,
         commitments=np.asarray(agent.committed_action),
+        propensities=np.stack(chances, axis=1) if propensities else None,
     )
 
 
-def reference_log(
-    problem: RoutingProblem, actions: Ints, seeds: Sequence[int], *, context: str, length: int
-) -> SessionLog:
-    """Return what a fixed assignment of LLMs to queries gets on the sessions that agents with these seeds face.
+def _final_probabilities(agent: Agent, observation: Any) -> Floats:
+    try:
+        return agent.action_probabilities(observation)
+    except NotImplementedError:  # a plug-in that only selects
+        return np.full((len(observation), agent.task.n_actions), np.nan)
+
+
+def draw_sessions(problem: RoutingProblem, seeds: Sequence[int], *, context: str, length: int) -> tuple[Ints, Ints]:
+    """Return the queries and the repeats that agents with these seeds face, each of shape (sessions, steps).
 
     Args:
         problem: The problem.
-        actions: The LLM for each query of the table, shape (queries,).
         seeds: One per session.
         context: Context of every session.
         length: Most steps of a session.
     """
     drawn = [problem.draw_session(seeding.np_random(seed)[0], context) for seed in seeds]
-    queries = np.stack([order[:length] for order, _ in drawn])
-    repeats = np.stack([repeat[:length] for _, repeat in drawn])
+    return np.stack([order[:length] for order, _ in drawn]), np.stack([repeats[:length] for _, repeats in drawn])
+
+
+def reference_log(problem: RoutingProblem, actions: Ints, queries: Ints, repeats: Ints) -> SessionLog:
+    """Return what a fixed assignment of LLMs to queries gets.
+
+    Args:
+        problem: The problem.
+        actions: The LLM for each query of the table, shape (queries,).
+        queries: Of each session, see `draw_sessions`.
+        repeats: Of each session.
+    """
     llms = actions[queries]
     cells = (queries, llms, repeats)
-    chosen = llms[..., None] == np.arange(problem.table.n_llms)
+    last = llms[:, -1:] == np.arange(problem.table.n_llms)
     return SessionLog(
         actions=llms,
         rewards=problem.reward_table.rewards[cells],
@@ -113,8 +153,7 @@ def reference_log(
             "latency_s": problem.table.latency_s[cells],
             "regret": problem.context_best[queries] - problem.context_means[queries, llms],
         },
-        probabilities=chosen.mean(axis=0),
-        final_probabilities=chosen[:, -1].astype(np.float64),
-        commit_steps=np.full(len(seeds), np.nan),
-        commitments=np.full(len(seeds), -1),
+        final_probabilities=last.astype(np.float64),
+        commit_steps=np.full(len(llms), np.nan),
+        commitments=np.full(len(llms), -1),
     )

@@ -1,0 +1,77 @@
+"""Finished blocks of a comparison on disk, so that an interrupted one goes on where it stopped."""
+
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import zipfile
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm_routing_env import __version__
+from llm_routing_env.evaluation.contestants import Contestant, Setting, describe
+from llm_routing_env.evaluation.engines import Job
+from llm_routing_env.evaluation.sessions import SessionLog
+
+
+class BlockStore:
+    """One ``.npz`` file per finished block, named by a hash of everything that its numbers depend on."""
+
+    def __init__(self, folder: Path, setting: Setting, table_sha256: str) -> None:
+        """Open a folder; it is made with the first block.
+
+        Args:
+            folder: Where the blocks lie.
+            setting: What the agents face.
+            table_sha256: Of the outcome table.
+        """
+        self.folder = folder
+        facts = {f.name: getattr(setting, f.name) for f in fields(setting)}
+        options = {name: value for name, value in setting.options.items() if name != "table"}
+        self._setting = facts | {"options": options, "table": table_sha256, "version": __version__}
+
+    def load(self, job: Job) -> SessionLog | None:
+        """Return a finished block; None if there is none, or its file is damaged."""
+        try:
+            with np.load(self._path(job), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            measures = {name[9:]: arrays.pop(name) for name in list(arrays) if name.startswith("measures.")}
+            return SessionLog(measures=measures, **arrays)
+        except (FileNotFoundError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def save(self, job: Job, log: SessionLog) -> None:
+        """Write a block; a crash leaves no half of it under its name."""
+        arrays = {f.name: getattr(log, f.name) for f in fields(log) if f.name != "measures"}
+        arrays = {name: array for name, array in arrays.items() if array is not None}
+        arrays |= {f"measures.{name}": array for name, array in log.measures.items()}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(job)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+    def _path(self, job: Job) -> Path:
+        identity: dict[str, Any] = {
+            "setting": self._setting,
+            "contestant": describe(job.contestant),
+            "code": _code_sha256(job.contestant),
+            "block": asdict(job.block),
+        }
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+        return self.folder / f"{digest[:32]}.npz"
+
+
+def _code_sha256(contestant: Contestant) -> str:
+    """Return the hash of a plug-in's source, whose blocks are worth nothing once it was edited."""
+    module_name, colon, _ = contestant.agent.partition(":")
+    if not colon:
+        return ""
+    return hashlib.sha256(inspect.getsource(importlib.import_module(module_name)).encode()).hexdigest()

@@ -1,0 +1,204 @@
+"""Who takes part in a comparison, and what all of them face."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from llm_routing_env.agents import RoutingTask, agent_class, make_agent
+from llm_routing_env.backends import make_backend
+from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
+from llm_routing_env.envs.problem import RoutingProblem, pool_name
+from llm_routing_env.envs.vector import PickLLMVectorEnv
+from llm_routing_env.envs.vector_base import RoutingVectorEnv
+from llm_routing_env.evaluation.sessions import SessionLog, run_sessions
+from llm_routing_env.pool import load_pool
+
+BLOCK_SIZE = 512
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every agent of a comparison faces.
+
+    Attributes:
+        options: Arguments of `PickLLMEnv`: table, split, reward, weights, scorer, ...; the observation is the agent's.
+        length: Queries per session at most.
+        seed: Of the agents; sessions have seeds of their own.
+        backend: "table", or a live backend.
+        pool: The live backend's pool.
+        propensities: Whether the probability of each action is logged.
+    """
+
+    options: Mapping[str, Any]
+    length: int = 200
+    seed: int = 0
+    backend: str = "table"
+    pool: str | None = None
+    propensities: bool = False
+
+    def vector_env(self, n_sessions: int, observation: str) -> RoutingVectorEnv:
+        """Return an environment of so many sessions, with autoreset disabled and numbers in `info`."""
+        options = {**self.options, "observation": observation}
+        if self.backend == "table":
+            return PickLLMVectorEnv(n_sessions, self.length, "DISABLED", info="numbers", **options)
+        return PickLLMLiveVectorEnv(
+            n_sessions, self.length, "DISABLED", backend=self.backend, pool=self.pool, info="numbers", **options
+        )
+
+    def problem(self) -> RoutingProblem:
+        """Return what is routed, without observations.
+
+        Raises:
+            ValueError: If the live LLMs are not the table's: nothing would be known of the references.
+            ServingError: If the live pool is not being served.
+        """
+        options = {**self.options, "observation": "none"}
+        if self.backend == "table":
+            return RoutingProblem(**options)
+        pool = load_pool(self.pool or pool_name(options.get("table", "nano")))
+        make_backend(self.backend, pool).close()  # a pool that nobody serves is no agent's failure
+        problem = RoutingProblem(**options, pool=pool)
+        if not problem.knows_truth:
+            raise ValueError(
+                f"The pool's LLMs are {', '.join(pool.llm_names)}, the table's {', '.join(problem.table.llm_names)}: "
+                "agents are judged beside what the table knows, so record this pool first (`pickllm record`)."
+            )
+        return problem
+
+    def agent_seed(self, agent: str, block: "Block") -> int:
+        """Return the seed of an agent: hashed, so that it does not depend on which others are compared."""
+        return zlib.crc32(f"{self.seed}/{agent}/{block.number}".encode())
+
+
+@dataclass(frozen=True)
+class Block:
+    """Sessions that are run together, all of one length.
+
+    Attributes:
+        number: Place among the blocks of a comparison.
+        contexts: One per session.
+        seeds: The environment's seed of each session.
+        length: Queries of each session.
+    """
+
+    number: int
+    contexts: tuple[str, ...]
+    seeds: tuple[int, ...]
+    length: int
+
+
+class Contestant(Protocol):
+    """An agent in a comparison.
+
+    Attributes:
+        name: The row's name, unique in a comparison.
+        agent: The agent's name, as the user gave it.
+        protocol: "online": a fresh learner per session, judged on every query it routes. "pretrained": fitted on
+            the train split, judged on the test split.
+        feedback: What it learns from: "bandit", "full" or "none".
+        observation: What it sees.
+        parameters: The hyperparameters given.
+        block_size: Most sessions to run together.
+    """
+
+    name: str
+    agent: str
+    protocol: str
+    feedback: str
+    observation: str
+    parameters: Mapping[str, Any]
+    block_size: int
+
+    def check(self, problem: RoutingProblem) -> None:
+        """Raise ValueError where the agent cannot take part: before anything is run."""
+
+    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
+        """Run the sessions of a block; `on_step` is told how many queries were routed."""
+        ...
+
+
+class AgentContestant:
+    """An agent of this library, or anyone's `module:Class`; see `Contestant`."""
+
+    block_size = BLOCK_SIZE
+
+    def __init__(self, agent: str, parameters: Mapping[str, Any], *, name: str | None = None) -> None:
+        """Look the agent up.
+
+        Raises:
+            ValueError: If there is no such agent.
+        """
+        described = agent_class(agent)
+        self.name, self.agent = name or agent, agent
+        self.parameters: Mapping[str, Any] = dict(parameters)
+        self.protocol, self.feedback = described.protocol(), described.feedback
+        self.observation = described.observation
+
+    def check(self, problem: RoutingProblem) -> None:
+        """Construct the agent once, for its complaints about hyperparameters."""
+        require_fair(self, problem)
+        make_agent(self.agent, _with_observations(problem.task), **self.parameters)
+
+    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
+        """See `Contestant`; a pretrained agent is fitted first."""
+        n_sessions = len(block.seeds)
+        env = setting.vector_env(n_sessions, self.observation)
+        try:
+            seed = setting.agent_seed(self.agent, block)
+            agent = make_agent(self.agent, env.task, n_sessions=n_sessions, seed=seed, **self.parameters)
+            if self.protocol == "pretrained":
+                agent.fit(env.problem.training_table())
+            return run_sessions(
+                env,
+                agent,
+                block.seeds,
+                contexts=block.contexts,
+                propensities=setting.propensities,
+                on_step=lambda: on_step(n_sessions),
+            )
+        finally:
+            env.close()
+
+
+def describe(contestant: Contestant) -> dict[str, Any]:
+    """Return what every table says of an agent, JSON-plain."""
+    named = ("name", "agent", "protocol", "feedback", "observation", "parameters")
+    return {attribute: getattr(contestant, attribute) for attribute in named}
+
+
+def require_fair(contestant: Contestant, problem: RoutingProblem) -> None:
+    """Raise ValueError if the agent would be judged on queries that it was fitted on."""
+    if contestant.protocol == "pretrained" and problem.split != "test":
+        raise ValueError(
+            f"{contestant.name} is fitted on the train split, so it can only be judged on the test split: "
+            f"give split='test', not {problem.split!r}."
+        )
+
+
+def blocks_of(problem: RoutingProblem, seeds: Mapping[str, Sequence[int]], length: int, size: int) -> list[Block]:
+    """Cut the sessions of all contexts into blocks of sessions of equal length, in a fixed order.
+
+    Args:
+        problem: The problem, which knows how many queries a context has.
+        seeds: For each context, its sessions' seeds.
+        length: Queries per session at most.
+        size: Most sessions of a block.
+    """
+    by_length: dict[int, list[tuple[str, int]]] = {}
+    for context, of_context in seeds.items():
+        queries = problem.n_queries(context)
+        by_length.setdefault(min(length, queries), []).extend((context, seed) for seed in of_context)
+    blocks: list[Block] = []
+    for steps, sessions in by_length.items():
+        for part in np.array_split(np.arange(len(sessions)), -(-len(sessions) // size)):
+            contexts, of_block = zip(*(sessions[index] for index in part), strict=True)
+            blocks.append(Block(len(blocks), contexts, of_block, steps))
+    return blocks
+
+
+def _with_observations(task: RoutingTask) -> RoutingTask:
+    # A problem without observations stands for any: no agent can refuse vectors of one component.
+    return replace(task, observation_size=max(task.observation_size, 1))

@@ -1,0 +1,38 @@
+"""Figures of a comparison: what the agents choose, what they get for it, what it costs, and how sure all that is."""
+
+from pathlib import Path
+
+from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.plots.costs import cost_accuracy, latencies
+from llm_routing_env.evaluation.plots.curves import best_arm_share, committed_share, cumulative_regret
+from llm_routing_env.evaluation.plots.scores import iqm_intervals, performance_profiles
+from llm_routing_env.evaluation.plots.shares import arm_shares
+from llm_routing_env.evaluation.plots.style import Plot
+
+__all__ = ["Plot", "draw", "write_figures"]
+
+ALL = (
+    cumulative_regret,
+    best_arm_share,
+    arm_shares,
+    committed_share,
+    performance_profiles,
+    iqm_intervals,
+    latencies,
+    cost_accuracy,
+)
+FILES = (arm_shares, cumulative_regret, cost_accuracy)
+
+
+def draw(result: Comparison) -> list[Plot]:
+    """Return every plot of a comparison; none where no agent ran to the end."""
+    return [make(result) for make in ALL] if result.agents else []
+
+
+def write_figures(result: Comparison, folder: Path) -> list[Path]:
+    """Write the figures that tell most into a folder, as PNG files, and return their paths."""
+    drawn = [plot for plot in (make(result) for make in FILES if result.agents) if plot.figure is not None]
+    for plot in drawn:
+        plot.figure.suptitle(plot.title, fontsize=11)
+        plot.figure.savefig(folder / f"{plot.name}.png", dpi=190, facecolor="white")
+    return [folder / f"{plot.name}.png" for plot in drawn]

@@ -1,0 +1,39 @@
+"""Blocks of sessions on a Ray cluster: a lost worker's block is run again, results arrive as they are ready."""
+
+from collections.abc import Iterable, Iterator
+
+from llm_routing_env.evaluation.contestants import Setting
+from llm_routing_env.evaluation.engines import Failure, Job, OnStep, run_job
+from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.ray_cluster import MAX_RETRIES, connect
+
+
+class RayEngine:
+    """Runs jobs on a Ray cluster, one CPU each."""
+
+    def __init__(self, address: str | None = None) -> None:
+        """Connect; see `llm_routing_env.ray_cluster.connect` for the address and the errors."""
+        self._ray = connect(address)
+
+    def __call__(
+        self, jobs: Iterable[Job], setting: Setting, on_step: OnStep
+    ) -> Iterator[tuple[Job, SessionLog | Failure]]:
+        """Run the jobs in any order; see `run_local`."""
+        ray = self._ray
+        remote = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(_run)
+        shared = ray.put(setting)
+        running = {remote.remote(job, shared): job for job in jobs}
+        try:
+            while running:
+                (ready,), _ = ray.wait(list(running), num_returns=1)
+                job = running.pop(ready)
+                result = ray.get(ready)
+                on_step(job.contestant.name, job.n_queries)
+                yield job, result
+        finally:  # an interrupted comparison leaves no work behind on a cluster that others use
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+
+def _run(job: Job, setting: Setting) -> SessionLog | Failure:
+    return run_job(job, setting, lambda n_queries: None)

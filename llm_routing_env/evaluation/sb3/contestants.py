@@ -1,0 +1,245 @@
+"""Stable-Baselines3's algorithms as contestants, under the two protocols.
+
+Stable-Baselines3 draws from the global generators of random, numpy and torch, and seeds them for each model.
+"""
+
+import inspect
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.wrappers import TimeLimit
+
+from llm_routing_env.agents import RoutingTask
+from llm_routing_env.envs.pickllm import PickLLMEnv
+from llm_routing_env.envs.problem import MIXED, RoutingProblem
+from llm_routing_env.errors import unknown_name
+from llm_routing_env.evaluation.contestants import Block, Contestant, Setting, require_fair
+from llm_routing_env.evaluation.sb3.defaults import (
+    N_TRAINING_ENVS,
+    OBSERVATION,
+    SB3_ALGORITHMS,
+    TRAINING,
+    sb3_arguments,
+)
+from llm_routing_env.evaluation.sb3.models import FrozenPolicy, action_distribution, load_model, one_thread, sb3_class
+from llm_routing_env.evaluation.sb3.recording import SessionEndedError, SessionRecorder
+from llm_routing_env.evaluation.sessions import SessionLog, run_sessions
+
+_NOT_GIVEN = ("env", "seed", "_init_setup_model")  # the comparison gives environment and seed
+
+
+def sb3_contestants(name: str, parameters: Mapping[str, Any]) -> list[Contestant]:
+    """Return the contestants that a name stands for.
+
+    Args:
+        name: "ppo", "a2c" or "dqn" for both protocols; "ppo@online" or "ppo@pretrained" for one.
+        parameters: Arguments of the algorithm's constructor, and "observation". For the pretrained one only:
+            "total_timesteps"; "deterministic", whether it always asks the LLM it deems best; "model", the file of a
+            saved model to judge instead of training one.
+
+    Raises:
+        ImportError: If Stable-Baselines3 is not installed.
+        ValueError: For an unknown name or parameter.
+    """
+    algorithm, at, protocol = name.partition("@")
+    if algorithm not in SB3_ALGORITHMS:
+        raise unknown_name("algorithm of Stable-Baselines3", algorithm, SB3_ALGORITHMS)
+    if not at:
+        online = {key: value for key, value in parameters.items() if key not in TRAINING}
+        return [OnlineContestant(algorithm, online), PretrainedContestant(algorithm, parameters)]
+    if protocol == OnlineContestant.protocol:
+        return [OnlineContestant(algorithm, parameters)]
+    if protocol == PretrainedContestant.protocol:
+        return [PretrainedContestant(algorithm, parameters)]
+    raise unknown_name(f"protocol of {algorithm}", protocol, [OnlineContestant.protocol, PretrainedContestant.protocol])
+
+
+class SB3Contestant:
+    """What both protocols share; see `Contestant`."""
+
+    protocol: str
+    block_size: int
+    feedback = "bandit"
+
+    def __init__(self, agent: str, parameters: Mapping[str, Any]) -> None:
+        """Look the algorithm up, and its parameters.
+
+        Args:
+            agent: A key of `SB3_ALGORITHMS`.
+            parameters: See `sb3_contestants`.
+
+        Raises:
+            ImportError: If Stable-Baselines3 is not installed.
+            ValueError: For an unknown parameter.
+        """
+        self.agent, self.name = agent, f"{agent} ({self.protocol})"
+        self.parameters: Mapping[str, Any] = dict(parameters)
+        self._class = sb3_class(agent)
+        own = {"observation": OBSERVATION} | (TRAINING if self.protocol == "pretrained" else {})
+        known = [*own, *(name for name in inspect.signature(self._class).parameters if name not in _NOT_GIVEN)]
+        for name in parameters:
+            if name not in known:
+                raise unknown_name(f"parameter of {self.name}", name, known)
+        self._own = own | {name: value for name, value in parameters.items() if name in own}
+        self._arguments = sb3_arguments(agent, self.protocol) | {
+            name: value for name, value in parameters.items() if name not in own
+        }
+        self.observation = self._own["observation"]
+
+    def check(self, problem: RoutingProblem) -> None:
+        """Construct a model once, for its complaints about the parameters."""
+        require_fair(self, problem)
+        env = PickLLMEnv(problem.table, observation=self.observation)
+        try:
+            self._new_model(env, seed=0)
+        except Exception as error:  # it asserts and raises whatever it stumbles over
+            complaint = " ".join(str(error).split())
+            raise ValueError(f"{self.name}: Stable-Baselines3 refuses its parameters: {complaint}") from error
+
+    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
+        """See `Contestant`."""
+        raise NotImplementedError
+
+    def _new_model(self, env: Any, seed: int) -> Any:
+        return self._class(env=env, seed=seed, **self._arguments)
+
+    def _seed(self, setting: Setting, purpose: str) -> int:
+        return zlib.crc32(f"{setting.seed}/{self.name}/{purpose}".encode())
+
+
+class OnlineContestant(SB3Contestant):
+    """A fresh model per session, judged on every query it routes while it learns."""
+
+    protocol = "online"
+    block_size = 10  # sessions run one after another
+
+    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
+        """See `Contestant`."""
+        from stable_baselines3.common.env_util import make_vec_env
+
+        options = {**setting.options, "observation": self.observation, "info": "numbers"}
+        session = PickLLMEnv(backend=setting.backend, pool=setting.pool, **options)
+        recorder = SessionRecorder(TimeLimit(session, setting.length), on_step)
+        env = make_vec_env(lambda: recorder)
+        try:
+            with one_thread():
+                return SessionLog.concatenate(
+                    [
+                        self._session(env, recorder, setting, context, seed, block.length)
+                        for context, seed in zip(block.contexts, block.seeds, strict=True)
+                    ]
+                )
+        finally:
+            env.close()
+
+    def _session(
+        self, env: Any, recorder: SessionRecorder, setting: Setting, context: str, seed: int, length: int
+    ) -> SessionLog:
+        from stable_baselines3.common.logger import Logger
+
+        model = self._new_model(env, self._seed(setting, f"{context}/{seed}"))
+        model.set_logger(Logger(None, []))  # its own would leave an empty folder per session
+
+        def distribution(observations: Any) -> Any:
+            return action_distribution(model, observations)
+
+        recorder.start(length, distribution if setting.propensities else None)
+        # After the model, which seeds the environment with its own seed.
+        env.seed(seed)
+        env.set_options({"context": context})
+        # A rollout that ends with the session is learned from; one that would go on in another session is dropped.
+        with suppress(SessionEndedError):
+            model.learn(length)
+        return recorder.log(distribution(recorder.last_observation[None]))
+
+
+class PretrainedContestant(SB3Contestant):
+    """A model trained on the train split, all contexts mixed, or a saved one; frozen, and judged on the test split.
+
+    It is trained when its first block is run, so a contestant belongs to one comparison. Training takes longer than
+    judging: blocks are large, so that processes which share the blocks do not each train it again.
+
+    Attributes:
+        model: The trained model; None before the first block, and where other processes ran the blocks.
+    """
+
+    protocol = "pretrained"
+    block_size = 10_000
+
+    def __init__(self, agent: str, parameters: Mapping[str, Any]) -> None:
+        """See `SB3Contestant`.
+
+        Raises:
+            ValueError: Also for an impossible `total_timesteps`, or parameters of training beside a saved model.
+        """
+        super().__init__(agent, parameters)
+        timesteps = self._own["total_timesteps"]
+        if not isinstance(timesteps, int) or timesteps < 1:
+            raise ValueError(f"{self.name}: total_timesteps must be an integer of 1 or more, got {timesteps!r}.")
+        self.model: Any = None
+        if self._own["model"] is not None:
+            idle = sorted(set(parameters) - {"observation", "deterministic", "model"})
+            if idle:
+                raise ValueError(f"{self.name} judges a saved model as it is: leave out {', '.join(idle)}.")
+            self.model = load_model(agent, self._own["model"])
+
+    def check(self, problem: RoutingProblem) -> None:
+        """Construct a model once, or hold the saved one against the problem, for complaints."""
+        if self.model is None:
+            problem.training_table()
+            super().check(problem)
+        else:
+            require_fair(self, problem)
+            self._agent(PickLLMEnv(problem.table, observation=self.observation).task, n_sessions=1, seed=0)
+
+    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
+        """See `Contestant`."""
+        n_sessions = len(block.seeds)
+        env = setting.vector_env(n_sessions, self.observation)
+        try:
+            with one_thread():
+                if self.model is None:
+                    self.model = self._trained(setting)
+                agent = self._agent(env.task, n_sessions=n_sessions, seed=setting.agent_seed(self.name, block))
+                return run_sessions(
+                    env,
+                    agent,
+                    block.seeds,
+                    contexts=block.contexts,
+                    propensities=setting.propensities,
+                    on_step=lambda: on_step(n_sessions),
+                )
+        finally:
+            env.close()
+
+    def save(self, path: str | Path) -> None:
+        """Write the trained model in Stable-Baselines3's format.
+
+        Raises:
+            RuntimeError: If there is none in this process.
+        """
+        if self.model is None:
+            raise RuntimeError(f"{self.name} has not been trained in this process: run it here first.")
+        self.model.save(path)
+
+    def _agent(self, task: RoutingTask, *, n_sessions: int, seed: int) -> FrozenPolicy:
+        deterministic = self._own["deterministic"]
+        return FrozenPolicy(task, n_sessions=n_sessions, seed=seed, model=self.model, deterministic=deterministic)
+
+    def _trained(self, setting: Setting) -> Any:
+        from stable_baselines3.common.env_util import make_vec_env
+
+        options = {**setting.options, "split": "train", "context": MIXED, "observation": self.observation}
+
+        def session() -> gym.Env[Any, Any]:
+            return TimeLimit(PickLLMEnv(info="none", **options), setting.length)
+
+        env = make_vec_env(session, n_envs=N_TRAINING_ENVS)
+        try:
+            return self._new_model(env, self._seed(setting, "training")).learn(self._own["total_timesteps"])
+        finally:
+            env.close()

@@ -1,0 +1,74 @@
+"""Everything that happened, step by step: as a parquet file, and for TensorBoard."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from gymnasium.utils import seeding
+
+from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.sessions import MEASURES, SessionLog
+
+
+def write_steps(result: Comparison, path: Path) -> None:
+    """Write one row per query that an agent routed.
+
+    Columns: agent, context, session, step, query_id, llm, reward, accuracy, cost_usd, latency_s, regret,
+    propensity (the probability of the choice; null where it was not logged).
+    """
+    writer = None
+    for name in result.agents:
+        for context, log in result.logs[name].items():
+            rows = _rows(result, name, context, log)
+            writer = writer or pq.ParquetWriter(path, rows.schema, compression="zstd")
+            writer.write_table(rows)
+    if writer is not None:
+        writer.close()
+
+
+def write_tensorboard(result: Comparison, folder: Path) -> None:
+    """Write each agent's mean reward, regret, cost and latency at every step of a session, a run per agent and context.
+
+    Raises:
+        ImportError: If tensorboardX is not installed.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise ImportError('TensorBoard logs need tensorboardX: pip install "llm-routing-env[tensorboard]".') from error
+    for name in result.agents:
+        for context, log in result.logs[name].items():
+            with SummaryWriter(str(folder / name.replace("/", "_") / context.replace("/", "_"))) as writer:
+                means = {"reward": log.rewards.mean(axis=0)}
+                means |= {measure: log.measures[measure].mean(axis=0) for measure in MEASURES}
+                means["cumulative_regret"] = means["regret"].cumsum()
+                for measure, curve in means.items():
+                    for step, value in enumerate(curve.tolist(), start=1):
+                        writer.add_scalar(f"session/{measure}", value, step)
+
+
+def _rows(result: Comparison, name: str, context: str, log: SessionLog) -> pa.Table:
+    n_sessions, n_steps = log.actions.shape
+    table = result.problem.table
+    orders = [result.problem.draw_session(seeding.np_random(seed)[0], context)[0] for seed in result.seeds[context]]
+    queries = np.stack([order[:n_steps] for order in orders]).ravel()
+    ids = np.array([query.query_id for query in table.queries], dtype=object)
+    columns: dict[str, Any] = {
+        "agent": _repeated(name, queries.size),
+        "context": _repeated(context, queries.size),
+        "session": np.repeat(np.arange(n_sessions), n_steps),
+        "step": np.tile(np.arange(n_steps), n_sessions),
+        "query_id": ids[queries],
+        "llm": np.array(result.problem.task.llm_names, dtype=object)[log.actions.ravel()],
+        "reward": log.rewards.ravel(),
+        **{measure: log.measures[measure].ravel() for measure in MEASURES},
+    }
+    unknown = pa.nulls(queries.size, pa.float64())
+    columns["propensity"] = unknown if log.propensities is None else log.propensities.ravel()
+    return pa.table(columns)
+
+
+def _repeated(text: str, times: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text), times)

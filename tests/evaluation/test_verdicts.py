@@ -1,0 +1,112 @@
+"""The sentences that intervals are put into."""
+
+import pytest
+
+from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.evaluation.statistics import NOTHING, Interval
+from llm_routing_env.evaluation.verdicts import headroom, verdict
+
+
+def interval(mean: float, low: float, high: float) -> Interval:
+    return {"mean": mean, "low": low, "high": high}
+
+
+REWARD, CLEARS_RANDOM = interval(0.8, 0.7, 0.9), interval(0.3, 0.2, 0.4)
+
+
+def said(
+    difference: Interval, over_random: Interval = CLEARS_RANDOM, gap: Interval = NOTHING, reward: Interval = REWARD
+) -> str:
+    metrics = {
+        "reward": reward,
+        "reward_minus_best_fixed": difference,
+        "reward_minus_random": over_random,
+        "oracle_gap_closed": gap,
+    }
+    return verdict(metrics, "atlas")
+
+
+def test_an_agent_that_beats_the_best_fixed_llm():
+    gain = interval(0.36, 0.35, 0.37)
+    share = interval(0.574, 0.55, 0.6)
+    assert said(gain, gap=share) == "beats always atlas by 0.36 [0.35, 0.37], 57 % of the gap to the oracle"
+    assert said(gain) == "beats always atlas by 0.36 [0.35, 0.37]"
+
+
+@pytest.mark.parametrize("low", [-0.01, 0.0])
+def test_an_interval_that_reaches_zero_is_no_gain(low: float):
+    expected = f"no better than always atlas: the difference is 0.01 [{low:.2f}, 0.03]"
+    assert said(interval(0.01, low, 0.03), gap=interval(0.02, -0.02, 0.06)) == expected
+
+
+def test_a_worse_agent_is_worse_by_a_positive_number():
+    expected = "worse than always atlas by 0.05 [0.04, 0.06]"
+    assert said(interval(-0.05, -0.06, -0.04), gap=interval(-0.1, -0.12, -0.08)) == expected
+
+
+def test_an_agent_that_does_not_clear_random_choice():
+    worse = interval(-0.05, -0.06, -0.04)
+    assert said(worse, over_random=interval(0.0, -0.01, 0.01)) == (
+        "no better than asking at random: the difference is 0.00 [-0.01, 0.01]; "
+        "worse than always atlas by 0.05 [0.04, 0.06]"
+    )
+    assert said(worse, over_random=worse) == (
+        "worse than asking at random by 0.05 [0.04, 0.06]; worse than always atlas by 0.05 [0.04, 0.06]"
+    )
+
+
+def test_the_same_llm_all_along_is_no_better_than_itself():
+    assert said(interval(0.0, 0.0, 0.0)) == "no better than always atlas: the difference is 0.00 [0.00, 0.00]"
+    rounding = interval(1e-16, 1e-17, 2e-16)
+    assert said(rounding) == "no better than always atlas: the difference is 0.00 [0.00, 0.00]"
+
+
+def test_small_numbers_are_shown_with_the_decimals_they_need():
+    assert said(interval(0.003, 0.001, 0.005)) == "beats always atlas by 0.003 [0.001, 0.005]"
+    assert said(interval(0.02, 0.0004, 0.0396)) == "beats always atlas by 0.0200 [0.0004, 0.0396]"
+    assert said(interval(0.003, 0.001, 0.005), gap=interval(0.004, 0.001, 0.01)).endswith(
+        ", less than 1 % of the gap to the oracle"
+    )
+
+
+def test_sessions_that_do_not_differ_show_nothing():
+    """One session, for example: its interval has no width."""
+    one = interval(0.2, 0.2, 0.2)
+    assert said(one, reward=one).startswith("shows nothing: that takes 2 or more sessions")
+
+
+def references(by_context: float, oracle: float, half_width: float, share: Interval) -> dict[str, dict[str, Interval]]:
+    gains = {BEST_FIXED: 0.0, CONTEXT_BEST: by_context, ORACLE: oracle}
+    return {
+        name: {
+            "reward": interval(0.5 + gain, 0, 0),
+            "reward_minus_best_fixed": interval(gain, gain - half_width, gain + half_width),
+            "oracle_gap_closed": share,
+        }
+        for name, gain in gains.items()
+    }
+
+
+def test_headroom_in_words():
+    assert headroom(references(0.3, 0.4, 0.01, interval(0.75, 0.7, 0.8)), "atlas") == (
+        "Headroom: best fixed LLM (atlas) 0.500, per-context best 0.800, per-query oracle 0.900. "
+        "Knowing the context closes 75 % of the gap to the oracle."
+    )
+
+
+def test_contexts_that_do_not_matter():
+    said = headroom(references(0.0, 0.4, 0.01, interval(0.0, -0.02, 0.02)), "atlas")
+    assert said.endswith("Knowing the context closes none of it.")
+
+
+def test_no_headroom_is_said_plainly():
+    assert headroom(references(0.0, 0.0, 0.0, NOTHING), "atlas") == (
+        "No headroom: best fixed LLM (atlas) 0.500, per-context best 0.500, per-query oracle 0.500. "
+        "No agent can beat always atlas here."
+    )
+
+
+def test_too_few_sessions_to_show_headroom():
+    said = headroom(references(0.0, 0.02, 0.05, NOTHING), "atlas")
+    assert said.startswith("No headroom shows in so few sessions: ")
+    assert said.endswith("The oracle's gain is 0.02 [-0.03, 0.07].")
