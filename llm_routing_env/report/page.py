@@ -1,0 +1,87 @@
+"""Puts words, tables and figures into one page."""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.judging import POOLED
+from llm_routing_env.evaluation.plots import draw
+from llm_routing_env.evaluation.plots.style import printable
+from llm_routing_env.evaluation.verdicts import headroom
+from llm_routing_env.report.svg import inline_svg
+from llm_routing_env.report.tables import COLUMNS, agent_rows, context_table
+from llm_routing_env.report.words import facts, question, versions
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(result: Comparison, path: Path, *, command: str) -> Path:
+    """Write the report of a comparison as one HTML file: the same bytes for the same result and versions.
+
+    Args:
+        result: What was found.
+        path: The file; its folder exists.
+        command: The command line that made the result.
+    """
+    style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.css", "sort.js"))
+    pooled = {name: result.metrics[name][POOLED] for name in result.references.actions}
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            style=style,
+            script=script,
+            policy=_policy(style, script),
+            question=question(result),
+            headroom=headroom(pooled, result.references.best_fixed),
+            verdicts=result.verdicts,
+            failures=result.failures,
+            columns=COLUMNS,
+            rows=agent_rows(result),
+            plots=[(plot, inline_svg(plot)) for plot in draw(result)],
+            contexts=context_table(result),
+            facts=facts(result),
+            versions=versions(),
+            command=command,
+        )
+    )
+    path.write_text(page, encoding="utf-8", errors="replace")
+    return path
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("llm_routing_env.report"),
+        autoescape=True,
+        finalize=_without_control_characters,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _policy(style: str, script: str) -> str:
+    """Return a content security policy that allows this very style and script: nothing else, and no request."""
+
+    def digest(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    allowed = f"style-src {digest(style)}; script-src {digest(script)}"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name that may go on in the next line after a separator, module:Class above all."""
+    return Markup("<wbr>").join(re.split(r"(?<=[:._/-])", printable(name)))
+
+
+def _without_control_characters(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,0 +1,157 @@
+"""The report's tables: every agent and reference with its numbers, and their rewards by context."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.judging import POOLED
+from llm_routing_env.evaluation.plots.style import interval
+from llm_routing_env.evaluation.statistics import Interval
+
+DASH = "–"
+N_SHADES = 5
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number that the table shows.
+
+    Attributes:
+        head: Of the column.
+        metric: Name in the comparison.
+        meaning: In words.
+        form: Format of the number.
+        factor: Multiplies the number first.
+        unit: Written after it.
+        is_high_good: Whether more is better.
+        shows_range: Whether the interval is shown too.
+    """
+
+    head: str
+    metric: str
+    meaning: str
+    form: str = ".3f"
+    factor: float = 1.0
+    unit: str = ""
+    is_high_good: bool = True
+    shows_range: bool = False
+
+    @property
+    def first(self) -> str:
+        """The order that a first click sorts by: best first."""
+        return "descending" if self.is_high_good else "ascending"
+
+    def cell(self, value: Interval) -> "Cell":
+        """Return the cell of an interval."""
+        if value["mean"] is None:
+            return Cell(DASH)
+        low, high = (
+            "" if end is None else f"{end * self.factor:z{self.form}}" for end in (value["low"], value["high"])
+        )
+        text = f"{value['mean'] * self.factor:z{self.form}}{self.unit}"
+        return Cell(text, value["mean"], f"[{low}, {high}]" if self.shows_range else "")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one cell shows, the number it sorts by, its interval, and how it is marked (shade 0: not)."""
+
+    text: str
+    value: float | None = None
+    range: str = ""
+    shade: int = 0
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """An agent or a reference; `kind` is "agent", "reference" or "failure"."""
+
+    name: str
+    kind: str
+    cells: Sequence[Cell] = ()
+    protocol: str = ""
+    feedback: str = ""
+    observation: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class ContextTable:
+    """Mean rewards: a row per agent or reference, a column per context."""
+
+    heads: list[str]
+    rows: list[Row] = field(default_factory=list)
+
+
+COLUMNS = (
+    Column("reward", "reward", "Mean reward of a query.", shows_range=True),
+    Column("IQM", "reward_iqm", "Interquartile mean of the sessions' mean rewards: figure below."),
+    Column("right", "accuracy", "Share of right answers.", ".1f", 100, " %"),
+    Column("$/session", "session_cost_usd", "Cost of a session in US dollars.", ".2e", is_high_good=False),
+    Column("latency", "latency_s", "Mean latency of a query, in milliseconds.", ".0f", 1000, " ms", is_high_good=False),
+    Column(
+        "regret",
+        "regret",
+        "Expected reward lost in a session to each context's best LLM.",
+        ".2f",
+        is_high_good=False,
+    ),
+    Column("best LLM", "optimal_arm_rate", "Share of queries sent to their context's best LLM.", ".1f", 100, " %"),
+    Column(
+        "commits", "queries_to_commit", "Queries until the agent commits, where it does.", ".0f", is_high_good=False
+    ),
+    Column(
+        "to best", "correct_commit", "Share of sessions that committed to their context's best LLM.", ".0f", 100, " %"
+    ),
+    Column(
+        "gap closed",
+        "oracle_gap_closed",
+        "Share closed of the gap between the best fixed LLM and the per-query oracle.",
+        ".0f",
+        100,
+        " %",
+    ),
+)
+
+
+def agent_rows(result: Comparison) -> list[Row]:
+    """Return the rows of the big table: agents in order, then the references."""
+    rows = []
+    for name, contestant in result.contestants.items():
+        seen = (contestant.protocol, contestant.feedback, contestant.observation)
+        if name in result.failures:
+            rows.append(Row(name, "failure", (), *seen, result.failures[name]))
+        else:
+            rows.append(Row(name, "agent", _cells(result, name), *seen))
+    return rows + [Row(name, "reference", _cells(result, name), "reference") for name in result.references.actions]
+
+
+def context_table(result: Comparison) -> ContextTable:
+    """Return mean rewards by context, shaded within each column."""
+    names = [*result.agents, *result.references.actions]
+    contexts = list(next(iter(result.logs.values())))
+    groups = [POOLED, *contexts]
+    columns = [_shaded(result, names, group) for group in groups]
+    cells = zip(*columns, strict=True)
+    kinds = ["agent"] * len(result.agents) + ["reference"] * len(result.references.actions)
+    return ContextTable(groups, [Row(name, kind, row) for name, kind, row in zip(names, kinds, cells, strict=True)])
+
+
+def _cells(result: Comparison, name: str) -> list[Cell]:
+    return [column.cell(interval(result, name, column.metric)) for column in COLUMNS]
+
+
+def _shaded(result: Comparison, names: Sequence[str], group: str) -> list[Cell]:
+    values = [interval(result, name, "reward", group) for name in names]
+    means = [value["mean"] for value in values]
+    known = [mean for mean in means if mean is not None]
+    low, width = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+    best = max((mean for mean in means[: len(result.agents)] if mean is not None), default=None)
+    cells = []
+    for number, (mean, value) in enumerate(zip(means, values, strict=True)):
+        plain = COLUMNS[0].cell(value)
+        shade = 0 if mean is None or width == 0 else min(N_SHADES, int((mean - low) / width * (N_SHADES + 1)))
+        is_best = number < len(result.agents) and mean is not None and mean == best
+        cells.append(Cell(plain.text, plain.value, plain.range, shade, is_best))
+    return cells
