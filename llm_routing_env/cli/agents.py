@@ -7,11 +7,12 @@ from rich.table import Table
 
 from llm_routing_env.agents import describe_agents
 from llm_routing_env.cli import options
+from llm_routing_env.evaluation.sb3 import describe_sb3
 
 
 def agents(as_json: options.AsJson = False) -> None:
     """List the agents, their parameters, and what they see."""
-    described = describe_agents()
+    described = describe_agents() + describe_sb3()
     if as_json:
         print(json.dumps({"agents": described}, indent=2))
         return

@@ -1,31 +1,41 @@
 """`pickllm compare`: agents over sessions, beside what could be had."""
 
-import csv
 import json
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from llm_routing_env.cli import options
-from llm_routing_env.evaluation import comparison
-from llm_routing_env.evaluation.metrics import METRICS
-from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.cli.compare_display import TABLE_WIDTH, print_comparison, print_tuning
+from llm_routing_env.cli.compare_files import write_files
+from llm_routing_env.envs.problem import load_table
+from llm_routing_env.evaluation.comparison import contestants, run_comparison
+from llm_routing_env.evaluation.contestants import Setting
+from llm_routing_env.evaluation.engines import make_engine
+from llm_routing_env.evaluation.tuning import tune
 
 DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapest"
-TABLE_WIDTH = 100  # narrower, the numbers would be cut off
-Metrics = dict[str, dict[str, float | None]]
+
+
+# What decides the numbers: kept in results.json, taken from there by --from.
+DECIDING = (
+    *("agents", "sessions", "length", "table", "context", "split", "reward", "weights", "scorer", "backend", "pool"),
+    *("param", "sweep", "sweep_sessions", "seed"),
+)
 
 
 def compare(
+    ctx: typer.Context,
     agents: Annotated[
-        str, typer.Option(help="Agents, separated by commas; module:Class for your own.")
+        str, typer.Option(help="Agents, separated by commas; ppo, a2c, dqn; module:Class for your own.")
     ] = DEFAULT_AGENTS,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
     length: Annotated[int, typer.Option(help="Queries per session.")] = 200,
@@ -38,115 +48,114 @@ def compare(
     backend: options.Backend = "table",
     pool: options.Pool = None,
     param: options.Parameters = None,
+    sweep: options.Sweeps = None,
+    sweep_sessions: Annotated[
+        int | None, typer.Option(help="Tuning sessions per context and agent; default: as --sessions.")
+    ] = None,
     seed: options.Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for results.json, results.csv and figures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html, results.json, .csv and figures.")] = None,
+    from_results: Annotated[
+        Path | None, typer.Option("--from", help="Repeat the run of this results.json, number by number.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted comparison that lies in OUT.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="local, or ray: sessions spread over a cluster.")] = "local",
+    address: options.Address = None,
+    log_steps: Annotated[bool, typer.Option("--log-steps", help="Also write every step to OUT/steps.parquet.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write OUT/tensorboard.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare agents on the same sessions, with 95 % bootstrap intervals and the references beside them."""
-    names = [name.strip() for name in agents.split(",") if name.strip()]
+    run = {name: ctx.params[name] for name in DECIDING} if from_results is None else _repeated(ctx, from_results)
+    blocks = _blocks_folder(out, resume=resume, needs_folder=log_steps or tensorboard)
+    names = [name.strip() for name in run["agents"].split(",") if name.strip()]
+    parameters = options.parse_parameters(run["param"], names)
+    grids = options.parse_sweeps(run["sweep"], names)
+    problem = {name: run[name] for name in ("table", "context", "split", "reward", "scorer")}
+    problem["weights"] = options.parse_weights(run["weights"])
+    setting = Setting(problem, run["length"], run["seed"], run["backend"], run["pool"], propensities=log_steps)
     console = Console(stderr=as_json)
     console.width = max(console.width, TABLE_WIDTH)
-    with _progress(console, len(names), length) as on_step:
-        result = comparison.compare(
-            names,
-            n_sessions=sessions,
-            length=length,
-            seed=seed,
-            backend=backend,
-            pool=pool,
-            parameters=options.parse_parameters(param, names),
-            on_step=on_step,
-            table=table,
-            context=context,
-            split=split,
-            reward=reward,
-            weights=options.parse_weights(weights),
-            scorer=scorer,
+    with _progress(console) as on_progress, _saying_what_is_kept(blocks):
+        budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
+        tuned = tune(grids, setting, budget, parameters=parameters, on_progress=on_progress)
+        chosen = {name: {**parameters.get(name, {}), **tuned[name].chosen} for name in tuned}
+        result = run_comparison(
+            contestants(names, parameters | chosen),
+            setting,
+            run["sessions"],
+            engine=make_engine(engine, address),
+            blocks_folder=blocks,
+            on_progress=on_progress,
         )
-    document = result.document()
+    document = result.document() | {"tuning": {name: found.document() for name, found in tuned.items()}, "run": run}
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        _print(console, document)
+        print_tuning(console, tuned)
+        print_comparison(console, result)
     if out is not None:
-        for path in _write(result, document, out):
-            console.print(f"wrote {path}", highlight=False)
+        command = shlex.join(["pickllm", *sys.argv[1:]])
+        for path in write_files(result, document, out, command=command, log_steps=log_steps, tensorboard=tensorboard):
+            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    if blocks is not None and not result.failures:
+        shutil.rmtree(blocks, ignore_errors=True)
+    if result.failures and not result.agents:
+        raise RuntimeError("; ".join(f"{name}: {line}" for name, line in result.failures.items()))
+
+
+def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
+    """Return what decided the numbers of an earlier run.
+
+    Raises:
+        ValueError: If the file is not a run's, its table has changed, or an option would change the run.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        run = {name: document["run"][name] for name in DECIDING}
+        sha256 = document["table"]["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the results.json of a `pickllm compare --out`: {error!r}.") from error
+    sources = {name: ctx.get_parameter_source(name) for name in DECIDING}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        raise ValueError(f"--from repeats a run as it was: it cannot be changed by --{given[0].replace('_', '-')}.")
+    found = load_table(run["table"]).sha256
+    if found != sha256:
+        raise ValueError(f"The table {run['table']} has changed since that run: sha256 {found}, not {sha256}.")
+    return run
+
+
+def _blocks_folder(out: Path | None, *, resume: bool, needs_folder: bool) -> Path | None:
+    """Return where finished blocks of sessions are kept until the comparison is complete."""
+    if out is None:
+        if resume or needs_folder:
+            raise ValueError("--resume, --log-steps and --tensorboard need a folder: give --out DIR too.")
+        return None
+    blocks = out / "blocks"
+    if blocks.is_dir() and not resume:
+        raise ValueError(f"{out} holds an interrupted comparison: go on with --resume, or remove {blocks}.")
+    return blocks
 
 
 @contextmanager
-def _progress(console: Console, n_agents: int, length: int) -> Iterator[Any]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def _progress(console: Console) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=None)
-        yield lambda agent, context: progress.update(bar, advance=1, description=f"{agent} on {context}")
+        yield lambda name, done, total: progress.update(bar, description=name, completed=done, total=total)
 
 
-def _print(console: Console, document: dict[str, Any]) -> None:
-    references = document["references"]
-    fixed, by_context, oracle = (
-        references[name]["all"]["reward"]["mean"] for name in (BEST_FIXED, CONTEXT_BEST, ORACLE)
-    )
-    console.print(
-        f"\n{document['sessions']} sessions per context, {document['split']} split, reward {document['reward']!r}, "
-        f"weights {document['weights']}, seed {document['seed']}"
-    )
-    console.print(
-        f"Headroom: best fixed LLM ({document['best_fixed_llm']}) {fixed:.3f}, per-context best {by_context:.3f}, "
-        f"per-query oracle {oracle:.3f}."
-    )
-    if oracle > fixed:
-        console.print(
-            f"Knowing the context closes {(by_context - fixed) / (oracle - fixed):.0%} of the gap to the oracle."
+@contextmanager
+def _saying_what_is_kept(blocks: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if blocks is None:
+            raise
+        n_kept = len(list(blocks.glob("*.npz")))
+        print(
+            f"Interrupted. {n_kept} finished blocks are kept: the same command with --resume goes on.", file=sys.stderr
         )
-    title = "Means with 95 % intervals, contexts weighted equally; agents learn online unless marked"
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in ("", "reward", "right", "$/session", "latency", "regret", "commits", "to best", "gap"):
-        table.add_column(column, justify="left" if column == "" else "right", no_wrap=True)
-    for row in document["agents"]:
-        if row["context"] == "all":
-            mark = "" if row["protocol"] == "online" else f" ({row['protocol']})"
-            name = row["agent"].rpartition(":")[2]  # of module:Class, the class
-            table.add_row(f"{name}{mark}", *_cells(row["metrics"]))
-    table.add_section()
-    for name, contexts in references.items():
-        table.add_row(name, *_cells(contexts["all"]))
-    console.print(table)
-    console.print(
-        "right: share of right answers. commits: queries until it does. to best: sessions that committed to their "
-        "context's best LLM. gap: share closed of the gap between the best fixed LLM and the oracle."
-    )
-
-
-def _cells(metrics: Metrics) -> list[str]:
-    reward = metrics["reward"]
-    return [
-        f"{reward['mean']:.2f} [{reward['low']:.2f}, {reward['high']:.2f}]",
-        _format(metrics, "accuracy", "{:.3f}"),
-        _format(metrics, "session_cost_usd", "{:.1e}"),
-        _format(metrics, "latency_s", "{:.0f} ms", 1000),
-        _format(metrics, "regret", "{:.1f}"),
-        _format(metrics, "queries_to_commit", "{:.0f}"),
-        _format(metrics, "correct_commit", "{:.0f} %", 100),
-        _format(metrics, "oracle_gap_closed", "{:.0f} %", 100),
-    ]
-
-
-def _format(metrics: Metrics, name: str, form: str, factor: float = 1.0) -> str:
-    mean = metrics[name]["mean"]
-    return "-" if mean is None else form.format(mean * factor)
-
-
-def _write(result: comparison.Comparison, document: dict[str, Any], folder: Path) -> list[Path]:
-    from llm_routing_env.evaluation.plots import write_figures
-
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
-    with (folder / "results.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["kind", "name", "context", "metric", "mean", "low", "high"])
-        for name, contexts in result.metrics.items():
-            kind = "agent" if name in result.agents else "reference"
-            for context, metrics in contexts.items():
-                for metric in (*METRICS, "oracle_gap_closed"):
-                    writer.writerow([kind, name, context, metric, *metrics[metric].values()])
-    return [folder / "results.json", folder / "results.csv", *write_figures(result, folder)]
+        raise typer.Exit(130) from None

@@ -16,6 +16,13 @@ Pool = Annotated[str | None, typer.Option(help="Live pool: shipped name or TOML;
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", help="Hyperparameter, as agent.name=value. May be repeated.")
 ]
+Sweeps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep", help="Values to choose from on the train split, as agent.name=value,value. May be repeated."
+    ),
+]
+Address = Annotated[str | None, typer.Option(help="Ray cluster's host:port; default: one started on this machine.")]
 Seed = Annotated[int, typer.Option(help="Of sessions, agents and intervals.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
@@ -30,19 +37,36 @@ def parse_weights(text: str) -> tuple[float, ...]:
 
 def parse_parameters(texts: list[str] | None, agents: list[str]) -> dict[str, dict[str, Any]]:
     """Read ["ucb1.c=2"] into {"ucb1": {"c": 2}}; values are JSON, or else text."""
-    parameters: dict[str, dict[str, Any]] = {}
+    read = _assignments("--param", texts, agents)
+    return {agent: {name: _value(text) for name, text in values.items()} for agent, values in read.items()}
+
+
+def parse_sweeps(texts: list[str] | None, agents: list[str]) -> dict[str, dict[str, list[Any]]]:
+    """Read ["ucb1.c=0.5,1"] into {"ucb1": {"c": [0.5, 1]}}."""
+    read = _assignments("--sweep", texts, agents)
+    return {
+        agent: {name: [_value(part) for part in text.split(",")] for name, text in values.items()}
+        for agent, values in read.items()
+    }
+
+
+def _assignments(option: str, texts: list[str] | None, agents: list[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
     for text in texts or []:
         target, equals, value = text.partition("=")
         agent, dot, name = target.rpartition(".")
         if not (equals and dot and agent and name):
-            raise ValueError(f"--param must look like agent.name=value, got {text!r}.")
+            raise ValueError(f"{option} must look like agent.name=value, got {text!r}.")
         if agent not in agents:
             raise ValueError(
-                f"--param {text!r} is for the agent {agent!r}, which is not compared: {', '.join(agents)}."
+                f"{option} {text!r} is for the agent {agent!r}, which is not compared: {', '.join(agents)}."
             )
-        try:
-            parsed = json.loads(value)
-        except json.JSONDecodeError:
-            parsed = value
-        parameters.setdefault(agent, {})[name] = parsed
-    return parameters
+        found.setdefault(agent, {})[name] = value
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

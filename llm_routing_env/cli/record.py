@@ -1,19 +1,25 @@
 """`pickllm record` and `pickllm embed`: make an outcome table, and the embeddings beside it."""
 
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from llm_routing_env.backends import make_backend
+from llm_routing_env.cli import options
 from llm_routing_env.embedding_cache import encode_cached
 from llm_routing_env.encoders import embeddings_path, write_embeddings
+from llm_routing_env.errors import unknown_name
 from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import load_pool
+from llm_routing_env.pool import Pool, load_pool
 from llm_routing_env.queries import QuerySet
+from llm_routing_env.recording import Recording, record_sharded
+from llm_routing_env.recording import record as record_here
 
 
 def record(
@@ -23,17 +29,22 @@ def record(
     backend: Annotated[str, typer.Option(help="vllm (servers of `pickllm serve`) or vllm-inprocess.")] = "vllm",
     repeats: Annotated[int, typer.Option(help="How often each query is asked of each LLM.")] = 3,
     concurrency: Annotated[int, typer.Option(help="Requests in flight; latency is recorded under this load.")] = 1,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Stream responses; records the time to first token.")
+    ] = False,
     scorers: Annotated[str, typer.Option(help="Scores to record, the table's own first.")] = "final_answer,token_f1",
     max_usd: Annotated[float | None, typer.Option(help="Stop before the cost could exceed this.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the journal of an interrupted run.")] = False,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="With --resume: ask failed ones again.")] = False,
+    engine: Annotated[str, typer.Option(help="local, or ray: shards of the queries on a cluster.")] = "local",
+    address: options.Address = None,
+    shards: Annotated[int | None, typer.Option(help="Of the ray engine; default: one per CPU of the cluster.")] = None,
 ) -> None:
     """Ask every LLM of a pool every query and write the outcome table; every outcome is journalled at once."""
-    from llm_routing_env.recording import record as run
-
-    specs, asked_queries = load_pool(pool), QuerySet.read(queries)
+    asked, specs = QuerySet.read(queries), load_pool(pool)
+    run = _recorder(engine, backend, address, shards, specs, concurrency=concurrency, stream=stream)
     console = Console()
-    with closing(make_backend(backend, specs)) as asked, _progress(console) as progress:
+    with _progress(console) as progress:
         bar = progress.add_task("recording", total=None)
 
         def show(done: int, total: int, spent_usd: float) -> None:
@@ -41,9 +52,8 @@ def record(
 
         result = run(
             specs,
-            asked_queries,
+            asked,
             out,
-            backend=asked,
             repeats=repeats,
             concurrency=concurrency,
             scorers=scorers.split(","),
@@ -53,11 +63,31 @@ def record(
             on_progress=show,
         )
     counts = f"{result.n_recorded} of {result.n_total} outcomes, {result.n_failed} failed"
+    if result.n_lost:
+        counts += f", {result.n_lost} requests asked again: they were in flight when it was stopped"
     console.print(f"{counts}, ${result.spent_usd:.4f}")
     if result.table is None:
         console.print(f"Stopped by --max-usd; kept in {result.journal}. Go on with --resume and a higher --max-usd.")
         raise typer.Exit(1)
     console.print(f"wrote {out} (sha256 {result.table.sha256[:12]}…); next: pickllm embed {out}", highlight=False)
+
+
+def _recorder(
+    engine: str, backend: str, address: str | None, shards: int | None, pool: Pool, *, concurrency: int, stream: bool
+) -> Callable[..., Recording]:
+    """Return what records: in this process, or on a Ray cluster."""
+    if engine not in ("local", "ray"):
+        raise unknown_name("engine", engine, ("local", "ray"))
+    if engine == "ray":
+        return partial(record_sharded, backend=backend, address=address, shards=shards, stream=stream)
+    if address is not None or shards is not None:
+        raise ValueError("--address and --shards are for the ray engine: give --engine ray too.")
+
+    def run(*arguments: Any, **more: Any) -> Recording:
+        with closing(make_backend(backend, pool, max_in_flight=concurrency, stream=stream)) as live:
+            return record_here(*arguments, backend=live, **more)
+
+    return run
 
 
 def embed(

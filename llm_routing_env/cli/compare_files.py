@@ -1,0 +1,49 @@
+"""What `pickllm compare --out` writes."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from llm_routing_env.evaluation.comparison import Comparison
+
+
+def write_files(
+    result: Comparison, document: dict[str, Any], folder: Path, *, command: str, log_steps: bool, tensorboard: bool
+) -> list[Path]:
+    """Write a comparison into a folder and return the paths: the report, the results, the figures, the logs."""
+    from llm_routing_env.evaluation.plots import write_figures
+    from llm_routing_env.evaluation.step_logs import write_steps, write_tensorboard
+    from llm_routing_env.report import write_report
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / "results.json", folder / "results.csv"]
+    written[0].write_text(json.dumps({"command": command, **document}, indent=2), encoding="utf-8")
+    _write_csv(result, written[1])
+    written += write_figures(result, folder)
+    written.append(write_report(result, folder / "report.html", command=command))
+    if log_steps:
+        write_steps(result, folder / "steps.parquet")
+        written.append(folder / "steps.parquet")
+    if tensorboard:
+        write_tensorboard(result, folder / "tensorboard")
+        written.append(folder / "tensorboard")
+    for name in result.agents:
+        model = getattr(result.contestants[name], "model", None)
+        if model is not None:  # a model of Stable-Baselines3 that was trained for this comparison
+            written.append(folder / "models" / f"{name.replace(' ', '_')}.zip")
+            written[-1].parent.mkdir(exist_ok=True)
+            model.save(written[-1])
+    return written
+
+
+def _write_csv(result: Comparison, path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["kind", "name", "protocol", "context", "metric", "mean", "low", "high"])
+        for name, contexts in result.metrics.items():
+            contestant = result.contestants.get(name)
+            kind, protocol = ("agent", contestant.protocol) if contestant else ("reference", "")
+            for context, metrics in contexts.items():
+                for metric, interval in metrics.items():
+                    writer.writerow([kind, name, protocol, context, metric, *interval.values()])
