@@ -8,9 +8,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 
-.PHONY: compare demo test fast live check bench nano clean
+.PHONY: compare demo test fast live chromium check bench nano clean
 
 compare: $(VENV)/.core
 	$(BIN)/pickllm compare --out results/compare
@@ -22,20 +23,28 @@ test: $(VENV)/.full
 	$(BIN)/pytest
 
 fast: $(VENV)/.full
-	$(BIN)/pytest -m "not vllm and not package"
+	$(BIN)/pytest -m "not vllm and not package and not torture"
 
 live: $(VENV)/.full
 	$(BIN)/pytest -m vllm
+
+# For the tests that look at a report in a real browser; without it they are skipped. Debian and Ubuntu only.
+chromium:
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install --yes --no-install-recommends chromium chromium-driver
 
 check: $(VENV)/.full
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+BENCHMARKS := convergence headline weights scorers throughput peers startup memory baselines
+
 bench: $(VENV)/.full
+	$(PIP) --editable ".[bench]"
 	$(BIN)/pickllm compare --json --reward pickllm > benchmarks/results/compare_nano_pickllm.json
 	$(BIN)/pickllm compare --json --reward additive > benchmarks/results/compare_nano_additive.json
-	for name in convergence headline weights scorers throughput baselines; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/pickllm compare --out results/compare
 	mkdir -p docs && cp results/compare/*.png docs/
 	$(BIN)/python benchmarks/readme.py

@@ -5,29 +5,15 @@ Every number between `<!-- name:start -->` and `<!-- name:end -->` comes from a 
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from readme_speed import speed
+from readme_tables import RESULTS, ROOT, markdown, read
 
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.pool import load_pool
-
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def read(name: str) -> Any:
-    """Return the result in a benchmark's file."""
-    return json.loads((RESULTS / f"{name}_nano.json").read_text(encoding="utf-8"))
 
 
 def interval(metric: dict[str, float], digits: int = 3, factor: float = 1.0) -> str:
@@ -149,10 +135,48 @@ def paper() -> str:
     return markdown(header, lines) + "\n"
 
 
+def baselines() -> str:
+    """Return the share of the gap to the oracle that every agent closes, on every table."""
+    results = {
+        (table, form): read("baselines", table)["result"][form]
+        for table in ("nano", "cascades9", "mmlu_pro")
+        for form in ("pickllm", "additive")
+    }
+    agents: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any]]] = {}
+    for key, document in results.items():
+        for row in document["agents"]:
+            agents.setdefault((row["protocol"], row["agent"]), {})[key] = row["metrics"]
+    lines = [
+        (f"`{agent}`", protocol, *(_gain(of_agent.get(key)) for key in results))
+        for (protocol, agent), of_agent in sorted(agents.items(), key=lambda item: _order(item[0], item[1]))
+    ]
+    oracle = [document["references"][ORACLE]["reward_minus_best_fixed"]["mean"] for document in results.values()]
+    best = [_gain(document["references"][CONTEXT_BEST]) for document in results.values()]
+    lines += [("per-context best", "", *best), ("oracle minus best fixed", "", *(f"{gap:.3f}" for gap in oracle))]
+    header = ("agent", "protocol", *(f"{table}, {form}" for table, form in results))
+    note = (
+        "\nShare of the gap between the best fixed LLM and the per-query oracle that each agent closes "
+        "(`python benchmarks/baselines.py`); the gap itself is in the last line. Bold: better than the best fixed LLM, "
+        "by the 95 % interval of the paired difference. Negative: worse than always asking that one LLM.\n"
+    )
+    return markdown(header, lines) + "\n" + note
+
+
+def _gain(metrics: dict[str, Any] | None) -> str:
+    gap = metrics["oracle_gap_closed"]["mean"] if metrics else None
+    if metrics is None or gap is None:
+        return "-"
+    return f"**{gap:.0%}**" if metrics["reward_minus_best_fixed"]["low"] > 0 else f"{gap:.0%}"
+
+
+def _order(name: tuple[str, str], of_agent: dict[tuple[str, str], dict[str, Any]]) -> tuple[str, float]:
+    return name[0], -of_agent["nano", "pickllm"]["reward"]["mean"]
+
+
 def main() -> None:
     """Rewrite the README's measured parts."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for part in (results, weights, nano, scorers, paper):
+    for part in (results, weights, nano, scorers, baselines, paper, speed):
         pattern = rf"(<!-- {part.__name__}:start -->\n).*?(<!-- {part.__name__}:end -->)"
         text, found = re.subn(pattern, lambda match, part=part: match[1] + part() + match[2], text, flags=re.DOTALL)
         if not found:

@@ -1,0 +1,78 @@
+"""The README's tables of speed, from the committed results."""
+
+from typing import Any
+
+from readme_tables import markdown, read
+
+
+def speed() -> str:
+    """Return what pulls, starting and a large table cost."""
+    return "\n".join((_many_sessions(), _one_session(), _starting(), _memory()))
+
+
+def _many_sessions() -> str:
+    result = read("throughput")["result"]
+    groups: dict[tuple[int, str], dict[str, Any]] = {}
+    for row in result["rows"]:
+        what = f"info `{row['info']}`" if row["what"] == "environment" else row["what"].removeprefix("environment + ")
+        groups.setdefault((row["sessions"], row["observation"]), {})[what] = row
+    columns = [what for what in next(iter(groups.values())) if what != "bare gather"]
+    lines = [
+        (
+            f"{sessions:,}",
+            f"`{observation}`",
+            *(f"{by[what]['pulls_per_s'] / 1e6:.3g} ({100 * by[what]['of_bare_gather']:.2g} %)" for what in columns),
+            f"{1e6 * by[columns[0]]['reset_s_per_session']:.0f} us",
+        )
+        for (sessions, observation), by in groups.items()
+    ]
+    heads = [what if what.startswith("info") else f"with `{what}`" for what in columns]
+    note = (
+        f"Many sessions at once (`python benchmarks/throughput.py`): million pulls per second on one thread of a "
+        f"{result['cores']}-core machine, resets apart; agents with info `none`. In brackets, as a share of the bare "
+        "numpy gather of the same rewards and embeddings.\n\n"
+    )
+    return note + markdown(("sessions", "observation", *heads, "reset of one"), lines) + "\n"
+
+
+def _one_session() -> str:
+    result = read("peers")["result"]
+    lines = []
+    for row in result["rows"]:
+        learner = f"`{row['learner']}`" if row["info"] or row["learner"] not in result["peers"] else row["learner"]
+        loop = f"gym.make, {row['observation']}, {row['info']}" if row["info"] else row["loop"]
+        ratios = (f"{row[key]:.2g}" if key in row else "" for key in ("ours_in_gym_over_this", "ours_alone_over_this"))
+        version = result["peers"].get(row["learner"]) or ""
+        lines.append(
+            (f"{learner if row['learner'] else 'none'} {version}".strip(), loop, f"{row['pulls_per_s']:,.0f}", *ratios)
+        )
+    note = (
+        "One session (`python benchmarks/peers.py`): pulls per second, and how many times as many our "
+        "`epsilon_greedy_q` makes, through gym.make with observation and info none, and alone. All route the same "
+        f"{result['pulls']} queries, epsilon-greedy with {result['epsilon']}.\n\n"
+    )
+    return note + markdown(("learner", "loop", "pulls/s", "ours in gym.make / this", "ours alone / this"), lines) + "\n"
+
+
+def _starting() -> str:
+    result = read("startup")["result"]
+    lines = [
+        (row["process"], *(f"{1e3 * row[key]:.0f} ms" for key in ("best_s", "median_s")), f"{row['of_cartpole']:.2g}")
+        for row in result["rows"]
+    ]
+    note = f"Whole processes, {result['runs']} of each (`python benchmarks/startup.py`): import, make and reset.\n\n"
+    return note + markdown(("process", "best", "median", "of CartPole-v1"), lines) + "\n"
+
+
+def _memory() -> str:
+    rows = read("memory")["result"]["rows"]
+    sizes = {row["rows"]: row["file_mb"] for row in rows if row["rows"]}
+    peaks = {(row["rows"], row["process"]): f"{row['peak_mb']:.0f} MB" for row in rows}
+    processes = list(dict.fromkeys(row["process"] for row in rows if row["rows"]))
+    lines = [(f"{n:,}", f"{mb:.1f} MB", *(peaks[n, process] for process in processes)) for n, mb in sizes.items()]
+    bare = ", ".join(f"{row['process']} {row['peak_mb']:.0f} MB" for row in rows if not row["rows"])
+    note = (
+        f"Peak memory of a process (`python benchmarks/memory.py`); without a table: {bare}. The tables are nano, "
+        "repeated: their files compress well, and longer texts take more.\n\n"
+    )
+    return note + markdown(("rows of the table", "file", *processes), lines) + "\n"
