@@ -19,6 +19,7 @@ gym.register(
 gym.register(
     id="PickLLMLive-v0",
     entry_point="llm_routing_env.envs:PickLLMEnv",
+    vector_entry_point="llm_routing_env.envs:PickLLMLiveVectorEnv",
     max_episode_steps=SESSION_LENGTH,
     nondeterministic=True,
     kwargs={"backend": "vllm"},

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 from llm_routing_env.errors import unknown_name
 from llm_routing_env.pool import DATA
 from llm_routing_env.queries import Query, QuerySet
-from llm_routing_env.table_check import check_columns, check_values, grid_order
+from llm_routing_env.table_check import check_columns, check_size, check_values, grid_order, read_metadata
 
 SCHEMA_VERSION = 1
 QUERY_COLUMNS = ("query_id", "context", "split", "prompt", "references")
 # Held as codes into a dictionary: a long table says each of these once per LLM and repeat.
-REPEATED = ("context", "split", "prompt", "llm", "references.list.element")
+REPEATED = ("query_id", "context", "split", "prompt", "llm", "references.list.element")
 Floats = NDArray[np.float64]
 
 
@@ -37,7 +38,7 @@ class Outcome:
         latency_s: End-to-end seconds.
         accuracy: In [0, 1]; None where nothing has scored it yet.
         error: Why the call failed, else None.
-        time_to_first_token_s: Seconds, where the server reports them.
+        ttft_s: Seconds to the first token: measured on a stream, else what the server reports; None if neither.
     """
 
     response: str
@@ -47,7 +48,7 @@ class Outcome:
     latency_s: float
     accuracy: float | None = None
     error: str | None = None
-    time_to_first_token_s: float | None = None
+    ttft_s: float | None = None
 
 
 class OutcomeTable:
@@ -74,7 +75,7 @@ class OutcomeTable:
         """
         where = str(path or "outcome table")
         check_columns(rows, where)
-        self.metadata: dict[str, Any] = json.loads((rows.schema.metadata or {}).get(b"pickllm", b"{}"))
+        self.metadata = read_metadata(rows, where)
         order, self.llm_names, shape = grid_order(rows, self.metadata.get("llms"), where)
         self._rows = rows if np.array_equal(order, np.arange(len(order))) else rows.take(pa.array(order))
         check_values(rows, where)
@@ -84,8 +85,10 @@ class OutcomeTable:
         names = rows.column_names
         self.accuracies = {n[9:]: self._floats(n) for n in names if n.startswith("accuracy_")}
         self.measures = {n[8:]: self._floats(n) for n in names if n.startswith("measure_")}
-        self.failed = self._rows["error"].is_valid().to_numpy().reshape(shape)
+        self._texts = {name: self._rows[name] for name in ("response", "error")}
+        self.failed = self.texts("error") != np.array(None)
         self.metadata.setdefault("cost_scale", self._dearest_mean_cost_usd())
+        self._integers: dict[str, NDArray[np.int64]] = {}
 
     @classmethod
     def read(cls, name_or_path: str | Path) -> "OutcomeTable":
@@ -94,18 +97,12 @@ class OutcomeTable:
         Raises:
             ValueError: For an unknown name, a file that is not parquet, or a malformed table.
         """
-        path = DATA / str(name_or_path) / "outcomes.parquet"
-        if not path.is_file():
-            path = Path(name_or_path)
-        if not path.is_file():
+        is_shipped = str(name_or_path) in shipped_tables()
+        path = DATA / str(name_or_path) / "outcomes.parquet" if is_shipped else Path(name_or_path)
+        if not os.path.isfile(path):
             hint = "Or give the path of an outcome table; `pickllm record` and `pickllm import` make them."
             raise unknown_name("table", str(name_or_path), shipped_tables(), hint)
-        try:
-            # Buffered reading: else the file is held as it lies on disk, beside what is made of it.
-            rows = pq.read_table(path, read_dictionary=list(REPEATED), pre_buffer=False, buffer_size=2**20)
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{path}: not a parquet file that can be read: {error}.") from error
-        return cls(rows, path=path)
+        return cls(_read_rows(path), path=path)
 
     @classmethod
     def from_records(
@@ -121,8 +118,8 @@ class OutcomeTable:
             queries: The queries the records are about.
             llm_names: The LLMs, in action order.
             records: Mappings with query_id, llm, repeat, response, error, prompt_tokens, completion_tokens,
-                cost_usd, latency_s, `accuracy_<scorer>` for each scorer, and optionally time_to_first_token_s
-                and `measure_<name>`.
+                cost_usd, latency_s, `accuracy_<scorer>` for each scorer, and optionally ttft_s and
+                `measure_<name>`.
             metadata: Facts about the recording; must be JSON-plain.
         """
         by_id = {query.query_id: query for query in queries}
@@ -138,8 +135,7 @@ class OutcomeTable:
 
     def write(self, path: str | Path) -> None:
         """Write the table as parquet, rows in (query, LLM, repeat) order."""
-        metadata = {"schema_version": SCHEMA_VERSION, "llms": list(self.llm_names), **self.metadata}
-        rows = self._rows.replace_schema_metadata({"pickllm": json.dumps(metadata)})
+        rows = self._with_metadata(self._rows)
         temporary = Path(f"{path}.partial")  # an interrupted write leaves no half table under the real name
         pq.write_table(rows, temporary, compression="zstd")
         temporary.replace(path)
@@ -147,8 +143,17 @@ class OutcomeTable:
     @cached_property
     def queries(self) -> QuerySet:
         """The queries, in table order."""
-        first = self._rows.select(QUERY_COLUMNS).take(pa.array(np.arange(0, len(self._rows), self._stride)))
-        return QuerySet(Query(**row | {"references": tuple(row["references"])}) for row in first.to_pylist())
+        texts = [self._query_column(column) for column in ("context", "split", "prompt")]
+        lists = self._rows["references"].combine_chunks()
+        words, bounds = _objects(lists.values).tolist(), lists.offsets.to_numpy()
+        firsts = zip(bounds[: -1 : self._stride].tolist(), bounds[1 :: self._stride].tolist(), strict=True)
+        references = [tuple(words[start:end]) for start, end in firsts]
+        return QuerySet(map(Query, self.query_ids, *texts, references))
+
+    @cached_property
+    def query_ids(self) -> tuple[str, ...]:
+        """Each query's id, in table order."""
+        return tuple(self._query_column("query_id"))
 
     @cached_property
     def query_contexts(self) -> NDArray[np.int64]:
@@ -211,35 +216,93 @@ class OutcomeTable:
             chosen &= self.query_contexts == self.contexts.index(context)
         return np.flatnonzero(chosen)
 
+    def resplit(self, queries: NDArray[np.int64], is_train: NDArray[np.bool_]) -> "OutcomeTable":
+        """Return some of the queries as a table of their own, with another split.
+
+        Args:
+            queries: Indices, rising.
+            is_train: For each of them, whether it is of the new train split.
+        """
+        cells = (queries[:, None] * self._stride + np.arange(self._stride)).ravel()
+        split = pa.array(np.where(np.repeat(is_train, self._stride), "train", "test"))
+        rows = self._rows.take(pa.array(cells))
+        rows = rows.set_column(rows.column_names.index("split"), "split", split)
+        return OutcomeTable(self._with_metadata(rows), path=self.path)
+
+    @classmethod
+    def concatenate(cls, tables: Sequence["OutcomeTable"], metadata: Mapping[str, Any]) -> "OutcomeTable":
+        """Return the queries of several tables of the same LLMs and repeats as one table.
+
+        Args:
+            tables: The tables, in order.
+            metadata: What replaces the metadata of the first table.
+        """
+        first = tables[0]
+        rows = first._with_metadata(pa.concat_tables([table._rows for table in tables], promote_options="default"))
+        document = json.loads(rows.schema.metadata[b"pickllm"]) | dict(metadata)
+        document.pop("cost_scale")  # is of all queries, not of the first table's
+        return cls(rows.replace_schema_metadata({"pickllm": json.dumps(document)}))
+
     def text(self, column: str, query: int, llm: int, repeat: int) -> str | None:
         """Return one cell of a text column: "response" or "error"."""
-        cell: str | None = self._rows[column][(query * self.n_llms + llm) * self.n_repeats + repeat].as_py()
+        cell: str | None = self._texts[column][(query * self.n_llms + llm) * self.n_repeats + repeat].as_py()
         return cell
+
+    def texts(self, column: str) -> NDArray[np.object_]:
+        """Return every cell of a text column, shape (queries, LLMs, repeats)."""
+        return _objects(self._texts[column]).reshape(self.n_queries, self.n_llms, self.n_repeats)
 
     def integers(self, column: str) -> NDArray[np.int64]:
         """Return "prompt_tokens" or "completion_tokens", shape (queries, LLMs, repeats); 0 where not recorded."""
-        shape = (self.n_queries, self.n_llms, self.n_repeats)
-        if column not in self._rows.column_names:
-            return np.zeros(shape, dtype=np.int64)
-        return np.nan_to_num(self._floats(column)).astype(np.int64)
+        if column not in self._integers:
+            known = column in self._rows.column_names
+            values = np.nan_to_num(self._floats(column)) if known else np.zeros_like(self.failed)
+            self._integers[column] = values.astype(np.int64)
+            self._integers[column].flags.writeable = False
+        return self._integers[column]
+
+    def _with_metadata(self, rows: pa.Table) -> pa.Table:
+        metadata = {"schema_version": SCHEMA_VERSION, "llms": list(self.llm_names), **self.metadata}
+        return rows.replace_schema_metadata({"pickllm": json.dumps(metadata)})
 
     @property
     def _stride(self) -> int:
         return self.n_llms * self.n_repeats
 
     def _query_column(self, column: str) -> NDArray[np.object_]:
-        first = pa.array(np.arange(0, len(self._rows), self._stride))
-        values: NDArray[np.object_] = np.array(self._rows[column].take(first).to_pylist(), dtype=object)
-        return values
+        return _objects(self._rows[column])[:: self._stride]
 
     def _floats(self, column: str) -> Floats:
-        values = self._rows[column].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values = self._rows[column].to_numpy(zero_copy_only=False)
         grid = np.ascontiguousarray(values, dtype=np.float64).reshape(self.n_queries, self.n_llms, self.n_repeats)
         grid.flags.writeable = False  # tables are shared by every environment of a process
         return grid
 
     def _dearest_mean_cost_usd(self) -> float:
         return float(self.cost_usd.mean(axis=(0, 2)).max())
+
+
+def _objects(column: Any) -> NDArray[np.object_]:
+    """Return an Arrow column of texts as Python objects, None where it is null."""
+    if pa.types.is_dictionary(column.type) and column.null_count:
+        column = column.cast(column.type.value_type)  # Arrow's own conversion takes some other text for a null
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
+
+
+def _read_rows(path: Path) -> pa.Table:
+    try:
+        footer = pq.read_metadata(path)
+        check_size(footer, str(path))
+        found = {footer.schema.column(index).path for index in range(footer.num_columns)}
+        codes = [column for column in REPEATED if column in found]
+        # Buffered reading: else the file is held as it lies on disk, beside what is made of it.
+        with pq.ParquetFile(path, read_dictionary=codes, pre_buffer=False, buffer_size=2**20) as file:
+            # Group by group: Arrow cannot read a list of codes across groups.
+            rows = pa.concat_tables(file.read_row_group(group) for group in range(file.num_row_groups))
+        rows.validate(full=True)  # a damaged file may hold text that is none, and codes without a meaning
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a parquet file that can be read: {error}.") from error
+    return rows
 
 
 def shipped_tables() -> list[str]:

@@ -1,17 +1,30 @@
 """Pools: the LLMs to route between, where they are served, and what they cost."""
 
 import math
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import urlsplit
 
 from llm_routing_env.errors import unknown_name
 
 DATA = Path(__file__).parent / "data"
 FlagValue = str | int | float | bool
+MOST_BYTES = 65_536
+# Dotted keys this deep take tomllib minutes.
+_DEEP_KEY = re.compile(r"""(?<![\w"'-])(?:["'\w-]++[ \t]*+\.[ \t]*+){32}""")
+_RANGES: dict[str, tuple[float, float]] = {
+    "deadline_s": (1e-3, 1e6),
+    "input_price_usd_per_mtok": (0, 1e9),
+    "output_price_usd_per_mtok": (0, 1e9),
+    "hardware_usd_per_hour": (0, 1e9),
+    "max_tokens": (1, 1e9),
+    "max_in_flight": (0, 1e9),
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,7 @@ class LLMSpec:
         served_name: The model's name in requests; the arm's name when empty.
         api_key_env: Environment variable that holds the endpoint's key.
         max_tokens: Longest completion asked for.
+        max_in_flight: Above 0, most requests that this LLM gets at once, whatever the others get.
         hardware_usd_per_hour: Above 0, a call costs its time on this hardware instead of its tokens.
         serve: vLLM flags of this LLM, over the pool's.
         environment: Environment variables of this LLM's server, over the pool's.
@@ -40,6 +54,7 @@ class LLMSpec:
     served_name: str = ""
     api_key_env: str = ""
     max_tokens: int = 256
+    max_in_flight: int = 0
     hardware_usd_per_hour: float = 0.0
     serve: Mapping[str, FlagValue] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -59,7 +74,7 @@ class Pool:
     Attributes:
         name: The pool's name.
         llms: One spec per arm; the action is the index.
-        deadline_s: Longest time one call may take.
+        deadline_s: Longest time one call may take, its wait for a place in flight included.
         path: The TOML file it was read from.
         serve: vLLM flags of every server, e.g. {"max-model-len": 256, "enforce-eager": True}.
         environment: Environment variables of every server.
@@ -94,15 +109,11 @@ def load_pool(name_or_path: str | Path) -> Pool:
     Raises:
         ValueError: One line naming the file, the key, what was expected and what was found.
     """
-    path = DATA / str(name_or_path) / "pool.toml"
-    if not path.is_file():
-        path = Path(name_or_path)
-        if not path.is_file():
-            raise unknown_name("pool", str(name_or_path), shipped_pools(), "Or give the path of a pool's TOML file.")
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a TOML file: {error}.") from error
+    is_shipped = str(name_or_path) in shipped_pools()
+    path = DATA / str(name_or_path) / "pool.toml" if is_shipped else Path(name_or_path)
+    if not os.path.isfile(path):
+        raise unknown_name("pool", str(name_or_path), shipped_pools(), "Or give the path of a pool's TOML file.")
+    document = _read_toml(path)
     llm_tables = document.pop("llm", None)
     if not isinstance(llm_tables, list) or not llm_tables:
         raise ValueError(f"{path}: expected at least one [[llm]] table, got {llm_tables!r}.")
@@ -111,8 +122,6 @@ def load_pool(name_or_path: str | Path) -> Pool:
     names = [llm.name for llm in llms]
     if len(set(names)) < len(names):
         raise ValueError(f"{path}: LLM names must be unique, got {names}.")
-    if not document.get("deadline_s", 1) > 0:
-        raise ValueError(f"{path}: deadline_s must be above 0, got {document['deadline_s']}.")
     return Pool(llms=llms, path=path.resolve(), **document)
 
 
@@ -124,35 +133,78 @@ def _llm(table: Any, where: str) -> LLMSpec:
         required = {"name"}
         table = {"input_price_usd_per_mtok": 0.0, "output_price_usd_per_mtok": 0.0} | table
     _check_keys(table, LLMSpec, required, set(), where)
-    for key in ("input_price_usd_per_mtok", "output_price_usd_per_mtok", "hardware_usd_per_hour"):
-        if not 0 <= table.get(key, 0) < math.inf:
-            raise ValueError(f"{where}: {key} must be a finite number of US dollars, 0 or more, got {table[key]}.")
-    if table.get("max_tokens", 1) < 1:
-        raise ValueError(f"{where}: max_tokens must be 1 or more, got {table['max_tokens']}.")
     if not table.get("model") and not table.get("base_url"):
         raise ValueError(f"{where}: give model (to serve it) or base_url (to use a running endpoint).")
     if url := table.get("base_url"):
-        parts = urlparse(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError(f"{where}: base_url must look like 'https://host/v1', got {url!r}.")
+        _check_url(url, where)
     return LLMSpec(**table)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{path}: a pool's file has at most {MOST_BYTES} bytes, this one has more.")
+    try:
+        text = content.decode()
+        if _DEEP_KEY.search(text):
+            raise ValueError("keys are nested too deeply")
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not a TOML file: {error}.") from error
+
+
+def _check_url(url: str, where: str) -> None:
+    if any(sign in url for sign in "@?#"):  # not quoted: it may hold a password
+        raise ValueError(f"{where}: base_url may hold no '@', '?' or '#'; a key is named by api_key_env.")
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and " " not in url
+    except ValueError:  # a port or an address that is none
+        is_good = False
+    if not is_good:
+        raise ValueError(f"{where}: base_url must look like 'https://host/v1', got {url!r}.")
 
 
 _TYPES: dict[Any, type | tuple[type, ...]] = {str: str, int: int, float: (int, float)}
 
 
 def _check_keys(table: dict[str, Any], cls: type, required: set[str], internal: set[str], where: str) -> None:
-    """Check that a TOML table has only the fields of `cls`, all the required ones, each of its type."""
+    """Check that a TOML table has only the fields of `cls`, all the required ones, each of its type and range."""
     known = {item.name: item for item in fields(cls) if item.name not in internal}
     for key, value in table.items():
         if key not in known:
             raise ValueError(f"{where}: {unknown_name('key', key, known)}")
-        expected = _TYPES.get(known[key].type, dict)
-        if not isinstance(value, expected) or isinstance(value, bool):
-            kind = "table" if expected is dict else getattr(known[key].type, "__name__", "")
-            raise ValueError(f"{where}: key {key!r} must be a {kind}, got {value!r}.")
+        _check_value(key, value, known[key].type, where)
+        if key in _RANGES:
+            _check_range(key, value, where)
     for key in sorted(required - table.keys()):
         raise ValueError(f"{where}: key {key!r} is missing.")
     for key, value in table.get("environment", {}).items():
         if not isinstance(value, str):
             raise ValueError(f"{where}: environment.{key} must be a string, got {value!r}.")
+    if not _is_plain(table.get("serve", {})):
+        raise ValueError(f"{where}: serve may hold texts, finite numbers, true, false, lists and tables only.")
+    if not 1 <= len(table["name"]) <= 100 or not table["name"].strip("."):  # it names files
+        raise ValueError(f"{where}: name must have 1 to 100 characters and not only dots, got {table['name']!r}.")
+
+
+def _check_value(key: str, value: Any, kind: Any, where: str) -> None:
+    expected = _TYPES.get(kind, dict)
+    if not isinstance(value, expected) or isinstance(value, bool):
+        name = "table" if expected is dict else getattr(kind, "__name__", "")
+        raise ValueError(f"{where}: key {key!r} must be a {name}, got {value!r}.")
+    if isinstance(value, str) and not value.isprintable():
+        raise ValueError(f"{where}: key {key!r} must be text without control characters, got {value!r}.")
+
+
+def _check_range(key: str, value: float, where: str) -> None:
+    low, high = _RANGES[key]
+    if not low <= value <= high:
+        raise ValueError(f"{where}: {key} must be a number from {low:g} to {high:g}, got {value}.")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import overload
 
 SPLITS = ("train", "test")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: JSON can hold it, no file or request can
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,11 @@ def split_of(query_id: str, *, train_share: float = 0.4) -> str:
     """Return "train" or "test" by a hash of the id: stable across machines, orders and additions."""
     fraction = int.from_bytes(hashlib.sha256(query_id.encode()).digest()[:8]) / 2**64
     return "train" if fraction < train_share else "test"
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text may be shown as a name: it has no characters that steer a terminal."""
+    return not _CONTROL.search(text)
 
 
 class QuerySet(Sequence[Query]):
@@ -83,7 +91,7 @@ class QuerySet(Sequence[Query]):
         Raises:
             ValueError: Names the file, the line and what was expected.
         """
-        with open(path, encoding="utf-8") as lines:
+        with open(path, "rb") as lines:
             return cls(_from_json(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
 
     def write(self, path: str | Path) -> None:
@@ -96,18 +104,26 @@ def _to_json(query: Query) -> str:
     return json.dumps(asdict(query), ensure_ascii=False)
 
 
-def _from_json(line: str, where: str) -> Query:
+def _from_json(line: bytes, where: str) -> Query:
     try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: expected one JSON object per line, got {line[:60]!r} ({error}).") from error
+        record = json.loads(line.decode())
+    except (ValueError, RecursionError) as error:
+        shown = line[:60].decode(errors="replace")
+        raise ValueError(f"{where}: expected one JSON object per line, got {shown!r} ({error}).") from error
     if not isinstance(record, dict):
         raise ValueError(f"{where}: expected a JSON object, got {type(record).__name__}.")
-    record.setdefault("split", split_of(str(record.get("query_id"))))
     for key in ("query_id", "context", "split", "prompt"):
-        if not isinstance(record.get(key), str):
+        if key == "split" and key not in record:
+            record[key] = split_of(record["query_id"])
+        if not _is_text(record.get(key)):
             raise ValueError(f"{where}: key {key!r} must be a string, got {record.get(key)!r}.")
+    if not is_name(record["context"]):
+        raise ValueError(f"{where}: key 'context' must have no control characters, got {record['context']!r}.")
     references = record.get("references")
-    if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
+    if not isinstance(references, list) or not references or not all(map(_is_text, references)):
         raise ValueError(f"{where}: key 'references' must be a non-empty list of strings, got {references!r}.")
     return Query(record["query_id"], record["context"], record["split"], record["prompt"], tuple(references))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not _SURROGATE.search(value)

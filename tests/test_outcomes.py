@@ -34,6 +34,27 @@ def test_writing_and_reading_gives_the_same_table(tmp_path: Path):
     assert again.cost_scale_usd == table.cost_scale_usd
 
 
+def test_the_order_of_rows_and_their_groups_in_the_file_do_not_matter(tmp_path: Path):
+    table = random_table(per_context=4)
+    table.write(tmp_path / "t.parquet")
+    rows = pq.read_table(tmp_path / "t.parquet")
+    shuffled = np.random.default_rng(0).permutation(len(rows))
+    pq.write_table(rows.take(pa.array(shuffled)), tmp_path / "t.parquet", row_group_size=7)
+    again = OutcomeTable.read(tmp_path / "t.parquet")
+    places = [again.query_ids.index(query_id) for query_id in table.query_ids]
+    assert [again.queries[place] for place in places] == list(table.queries)
+    np.testing.assert_array_equal(again.latency_s[places], table.latency_s)
+    np.testing.assert_array_equal(again.texts("response")[places], table.texts("response"))
+    first_rows = dict.fromkeys(rows["query_id"].to_numpy()[shuffled])  # queries keep the order of their first row
+    assert again.query_ids == tuple(first_rows)
+
+
+def test_texts_are_those_of_the_cells():
+    table = random_table(per_context=2, n_llms=2, n_repeats=1)
+    assert table.texts("response").tolist() == [[["answer 0"], ["answer 1"]]] * 6
+    assert table.texts("error").tolist() == [[[None], [None]]] * 6
+
+
 def test_selection_by_context_and_split():
     table = random_table(per_context=6)
     chosen = table.select("art", "train")

@@ -53,16 +53,33 @@ def test_the_shipped_pool_has_four_llms_with_spread_prices():
         ('name = "p"\n', r"at least one \[\[llm\]\]"),
         ('name = "p"\n[[llm]]\nname = "a"\nmodel = "m"\ninput_price_usd_per_mtok = 1.0\n', "output_price_usd_per_mtok"),
         (f'name = "p"\n{LLM}base_url = "localhost:80"\n', "base_url must look like"),
-        (f'name = "p"\n{LLM}max_tokens = 0\n', "max_tokens must be 1 or more"),
+        (f'name = "p"\n{LLM}max_tokens = 0\n', "max_tokens must be a number from 1 to"),
         (f'name = "p"\n{LLM}max_tokens = "many"\n', "'max_tokens' must be a int"),
-        (f'name = "p"\n{LLM.replace("= 2.0", "= -2.0")}', "output_price_usd_per_mtok must be a finite number"),
-        (f'name = "p"\n{LLM.replace("= 2.0", "= nan")}', "output_price_usd_per_mtok must be a finite number"),
+        (f'name = "p"\n{LLM.replace("= 2.0", "= -2.0")}', "output_price_usd_per_mtok must be a number from 0 to"),
+        (f'name = "p"\n{LLM.replace("= 2.0", "= nan")}', "output_price_usd_per_mtok must be a number from 0 to"),
         (f'name = "p"\n{LLM}{LLM}', "names must be unique"),
         (f'name = "p"\n{LLM.replace("model", "served_name")}', r"give model .* or base_url"),
-        (f'name = "p"\ndeadline_s = 0\n{LLM}', "deadline_s must be above 0"),
+        (f'name = "p"\ndeadline_s = 0\n{LLM}', "deadline_s must be a number from 0.001 to"),
         ('name = "p"\nllm = 3\n', r"at least one \[\[llm\]\]"),
         ("name = ", "not a TOML file"),
         (f'name = "p"\n{LLM}environment = {{ A = 1 }}\n', "environment.A must be a string"),
+        (f'name = "p"\n{LLM}max_in_flight = -1\n', "max_in_flight must be a number from 0 to"),
+        (f'name = "p"\ndeadline_s = inf\n{LLM}', "deadline_s must be a number"),
+        (f'name = "p"\n{LLM.replace("= 2.0", "= 0x1" + "0" * 300)}', "output_price_usd_per_mtok must be a number"),
+        (f'name = "p"\n{LLM}serve = {{ since = 2026-01-01 }}\n', "serve may hold texts"),
+        (f'name = "p"\n{LLM}serve = {{ share = [nan] }}\n', "serve may hold texts"),
+        (f'name = ".."\n{LLM}', "not only dots"),
+        (f'name = ""\n{LLM}', "1 to 100 characters"),
+        (f'name = "{"p" * 101}"\n{LLM}', "1 to 100 characters"),
+        (f'name = "\\u001b[2J"\n{LLM}', "without control characters"),
+        (f'name = "p"\n{LLM}base_url = "http://host:many/v1"\n', "base_url must look like"),
+        (f'name = "p"\n{LLM}base_url = "http://[::1/v1"\n', "base_url must look like"),
+        (f'name = "p"\n{LLM}base_url = "http://:80/v1"\n', "base_url must look like"),
+        (f'name = "p"\n{LLM}base_url = "http://me:sesame@host/v1"\n', "may hold no '@'"),
+        (f'name = "p"\n{LLM}base_url = "http://host/v1?key=sesame"\n', "may hold no"),
+        ("x = " + "[" * 20_000, "not a TOML file"),
+        (".".join(["a"] * 20_000) + " = 1", "nested too deeply"),
+        ("#" * 65_537, "at most 65536 bytes"),
     ],
 )
 def test_a_malformed_pool_is_refused_with_the_key(tmp_path: Path, text: str, message: str):
@@ -73,3 +90,15 @@ def test_a_malformed_pool_is_refused_with_the_key(tmp_path: Path, text: str, mes
 def test_an_unknown_pool_names_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'nano'"):
         load_pool("nanoo")
+
+
+def test_a_password_in_an_address_is_not_repeated(tmp_path: Path):
+    with pytest.raises(ValueError, match="api_key_env") as refused:
+        load_pool(write(tmp_path, f'name = "p"\n{LLM}base_url = "http://me:sesame@host/v1"\n'))
+    assert "sesame" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["../pool", "nano/../nano", "/etc", ".", "", "a\0b", "x" * 5_000])
+def test_a_name_does_not_lead_out_of_the_shipped_pools(name: str):
+    with pytest.raises(ValueError, match="Unknown pool"):
+        load_pool(name)

@@ -51,6 +51,10 @@ def test_a_slice_is_a_query_set():
             "'references' must be a non-empty list",
         ),
         ('{"query_id": "a", "context": "c", "split": "dev", "prompt": "p", "references": ["r"]}', "split is 'dev'"),
+        ('{"query_id": "a", "context": "c", "prompt": "\\ud800", "references": ["r"]}', "'prompt' must be a string"),
+        ('{"query_id": "a", "context": "\\u001b[2J", "prompt": "p", "references": ["r"]}', "no control characters"),
+        ("1" * 5_000, "line 1: expected one JSON object"),
+        ("[" * 100_000, "line 1: expected one JSON object"),
     ],
 )
 def test_a_malformed_line_is_refused(tmp_path: Path, line: str, message: str):
@@ -63,3 +67,11 @@ def test_a_malformed_line_is_refused(tmp_path: Path, line: str, message: str):
 def test_duplicate_ids_are_refused():
     with pytest.raises(ValueError, match="'a' occurs twice"):
         QuerySet([TWO[0], TWO[0]])
+
+
+def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path: Path):
+    path = tmp_path / "q.jsonl"
+    TWO.write(path)
+    path.write_bytes(path.read_bytes() + b"\xff\n")
+    with pytest.raises(ValueError, match="line 3: expected one JSON object"):
+        QuerySet.read(path)

@@ -1,5 +1,7 @@
 """Recorded outcomes: deterministic, no GPU, no key, no network."""
 
+from functools import cached_property
+
 from llm_routing_env.outcomes import Outcome, OutcomeTable
 from llm_routing_env.queries import Query
 
@@ -11,23 +13,24 @@ class TableBackend:
         """Serve `table`, with the accuracies of one of its scorers."""
         self.llm_names = table.llm_names
         self._table = table
-        self._index = {query.query_id: index for index, query in enumerate(table.queries)}
         self._accuracy = table.accuracy(scorer)
-        self._prompt_tokens = table.integers("prompt_tokens")
-        self._completion_tokens = table.integers("completion_tokens")
 
     def ask(self, query: Query, llm: int, repeat: int = 0) -> Outcome:
         """Return the recorded outcome of one query on one LLM."""
         cell = (self._index[query.query_id], llm, repeat)
         return Outcome(
             response=self._table.text("response", *cell) or "",
-            prompt_tokens=int(self._prompt_tokens[cell]),
-            completion_tokens=int(self._completion_tokens[cell]),
+            prompt_tokens=int(self._table.integers("prompt_tokens")[cell]),
+            completion_tokens=int(self._table.integers("completion_tokens")[cell]),
             cost_usd=float(self._table.cost_usd[cell]),
             latency_s=float(self._table.latency_s[cell]),
             accuracy=float(self._accuracy[cell]),
             error=self._table.text("error", *cell),
         )
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {query_id: index for index, query_id in enumerate(self._table.query_ids)}
 
     def close(self) -> None:
         """Do nothing: a table holds no connection."""

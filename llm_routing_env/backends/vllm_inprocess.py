@@ -1,6 +1,7 @@
 """The live backend without servers: `vllm.LLM` engines inside this process.
 
-Light (four small LLMs share one import of vLLM) and without HTTP, but the queries go one after another.
+Light (four small LLMs share one import of vLLM) and without HTTP: the LLMs work one after another, each on all of its
+queries at once.
 """
 
 import contextlib
@@ -10,10 +11,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from itertools import islice
 from typing import Any
 
+from llm_routing_env.backends.base import MAX_IN_FLIGHT, Answers, Request, check_concurrency
 from llm_routing_env.outcomes import Outcome
 from llm_routing_env.pool import LLMSpec, Pool
 from llm_routing_env.queries import Query
@@ -37,16 +40,22 @@ class VLLMInProcessBackend:
     before vLLM is imported. Backends of one process share their engines.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, max_in_flight: int = MAX_IN_FLIGHT) -> None:
         """Check that the pool can be run here; nothing is loaded yet.
 
+        Args:
+            pool: The LLMs to ask; one with a `max_in_flight` of its own never gets more at once.
+            max_in_flight: Most queries that an LLM gets at once.
+
         Raises:
-            ValueError: An LLM has no `model` to load.
+            ValueError: An LLM has no `model` to load, or `max_in_flight` is below 1.
         """
+        check_concurrency(None, max_in_flight)
         for llm in pool.llms:
             if not llm.model:
                 raise ValueError(f"LLM {llm.name!r} has no `model` to load in this process: use the HTTP backend.")
         self.pool = pool
+        self._max_in_flight = max_in_flight
         self._engines: list[Any] = []
 
     @property
@@ -59,35 +68,59 @@ class VLLMInProcessBackend:
 
         What the engine refuses, such as too long a prompt, is in the outcome's `error`.
         """
+        return dict(self.ask_many([Request(query, llm, repeat)]))[0]
+
+    def ask_many(self, requests: Iterable[Request], *, concurrency: int | None = None) -> Answers:
+        """Ask several queries, each LLM all of its own at once; see `LiveBackend`.
+
+        An engine in this process cannot be interrupted: what ends after the deadline is an error, but is waited for.
+
+        Raises:
+            ValueError: If `concurrency` is below 1 or above `max_in_flight`.
+        """
+        check_concurrency(concurrency, self._max_in_flight)
+        return self._ask_in_turn(enumerate(requests), concurrency)
+
+    def _ask_in_turn(self, numbered: Iterator[tuple[int, Request]], concurrency: int | None) -> Answers:
+        while taken := list(islice(numbered, concurrency)):
+            for llm, spec in enumerate(self.pool.llms):
+                mine = iter([(number, request.query.prompt) for number, request in taken if request.llm == llm])
+                while batch := list(islice(mine, spec.max_in_flight or self._max_in_flight)):
+                    numbers, prompts = zip(*batch, strict=True)
+                    yield from zip(numbers, self._ask_at_once(llm, prompts), strict=True)
+
+    def _ask_at_once(self, llm: int, prompts: Sequence[str]) -> list[Outcome]:
         with _LOCK:
             if not self._engines:
                 self._engines = [_engine(self.pool, spec) for spec in self.pool.llms]
-            return _ask(self._engines[llm], self.pool.llms[llm], query.prompt, self.pool.deadline_s)
-
-    def ask_many(self, requests: Sequence[tuple[Query, int]]) -> list[Outcome]:
-        """Return the outcomes of several (query, LLM) pairs, asked one after another."""
-        return [self.ask(query, llm) for query, llm in requests]
+            return _ask(self._engines[llm], self.pool.llms[llm], prompts, self.pool.deadline_s)
 
     def close(self) -> None:
         """Let go of the engines; the process keeps them for the next backend."""
         self._engines = []
 
 
-def _ask(engine: Any, llm: LLMSpec, prompt: str, deadline_s: float) -> Outcome:
-    begun = time.perf_counter()
+def _ask(engine: Any, llm: LLMSpec, prompts: Sequence[str], deadline_s: float) -> list[Outcome]:
+    # A server starts from the model's own sampling settings too; so the two give the same text.
+    sampling = engine.get_default_sampling_params()
+    sampling.temperature, sampling.max_tokens = 0.0, llm.max_tokens
+    begun = time.monotonic()  # the engine's clock
     try:
-        # A server starts from the model's own sampling settings too; so the two give the same text.
-        sampling = engine.get_default_sampling_params()
-        sampling.temperature, sampling.max_tokens = 0.0, llm.max_tokens
-        messages = [{"role": "user", "content": prompt}]
-        result = engine.chat(messages, sampling, use_tqdm=False)[0]
+        results = engine.chat([[{"role": "user", "content": prompt}] for prompt in prompts], sampling, use_tqdm=False)
     except Exception as error:  # whatever vLLM raises for one prompt is that outcome's
-        latency_s = time.perf_counter() - begun
+        if len(prompts) > 1:  # one prompt that it refuses stops the others: ask them apart
+            return [outcome for prompt in prompts for outcome in _ask(engine, llm, [prompt], deadline_s)]
+        latency_s = time.monotonic() - begun
         text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return Outcome("", 0, 0, llm.cost_usd(0, 0, latency_s), latency_s, error=text)
-    latency_s = time.perf_counter() - begun
+        return [Outcome("", 0, 0, llm.cost_usd(0, 0, latency_s), latency_s, error=text)]
+    return [_outcome(result, llm, begun, deadline_s) for result in results]
+
+
+def _outcome(result: Any, llm: LLMSpec, begun: float, deadline_s: float) -> Outcome:
+    # Without the engine's statistics (a pool may switch them off) each waits for the last of its batch.
+    latency_s = (result.metrics.last_token_ts if result.metrics else time.monotonic()) - begun
     prompt_tokens, completion_tokens = len(result.prompt_token_ids), len(result.outputs[0].token_ids)
-    is_late = latency_s > deadline_s  # an engine in this process cannot be interrupted, only judged
+    is_late = latency_s > deadline_s
     return Outcome(
         response="" if is_late else result.outputs[0].text,
         prompt_tokens=prompt_tokens,
@@ -95,14 +128,8 @@ def _ask(engine: Any, llm: LLMSpec, prompt: str, deadline_s: float) -> Outcome:
         cost_usd=llm.cost_usd(prompt_tokens, completion_tokens, latency_s),
         latency_s=latency_s,
         error=f"no response within the deadline of {deadline_s:g} s" if is_late else None,
-        time_to_first_token_s=_time_to_first_token_s(result.metrics),
+        ttft_s=float(result.metrics.first_token_ts) - begun if result.metrics else None,
     )
-
-
-def _time_to_first_token_s(metrics: Any) -> float | None:
-    if metrics is None or not metrics.first_token_ts:
-        return None
-    return float(metrics.first_token_ts - metrics.queued_ts)
 
 
 def _engine(pool: Pool, llm: LLMSpec) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.envs.problem import NUMBERS, RoutingProblem
+from llm_routing_env.envs.problem import RoutingProblem
 
 Infos = dict[str, Any]
 Ints = NDArray[np.int64]
@@ -13,69 +13,65 @@ Mask = NDArray[np.bool_]
 
 
 class CellReader:
-    """Flat arrays of everything a step returns, gathered by cell number.
+    """Flat arrays of everything a step returns, gathered by cell number: (query * repeats + repeat) * LLMs + LLM.
 
     Attributes:
         rewards: The reward of every cell, flat.
     """
 
-    def __init__(self, problem: RoutingProblem, info: str) -> None:
+    def __init__(self, problem: RoutingProblem, n_sessions: int, info: str) -> None:
         """Prepare the arrays of a problem.
 
         Args:
             problem: Gives table and rewards.
+            n_sessions: How many cells are read at once.
             info: "full", "numbers" or "none".
         """
         self._problem = problem
+        # The mask of most entries. Handed out again and again, hence read-only: fresh ones would take half of the step.
+        self._everyone = np.ones(n_sessions, dtype=bool)
+        self._everyone.flags.writeable = False
         self._info = info
-        table = problem.table
-        self._n_llms, self._n_repeats = table.n_llms, table.n_repeats
-        self.rewards = problem.reward_table.rewards.ravel()
-        numbers = {
-            "accuracy": problem.reward_table.accuracies,
-            "cost_usd": table.cost_usd,
-            "latency_s": table.latency_s,
-            "prompt_tokens": table.integers("prompt_tokens"),
-            "completion_tokens": table.integers("completion_tokens"),
-        }
-        self._numbers = {name: numbers[name].ravel() for name in NUMBERS}
-        means = problem.reward_table.query_means
-        self._regret = (problem.context_best[:, None] - problem.context_means).ravel()
-        self._oracle_regret = (problem.oracle[:, None] - means).ravel()
+        self._n_llms, self._n_repeats = problem.table.n_llms, problem.table.n_repeats
+        self.rewards = _by_cell(problem.reward_table.rewards)
+        if info != "none":
+            self._numbers = _numbers(problem)
+            self._names = tuple(self._numbers.dtype.fields or ())
+        if info == "full":
+            self._terms = {name: _by_cell(values) for name, values in reward_terms(problem).items()}
+            responses, errors = (_by_cell(problem.table.texts(name)) for name in ("response", "error"))
+            self._texts = {"response": np.array([text or "" for text in responses], dtype=object), "error": errors}
+            self._asked = {
+                name: np.array([getattr(query, name) for query in problem.table.queries], dtype=object)
+                for name in ("query_id", "context", "prompt")
+            }
+            self._llm_names = np.array(problem.task.llm_names, dtype=object)
 
-    def info(self, cells: Ints, queries: Ints, llms: Ints, next_queries: Ints, mask: Mask | None = None) -> Infos:
+    def first_cells(self, queries: Ints, repeats: Ints) -> Ints:
+        """Return the cell of the first LLM; that of action a lies a further."""
+        return (queries * self._n_repeats + repeats) * self._n_llms
+
+    def info(self, cells: Ints, next_queries: Ints, mask: Mask | None = None) -> Infos:
         """Return the info of a step: every key with its mask, as Gymnasium's vector environments give it.
 
         Args:
-            cells: Cell per session: (query * LLMs + action) * repeats + repeat.
-            queries: Query index per session.
-            llms: Action per session.
+            cells: Cell per session.
             next_queries: The queries that the observation is of.
             mask: Sessions the info is of; None: all.
         """
-        mask = np.ones(len(cells), dtype=bool) if mask is None else mask
-        if self._info == "none" or not mask.any():
+        if self._info == "none" or (mask is not None and not mask.any()):
             return {}
-        routed = queries * self._n_llms + llms
-        infos: Infos = {name: values.take(cells) for name, values in self._numbers.items()}
-        infos["regret"] = self._regret.take(routed)
-        infos["oracle_regret"] = self._oracle_regret.take(routed)
-        infos["optimal_action"] = self._problem.optimal_actions.take(queries)
+        rows = self._numbers.take(cells)
+        infos: Infos = {name: rows[name] for name in self._names}
         if self._info == "full":
-            infos |= self._texts(cells, queries, llms, next_queries)
-        return _masked(infos, mask)
+            infos |= self._describe(cells, next_queries)
+        return self._of_everyone(infos) if mask is None else _masked(infos, mask)
 
     def asked(self, queries: Ints, mask: Mask) -> Infos:
         """Return the info of a reset: which queries wait, for the sessions of the mask."""
         if self._info != "full":
             return {}
-        waiting = [self._problem.table.queries[int(query)] for query in queries]
-        texts = {
-            "query_id": [query.query_id for query in waiting],
-            "context": [query.context for query in waiting],
-            "prompt": [query.prompt for query in waiting],
-        }
-        return _masked({key: np.array(values, dtype=object) for key, values in texts.items()}, mask)
+        return _masked(self._waiting(queries), mask)
 
     def final(self, infos: Infos, ended: Mask, observations: NDArray[np.object_], next_queries: Ints) -> Infos:
         """Move the info of sessions that ended under "final_info", and add what their new session asks first."""
@@ -96,24 +92,50 @@ class CellReader:
                 merged |= _masked({key: values}, mask)
         return merged
 
-    def _texts(self, cells: Ints, queries: Ints, llms: Ints, next_queries: Ints) -> Infos:
-        table, names = self._problem.table, self._problem.task.llm_names
-        repeats = cells % self._n_repeats
-        asked = [table.queries[int(query)] for query in queries]
-        keys = list(zip(queries.tolist(), llms.tolist(), repeats.tolist(), strict=True))
-        texts = {
-            "query_id": [query.query_id for query in asked],
-            "context": [query.context for query in asked],
-            "prompt": [query.prompt for query in asked],
-            "llm": [names[llm] for llm in llms],
-            "response": [table.text("response", *key) or "" for key in keys],
-            "error": [table.text("error", *key) for key in keys],
-            "next_prompt": [table.queries[int(query)].prompt for query in next_queries],
-        }
-        numbers = (self._numbers[name].take(cells) for name in ("accuracy", "cost_usd", "latency_s"))
-        everywhere = np.ones(len(cells), dtype=bool)
-        terms = _masked(self._problem.reward.terms(*numbers), everywhere)
-        return {key: np.array(values, dtype=object) for key, values in texts.items()} | {"reward_terms": terms}
+    def _describe(self, cells: Ints, next_queries: Ints) -> Infos:
+        infos = self._waiting(cells // (self._n_repeats * self._n_llms))
+        infos |= {name: values.take(cells) for name, values in self._texts.items()}
+        infos["llm"] = self._llm_names.take(cells % self._n_llms)
+        infos["next_prompt"] = self._asked["prompt"].take(next_queries)
+        infos["reward_terms"] = self._of_everyone({name: values.take(cells) for name, values in self._terms.items()})
+        return infos
+
+    def _of_everyone(self, infos: Infos) -> Infos:
+        return infos | {f"_{key}": self._everyone for key in infos}
+
+    def _waiting(self, queries: Ints) -> Infos:
+        return {key: values.take(queries) for key, values in self._asked.items()}
+
+
+def reward_terms(problem: RoutingProblem) -> dict[str, NDArray[np.float64]]:
+    """Return each term of every recorded reward, shape (queries, LLMs, repeats)."""
+    table = problem.table
+    return problem.reward.terms(problem.reward_table.accuracies, table.cost_usd, table.latency_s)
+
+
+def _by_cell(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values of shape (queries, LLMs, repeats) by cell number."""
+    return values.swapaxes(1, 2).ravel()
+
+
+def _numbers(problem: RoutingProblem) -> NDArray[Any]:
+    """Return the numbers of every cell's info as one record: a step then reads one place per session, not eight."""
+    table, truth = problem.table, problem.reward_table
+    columns: dict[str, NDArray[Any]] = {
+        "accuracy": truth.accuracies,
+        "cost_usd": table.cost_usd,
+        "latency_s": table.latency_s,
+        "prompt_tokens": table.integers("prompt_tokens"),
+        "completion_tokens": table.integers("completion_tokens"),
+        "regret": (problem.context_best[:, None] - problem.context_means)[..., None],
+        "oracle_regret": (problem.oracle[:, None] - truth.query_means)[..., None],
+        "optimal_action": problem.optimal_actions[:, None, None],
+    }
+    shape = (table.n_queries, table.n_repeats, table.n_llms)
+    records = np.empty(shape, dtype=[(name, values.dtype) for name, values in columns.items()])
+    for name, values in columns.items():
+        records[name] = values.swapaxes(1, 2)
+    return records.ravel()
 
 
 def _values(infos: Infos) -> Infos:
@@ -123,10 +145,11 @@ def _values(infos: Infos) -> Infos:
 def _masked(infos: Infos, mask: Mask) -> Infos:
     """Return every entry with its mask, and a neutral value where the mask is False (as Gymnasium does)."""
     result: Infos = {}
+    is_whole = mask.all()
     for key, value in infos.items():
         if isinstance(value, dict):
             result[key] = _masked(_values(value), mask)
-        elif mask.all():
+        elif is_whole:
             result[key] = value
         else:
             neutral: Any = None if value.dtype == object else value.dtype.type(0)

@@ -10,13 +10,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.base import RoutingTask
-from llm_routing_env.backends import Backend, ScoredBackend, TableBackend, make_backend
-from llm_routing_env.envs.problem import INFOS, NUMBERS, RoutingProblem, pool_name, session_context
+from llm_routing_env.backends import Backend, ScoredBackend, TableBackend
+from llm_routing_env.envs.live import check_llms, describe, live_rewards, open_backend
+from llm_routing_env.envs.problem import INFOS, RoutingProblem, session_context
+from llm_routing_env.envs.recorded import RecordedSteps
 from llm_routing_env.envs.render import SessionPicture
 from llm_routing_env.errors import unknown_name
-from llm_routing_env.outcomes import Outcome, OutcomeTable
-from llm_routing_env.pool import Pool, load_pool
-from llm_routing_env.queries import Query
+from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.pool import Pool
 
 Observation = NDArray[np.float32]
 
@@ -74,7 +75,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     `query_id, context, prompt, llm, response, error, accuracy, cost_usd, latency_s, prompt_tokens,
     completion_tokens, reward_terms`, and `next_prompt`; where the table knows the pool's LLMs also `regret` (expected,
     to the context's best LLM), `oracle_regret` (to the best LLM for this query), `optimal_action` (the context's best
-    LLM). With `info="numbers"` only the numbers, with `"none"` nothing.
+    LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server tells). With
+    `info="numbers"` only the numbers, with `"none"` nothing.
 
     ## Arguments
 
@@ -93,6 +95,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | `t_scaling` | `1.0` | divides log10(latency) |
     | `cost_scale_usd` | the table's | the cost that counts as 1: mean cost of the dearest LLM |
     | `extra_terms` | `None` | weights of further measures in the table, subtracted like the cost |
+    | `stream` | `False` | for `backend="vllm"`: have responses streamed, which measures `ttft_s` |
     | `render_mode` | `None` | `"ansi"`, `"rgb_array"`, `"human"` |
 
     `reset(options={"context": "math"})` chooses the context of one session.
@@ -100,6 +103,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     ## Vectorized environment
 
     `gym.make_vec("PickLLM-v0", num_envs=1024)` gives `PickLLMVectorEnv`: the same sessions, one numpy step for all.
+    `gym.make_vec("PickLLMLive-v0", num_envs=64)` gives `PickLLMLiveVectorEnv`: one step asks all LLMs at once.
 
     ## References
 
@@ -127,6 +131,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         t_scaling: float = 1.0,
         cost_scale_usd: float | None = None,
         extra_terms: Mapping[str, float] | None = None,
+        stream: bool = False,
         render_mode: str | None = None,
     ) -> None:
         """See the class for the arguments.
@@ -136,14 +141,13 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         """
         if info not in INFOS:
             raise unknown_name("info", info, INFOS)
-        self._recorded = backend == "table"
-        live_pool = pool if isinstance(pool, Pool) else None
-        if isinstance(backend, str) and not self._recorded:
-            live_pool = pool if isinstance(pool, Pool) else load_pool(pool or pool_name(table))
-            backend = make_backend(backend, live_pool)
+        is_recorded = backend == "table"
+        if is_recorded and stream:
+            raise ValueError("stream=True needs a live backend: recorded outcomes are not streamed.")
+        live, live_pool = (None, None) if is_recorded else open_backend(backend, pool, table, stream=stream)
         self.problem = RoutingProblem(
             table,
-            pool=None if self._recorded else live_pool,
+            pool=live_pool,
             context=context,
             split=split,
             observation=observation,
@@ -156,17 +160,18 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         )
         self.task: RoutingTask = self.problem.task
         self._backend: Backend
-        if isinstance(backend, str):
+        if live is None:
             self._backend = TableBackend(self.problem.table, self.problem.scorer)
         else:
-            self._backend = ScoredBackend(backend, self.problem.scorer)
-            if self._backend.llm_names != self.task.llm_names:
-                raise ValueError(f"The backend has the LLMs {self._backend.llm_names}, expected {self.task.llm_names}.")
+            check_llms(live, self.problem)
+            self._backend = ScoredBackend(live, self.problem.scorer)
+        self._recorded = RecordedSteps.of(self.problem, info) if live is None else None
         self._info = info
         self.render_mode = render_mode
         self.observation_space: spaces.Box = self.problem.observation_space  # type: ignore[assignment]
         self.action_space = spaces.Discrete(self.task.n_actions)
-        self._order = self._repeats = np.empty(0, dtype=np.int64)
+        self._order: list[int] = []  # the session's queries, and the last one again: what the last step shows
+        self._repeats: list[int] = []
         self._position = 0
         self._picture = SessionPicture(self.task.llm_names)
 
@@ -180,14 +185,17 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         """
         super().reset(seed=seed)
         context = session_context(self.problem, options)
-        self._order, self._repeats = self.problem.draw_session(self.np_random, context)
+        order, repeats = self.problem.draw_session(self.np_random, context)
+        self._order, self._repeats = order.tolist(), repeats.tolist()
+        self._order.append(self._order[-1])
         self._position = 0
         self._picture.clear()
-        query = self._query(0)
         if self.render_mode == "human":
             self._picture.show()
-        asked = {"query_id": query.query_id, "context": query.context, "prompt": query.prompt}
-        return self._observation(), asked if self._info == "full" else {}
+        if self._info != "full":
+            return self._observation(), {}
+        query = self.problem.table.queries[self._order[0]]
+        return self._observation(), {"query_id": query.query_id, "context": query.context, "prompt": query.prompt}
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Route the current query to LLM `action`.
@@ -199,18 +207,24 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         llm = int(action)
         if not 0 <= llm < self.task.n_actions:
             raise ValueError(f"action must be 0 to {self.task.n_actions - 1}, got {action!r}.")
-        if self._position >= len(self._order):
+        if self._position >= len(self._repeats):
             raise RuntimeError("The session has no query left: call reset() first.")
-        cell = (int(self._order[self._position]), llm, int(self._repeats[self._position]))
-        query = self._query(self._position)
-        outcome = self._backend.ask(query, llm, cell[2])
-        reward = self._reward(outcome, cell)
+        query, repeat = self._order[self._position], self._repeats[self._position]
+        waiting = self._order[self._position + 1]
+        outcome = None
+        if self._recorded is not None:
+            reward, info = self._recorded.step(query, llm, repeat, waiting)
+        else:
+            outcome = self._backend.ask(self.problem.table.queries[query], llm)
+            reward = float(live_rewards(self.problem, [outcome])[0])
+            info = describe(self.problem, self._info, query, llm, outcome, waiting)
         self._position += 1
-        info = self._describe(query, outcome, cell)
-        self._picture.add(query, llm, outcome, reward)
+        if self.render_mode is not None:
+            asked = self.problem.table.queries[query]
+            self._picture.add(asked, llm, outcome or self._backend.ask(asked, llm, repeat), reward)
         if self.render_mode == "human":
             self._picture.show()
-        return self._observation(), reward, False, self._position >= len(self._order), info
+        return self._observation(), reward, False, self._position == len(self._repeats), info
 
     def render(self) -> Any:
         """Return the session so far as text ("ansi") or pixels ("rgb_array"); print it ("human")."""
@@ -226,38 +240,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         """Release the backend's connections; may be called twice."""
         self._backend.close()
 
-    def _query(self, position: int) -> Query:
-        return self.problem.table.queries[int(self._order[position])]
-
     def _observation(self) -> Observation:
-        """Return the next query's observation; after the last query, that query's again."""
-        position = min(self._position, len(self._order) - 1)
         # Copy: since Gymnasium 1.4 the checker rejects observations that share memory.
-        observation: Observation = self.problem.observations[self._order[position]].copy()
+        observation: Observation = self.problem.observations[self._order[self._position]].copy()
         return observation
-
-    def _reward(self, outcome: Outcome, cell: tuple[int, int, int]) -> float:
-        if self._recorded:
-            return float(self.problem.reward_table.rewards[cell])
-        low, high = self.problem.reward.bounds
-        if outcome.error is not None:
-            return low
-        return float(np.clip(self.problem.reward(outcome.accuracy, outcome.cost_usd, outcome.latency_s), low, high))
-
-    def _describe(self, query: Query, outcome: Outcome, cell: tuple[int, int, int]) -> dict[str, Any]:
-        if self._info == "none":
-            return {}
-        numbers = {key: getattr(outcome, key) for key in NUMBERS} | self.problem.regrets(cell[0], cell[1])
-        if self._info == "numbers":
-            return numbers
-        terms = self.problem.reward.terms(outcome.accuracy, outcome.cost_usd, outcome.latency_s)
-        return numbers | {
-            "query_id": query.query_id,
-            "context": query.context,
-            "prompt": query.prompt,
-            "llm": self.task.llm_names[cell[1]],
-            "response": outcome.response,
-            "error": outcome.error,
-            "reward_terms": {name: float(term) for name, term in terms.items()},
-            "next_prompt": self._query(min(self._position, len(self._order) - 1)).prompt,
-        }

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.base import RoutingTask
+from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.encoders import OBSERVATIONS, observations
 from llm_routing_env.errors import unknown_name
 from llm_routing_env.outcomes import OutcomeTable
@@ -108,6 +108,10 @@ class RoutingProblem:
         order = rng.permutation(self._queries[context])
         return order, rng.integers(self.table.n_repeats, size=len(order))
 
+    def n_queries(self, context: str) -> int:
+        """Return the number of queries of a context ("mixed": of all) in the split."""
+        return len(self._queries[context])
+
     def expected_rewards(self, context: str | None = None) -> NDArray[np.float64]:
         """Return each LLM's expected reward in a context ("mixed" or None: over all), shape (LLMs,)."""
         return self.reward_table.expected(self._queries[self.check_context(context) or MIXED])
@@ -147,6 +151,28 @@ class RoutingProblem:
             expected_cost_usd=self._expected_cost_usd(train),
             reward_bounds=self.reward.bounds,
             reward_quantiles=(float(low), float(high)) if low < high else None,
+        )
+
+    def training_table(self) -> TrainingTable:
+        """Return every LLM's mean outcomes on the train split, all contexts: what pretrained agents are fitted on.
+
+        Raises:
+            ValueError: If the table has no train split, or was recorded on other LLMs than the pool's.
+        """
+        train = self.table.select(None, "train")
+        if not len(train):
+            raise ValueError(f"The table {self.table.path} has no train split: pretrained agents cannot be fitted.")
+        if not self.knows_truth:
+            raise ValueError(
+                f"The table {self.table.path} was recorded on other LLMs than the pool's, "
+                f"{', '.join(self.task.llm_names)}: pretrained agents cannot be fitted."
+            )
+        return TrainingTable(
+            observations=self.observations[train].astype(np.float64),
+            rewards=self.reward_table.query_means[train],
+            accuracy=self.reward_table.accuracies[train].mean(axis=2),
+            cost_usd=self.table.cost_usd[train].mean(axis=2),
+            latency_s=self.table.latency_s[train].mean(axis=2),
         )
 
     def _expected_cost_usd(self, train: NDArray[np.int64]) -> tuple[float, ...]:

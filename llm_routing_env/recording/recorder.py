@@ -1,15 +1,16 @@
 """Recording: every query on every LLM of a pool, several times, into an outcome table."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.backends.base import Backend
+from llm_routing_env.backends.base import LiveBackend, Request
 from llm_routing_env.outcomes import Outcome, OutcomeTable
 from llm_routing_env.pool import LLMSpec, Pool
 from llm_routing_env.queries import Query, QuerySet
@@ -31,7 +32,9 @@ class Recording:
         n_recorded: Outcomes in the journal.
         n_total: Outcomes of the full table.
         n_failed: Recorded outcomes with an error.
-        spent_usd: What the recorded outcomes cost; failed ones are counted at their worst case.
+        n_lost: Requests whose outcome never reached the journal: in flight when the recording was stopped before.
+            They are asked again, so they may be paid for twice.
+        spent_usd: What the recorded outcomes cost; failed and lost ones are counted at their worst case.
     """
 
     table: OutcomeTable | None
@@ -39,6 +42,7 @@ class Recording:
     n_recorded: int
     n_total: int
     n_failed: int
+    n_lost: int
     spent_usd: float
 
 
@@ -47,7 +51,7 @@ def record(
     queries: QuerySet,
     out: str | Path,
     *,
-    backend: Backend,
+    backend: LiveBackend,
     repeats: int = 3,
     concurrency: int = 1,
     resume: bool = False,
@@ -68,7 +72,8 @@ def record(
         out: The parquet file to write.
         backend: Answers the queries; the caller closes it.
         repeats: How often each query is asked of each LLM.
-        concurrency: Requests in flight. Latency is recorded under this load; 1 measures each LLM by itself.
+        concurrency: Requests in flight, within the backend's `max_in_flight`. Latency is recorded under this load; 1
+            measures each LLM by itself.
         resume: Go on with a journal that is there; without one, begin.
         retry_errors: With `resume`, ask those again whose recorded outcome is an error.
         max_usd: Stop before the declared prices could exceed this, counting what a resumed journal spent.
@@ -98,7 +103,8 @@ def record(
         table = OutcomeTable.from_records(queries, pool.llm_names, _records(outcomes, queries, score), metadata)
         table.write(out)
     n_failed = sum(outcome.error is not None for outcome in outcomes.values())
-    return Recording(table, journal_path, len(outcomes), len(cells), n_failed, run.spent_usd)
+    n_lost = journal.unanswered.total()
+    return Recording(table, journal_path, len(outcomes), len(cells), n_failed, n_lost, run.spent_usd)
 
 
 def _check(queries: QuerySet, out: Path, journal: Path, repeats: int, concurrency: int, max_usd: float | None) -> None:
@@ -119,18 +125,15 @@ class _Run:
     """Fills a journal, within a budget."""
 
     def __init__(
-        self, pool: Pool, queries: QuerySet, journal: Journal, backend: Backend, max_usd: float | None
+        self, pool: Pool, queries: QuerySet, journal: Journal, backend: LiveBackend, max_usd: float | None
     ) -> None:
         self._journal, self._backend, self._max_usd = journal, backend, max_usd
         self._queries = {query.query_id: query for query in queries}
         self._llms = {llm.name: (index, llm) for index, llm in enumerate(pool.llms)}
         self._deadline_s = pool.deadline_s
         self._reserved_usd = 0.0  # of requests in flight
-        self.spent_usd = sum(
-            self._charge(cell, outcome)
-            for cell, outcome in journal.outcomes.items()
-            if cell.query_id in self._queries and cell.llm in self._llms
-        )
+        self.spent_usd = sum(self._charge(*answered) for answered in [*journal.outcomes.items(), *journal.replaced])
+        self.spent_usd += sum(self._worst_usd(cell) * times for cell, times in journal.unanswered.items())
 
     def fill(
         self,
@@ -141,48 +144,38 @@ class _Run:
     ) -> None:
         """Record the cells that are not in the journal yet, or until the budget is used up."""
         old = self._journal.outcomes
-        missing = [c for c in cells if c not in old or (retry_errors and old[c].error is not None)]
+        missing = deque(c for c in cells if c not in old or (retry_errors and old[c].error is not None))
         done = len(cells) - len(missing)
         self._warm_up(missing)
-        ask = self._one_by_one if concurrency == 1 else self._in_flight
-        for cell, outcome in ask(missing, concurrency):
-            self._journal.append(cell, outcome)
-            self._reserved_usd -= self._worst_usd(cell)
-            self.spent_usd += self._charge(cell, outcome)
-            done += 1
-            on_progress(done, len(cells), self.spent_usd)
+        while missing:
+            taken: list[Cell] = []
+            with closing(self._backend.ask_many(self._affordable(missing, taken), concurrency=concurrency)) as answers:
+                for number, outcome in answers:
+                    self._journal.append(taken[number], outcome)
+                    self._reserved_usd -= self._worst_usd(taken[number])
+                    self.spent_usd += self._charge(taken[number], outcome)
+                    done += 1
+                    on_progress(done, len(cells), self.spent_usd)
+            if not taken:
+                return
 
-    def _warm_up(self, cells: Sequence[Cell]) -> None:
+    def _warm_up(self, cells: deque[Cell]) -> None:
         """Ask each LLM served here once, unrecorded: a server's first answer takes several times as long."""
         first = {cell.llm: cell for cell in reversed(cells)}
         for name, cell in first.items():
             if not self._llms[name][1].base_url and self._reserve(cell):
-                self.spent_usd += self._charge(cell, self._ask(cell))
+                self.spent_usd += self._charge(cell, self._backend.ask(*self._request(cell)))
                 self._reserved_usd -= self._worst_usd(cell)
 
-    def _one_by_one(self, cells: Iterable[Cell], concurrency: int) -> Iterator[tuple[Cell, Outcome]]:
-        for cell in cells:
-            if not self._reserve(cell):
-                return
-            yield cell, self._ask(cell)
+    def _affordable(self, missing: deque[Cell], taken: list[Cell]) -> Iterator[Request]:
+        """Move cells from `missing` to `taken` while the budget allows for the worst case of all in flight."""
+        while missing and self._reserve(missing[0]):
+            taken.append(missing.popleft())
+            self._journal.announce(taken[-1])
+            yield self._request(taken[-1])
 
-    def _in_flight(self, cells: Iterable[Cell], concurrency: int) -> Iterator[tuple[Cell, Outcome]]:
-        waiting = iter(cells)
-        running: dict[Future[Outcome], Cell] = {}
-        executor = ThreadPoolExecutor(concurrency)
-        try:
-            while True:
-                while len(running) < concurrency and (cell := next(waiting, None)) and self._reserve(cell):
-                    running[executor.submit(self._ask, cell)] = cell
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
-
-    def _ask(self, cell: Cell) -> Outcome:
-        return self._backend.ask(self._queries[cell.query_id], self._llms[cell.llm][0], cell.repeat)
+    def _request(self, cell: Cell) -> Request:
+        return Request(self._queries[cell.query_id], self._llms[cell.llm][0], cell.repeat)
 
     def _reserve(self, cell: Cell) -> bool:
         worst_usd = self._worst_usd(cell)
@@ -229,9 +222,12 @@ def _records(
     responses = [outcome.response for outcome in outcomes.values()]
     references = [by_id[cell.query_id].references for cell in outcomes]
     accuracies = {name: scorer(responses, references) for name, scorer in scorers.items()}
+    has_ttft = any(outcome.ttft_s is not None for outcome in outcomes.values())
     for row, (cell, outcome) in enumerate(outcomes.items()):
         record = asdict(cell) | asdict(outcome)
         del record["accuracy"]
+        if not has_ttft:
+            del record["ttft_s"]
         for name, accuracy in accuracies.items():
             record[f"accuracy_{name}"] = 0.0 if outcome.error is not None else float(accuracy[row])
         yield record

@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
 from faulty_server import BODIES, FaultyServer, faulty_server
 
+from llm_routing_env.backends import Request
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.outcomes import Outcome
 from llm_routing_env.pool import LLMSpec, Pool
@@ -48,7 +49,7 @@ def test_an_answer_becomes_an_outcome(server):
     assert outcome.cost_usd == pytest.approx((100 * 0.5 + 10 * 2.0) / 1e6)
     assert outcome.latency_s > 0
     assert outcome.accuracy is None
-    assert outcome.time_to_first_token_s is None
+    assert outcome.ttft_s is None
 
 
 def test_the_request_asks_for_temperature_0_and_the_llms_own_length(server):
@@ -63,8 +64,52 @@ def test_the_request_asks_for_temperature_0_and_the_llms_own_length(server):
     ]
 
 
-def test_the_time_to_first_token_counts_the_queue(server):
-    assert ask(server.base_url, "metrics").time_to_first_token_s == pytest.approx(0.015)
+def test_a_reported_time_to_first_token_counts_the_queue(server):
+    assert ask(server.base_url, "metrics").ttft_s == pytest.approx(0.015)
+
+
+def test_a_stream_gives_the_same_outcome_and_the_time_to_the_first_token(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "metrics", "pauses"), stream=True)
+    at_once, paused = backend.ask(QUERY, 0), backend.ask(QUERY, 1)
+    backend.close()
+    assert server.requests[0]["stream"] is True
+    assert server.requests[0]["stream_options"] == {"include_usage": True}
+    for outcome in (at_once, paused):
+        assert outcome.error is None
+        assert (outcome.response, outcome.prompt_tokens, outcome.completion_tokens) == ("Paris.", 100, 10)
+        assert outcome.ttft_s is not None
+        assert 0 < outcome.ttft_s <= outcome.latency_s
+    # The role came at once, the text after 50 ms, its second half after another 50 ms.
+    assert paused.ttft_s is not None
+    assert 0.05 <= paused.ttft_s <= paused.latency_s - 0.05
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("500", "HTTP 500: .*the engine.*is dead"),
+        ("no usage", "no usage"),
+        ("error event", "not a chat completion: .*out of memory"),
+        ("malformed event", "not a chat completion: .*mess"),
+        ("breaks off", "broke off after: .*Par"),
+        ("half", "Payload"),
+        ("ignores stream", "broke off"),
+    ],
+)
+def test_a_fault_in_a_stream_is_an_outcome_with_an_error(server, model, error):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, model), stream=True)
+    outcome = backend.ask(QUERY, 0)
+    backend.close()
+    assert outcome.error is not None
+    assert re.search(error, outcome.error), outcome.error
+    assert "\n" not in outcome.error
+
+
+def test_a_stream_without_a_token_has_no_time_to_one(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "null content"), stream=True)
+    outcome = backend.ask(QUERY, 0)
+    backend.close()
+    assert (outcome.response, outcome.error, outcome.ttft_s) == ("", None, None)
 
 
 def test_an_llm_paid_by_the_hour_costs_its_time(server):
@@ -116,7 +161,7 @@ def test_an_answer_without_text_is_empty_and_no_fault(server):
 def test_an_llm_that_is_too_slow_is_given_up_at_the_deadline(server, model):
     outcome = ask(server.base_url, model, deadline_s=0.2)
     assert outcome.error == "no response within the deadline of 0.2 s"
-    assert outcome.latency_s >= 0.2
+    assert outcome.latency_s > 0.1  # from when it was sent, which is after it was taken
 
 
 def test_a_refused_connection_is_an_outcome_with_an_error():
@@ -148,19 +193,92 @@ def test_requests_share_a_connection_and_none_is_open_before_the_first(server):
     backend.close()
 
 
-def test_ask_many_keeps_the_order_and_the_bound(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "a little slow", "500"), concurrency=4)
-    outcomes = backend.ask_many([(QUERY, 0), (QUERY, 1)] * 8)
+def in_order(answers: Iterable[tuple[int, Outcome]]) -> list[Outcome]:
+    outcomes = dict(answers)
+    return [outcomes[number] for number in range(len(outcomes))]
+
+
+def test_ask_many_numbers_the_outcomes_and_keeps_the_bound(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "a little slow", "500"), max_in_flight=4)
+    outcomes = in_order(backend.ask_many([Request(QUERY, 0), Request(QUERY, 1)] * 8))
     backend.close()
     assert [outcome.error is None for outcome in outcomes] == [True, False] * 8
     assert 1 < server.most_in_flight <= 4
+    assert server.connections <= 4
+
+
+def test_ask_many_yields_outcomes_as_they_come_back(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "slow", "good"))
+    answers = backend.ask_many([Request(QUERY, 0), Request(QUERY, 1)])
+    assert next(answers)[0] == 1
+    answers.close()  # gives up on the slow one
+    backend.close()
+
+
+def test_requests_are_taken_as_others_come_back(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+    n_back = 0
+    n_under_way = []
+
+    def requests() -> Iterator[Request]:
+        for number in range(10):
+            n_under_way.append(number - n_back)
+            yield Request(QUERY, 0)
+
+    for _ in backend.ask_many(requests(), concurrency=3):
+        n_back += 1
+    backend.close()
+    assert n_back == 10
+    assert max(n_under_way) == 2  # with the one just taken: three
+
+
+def test_an_llm_never_gets_more_at_once_than_its_own_limit_and_holds_up_no_other(server):
+    slow, good = pool_of(server.base_url, "slow", "good").llms
+    backend = VLLMHTTPBackend(Pool("p", (replace(slow, max_in_flight=2), good)), max_in_flight=3)
+    answers = backend.ask_many([Request(QUERY, 0)] * 10 + [Request(QUERY, 1)] * 3)
+    assert {next(answers)[0] for _ in range(3)} == {10, 11, 12}
+    answers.close()
+    backend.close()
+    assert server.most_in_flight_of == {"slow": 2, "good": 1}
 
 
 def test_a_request_waiting_for_its_place_is_not_measured(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "a little slow", deadline_s=0.5), concurrency=1)
-    outcomes = backend.ask_many([(QUERY, 0)] * 15)  # 0.75 s in all: longer than one deadline
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "a little slow"), max_in_flight=1)
+    waiting_in_all_s = 0.05 * sum(range(10))
+    latencies = [outcome.latency_s for outcome in in_order(backend.ask_many([Request(QUERY, 0)] * 10))]
     backend.close()
-    assert all(outcome.error is None for outcome in outcomes)
+    assert sum(latencies) < waiting_in_all_s
+
+
+def test_the_deadline_counts_from_when_a_request_is_taken(server):
+    backend = VLLMHTTPBackend(
+        pool_of(server.base_url, "slow", deadline_s=0.2, hardware_usd_per_hour=1), max_in_flight=2
+    )
+    outcomes = in_order(backend.ask_many([Request(QUERY, 0)] * 20))
+    assert [outcome.error for outcome in outcomes[:2]] == ["no response within the deadline of 0.2 s"] * 2
+    missed = "no place in flight within the deadline of 0.2 s: raise max_in_flight"
+    assert [outcome.error for outcome in outcomes[2:]] == [missed] * 18
+    assert outcomes[-1].cost_usd == 0 < outcomes[0].cost_usd
+    assert outcomes[-1].latency_s >= 0.2
+    backend.close()
+    one_by_one = VLLMHTTPBackend(pool_of(server.base_url, "a little slow", deadline_s=0.5))
+    outcomes = in_order(one_by_one.ask_many([Request(QUERY, 0)] * 15, concurrency=1))  # 0.75 s in all
+    one_by_one.close()
+    assert [outcome.error for outcome in outcomes] == [None] * 15
+
+
+def test_a_fault_of_the_caller_gives_up_on_what_is_under_way(server):
+    backend = VLLMHTTPBackend(pool_of(server.base_url, "good", "slow"))
+
+    def requests() -> Iterator[Request]:
+        yield from (Request(QUERY, 0), Request(QUERY, 1))
+        raise KeyboardInterrupt
+
+    answers = backend.ask_many(requests(), concurrency=2)
+    assert next(answers)[0] == 0
+    with pytest.raises(KeyboardInterrupt):
+        next(answers)
+    backend.close()
 
 
 def test_ask_works_inside_a_running_loop(server):
@@ -254,13 +372,19 @@ def test_a_proxy_is_used_for_remote_endpoints_and_not_for_this_machine(server, m
     assert ask(server.base_url, "good").error is None
 
 
-def test_a_concurrency_below_1_is_refused(server):
-    with pytest.raises(ValueError, match="concurrency"):
-        VLLMHTTPBackend(pool_of(server.base_url, "good"), concurrency=0)
+def test_bounds_that_cannot_be_are_refused(server):
+    pool = pool_of(server.base_url, "good")
+    with pytest.raises(ValueError, match="max_in_flight must be 1 or more, got 0"):
+        VLLMHTTPBackend(pool, max_in_flight=0)
+    backend = VLLMHTTPBackend(pool, max_in_flight=4)
+    for concurrency in (0, 5):
+        with pytest.raises(ValueError, match=f"1 to max_in_flight, which is 4; got {concurrency}"):
+            backend.ask_many([], concurrency=concurrency)
 
 
 def test_every_body_of_the_faulty_server_is_tried():
     tried = {"good", "metrics", "no usage", "null content"}
+    tried |= {"ignores stream"}
     tried |= {"500", "429", "not utf-8", "malformed", "list", "no choices", "null message", "bad usage"}
     assert set(BODIES) == tried
 
@@ -275,19 +399,24 @@ def test_real_llms_answer_over_http(nano_servers, nano_queries):
             assert outcome.prompt_tokens > 0
             assert 0 < outcome.completion_tokens <= nano_servers.llms[llm].max_tokens
             assert outcome.cost_usd > 0
-            assert outcome.time_to_first_token_s is not None
-            assert 0 < outcome.time_to_first_token_s <= outcome.latency_s
+            assert outcome.ttft_s is not None
+            assert 0 < outcome.ttft_s <= outcome.latency_s
     backend.close()
 
 
 @pytest.mark.vllm
-def test_real_text_is_the_same_one_by_one_and_all_at_once(nano_servers, nano_queries):
-    backend = VLLMHTTPBackend(nano_servers)
-    requests = [(query, llm) for query in nano_queries for llm in range(len(backend.llm_names))]
-    together = backend.ask_many(requests)
-    alone = [backend.ask(query, llm) for query, llm in requests]
-    assert [outcome.response for outcome in together] == [outcome.response for outcome in alone]
+def test_real_text_is_the_same_one_by_one_all_at_once_and_streamed(nano_servers, nano_queries):
+    backend, streaming = VLLMHTTPBackend(nano_servers), VLLMHTTPBackend(nano_servers, stream=True)
+    requests = [Request(query, llm) for query in nano_queries for llm in range(len(backend.llm_names))]
+    alone = [backend.ask(*request) for request in requests]
+    together = in_order(backend.ask_many(requests))
+    streamed = in_order(streaming.ask_many(requests))
+    for outcomes in (together, streamed):
+        for field in ("response", "prompt_tokens", "completion_tokens", "error"):
+            assert [getattr(o, field) for o in outcomes] == [getattr(o, field) for o in alone]
+    assert all(0 < outcome.ttft_s <= outcome.latency_s for outcome in streamed)
     backend.close()
+    streaming.close()
 
 
 @pytest.mark.vllm

@@ -1,11 +1,18 @@
 """The in-process backend: refusals without vLLM, and (marked vllm) real LLMs against their HTTP servers."""
 
+from dataclasses import replace
+
 import pytest
 
+from llm_routing_env.backends import Request, vllm_inprocess
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.backends.vllm_inprocess import VLLMInProcessBackend
-from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.pool import LLMSpec, Pool, load_pool
 from llm_routing_env.queries import Query
+
+vllm_inprocess_ask = vllm_inprocess._ask
+LIMITED = replace(load_pool("nano").llms[3], max_in_flight=5)
+QUERY = Query("q", "math", "test", "What is 12 + 34?", ("46",))
 
 
 def test_an_llm_without_weights_is_refused():
@@ -32,9 +39,30 @@ def test_text_and_tokens_equal_those_over_http(nano_inprocess, nano_servers, nan
             assert here.prompt_tokens == there.prompt_tokens
             assert here.completion_tokens == there.completion_tokens
             assert here.cost_usd == pytest.approx(there.cost_usd)
-            assert here.time_to_first_token_s is not None
-            assert 0 < here.time_to_first_token_s <= here.latency_s
+            assert here.ttft_s is not None
+            assert 0 < here.ttft_s <= here.latency_s
     http.close()
+
+
+@pytest.mark.vllm
+def test_each_llm_answers_all_of_its_queries_at_once_as_it_does_one_by_one(nano_inprocess, nano_queries, monkeypatch):
+    backend = VLLMInProcessBackend(replace(nano_inprocess, llms=(*nano_inprocess.llms[:3], LIMITED)))
+    requests = [Request(query, llm) for query in nano_queries for llm in range(len(backend.llm_names))]
+    alone = [backend.ask(*request) for request in requests]
+    batches: list[int] = []
+    monkeypatch.setattr(
+        vllm_inprocess, "_ask", lambda *call: (batches.append(len(call[2])), vllm_inprocess_ask(*call))[1]
+    )
+    together = dict(backend.ask_many(requests))
+    n_queries = len(nano_queries)
+    assert batches == [n_queries] * 3 + [5] * (n_queries // 5) + [n_queries % 5] * (n_queries % 5 > 0)
+    for number, outcome in enumerate(alone):
+        assert (together[number].response, together[number].error) == (outcome.response, None)
+        assert together[number].completion_tokens == outcome.completion_tokens
+        assert 0 < together[number].ttft_s <= together[number].latency_s
+    batches.clear()
+    assert len(dict(backend.ask_many(requests[:8], concurrency=4))) == 8
+    assert batches == [1] * 8
 
 
 @pytest.mark.vllm
@@ -50,10 +78,13 @@ def test_backends_share_engines_and_survive_a_close(nano_inprocess, nano_queries
 @pytest.mark.vllm
 def test_a_prompt_that_is_too_long_is_an_outcome_with_an_error(nano_inprocess, nano_queries):
     backend = VLLMInProcessBackend(nano_inprocess)
-    outcome = backend.ask(Query("long", "math", "test", "12 + 34 " * 500, ("46",)), 0)
+    too_long = replace(QUERY, prompt="12 + 34 " * 500)
+    outcome = backend.ask(too_long, 0)
     assert outcome.error is not None
     assert outcome.completion_tokens == 0
-    assert [o.error for o in backend.ask_many([(nano_queries[0], 0), (nano_queries[1], 3)])] == [None, None]
+    requests = [Request(nano_queries[0], 0), Request(too_long, 0), Request(nano_queries[1], 3), Request(QUERY, 0)]
+    errors = {number: outcome.error for number, outcome in backend.ask_many(requests)}
+    assert (errors.pop(1) is None, errors) == (False, {0: None, 2: None, 3: None})
 
 
 @pytest.mark.vllm

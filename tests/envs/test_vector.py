@@ -1,11 +1,13 @@
 """The vector environment equals scalar environments, session by session."""
 
+import copy
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tables import random_table, write_random_table
@@ -66,6 +68,48 @@ def test_a_vector_equals_gymnasiums_own_vector_of_scalar_environments(
         if mode == "DISABLED" and ended.any():
             options = {"reset_mask": ended}
             assert_equal(ours.reset(options=dict(options)), theirs.reset(options=dict(options)))
+
+
+@pytest.mark.parametrize("mode", ["SAME_STEP", "NEXT_STEP", "DISABLED"])
+def test_sessions_that_end_at_different_times_equal_scalar_environments_too(mode: str):
+    whole = random_table(per_context=9)
+    chosen = np.flatnonzero(whole.query_contexts >= np.arange(whole.n_queries) % 3)  # some of art, more of chess
+    table = whole.resplit(chosen, np.zeros(len(chosen), dtype=bool))
+    lengths = [len(table.select(context, "test")) for context in table.contexts]
+    assert len(set(lengths)) == 3
+    arguments: dict[str, Any] = {"table": table, "observation": "context", "info": "full"}
+    ours = PickLLMVectorEnv(5, 8, mode, **arguments)
+    theirs = SyncVectorEnv([lambda: TimeLimit(PickLLMEnv(**arguments), 8)] * 5, autoreset_mode=AutoresetMode[mode])
+    assert_equal(ours.reset(seed=2), theirs.reset(seed=2))
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        actions = rng.integers(4, size=5)
+        step, expected = ours.step(actions), theirs.step(actions)
+        assert_equal(step, expected)
+        if mode == "DISABLED" and step[3].any():
+            assert_equal(ours.reset(options={"reset_mask": step[3]}), theirs.reset(options={"reset_mask": step[3]}))
+
+
+def test_nothing_that_a_step_gave_changes_later():
+    env = PickLLMVectorEnv(2, 4, table=random_table(), observation="none", info="full")
+    env.reset(seed=0)
+    first = env.step(np.array([0, 1]))
+    kept = copy.deepcopy(first)
+    for _ in range(6):
+        following = env.step(np.array([2, 3]))
+    assert_equal(first, kept)
+    for mine, later in zip(first[:4], following[:4], strict=True):
+        assert not np.shares_memory(mine, later)
+    np.testing.assert_array_equal(first[4]["_accuracy"], [True, True])
+
+
+def test_actions_may_be_of_any_integer_type():
+    rewards = []
+    for kind in (np.int64, np.int8, np.uint8, np.uint64):
+        env = PickLLMVectorEnv(2, 4, table=random_table(), observation="none")
+        env.reset(seed=0)
+        rewards.append(env.step(np.array([3, 1], dtype=kind))[1].tolist())
+    assert rewards == [rewards[0]] * 4
 
 
 def assert_equal(ours: Any, theirs: Any) -> None:
@@ -131,9 +175,12 @@ def test_contexts_may_differ_between_sessions():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: PickLLMVectorEnv(0, table=random_table()), "num_envs must be 1 or more, got 0"),
-        (lambda: PickLLMVectorEnv(1, 0, table=random_table()), "max_episode_steps must be 1 or more"),
-        (lambda: PickLLMVectorEnv(1, 9, "SAME", table=random_table()), "Unknown autoreset_mode 'SAME'"),
+        (lambda: PickLLMVectorEnv(0, table=random_table(), observation="none"), "num_envs must be 1 or more, got 0"),
+        (
+            lambda: PickLLMVectorEnv(1, 0, table=random_table(), observation="none"),
+            "max_episode_steps must be 1 or more",
+        ),
+        (lambda: PickLLMVectorEnv(1, 9, "SAME", random_table(), observation="none"), "Unknown autoreset_mode 'SAME'"),
         (lambda: made().reset(seed=[1]), "2 seeds, one per session; got 1"),
         (lambda: made().reset(options={"reset_mask": np.array([True])}), "reset_mask.*must be 2 booleans"),
         (lambda: made().reset(options={"context": ["art"]}), "a name or 2 names, got 1"),

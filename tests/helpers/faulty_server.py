@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,25 @@ BODIES: dict[str, tuple[int, Any]] = {
     "null message": (200, {"choices": [{"message": None}], "usage": USAGE}),
     "bad usage": (200, {"choices": GOOD["choices"], "usage": {"prompt_tokens": "many"}}),
     "not utf-8": (500, b"\xff\xfe"),
+    "ignores stream": (200, GOOD),
+}
+ROLE = {"choices": [{"delta": {"role": "assistant", "content": ""}}], "usage": None}
+PAUSE_S = 0.05
+
+
+def text_event(text: str) -> dict[str, Any]:
+    """Return the event of one token."""
+    return {"choices": [{"delta": {"content": text}}], "usage": None}
+
+
+USAGE_EVENT = {"choices": [], "usage": USAGE, "metrics": METRICS}
+EVENTS: dict[str, list[Any]] = {
+    "pauses": [ROLE, PAUSE_S, text_event("Par"), PAUSE_S, b": ping\n\n", text_event("is."), USAGE_EVENT, "[DONE]"],
+    "no usage": [ROLE, text_event("Paris."), "[DONE]"],
+    "null content": [ROLE, {"choices": [{"delta": {"content": None}}]}, USAGE_EVENT, "[DONE]"],
+    "error event": [ROLE, {"error": {"message": "out of memory"}}],
+    "malformed event": [ROLE, b'data: {"choices": [{"mess\n\n'],
+    "breaks off": [ROLE, text_event("Par")],
 }
 
 
@@ -41,6 +61,8 @@ class FaultyServer(ThreadingHTTPServer):
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.connections = self.in_flight = self.most_in_flight = 0
+        self.in_flight_of: Counter[str] = Counter()
+        self.most_in_flight_of: Counter[str] = Counter()
 
     @property
     def base_url(self) -> str:
@@ -66,12 +88,40 @@ class _Handler(BaseHTTPRequestHandler):
             server.requests.append(body)
             server.keys.append(self.headers.get("Authorization"))
             server.in_flight += 1
+            server.in_flight_of[model] += 1
             server.most_in_flight = max(server.most_in_flight, server.in_flight)
+            server.most_in_flight_of[model] = max(server.most_in_flight_of[model], server.in_flight_of[model])
         try:
-            self._misbehave(model) if model not in BODIES else self._answer(*BODIES[model])
+            self._respond(model, is_stream=body.get("stream", False) and model != "ignores stream")
         finally:
             with server.lock:
                 server.in_flight -= 1
+                server.in_flight_of[model] -= 1
+
+    def _respond(self, model: str, is_stream: bool) -> None:
+        if is_stream and (model in EVENTS or BODIES.get(model, (0,))[0] == 200):
+            self._stream(EVENTS.get(model, [ROLE, text_event("Paris."), USAGE_EVENT, "[DONE]"]))
+        elif model in BODIES:
+            self._answer(*BODIES[model])
+        else:
+            self._misbehave(model)
+
+    def _stream(self, events: list[Any]) -> None:
+        """Send the events in chunks; a number is a pause, bytes go as they are."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for event in events:
+            if isinstance(event, float):
+                time.sleep(event)
+                continue
+            text = event if isinstance(event, str) else "" if isinstance(event, bytes) else json.dumps(event)
+            self._chunk(event if isinstance(event, bytes) else f"data: {text}\n\n".encode())
+        self._chunk(b"")
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
     def _misbehave(self, model: str) -> None:
         if model == "slow":

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from llm_routing_env.backends.base import Backend
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.backends.vllm_inprocess import VLLMInProcessBackend
-from llm_routing_env.envs import PickLLMEnv
+from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
 from llm_routing_env.evaluation import compare
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import Pool
@@ -74,6 +75,49 @@ def test_a_live_environment_faces_the_same_queries_and_scores_the_same(nano_inpr
         low, high = live.unwrapped.task.reward_bounds
         assert low <= reward <= high
     live.close()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_live_vector_gets_what_scalar_environments_get(nano_servers: Pool, stream: bool):
+    n_envs, n_steps = 8, 5
+    arguments: dict[str, Any] = {"backend": "vllm", "pool": nano_servers, "observation": "context", "info": "full"}
+    vector = PickLLMLiveVectorEnv(n_envs, autoreset_mode="DISABLED", stream=stream, **arguments)
+    scalars = [PickLLMEnv(**arguments) for _ in range(n_envs)]
+    observations, _ = vector.reset(seed=20)
+    for row, scalar in enumerate(scalars):
+        np.testing.assert_array_equal(scalar.reset(seed=20 + row)[0], observations[row])
+    for step in range(n_steps):
+        actions = (np.arange(n_envs) + step) % 4
+        observations, rewards, _, _, info = vector.step(actions)
+        for row, scalar in enumerate(scalars):
+            observation, _, _, _, alone = scalar.step(actions[row])
+            np.testing.assert_array_equal(observation, observations[row])
+            for key in ("query_id", "llm", "response", "accuracy", "completion_tokens", "error", "regret"):
+                assert info[key][row] == alone[key], (key, alone["query_id"])
+        low, high = vector.task.reward_bounds
+        assert ((low <= rewards) & (rewards <= high)).all()
+        assert ((info["ttft_s"] > 0) & (info["ttft_s"] <= info["latency_s"])).all()
+    for env in (vector, *scalars):
+        env.close()
+
+
+def test_a_live_vector_in_process_gets_the_recorded_responses(nano_inprocess: Pool):
+    n_envs = 12
+    live = gym.make_vec(
+        "PickLLMLive-v0", n_envs, backend="vllm-inprocess", pool="nano", observation="context", info="full"
+    )
+    recorded = gym.make_vec("PickLLM-v0", n_envs, observation="context", info="full")
+    live.reset(seed=5)
+    recorded.reset(seed=5)
+    equal = []
+    for step in range(5):
+        actions = (np.arange(n_envs) + step) % 4
+        info, expected = live.step(actions)[4], recorded.step(actions)[4]
+        assert info["query_id"].tolist() == expected["query_id"].tolist()
+        equal += (info["response"] == expected["response"]).tolist()
+        assert ((info["ttft_s"] > 0) & (info["ttft_s"] <= info["latency_s"])).all()
+    live.close()
+    assert np.mean(equal) >= 0.95  # of 60
 
 
 def test_the_live_id_passes_sb3s_checker(nano_servers: Pool, tmp_path: Path):

@@ -1,20 +1,26 @@
 """Recording: order, journal, resume, budget and provenance, with a backend that counts."""
 
 import json
-import threading
+from collections import deque
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
-from processes import wait_until
+from faulty_server import faulty_server
 
+from llm_routing_env.backends import Request
+from llm_routing_env.backends.base import Answers
+from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.outcomes import Outcome, OutcomeTable
 from llm_routing_env.pool import LLMSpec, Pool
 from llm_routing_env.queries import Query, QuerySet
 from llm_routing_env.recording import record
 from llm_routing_env.recording import recorder as recording
-from llm_routing_env.recording.journal import Cell, Journal
 from llm_routing_env.recording.provenance import describe_hardware, describe_pool, weights_sha256
 
 QUERIES = QuerySet(
@@ -23,6 +29,7 @@ QUERIES = QuerySet(
 )
 # 1 USD per prompt token and 2 per completion token make the sums easy.
 POOL = Pool("priced", tuple(LLMSpec(name, 1e6, 2e6, base_url="http://host/v1", max_tokens=5) for name in ("a", "b")))
+MODELS = ("good", "slow")  # of the faulty server
 N_TOTAL = 3 * 2 * 2
 WORST_USD = len("Question 0?") + 256 + 2 * 5
 
@@ -35,17 +42,27 @@ class CountingBackend:
     def __init__(self, *, fail_at: int | None = None, interrupt_at: int | None = None) -> None:
         self.asked: list[tuple[str, int, int]] = []
         self.fail_at, self.interrupt_at = fail_at, interrupt_at
-        self.lock = threading.Lock()
+        self.most_under_way = 0
 
     def ask(self, query: Query, llm: int, repeat: int = 0) -> Outcome:
-        with self.lock:
-            number = len(self.asked)
-            if number == self.interrupt_at:
-                raise KeyboardInterrupt
-            self.asked.append((query.query_id, llm, repeat))
+        number = len(self.asked)
+        if number == self.interrupt_at:
+            raise KeyboardInterrupt
+        self.asked.append((query.query_id, llm, repeat))
         if number == self.fail_at:
             return Outcome("", 0, 0, 0.0, 0.5, error="HTTP 500: dead")
         return Outcome(query.references[0] if llm == 0 else "no", 10, 2, 14.0, 0.1 + number / 100)
+
+    def ask_many(self, requests: Iterable[Request], *, concurrency: int | None = None) -> Answers:
+        """Answer the oldest of the requests under way, which are as many as may be."""
+        numbered, under_way = enumerate(requests), deque[tuple[int, Request]]()
+        while True:
+            under_way.extend(islice(numbered, None if concurrency is None else concurrency - len(under_way)))
+            self.most_under_way = max(self.most_under_way, len(under_way))
+            if not under_way:
+                return
+            number, request = under_way.popleft()
+            yield number, self.ask(*request)
 
     def close(self) -> None: ...
 
@@ -56,7 +73,8 @@ def run(tmp_path: Path, backend: CountingBackend, **options: Any) -> recording.R
 
 def journal_lines(tmp_path: Path) -> list[dict[str, Any]]:
     text = (tmp_path / "out.parquet.journal.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    lines = [json.loads(line) for line in text.splitlines()]
+    return [line for line in lines if "asked" not in line]
 
 
 def test_every_query_is_asked_of_every_llm_with_the_repeats_outermost(tmp_path):
@@ -114,7 +132,8 @@ def test_an_interrupted_recording_goes_on_where_it_stopped(tmp_path):
     assert done.table is not None
     assert len(second.asked) == N_TOTAL - 5
     assert sorted(first.asked + second.asked) == sorted(set(first.asked + second.asked))
-    assert done.spent_usd == 14.0 * N_TOTAL
+    # The sixth request was under way: it may have been charged for.
+    assert (done.n_lost, done.spent_usd) == (1, 14.0 * N_TOTAL + WORST_USD)
 
 
 def test_resume_without_a_journal_begins_and_with_a_full_one_asks_nothing(tmp_path):
@@ -135,37 +154,6 @@ def test_more_repeats_extend_a_recording(tmp_path):
     assert table is not None
     assert table.n_repeats == 3
     assert {repeat for _, _, repeat in backend.asked} == {2}
-
-
-@pytest.mark.parametrize("keep", [1, 40])
-def test_a_torn_last_line_is_dropped_said_and_asked_again(tmp_path, keep):
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, CountingBackend(interrupt_at=5))
-    path = tmp_path / "out.parquet.journal.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:-1]) + lines[-1][:keep])
-    backend = CountingBackend()
-    with pytest.warns(UserWarning, match="torn last line"):
-        done = run(tmp_path, backend, resume=True)
-    assert len(backend.asked) == N_TOTAL - 4
-    assert done.table is not None
-    assert len(journal_lines(tmp_path)) == 1 + N_TOTAL
-
-
-def test_a_torn_header_begins_anew(tmp_path):
-    (tmp_path / "out.parquet.journal.jsonl").write_bytes(b'{"journal": 1, "quer')
-    with pytest.warns(UserWarning, match="torn"):
-        assert run(tmp_path, CountingBackend(), resume=True).table is not None
-
-
-def test_a_damaged_line_in_the_middle_is_refused(tmp_path):
-    run(tmp_path, CountingBackend())
-    path = tmp_path / "out.parquet.journal.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True)
-    for damage in (b"{]\n", b"[]\n", b'{"query_id": "q0"}\n'):
-        path.write_bytes(b"".join([*lines[:3], damage, *lines[4:]]))
-        with pytest.raises(ValueError, match="line 4"):
-            run(tmp_path, CountingBackend(), resume=True)
 
 
 @pytest.mark.parametrize(
@@ -198,15 +186,6 @@ def test_other_weights_are_another_recording(tmp_path):
         record(pool, QUERIES, tmp_path / "out.parquet", backend=CountingBackend(), repeats=1, resume=True)
 
 
-def test_two_processes_cannot_share_a_journal(tmp_path):
-    with (
-        Journal(tmp_path / "j", {}, resume=False),
-        pytest.raises(ValueError, match="another process"),
-        Journal(tmp_path / "j", {}, resume=True),
-    ):
-        pass
-
-
 def test_failed_outcomes_are_recorded_score_nothing_and_are_asked_again_on_demand(tmp_path):
     failed = run(tmp_path, CountingBackend(fail_at=0))
     assert failed.table is not None
@@ -221,7 +200,9 @@ def test_failed_outcomes_are_recorded_score_nothing_and_are_asked_again_on_deman
     assert again.asked == [("q0", 0, 0)]
     assert retried.table is not None
     assert retried.table.accuracies["final_answer"][0, 0].tolist() == [1, 1]
-    assert run(tmp_path, CountingBackend(), resume=True).n_failed == 0  # the later line of a cell counts
+    last = run(tmp_path, CountingBackend(), resume=True)
+    assert last.n_failed == 0  # the later line of a cell counts
+    assert last.spent_usd == retried.spent_usd == WORST_USD + 14.0 * N_TOTAL  # and the earlier one is not forgotten
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -258,36 +239,59 @@ def test_no_budget_means_no_request(tmp_path):
     assert backend.asked == []
 
 
-def test_concurrency_keeps_as_many_in_flight(tmp_path):
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_concurrency_keeps_as_many_in_flight(tmp_path, concurrency):
     backend = CountingBackend()
-    barrier = threading.Barrier(3)
-    ask = backend.ask
-    backend.ask = lambda *request: (barrier.wait(30), ask(*request))[1]  # type: ignore
-    assert run(tmp_path, backend, concurrency=3).table is not None  # three at a time, or the barrier breaks
+    assert run(tmp_path, backend, concurrency=concurrency).table is not None
+    assert backend.most_under_way == concurrency
 
 
 def test_an_interrupt_with_requests_in_flight_keeps_the_journal_whole(tmp_path):
-    released = threading.Event()
-    backend = CountingBackend()
-    ask = backend.ask
-
-    def slow(query: Query, llm: int, repeat: int = 0) -> Outcome:
-        outcome = ask(query, llm, repeat)
-        if len(backend.asked) > 4:
-            released.wait(30)
-        return outcome
-
     def interrupt(done: int, total: int, spent_usd: float) -> None:
         if done == 4:
             raise KeyboardInterrupt
 
-    backend.ask = slow  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, backend, concurrency=2, on_progress=interrupt)
-    released.set()
-    assert wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")])
-    assert len(journal_lines(tmp_path)) == 1 + 4
+        run(tmp_path, CountingBackend(), concurrency=2, on_progress=interrupt)
+    assert sum("response" in line for line in journal_lines(tmp_path)) == 4
     assert run(tmp_path, CountingBackend(), concurrency=2, resume=True).table is not None
+
+
+def test_an_interrupt_gives_up_on_the_requests_in_flight(tmp_path):
+    def interrupt(done: int, total: int, spent_usd: float) -> None:
+        raise KeyboardInterrupt
+
+    with faulty_server() as server:
+        llms = tuple(
+            replace(llm, name=name, base_url=server.base_url) for name, llm in zip(MODELS, POOL.llms, strict=True)
+        )
+        pool = Pool("faulty", llms, deadline_s=600.0)
+        with closing(VLLMHTTPBackend(pool)) as backend, pytest.raises(KeyboardInterrupt):
+            # Well before the deadline: the slow one is not waited for.
+            record(pool, QUERIES, tmp_path / "out.parquet", backend=backend, concurrency=2, on_progress=interrupt)
+    assert sum("response" in line for line in journal_lines(tmp_path)) == 1
+
+
+def test_requests_in_flight_overlap_at_the_server_and_are_in_the_table(tmp_path):
+    with faulty_server() as server:
+        pool = replace(POOL, llms=(replace(POOL.llms[0], name="a little slow", base_url=server.base_url),))
+        with closing(VLLMHTTPBackend(pool)) as backend:
+            done = record(pool, QUERIES, tmp_path / "o", backend=backend, repeats=4, concurrency=3)
+    assert done.table is not None
+    assert (done.n_recorded, done.n_failed, server.most_in_flight) == (12, 0, 3)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_time_to_the_first_token_is_recorded_where_it_is_measured(tmp_path, stream):
+    with faulty_server() as server:
+        pool = replace(POOL, llms=(replace(POOL.llms[0], name="good", base_url=server.base_url),))
+        with closing(VLLMHTTPBackend(pool, stream=stream)) as backend:
+            record(pool, QUERIES, tmp_path / "o", backend=backend, repeats=1)
+    rows = pq.read_table(tmp_path / "o")
+    assert ("ttft_s" in rows.column_names) == stream
+    if stream:
+        pairs = zip(rows["ttft_s"].to_pylist(), rows["latency_s"].to_pylist(), strict=True)
+        assert all(0 < ttft_s <= latency_s for ttft_s, latency_s in pairs)
 
 
 def test_llms_served_here_are_warmed_up_once_unrecorded(tmp_path):
@@ -337,18 +341,8 @@ def test_what_is_published_has_no_secrets():
     assert described["environment"]["OMP_NUM_THREADS"] == "1"
 
 
-def test_the_journal_restores_every_field(tmp_path):
-    outcome = Outcome("naïve\n\u2028text", 3, 4, 0.1 + 0.2, 1 / 3, None, "torn", 0.25)
-    with Journal(tmp_path / "j", {"a": [1]}, resume=False) as journal:
-        journal.append(Cell("q", "a", 0), outcome)
-    with Journal(tmp_path / "j", {"a": [1]}, resume=True) as journal:
-        assert journal.outcomes == {Cell("q", "a", 0): outcome}
-
-
 @pytest.mark.vllm
 def test_real_llms_are_recorded(nano_servers, nano_queries, tmp_path):
-    from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-
     backend = VLLMHTTPBackend(nano_servers)
     done = record(nano_servers, nano_queries, tmp_path / "out.parquet", backend=backend, repeats=2, concurrency=4)
     backend.close()

@@ -1,0 +1,152 @@
+"""Recording on a Ray cluster: each shard of the queries has a worker and a journal of its own; then they are merged."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from llm_routing_env.backends import make_backend
+from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.pool import Pool
+from llm_routing_env.queries import QuerySet
+from llm_routing_env.ray_cluster import MAX_RETRIES, connect
+from llm_routing_env.recording.recorder import Recording, record
+
+POLL_S = 0.5
+
+
+def record_sharded(
+    pool: Pool,
+    queries: QuerySet,
+    out: str | Path,
+    *,
+    backend: str = "vllm",
+    address: str | None = None,
+    shards: int | None = None,
+    concurrency: int = 1,
+    max_usd: float | None = None,
+    resume: bool = False,
+    stream: bool = False,
+    on_progress: Callable[[int, int, float], None] | None = None,
+    **options: Any,
+) -> Recording:
+    """Record on a Ray cluster; what a lost worker had journalled is not asked again.
+
+    The journals lie in the folder `<out>.shards`, which every machine must see, and the LLMs' endpoints must be
+    reachable from every machine. `concurrency * shards` requests are in flight.
+
+    Args:
+        pool: The LLMs.
+        queries: What to ask.
+        out: The parquet file to write.
+        backend: "vllm" or "vllm-inprocess"; each worker makes its own.
+        address: Of the cluster; None starts one on this machine.
+        shards: Into how many parts the queries are cut, one CPU each; None: as many as the cluster has CPUs.
+        concurrency: Requests in flight of each shard.
+        max_usd: Budget; each shard gets its part by its number of queries, so that together they never exceed it.
+        resume: Go on with the shards' journals.
+        stream: Whether responses are streamed, which measures the time to the first token.
+        on_progress: Called with outcomes recorded, outcomes in total, and US dollars spent.
+        **options: See `record`: repeats, scorers, retry_errors.
+
+    Raises:
+        ValueError: As `record`, or for shards below 1.
+        RuntimeError: If the cluster cannot be used.
+    """
+    if shards is not None and shards < 1:
+        raise ValueError(f"shards must be 1 or more, got {shards}.")
+    out = Path(out)
+    if out.exists():
+        raise ValueError(f"{out} exists: delete it, or record into another file.")
+    folder = out.with_name(f"{out.name}.shards")
+    if folder.exists() and not resume:
+        raise ValueError(f"{folder} exists: a recording was begun. Go on with it by --resume, or delete it.")
+    ray = connect(address)
+    parts = _cut(queries, min(shards or int(ray.cluster_resources()["CPU"]), len(queries)))
+    folder.mkdir(parents=True, exist_ok=True)
+    counter = ray.remote(num_cpus=0)(_Counter).remote(len(parts))
+    task = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(_record_shard)
+    running = [
+        task.remote(
+            counter,
+            number,
+            pool,
+            part,
+            # The number of shards is in the name: another cut of the queries cannot go on with these journals.
+            folder.resolve() / f"{number:05d}-of-{len(parts):05d}.parquet",
+            partial(make_backend, backend, pool, max_in_flight=concurrency, stream=stream),
+            options | {"concurrency": concurrency, "max_usd": _share(max_usd, part, queries)},
+        )
+        for number, part in enumerate(parts)
+    ]
+    _wait(ray, running, counter, on_progress or (lambda done, total, spent: None))
+    return _merge(ray.get(running), queries, out, folder, concurrency * len(parts))
+
+
+def _record_shard(
+    counter: Any,
+    number: int,
+    pool: Pool,
+    queries: QuerySet,
+    out: Path,
+    backend: Callable[[], Any],
+    options: dict[str, Any],
+) -> Recording:
+    if out.exists():  # finished before a resumed run, or before its worker was lost
+        out.unlink()
+    with closing(backend()) as live:
+        return record(
+            pool,
+            queries,
+            out,
+            backend=live,
+            resume=True,
+            on_progress=lambda done, total, spent: counter.note.remote(number, done, total, spent),
+            **options,
+        )
+
+
+class _Counter:
+    """How far each shard is; lives on the cluster."""
+
+    def __init__(self, n_shards: int) -> None:
+        self._states = [(0, 0, 0.0)] * n_shards
+
+    def note(self, number: int, done: int, total: int, spent_usd: float) -> None:
+        self._states[number] = (done, total, spent_usd)
+
+    def total(self) -> tuple[int, int, float]:
+        done, total, spent = zip(*self._states, strict=True)
+        return sum(done), sum(total), sum(spent)
+
+
+def _cut(queries: QuerySet, n_parts: int) -> list[QuerySet]:
+    bounds = [round(part * len(queries) / n_parts) for part in range(n_parts + 1)]
+    return [queries[low:high] for low, high in pairwise(bounds)]
+
+
+def _share(max_usd: float | None, part: QuerySet, queries: QuerySet) -> float | None:
+    return None if max_usd is None else max_usd * len(part) / len(queries)
+
+
+def _wait(ray: Any, running: Sequence[Any], counter: Any, on_progress: Callable[[int, int, float], None]) -> None:
+    pending = list(running)
+    while pending:
+        _, pending = ray.wait(pending, num_returns=len(pending), timeout=POLL_S)
+        on_progress(*ray.get(counter.total.remote()))
+
+
+def _merge(shards: Sequence[Recording], queries: QuerySet, out: Path, folder: Path, concurrency: int) -> Recording:
+    table = None
+    tables = [shard.table for shard in shards if shard.table is not None]
+    if len(tables) == len(shards):
+        facts = {"queries_sha256": queries.sha256, "concurrency": concurrency}
+        table = OutcomeTable.concatenate(tables, facts)
+        table.write(out)
+    counts = {
+        name: sum(getattr(shard, name) for shard in shards)
+        for name in ("n_recorded", "n_total", "n_failed", "n_lost", "spent_usd")
+    }
+    return Recording(table, folder, **counts)

@@ -1,0 +1,88 @@
+"""What servers answer, damaged or odd: it becomes an outcome that every table can hold, or a reason why not."""
+
+import json
+import math
+from random import Random
+
+from hypothesis import given
+from mutations import SEEDS, damaged, fuzz, odd
+
+from llm_routing_env.backends.chat_completion import AnswerError, Completion, read_stream, read_whole
+from llm_routing_env.pool import LLMSpec
+
+WHOLE = {
+    "choices": [{"message": {"role": "assistant", "content": "Dürer."}}],
+    "usage": {"prompt_tokens": 100, "completion_tokens": 10},
+    "metrics": {"time_to_first_token_ms": 12.0, "queue_time_ms": 3.0},
+}
+EVENTS = [
+    {"choices": [{"delta": {"role": "assistant"}}]},
+    {"choices": [{"delta": {"content": "Dü"}}]},
+    {"choices": [{"delta": {"content": "rer."}}], "usage": None},
+    {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 10}},
+]
+LLM = LLMSpec("a", 1.0, 2.0)
+
+
+def check(read):
+    """Read an answer; what is read fits a table, a file and a terminal."""
+    try:
+        completion: Completion = read()
+    except AnswerError:
+        return
+    completion.text.encode()
+    prompt_tokens, completion_tokens = completion.usage or (0, 0)
+    assert type(prompt_tokens) is type(completion_tokens) is int
+    assert 0 <= prompt_tokens < 2**53
+    assert 0 <= completion_tokens < 2**53
+    assert 0 <= LLM.cost_usd(prompt_tokens, completion_tokens, 1.0) < math.inf
+    assert completion.ttft_s is None or 0 <= completion.ttft_s < math.inf
+
+
+def read_lines(lines):
+    async def feed():
+        for line in lines:
+            yield line
+
+    try:
+        read_stream(feed(), 0.0).send(None)  # nothing is waited for, so no event loop is needed
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits for something else")
+
+
+def stream(events):
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
+
+
+@fuzz
+@given(seed=SEEDS)
+def test_damaged_answers_are_read_or_refused(seed):
+    check(lambda: read_whole(damaged(json.dumps(WHOLE).encode(), seed)))
+
+
+@fuzz
+@given(seed=SEEDS)
+def test_odd_answers_are_read_or_refused(seed):
+    check(lambda: read_whole(json.dumps(odd(WHOLE, seed)).encode()))
+
+
+def test_deeply_nested_answers_are_refused():
+    for body in (b"[" * 10**6, b'{"a":' * 10**6, b'{"choices": ' + b"[" * 10**5):
+        check(lambda body=body: read_whole(body))
+        check(lambda body=body: read_lines([b"data: " + body + b"\n"]))
+
+
+@fuzz
+@given(seed=SEEDS)
+def test_damaged_streams_are_read_or_refused(seed):
+    check(lambda: read_lines(damaged(stream(EVENTS), seed).splitlines(keepends=True)))
+
+
+@fuzz
+@given(seed=SEEDS)
+def test_odd_streams_are_read_or_refused(seed):
+    events = list(EVENTS)
+    index = Random(seed).randrange(len(events))
+    events[index] = odd(events[index], seed)
+    check(lambda: read_lines(stream(events).splitlines(keepends=True)))

@@ -1,0 +1,79 @@
+"""Checkpoints of agents that are damaged or odd."""
+
+import io
+import zipfile
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from mutations import SEEDS, damaged, fuzz, odd, read_or_refuse
+
+from llm_routing_env.agents import agent_class, checkpoint, make_agent
+from llm_routing_env.agents.task import RoutingTask
+
+TASK = RoutingTask(2, 3, ("a", "b"), (1e-3, 2e-3), (0.0, 1.0))
+AGENTS = ("learning_automaton", "lin_ts")
+
+
+@pytest.fixture(params=AGENTS)
+def saved(request, tmp_path):
+    """Return an agent's class and its checkpoint."""
+    agent = make_agent(request.param, TASK, n_sessions=2, seed=0)
+    agent.update(np.ones((2, 3)), [0, 1], [0.5, 1.0])
+    agent.save(tmp_path / "agent")
+    return agent_class(request.param), tmp_path / "agent"
+
+
+def test_damaged_checkpoints_are_read_or_refused(saved):
+    kind, path = saved
+    whole = path.read_bytes()
+
+    @fuzz
+    @given(seed=SEEDS)
+    def check(seed):
+        path.write_bytes(damaged(whole, seed))
+        read_or_refuse(lambda: kind.load(path, TASK))
+
+    check()
+
+
+def test_odd_headers_are_read_or_refused(saved):
+    kind, path = saved
+    header, arrays = checkpoint.read(path)
+
+    @fuzz
+    @given(seed=SEEDS)
+    def check(seed):
+        checkpoint.write(path, odd(header, seed), arrays)
+        read_or_refuse(lambda: kind.load(path, TASK))
+
+    check()
+
+
+def test_damaged_arrays_with_fitting_checksums_are_read_or_refused(saved):
+    kind, path = saved
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+
+    @fuzz
+    @given(seed=SEEDS)
+    def check(seed):
+        rng = Random(seed)
+        chosen = rng.choice(list(members))
+        compression = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            for name, content in members.items():
+                archive.writestr(name, damaged(content, seed) if name == chosen else content)
+        read_or_refuse(lambda: kind.load(path, TASK))
+
+    check()
+
+
+def test_any_array_in_place_of_the_header_is_refused(saved):
+    kind, path = saved
+    for array in (np.zeros(3), np.array(["{}", "{}"]), np.array("{}"), np.array("[" * 10**5), np.array(b"{}")):
+        content = io.BytesIO()
+        np.savez(content, **{"header.json": array})
+        path.write_bytes(content.getvalue())
+        assert read_or_refuse(lambda: kind.load(path, TASK)) is None

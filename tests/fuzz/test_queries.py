@@ -1,0 +1,33 @@
+"""Query files that are damaged or odd."""
+
+import json
+
+from hypothesis import given
+from mutations import SEEDS, damaged, fuzz, odd, read_or_refuse
+
+from llm_routing_env.queries import QuerySet
+
+RECORD = {"query_id": "q", "context": "art", "split": "test", "prompt": "Who painted it?", "references": ["Dürer", "A"]}
+LINES = b"".join(json.dumps(RECORD | {"query_id": f"q{n}"}).encode() + b"\n" for n in range(3))
+
+
+def read(path, content):
+    path.write_bytes(content)
+    queries = read_or_refuse(lambda: QuerySet.read(path))
+    if queries is not None:
+        queries.write(path)  # what was read can be written, and says the same again
+        assert list(QuerySet.read(path)) == list(queries)
+
+
+@fuzz
+@given(seed=SEEDS)
+def test_damaged_query_files_are_read_or_refused(tmp_path, seed):
+    content = damaged(LINES, seed)
+    read(tmp_path / "queries.jsonl", content)
+
+
+@fuzz
+@given(seed=SEEDS)
+def test_odd_queries_are_read_or_refused(tmp_path, seed):
+    record = odd(RECORD, seed)
+    read(tmp_path / "queries.jsonl", json.dumps(record).encode() + b"\n" + LINES)

@@ -1,0 +1,100 @@
+"""An HTTP server of chat completions that numbers its answers, so that each can be found again where it was kept."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+DELAY_S = 0.003
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer that was computed, and so paid for, whether or not anybody was left to read it."""
+
+    text: str
+    run: int
+    llm: str
+    prompt: str
+
+
+class CountingServer(ThreadingHTTPServer):
+    """Numbers its answers.
+
+    Attributes:
+        run: Noted with each answer, for the test to set.
+        may_answer: Cleared by a test, it holds every answer back.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.lock = threading.Lock()
+        self.answers: list[Answer] = []
+        self.in_flight = self.run = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def texts(self, run: int | None = None) -> list[str]:
+        """Return the answers of one run of the client, or of all."""
+        return [answer.text for answer in list(self.answers) if run in (None, answer.run)]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that are killed are what is tested: no traceback."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: CountingServer
+
+    def do_POST(self) -> None:
+        with self.server.lock:
+            self.server.in_flight += 1
+        try:
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) == length:
+                self._answer(json.loads(body))
+        finally:
+            with self.server.lock:
+                self.server.in_flight -= 1
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        time.sleep(DELAY_S)
+        self.server.may_answer.wait(60)
+        with self.server.lock:
+            text = f"answer {len(self.server.answers)}"
+            prompt = request["messages"][0]["content"]
+            self.server.answers.append(Answer(text, self.server.run, request["model"], prompt))
+        usage = {"prompt_tokens": 10, "completion_tokens": 2}
+        body = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def counting_server() -> Iterator[CountingServer]:
+    """Run the server in a thread for the length of the block."""
+    server = CountingServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,56 @@
+"""Secrets: API keys stay out of journals, tables, logs and messages."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from faulty_server import faulty_server
+
+from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.recording.provenance import describe_pool
+
+KEY = "sk-sesame-0123456789"
+LLM = LLMSpec("a", 1.0, 2.0, base_url="http://host/v1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["api-key", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "apiKey", "OPENAI_APIKEY", "DB_PASSWD", "password", "auth"],
+)
+def test_what_may_be_a_secret_is_not_described(name):
+    pool = Pool("p", (replace(LLM, serve={"nested": {"list": [{name: KEY}]}}),), environment={name: KEY})
+    assert KEY not in json.dumps(describe_pool(pool))
+
+
+@pytest.mark.parametrize("name", ["max-num-batched-tokens", "tokenizer", "OMP_NUM_THREADS", "max-model-len"])
+def test_what_decides_about_numbers_is_described(name):
+    pool = Pool("p", (replace(LLM, serve={name: 256}),))
+    assert describe_pool(pool)["llm"][0]["serve"] == {name: 256}
+
+
+def test_an_address_is_described_without_its_password():
+    pool = Pool("p", (replace(LLM, base_url=f"http://me:{KEY}@host/v1?key={KEY}"),))
+    assert describe_pool(pool)["llm"][0]["base_url"] == "http://[hidden]@host/v1"
+
+
+def test_a_key_that_the_server_quotes_reaches_no_file_and_no_terminal(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    QuerySet([Query("q", "art", "test", "Who?", ("Dürer",))]).write(tmp_path / "queries.jsonl")
+    with faulty_server() as server:
+        (tmp_path / "pool.toml").write_text(
+            f'name = "p"\n[[llm]]\nname = "quotes the key"\nbase_url = "{server.base_url}"\napi_key_env = "MY_KEY"\n'
+            "input_price_usd_per_mtok = 1.0\noutput_price_usd_per_mtok = 2.0\n"
+        )
+        command = [sys.executable, "-m", "llm_routing_env.cli", "record", "pool.toml", "queries.jsonl", "out.parquet"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+        assert server.keys == [f"Bearer {KEY}"] * 3
+    assert done.returncode == 0, done.stderr
+    assert b"1 failed" not in done.stdout
+    assert b"bad key Bearer [key]" in (tmp_path / "out.parquet.journal.jsonl").read_bytes()
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    for content in (*written, done.stdout, done.stderr):
+        assert KEY.encode() not in content

@@ -1,0 +1,87 @@
+"""Recording on a Ray cluster: shards of the queries, a lost machine, and what comes of it."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from counting_server import counting_server
+
+from llm_routing_env.backends import make_backend
+from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.recording import record, record_sharded
+
+QUERIES = QuerySet(
+    Query(
+        f"q{number}", "art" if number % 2 else "chess", "test" if number % 3 else "train", f"Question {number}?", ("4",)
+    )
+    for number in range(40)
+)
+
+
+def pool_at(base_url: str) -> Pool:
+    return Pool("counted", tuple(LLMSpec(name, 1.0, 2.0, base_url=base_url, max_tokens=5) for name in ("a", "b")))
+
+
+@pytest.mark.timeout(240)
+def test_shards_become_one_table_and_a_killed_machine_loses_nothing(ray_cluster, tmp_path: Path):
+    doomed = ray_cluster.add_node(num_cpus=1)
+    killed = []
+
+    def kill_once_under_way(done: int, total: int, spent_usd: float) -> None:
+        if done >= 10 and not killed:
+            killed.append(done)
+            ray_cluster.remove_node(doomed, allow_graceful=False)
+
+    with counting_server() as server:
+        result = record_sharded(
+            pool_at(server.base_url),
+            QUERIES,
+            tmp_path / "out.parquet",
+            address=ray_cluster.address,
+            shards=4,
+            repeats=2,
+            on_progress=kill_once_under_way,
+        )
+        asked = Counter((answer.llm, answer.prompt) for answer in server.answers)
+    assert killed
+    assert (result.n_recorded, result.n_total, result.n_failed) == (160, 160, 0)
+    table = OutcomeTable.read(tmp_path / "out.parquet")
+    assert [query.query_id for query in table.queries] == [query.query_id for query in QUERIES]
+    assert table.metadata["queries_sha256"] == QUERIES.sha256
+    assert table.metadata["concurrency"] == 4
+    assert not table.failed.any()
+    # Paid for twice is only what was in flight, one request a shard, when the machine was lost.
+    assert sum(asked.values()) - 160 <= 4
+    assert sum(asked.values()) - 160 == result.n_lost
+    kept = {table.text("response", q, llm, r) for q in range(40) for llm in range(2) for r in range(2)}
+    assert len(kept) == 160
+
+
+def test_a_table_in_parts_is_the_whole_table(tmp_path: Path):
+    """Concatenated shards equal one recording, but for the time it took and what the server numbered."""
+    with counting_server() as server:
+        pool = pool_at(server.base_url)
+        backend = make_backend("vllm", pool)
+        parts = [
+            record(pool, part, tmp_path / f"{i}.parquet", backend=backend)
+            for i, part in enumerate((QUERIES[:15], QUERIES[15:]))
+        ]
+        whole = record(pool, QUERIES, tmp_path / "whole.parquet", backend=backend).table
+        backend.close()
+    merged = OutcomeTable.concatenate([part.table for part in parts], {"queries_sha256": QUERIES.sha256})
+    np.testing.assert_array_equal(merged.cost_usd, whole.cost_usd)
+    assert merged.queries.sha256 == whole.queries.sha256 == merged.metadata["queries_sha256"]
+    assert merged.cost_scale_usd == pytest.approx(whole.cost_scale_usd)
+    assert merged.llm_names == whole.llm_names
+
+
+def test_bad_arguments_are_refused_before_a_cluster_is_asked(tmp_path: Path):
+    pool = pool_at("http://127.0.0.1:9/v1")
+    with pytest.raises(ValueError, match="shards must be 1 or more, got 0"):
+        record_sharded(pool, QUERIES, tmp_path / "out.parquet", shards=0)
+    (tmp_path / "out.parquet.shards").mkdir()
+    with pytest.raises(ValueError, match="Go on with it by --resume"):
+        record_sharded(pool, QUERIES, tmp_path / "out.parquet")

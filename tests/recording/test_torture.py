@@ -1,0 +1,200 @@
+"""`pickllm record`, a real process, killed again and again, out of space, and raced: nothing lost, nothing paid twice.
+
+Every answer of the server has a number of its own, so each one that was paid for is found in the journal, or was in
+flight when the process was killed.
+"""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import forked_command
+import numpy as np
+import pytest
+from counting_server import CountingServer, counting_server
+from processes import wait_until
+
+from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.queries import Query, QuerySet
+
+LLMS = ("a", "b")
+REPEATS = 2
+CONCURRENCY = 4
+MOST_ANSWERS = 12  # of a run before it is killed
+START_S = 0.05  # about what a process takes to its first request
+
+
+@pytest.fixture
+def server() -> Iterator[CountingServer]:
+    with counting_server() as running:
+        yield running
+
+
+class Recorder:
+    """Starts `pickllm record` on one pool, one set of queries and one table."""
+
+    def __init__(self, folder: Path, base_url: str, n_queries: int, *, concurrency: int = CONCURRENCY) -> None:
+        llm = f'base_url = "{base_url}"\ninput_price_usd_per_mtok = 1.0\noutput_price_usd_per_mtok = 2.0\n'
+        tables = "".join(f'[[llm]]\nname = "{name}"\n{llm}' for name in LLMS)
+        (folder / "pool.toml").write_text(f'name = "counted"\n{tables}')
+        asked = (Query(f"q{n}", "art", "test" if n else "train", f"Question {n}?", ("yes",)) for n in range(n_queries))
+        QuerySet(asked).write(folder / "queries.jsonl")
+        counts = ("--repeats", str(REPEATS), "--concurrency", str(concurrency))
+        self.arguments = ("record", "pool.toml", "queries.jsonl", "out.parquet", *counts)
+        self.folder, self.n_cells = folder, n_queries * len(LLMS) * REPEATS
+        self.table, self.journal = folder / "out.parquet", folder / "out.parquet.journal.jsonl"
+
+    def start(self, *options: str) -> BaseProcess:
+        """Start it within milliseconds."""
+        return forked_command.start([*self.arguments, *options], self.folder, self.folder / "printed")
+
+    def run(self, *options: str, **how: Any) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, as from a shell."""
+        command = [sys.executable, "-m", "llm_routing_env.cli", *self.arguments, *options]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, **how)
+
+    def kept(self) -> dict[tuple[str, str, int], str]:
+        """Return what the journal holds, read without the code under test: the response of each cell."""
+        if not self.journal.exists():
+            return {}
+        lines = self.journal.read_bytes().split(b"\n")[1:-1]  # without the header, and a torn last line
+        records = [record for record in map(json.loads, lines) if "asked" not in record]
+        kept = {(record["query_id"], record["llm"], record["repeat"]): record["response"] for record in records}
+        assert len(kept) == len(records), "a cell was recorded twice"
+        return kept
+
+
+def kill_at_random(process: BaseProcess, server: CountingServer, rng: np.random.Generator) -> None:
+    """Kill a run after a random number of answers and a random moment more, or while it starts."""
+    if rng.random() < 0.1:
+        time.sleep(START_S * rng.random())
+    else:
+        n_answers = int(rng.integers(1, MOST_ANSWERS))
+        while len(server.texts(server.run)) < n_answers and process.is_alive():
+            time.sleep(0.0005)
+        time.sleep(0.01 * rng.random())
+    assert process.is_alive(), "it ended before it was killed"
+    process.kill()
+    process.join()
+
+
+@pytest.mark.parametrize(
+    ("n_kills", "concurrency"),
+    [
+        (20, CONCURRENCY),
+        pytest.param(100, CONCURRENCY, marks=pytest.mark.torture),
+        pytest.param(100, 1, marks=pytest.mark.torture),
+    ],
+)
+def test_nothing_is_lost_and_nothing_paid_twice_but_what_was_in_flight(tmp_path, server, n_kills, concurrency):
+    recorder = Recorder(tmp_path, server.base_url, 3 * n_kills, concurrency=concurrency)
+    rng = np.random.default_rng(n_kills)
+    kept: dict[tuple[str, str, int], str] = {}
+    in_flight: set[str] = set()  # answers that nobody kept
+    for server.run in range(n_kills):
+        kill_at_random(recorder.start("--resume"), server, rng)
+        assert wait_until(lambda: not server.in_flight)
+        before, kept = kept, recorder.kept()
+        assert before.items() <= kept.items()
+        lost = set(server.texts(server.run)) - set(kept.values())
+        assert len(lost) <= concurrency
+        in_flight |= lost
+    server.run = n_kills
+    done = recorder.run("--resume")
+    assert done.returncode == 0, done.stderr
+    kept = recorder.kept()
+    assert len(kept) == recorder.n_cells
+    assert in_flight.isdisjoint(kept.values())
+    # Every answer ever given is kept once, or was in flight at a kill: no other was paid for twice.
+    assert sorted(server.texts()) == sorted([*kept.values(), *in_flight])
+    table = OutcomeTable.read(recorder.table)
+    found = {
+        (query.query_id, llm, repeat): table.text("response", row, column, repeat)
+        for row, query in enumerate(table.queries)
+        for column, llm in enumerate(table.llm_names)
+        for repeat in range(REPEATS)
+    }
+    assert found == kept
+    reported = int(done.stdout.partition(" requests asked again")[0].rpartition(" ")[2])
+    assert len(in_flight) <= reported <= concurrency * n_kills
+    print(
+        f"\n{n_kills} kills, concurrency {concurrency}: {len(kept)} outcomes, 0 lost, {len(server.answers)} answers "
+        f"paid, {len(in_flight)} of them twice (in flight at a kill), {reported} reported as asked again"
+    )
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], message: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert message in done.stderr
+
+
+def assert_resumes(recorder: Recorder, server: CountingServer, kept: dict[tuple[str, str, int], str]) -> None:
+    """Check that the journal is intact, and that going on asks for what it lacks and nothing else."""
+    assert recorder.kept() == kept
+    n_answers = len(server.answers)
+    done = recorder.run("--resume")
+    assert done.returncode == 0, done.stderr
+    assert kept.items() <= recorder.kept().items()
+    assert len(server.answers) - n_answers == recorder.n_cells - len(kept)
+
+
+def limit_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+
+
+def test_a_journal_that_may_not_grow_ends_in_one_line_and_goes_on_later(tmp_path, server):
+    recorder = Recorder(tmp_path, server.base_url, 20)
+    stopped = recorder.run(preexec_fn=limit_files)
+    assert_one_line(stopped, "cannot be written: File too large. Its ")
+    kept = recorder.kept()
+    assert 0 < len(kept) < recorder.n_cells
+    assert f"Its {len(kept)} outcomes are safe" in stopped.stderr
+    assert recorder.journal.read_bytes().endswith(b"\n")
+    assert len(server.answers) - len(kept) <= CONCURRENCY
+    assert_resumes(recorder, server, kept)
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_in_one_line_and_goes_on_once_there_is_room(small_disk, server):
+    recorder = Recorder(small_disk, server.base_url, 20)
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(16 * 1024))
+    stopped = recorder.run()
+    assert_one_line(stopped, "cannot be written: No space left on device. Its ")
+    kept = recorder.kept()
+    assert 0 < len(kept) < recorder.n_cells
+    filler.unlink()
+    subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
+    assert_resumes(recorder, server, kept)
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",)])
+def test_a_second_writer_is_refused_in_one_line_and_disturbs_nothing(tmp_path, server, options):
+    recorder = Recorder(tmp_path, server.base_url, 3)
+    server.may_answer.clear()
+    first = recorder.start()
+    assert wait_until(lambda: server.in_flight)
+    second = recorder.run(*options)
+    server.may_answer.set()
+    first.join(60)
+    assert_one_line(second, "another process is recording into this journal")
+    assert first.exitcode == 0, (tmp_path / "printed").read_text()
+    assert len(recorder.kept()) == len(server.answers) == recorder.n_cells
