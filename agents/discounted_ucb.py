@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
-from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm
+from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -53,6 +53,6 @@ class DiscountedUCB(IndexPolicy):
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
         self.counts *= self.discount
         self.sums *= self.discount
-        asked = cells(self._rows, action)
-        by_cell(self.counts)[asked] += 1
-        by_cell(self.sums)[asked] += reward
+        cell, unit_reward = plain(cells(self._rows, action), reward)
+        by_cell(self.counts)[cell] += 1
+        by_cell(self.sums)[cell] += unit_reward

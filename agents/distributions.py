@@ -48,7 +48,7 @@ def uniform_over_best(scores: FloatArray, allowed: BoolArray | None) -> FloatArr
     best = scores == scores.max(axis=1, keepdims=True)
     if allowed is not None:
         best &= allowed
-    shares = best.astype(np.float64)
+    shares: FloatArray = best.astype(np.float64)
     shares /= shares.sum(axis=1, keepdims=True)
     return shares
 
@@ -79,7 +79,8 @@ def _epsilon_greedy_row(scores: list[float], epsilon: float) -> FloatArray:
 def best_arm(scores: FloatArray) -> IntArray:
     """Return the first arm with the highest score, shape (sessions,), for scores of shape (sessions, arms)."""
     if len(scores) == 1:
-        return scores.argmax(axis=1)
+        first: IntArray = scores.argmax(axis=1)
+        return first
     # Arm by arm, as in `sample`: numpy's argmax takes up to four times as long.
     is_worse = scores.max(axis=1) != scores.T
     for arm in range(1, len(is_worse)):

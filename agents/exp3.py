@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llm_routing_env.agents.distributions import restrict, softmax
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -47,7 +47,7 @@ class EXP3(UnitRewardAgent):
 
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
         # As in the paper, where nothing is masked: a mask would make the arm likelier than its weight says.
-        asked = cells(self._rows, action)
-        probability = by_cell(self._probabilities(observation, None))[asked]
-        by_cell(self.log_weights)[asked] += self.exploration * reward / (probability * self.task.n_actions)
+        cell, unit_reward = plain(cells(self._rows, action), reward)
+        probability = by_cell(self._probabilities(observation, None))[cell]
+        by_cell(self.log_weights)[cell] += self.exploration * unit_reward / (probability * self.task.n_actions)
         self.log_weights -= self.log_weights.max(axis=1, keepdims=True)

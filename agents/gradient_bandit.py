@@ -9,7 +9,7 @@ import numpy as np
 
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.agents.distributions import restrict, softmax
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -49,6 +49,7 @@ class GradientBandit(Agent):
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
         # The baseline takes the reward in first: then even the first step does not depend on the rewards' origin.
         self.baselines += (reward - self.baselines) / (self.n_updates + 1)
-        step = self.step_size * (reward - self.baselines)
-        self.preferences -= step[:, None] * softmax(self.preferences)
-        by_cell(self.preferences)[cells(self._rows, action)] += step
+        cell, step = plain(cells(self._rows, action), self.step_size * (reward - self.baselines))
+        by_arm = self.preferences.T
+        by_arm -= step * softmax(self.preferences).T
+        by_cell(self.preferences)[cell] += step

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from llm_routing_env.agents.distributions import restrict, uniform
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -55,9 +55,11 @@ class LinearRewardPenalty(UnitRewardAgent):
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
         if self.task.n_actions == 1:
             return
-        gain = self.learning_rate * reward
-        loss = self.learning_rate * self.penalty_ratio * (1 - reward)
+        cell, unit_reward = plain(cells(self._rows, action), reward)
+        gain = self.learning_rate * unit_reward
+        loss = self.learning_rate * self.penalty_ratio * (1 - unit_reward)
         share = loss / (self.task.n_actions - 1)
-        self.probabilities *= (1 - gain - loss)[:, None]
-        self.probabilities += share[:, None]
-        by_cell(self.probabilities)[cells(self._rows, action)] += gain - share
+        by_arm = self.probabilities.T
+        by_arm *= 1 - gain - loss
+        by_arm += share
+        by_cell(self.probabilities)[cell] += gain - share

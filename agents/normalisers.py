@@ -65,7 +65,8 @@ class RewardNormaliser(Stateful):
 
     def _rescale_one(self, reward: float) -> float:
         """Do the same for one session in plain numbers: numpy's calls would take several times as long."""
-        low, high = self.low.item(), self.high.item()
+        low: float = self.low.item()
+        high: float = self.high.item()
         if self._follows_low and reward < low:
             self.low[0] = low = reward
         if self._follows_high and reward > high:

@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
 from llm_routing_env.agents.memory import Memory
-from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm
+from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -60,6 +60,6 @@ class SlidingWindowUCB(IndexPolicy):
         self.memory.add(observation, action, reward)
 
     def _count(self, action: IntArray, reward: FloatArray, sign: int) -> None:
-        asked = cells(self._rows, action)
-        by_cell(self.counts)[asked] += sign
-        by_cell(self.sums)[asked] += sign * reward
+        cell, unit_reward = plain(cells(self._rows, action), reward)
+        by_cell(self.counts)[cell] += sign
+        by_cell(self.sums)[cell] += sign * unit_reward

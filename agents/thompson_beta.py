@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_routing_env.agents.normalisers import UnitRewardAgent
 from llm_routing_env.agents.posterior_sampling import PosteriorSampling, beta_probability_of_best
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -54,6 +54,6 @@ class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
         return self._rng.beta(self.successes, self.failures)
 
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        asked = cells(self._rows, action)
-        by_cell(self.successes)[asked] += reward
-        by_cell(self.failures)[asked] += 1 - reward
+        cell, unit_reward = plain(cells(self._rows, action), reward)
+        by_cell(self.successes)[cell] += unit_reward
+        by_cell(self.failures)[cell] += 1 - unit_reward

@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_routing_env.agents.normalisers import UnitRewardAgent
 from llm_routing_env.agents.posterior_sampling import GaussianSampling
-from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm
+from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -46,6 +46,6 @@ class ThompsonGaussian(GaussianSampling, UnitRewardAgent):
         return self.sums / (self.counts + 1), self.scale / np.sqrt(self.counts + 1)
 
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        asked = cells(self._rows, action)
-        by_cell(self.counts)[asked] += 1
-        by_cell(self.sums)[asked] += reward
+        cell, unit_reward = plain(cells(self._rows, action), reward)
+        by_cell(self.counts)[cell] += 1
+        by_cell(self.sums)[cell] += unit_reward

@@ -1,5 +1,6 @@
 """The agent in CONTRIBUTING works as written, by the command that stands under it."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -21,3 +22,18 @@ def test_the_agent_in_contributing_is_compared_as_written(tmp_path: Path):
     )
     assert done.returncode == 0, done.stderr
     assert "SampleMeanGreedy  " in done.stdout
+
+
+def test_the_agent_in_contributing_passes_the_contract_tests(tmp_path: Path):
+    (tmp_path / "my_agent.py").write_text(re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)[1])
+    environment = os.environ | {"PICKLLM_AGENTS": "my_agent:SampleMeanGreedy", "PYTHONPATH": str(tmp_path)}
+    contract = Path(__file__).parent / "agents" / "test_contract.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", str(contract), "-k", "SampleMeanGreedy"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout

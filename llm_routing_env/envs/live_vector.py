@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from llm_routing_env.backends import MAX_IN_FLIGHT, LiveBackend, Request
 from llm_routing_env.envs.live import check_llms, describe, live_rewards, open_backend
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.envs.vector_base import Infos, Observations, RoutingVectorEnv, Step
+from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step
 from llm_routing_env.outcomes import Outcome, OutcomeTable
 from llm_routing_env.pool import Pool
 from llm_routing_env.scoring import get_scorer
@@ -110,19 +110,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         self._score = get_scorer(problem.scorer)
         self._sessions = [_Session(np.zeros(1, dtype=np.int64), 0) for _ in range(num_envs)]
 
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observations, Infos]:
-        """Start sessions: all, or those of `options["reset_mask"]`.
-
-        Args:
-            seed: An int s seeds session i with s + i; a sequence has one seed a session; None continues.
-            options: "context" (a name, or one per session) and "reset_mask" (booleans, one per session).
-
-        Raises:
-            ValueError: For a wrong number of seeds, contexts or mask entries, or an unknown context.
-        """
-        mask, contexts = self._begin_reset(seed, options)
+    def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:
         infos: Infos = {}
         for row in np.flatnonzero(mask):
             infos = self._add_info(infos, self._start(row, contexts[row]), row)

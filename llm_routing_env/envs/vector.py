@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -83,19 +82,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         # Without observations every session sees the same.
         self._blank = np.ones((num_envs, 1), dtype=np.float32) if observation == "none" else None
 
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observations, Infos]:
-        """Start sessions: all, or those of `options["reset_mask"]`.
-
-        Args:
-            seed: An int s seeds session i with s + i; a sequence has one seed a session; None continues.
-            options: "context" (a name, or one per session) and "reset_mask" (booleans, one per session).
-
-        Raises:
-            ValueError: For a wrong number of seeds, contexts or mask entries, or an unknown context.
-        """
-        mask, contexts = self._begin_reset(seed, options)
+    def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:
         self._draw(mask, contexts)
         waiting = self._at(self._queries)
         return self._observe(waiting), self._cells.asked(waiting, mask)
@@ -165,7 +152,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         self._draw(ended, [self.problem.context] * self.num_envs)
         return self._cells.final(infos, ended, final, self._at(self._queries))
 
-    def _draw(self, mask: Mask, contexts: list[str | None]) -> None:
+    def _draw(self, mask: Mask, contexts: Sequence[str | None]) -> None:
         """Draw the sessions of the mask and put them at their beginning."""
         self._stop_clock()
         rows, limit = np.flatnonzero(mask), self._limit

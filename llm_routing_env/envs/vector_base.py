@@ -1,5 +1,6 @@
 """What the vector environments share: seeds, contexts and masks of their sessions, and the checks of what comes in."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,14 +61,26 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         """Return each LLM's expected reward on the split, by the table; over all contexts for None."""
         return self.problem.expected_rewards(context)
 
-    def _begin_reset(
-        self, seed: int | Sequence[int | None] | None, options: dict[str, Any] | None
-    ) -> tuple[Mask, list[str | None]]:
-        """Seed the sessions; return which of them to start, and the context of each."""
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, Infos]:
+        """Start sessions: all, or those of `options["reset_mask"]`.
+
+        Args:
+            seed: An int s seeds session i with s + i; a sequence has one seed a session; None continues.
+            options: "context" (a name, or one per session) and "reset_mask" (booleans, one per session).
+
+        Raises:
+            ValueError: For a wrong number of seeds, contexts or mask entries, or an unknown context.
+        """
         options = dict(options or {})
         mask = self._checked_mask(options.pop("reset_mask", None))
         self._seed(seed)
-        return mask, self._contexts(options)
+        return self._start_sessions(mask, self._contexts(options))
+
+    @abstractmethod
+    def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:
+        """Draw the queries of the sessions in `mask`; return what every session sees, and the infos."""
 
     def _restarting(self) -> Mask:
         """Return the sessions that start anew in this step instead of routing a query.

@@ -64,9 +64,13 @@ def record_sharded(
     if folder.exists() and not resume:
         raise ValueError(f"{folder} exists: a recording was begun. Go on with it by --resume, or delete it.")
     ray = connect(address)
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     parts = _cut(queries, min(shards or int(ray.cluster_resources()["CPU"]), len(queries)))
     folder.mkdir(parents=True, exist_ok=True)
-    counter = ray.remote(num_cpus=0)(_Counter).remote(len(parts))
+    # On this machine: one that is lost must not take the counter with it.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    counter = ray.remote(num_cpus=0, scheduling_strategy=here)(_Counter).remote(len(parts))
     task = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(_record_shard)
     running = [
         task.remote(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import replace
 
 import gymnasium as gym
@@ -12,7 +13,8 @@ import pytest
 import llm_routing_env  # noqa: F401  registers PickLLM-v0
 from llm_routing_env.agents import AGENTS, agent_class, describe_agents, make_agent
 
-ALL = sorted(AGENTS)
+# Of your own agents too: PICKLLM_AGENTS=my_module:MyAgent,...
+ALL = sorted(AGENTS) + [name for name in os.environ.get("PICKLLM_AGENTS", "").split(",") if name]
 # What these do depends on the position of an arm, not on its rewards alone.
 POSITIONAL = {"fixed", "round_robin"}
 
@@ -45,7 +47,7 @@ def trained(make_ready):
     return make
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", sorted(AGENTS))
 def test_description_is_complete(name):
     described = {entry["name"]: entry for entry in describe_agents()}[name]
     assert described["protocol"] in ("online", "pretrained")

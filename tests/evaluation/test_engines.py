@@ -16,8 +16,6 @@ from llm_routing_env.ray_cluster import _initialise
 AGENTS = ["epsilon_greedy_q", "thompson_beta", "linucb"]
 
 
-
-
 def setting_on(tmp_path: Path) -> Setting:
     return Setting({"table": str(write_random_table(tmp_path, per_context=40))}, length=15)
 

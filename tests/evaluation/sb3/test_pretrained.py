@@ -1,5 +1,6 @@
 """Models of Stable-Baselines3 that are trained first, or were saved by someone."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,14 @@ def observations(table: Path) -> np.ndarray:
     return RoutingProblem(table, observation="embedding32").observations
 
 
-@pytest.fixture
-def saved(table: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def saved(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the path of a PPO model that its user trained without this library's comparison."""
     model = stable_baselines3.PPO("MlpPolicy", PickLLMEnv(table, split="train", observation="embedding32"), n_steps=64)
-    model.learn(256)
-    model.save(tmp_path / "routed.zip")
-    return tmp_path / "routed.zip"
+    model.learn(64)
+    path = tmp_path_factory.mktemp("models") / "routed.zip"
+    model.save(path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +128,15 @@ def test_a_trained_model_is_saved_and_judged_again(setting: Setting, block: Bloc
     np.testing.assert_array_equal(again.actions, log.actions)
 
 
-def test_a_saved_model_is_judged_also_in_another_process(saved: Path, setting: Setting, block: Block):
-    contestant = PretrainedContestant("ppo", {"model": str(saved)})
+def test_a_saved_model_is_judged_also_where_its_file_is_not(
+    saved: Path, setting: Setting, block: Block, tmp_path: Path
+):
+    path = Path(shutil.copy(saved, tmp_path))
+    contestant = PretrainedContestant("ppo", {"model": str(path)})
     contestant.check(RoutingProblem(setting.options["table"], observation="none"))
     travelled = cloudpickle.loads(cloudpickle.dumps(contestant))
     log = contestant.run(setting, block, ignore)
-    saved.unlink()
+    path.unlink()
     np.testing.assert_array_equal(travelled.run(setting, block, ignore).actions, log.actions)
 
 
