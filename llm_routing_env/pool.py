@@ -15,6 +15,8 @@ from llm_routing_env.errors import unknown_name
 DATA = Path(__file__).parent / "data"
 FlagValue = str | int | float | bool
 MOST_BYTES = 65_536
+# A prompt has at most as many tokens as bytes; this is for what a chat template puts around it.
+_TEMPLATE_TOKENS = 256
 # Dotted keys this deep take tomllib minutes.
 _DEEP_KEY = re.compile(r"""(?<![\w"'-])(?:["'\w-]++[ \t]*+\.[ \t]*+){32}""")
 _RANGES: dict[str, tuple[float, float]] = {
@@ -65,6 +67,10 @@ class LLMSpec:
             return self.hardware_usd_per_hour * latency_s / 3600
         prompt_usd = prompt_tokens * self.input_price_usd_per_mtok
         return (prompt_usd + completion_tokens * self.output_price_usd_per_mtok) / 1e6
+
+    def worst_usd(self, prompt: str, deadline_s: float) -> float:
+        """Return the most that one request can cost in US dollars."""
+        return self.cost_usd(len(prompt.encode()) + _TEMPLATE_TOKENS, self.max_tokens, deadline_s)
 
 
 @dataclass(frozen=True)

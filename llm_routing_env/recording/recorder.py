@@ -18,9 +18,6 @@ from llm_routing_env.recording.journal import Cell, Journal
 from llm_routing_env.recording.provenance import describe_hardware, describe_pool, serving_versions, weights_sha256
 from llm_routing_env.scoring import Scorer, get_scorer
 
-# A prompt has at most as many tokens as bytes; this is for what a chat template puts around it.
-_TEMPLATE_TOKENS = 256
-
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -190,8 +187,7 @@ class _Run:
 
     def _worst_usd(self, cell: Cell) -> float:
         llm: LLMSpec = self._llms[cell.llm][1]
-        prompt_tokens = len(self._queries[cell.query_id].prompt.encode()) + _TEMPLATE_TOKENS
-        return llm.cost_usd(prompt_tokens, llm.max_tokens, self._deadline_s)
+        return llm.worst_usd(self._queries[cell.query_id].prompt, self._deadline_s)
 
 
 def _identity(pool: Pool, queries: QuerySet, concurrency: int) -> dict[str, Any]:
