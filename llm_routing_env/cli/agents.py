@@ -2,6 +2,7 @@
 
 import json
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -16,8 +17,11 @@ def agents(as_json: options.AsJson = False) -> None:
     if as_json:
         print(json.dumps({"agents": described}, indent=2))
         return
-    table = Table("agent", "protocol", "feedback", "sees", "parameters", title="Agents")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("agent", "protocol", "feedback", "sees"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("parameters", overflow="fold")
     for agent in described:
-        parameters = ", ".join(f"{name}={value!r}" for name, value in agent["parameters"].items())
+        parameters = "\n".join(f"{name}={value!r}" for name, value in agent["parameters"].items())
         table.add_row(agent["name"], agent["protocol"], agent["feedback"], agent["observation"], parameters)
     Console().print(table)
