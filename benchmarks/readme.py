@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import numpy as np
+from readme_figures import figures, live
 from readme_speed import speed
 from readme_tables import RESULTS, ROOT, markdown, read
 
@@ -176,7 +177,7 @@ def _order(name: tuple[str, str], of_agent: dict[tuple[str, str], dict[str, Any]
 def main() -> None:
     """Rewrite the README's measured parts."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for part in (results, weights, nano, scorers, baselines, paper, speed):
+    for part in (results, weights, nano, scorers, baselines, paper, figures, speed, live):
         pattern = rf"(<!-- {part.__name__}:start -->\n).*?(<!-- {part.__name__}:end -->)"
         text, found = re.subn(pattern, lambda match, part=part: match[1] + part() + match[2], text, flags=re.DOTALL)
         if not found:

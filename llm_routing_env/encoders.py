@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.queries import QuerySet
+from llm_routing_env.table_check import check_size
 
 Vectors = NDArray[np.float32]
 PROJECTION_SIZE = 32
+_ANEW = "`pickllm embed TABLE` computes them anew."
 
 
 def encode(texts: Sequence[str], model: str, *, progress: bool = False) -> Vectors:
@@ -88,7 +90,7 @@ def read_embeddings(table: OutcomeTable, column: str) -> Vectors:
     """Return a table's "embedding" or "embedding32", shape (queries, dimensions), rows of length 1.
 
     Raises:
-        ValueError: If there are none, or some query has none.
+        ValueError: If there are none, some query has none, or their file is damaged.
     """
     path = embeddings_path(table.path) if table.path else None
     if path is None or not path.is_file():
@@ -96,16 +98,33 @@ def read_embeddings(table: OutcomeTable, column: str) -> Vectors:
             f"The table {table.path} has no embeddings beside it ({path}); observation 'features', 'context' or "
             "'none' need none, and `pickllm embed TABLE` computes them."
         )
-    with pq.ParquetFile(path) as file:
-        rows = file.read(columns=["query_id", column])
-    position = {query_id: row for row, query_id in enumerate(rows["query_id"].to_pylist())}
+    query_ids, vectors = _read_vectors(path, column)
+    position = {query_id: row for row, query_id in enumerate(query_ids)}
     missing = [query_id for query_id in table.query_ids if query_id not in position]
     if missing:
         raise ValueError(f"{path}: no embedding for {len(missing)} queries, the first is {missing[0]!r}.")
-    lists = rows[column].combine_chunks()
-    vectors = lists.values.to_numpy(zero_copy_only=False).reshape(len(rows), -1).astype(np.float32)
     vectors = vectors[[position[query_id] for query_id in table.query_ids]]
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not ((lengths > 0) & (lengths < np.inf)).all():
+        raise ValueError(f"{path}: expected vectors of finite numbers that are not all 0. {_ANEW}")
+    return np.asarray(vectors / lengths, dtype=np.float32)
+
+
+def _read_vectors(path: Path, column: str) -> tuple[list[Any], Vectors]:
+    """Return the query ids of a file of embeddings and a vector for each."""
+    try:
+        with pq.ParquetFile(path) as file:
+            check_size(file.metadata, str(path))
+            rows = file.read(columns=["query_id", column])
+        rows.validate(full=True)  # a damaged file may hold text that is none, and lists that end elsewhere
+        lists = rows[column].combine_chunks()
+        kind = lists.type
+        if not pa.types.is_fixed_size_list(kind) or not pa.types.is_floating(kind.value_type) or lists.null_count:
+            raise pa.ArrowInvalid(f"column {column!r} is {kind}")
+        vectors = lists.values.to_numpy(zero_copy_only=False).reshape(len(rows), kind.list_size)
+        return rows["query_id"].to_pylist(), vectors.astype(np.float32)
+    except (pa.ArrowException, OSError, LookupError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not embeddings that can be read: {error}. {_ANEW}") from error
 
 
 # Each feature is a number in [0, 1] that costs microseconds: what the text looks like, not what it means.

@@ -1,10 +1,9 @@
-"""Outcomes and outcome tables: every query on every LLM, recorded with repeats (parquet, schema-checked)."""
+"""Outcome tables: every query on every LLM, recorded with repeats (parquet, schema-checked)."""
 
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,38 +16,12 @@ from numpy.typing import NDArray
 from llm_routing_env.errors import unknown_name
 from llm_routing_env.pool import DATA
 from llm_routing_env.queries import Query, QuerySet
-from llm_routing_env.table_check import check_columns, check_size, check_values, grid_order, read_metadata
+from llm_routing_env.table_check import check_columns, check_values, grid_order, read_metadata
+from llm_routing_env.table_file import read_rows
 
 SCHEMA_VERSION = 1
 QUERY_COLUMNS = ("query_id", "context", "split", "prompt", "references")
-# Held as codes into a dictionary: a long table says each of these once per LLM and repeat.
-REPEATED = ("query_id", "context", "split", "prompt", "llm", "references.list.element")
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one LLM gave for one query.
-
-    Attributes:
-        response: The text; empty when the call failed.
-        prompt_tokens: Tokens read.
-        completion_tokens: Tokens written.
-        cost_usd: Price of the call in US dollars.
-        latency_s: End-to-end seconds.
-        accuracy: In [0, 1]; None where nothing has scored it yet.
-        error: Why the call failed, else None.
-        ttft_s: Seconds to the first token: measured on a stream, else what the server reports; None if neither.
-    """
-
-    response: str
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float
-    latency_s: float
-    accuracy: float | None = None
-    error: str | None = None
-    ttft_s: float | None = None
 
 
 class OutcomeTable:
@@ -64,7 +37,8 @@ class OutcomeTable:
         accuracies: One such array per scorer, by scorer name.
         measures: One such array per `measure_<name>` column, by name.
         failed: Booleans of the same shape: the call ended in an error.
-        metadata: What was recorded about the recording (pool, prices, hardware, versions, cost_scale, ...).
+        metadata: What was recorded about the recording (pool, prices, hardware, versions, cost_scale,
+            load_curve, ...).
     """
 
     def __init__(self, rows: pa.Table, *, path: Path | None = None) -> None:
@@ -102,7 +76,7 @@ class OutcomeTable:
         if not os.path.isfile(path):
             hint = "Or give the path of an outcome table; `pickllm record` and `pickllm import` make them."
             raise unknown_name("table", str(name_or_path), shipped_tables(), hint)
-        return cls(_read_rows(path), path=path)
+        return cls(read_rows(path), path=path)
 
     @classmethod
     def from_records(
@@ -243,6 +217,11 @@ class OutcomeTable:
         document.pop("cost_scale")  # is of all queries, not of the first table's
         return cls(rows.replace_schema_metadata({"pickllm": json.dumps(document)}))
 
+    def with_metadata(self, facts: Mapping[str, Any]) -> "OutcomeTable":
+        """Return the same outcomes with further metadata; `facts` must be JSON-plain."""
+        document = self._document() | dict(facts)
+        return OutcomeTable(self._rows.replace_schema_metadata({"pickllm": json.dumps(document)}))
+
     def text(self, column: str, query: int, llm: int, repeat: int) -> str | None:
         """Return one cell of a text column: "response" or "error"."""
         cell: str | None = self._texts[column][(query * self.n_llms + llm) * self.n_repeats + repeat].as_py()
@@ -262,8 +241,10 @@ class OutcomeTable:
         return self._integers[column]
 
     def _with_metadata(self, rows: pa.Table) -> pa.Table:
-        metadata = {"schema_version": SCHEMA_VERSION, "llms": list(self.llm_names), **self.metadata}
-        return rows.replace_schema_metadata({"pickllm": json.dumps(metadata)})
+        return rows.replace_schema_metadata({"pickllm": json.dumps(self._document())})
+
+    def _document(self) -> dict[str, Any]:
+        return {"schema_version": SCHEMA_VERSION, "llms": list(self.llm_names), **self.metadata}
 
     @property
     def _stride(self) -> int:
@@ -287,22 +268,6 @@ def _objects(column: Any) -> NDArray[np.object_]:
     if pa.types.is_dictionary(column.type) and column.null_count:
         column = column.cast(column.type.value_type)  # Arrow's own conversion takes some other text for a null
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
-
-
-def _read_rows(path: Path) -> pa.Table:
-    try:
-        footer = pq.read_metadata(path)
-        check_size(footer, str(path))
-        found = {footer.schema.column(index).path for index in range(footer.num_columns)}
-        codes = [column for column in REPEATED if column in found]
-        # Buffered reading: else the file is held as it lies on disk, beside what is made of it.
-        with pq.ParquetFile(path, read_dictionary=codes, pre_buffer=False, buffer_size=2**20) as file:
-            # Group by group: Arrow cannot read a list of codes across groups.
-            rows = pa.concat_tables(file.read_row_group(group) for group in range(file.num_row_groups))
-        rows.validate(full=True)  # a damaged file may hold text that is none, and codes without a meaning
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a parquet file that can be read: {error}.") from error
-    return rows
 
 
 def shipped_tables() -> list[str]:

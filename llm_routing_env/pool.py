@@ -21,6 +21,7 @@ _TEMPLATE_TOKENS = 256
 _DEEP_KEY = re.compile(r"""(?<![\w"'-])(?:["'\w-]++[ \t]*+\.[ \t]*+){32}""")
 _RANGES: dict[str, tuple[float, float]] = {
     "deadline_s": (1e-3, 1e6),
+    "max_retries": (0, 100),
     "input_price_usd_per_mtok": (0, 1e9),
     "output_price_usd_per_mtok": (0, 1e9),
     "hardware_usd_per_hour": (0, 1e9),
@@ -80,7 +81,8 @@ class Pool:
     Attributes:
         name: The pool's name.
         llms: One spec per arm; the action is the index.
-        deadline_s: Longest time one call may take, its wait for a place in flight included.
+        deadline_s: Longest time one call may take, its wait for a place in flight and its retries included.
+        max_retries: How often a request is sent again after a fault that may pass, see `backends/retries.py`; 0: never.
         path: The TOML file it was read from.
         serve: vLLM flags of every server, e.g. {"max-model-len": 256, "enforce-eager": True}.
         environment: Environment variables of every server.
@@ -89,6 +91,7 @@ class Pool:
     name: str
     llms: tuple[LLMSpec, ...]
     deadline_s: float = 60.0
+    max_retries: int = 2
     path: Path | None = None
     serve: Mapping[str, FlagValue] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -13,10 +13,10 @@ HEAVY = ("torch", "vllm", "transformers", "sentence_transformers", "matplotlib",
 LATER = ("aiohttp", "asyncio", "pyarrow.compute", "pyarrow.dataset", "rich", "typer")
 # Each layer may import only those before it (and its own).
 LAYERS = (
-    ("errors", "ray_cluster"),
+    ("errors", "printable", "ray_cluster", "terminal"),
     ("queries", "pool"),
-    ("table_check", "outcomes"),
-    ("encoders", "embedding_cache", "reward", "reward_table", "scoring"),
+    ("outcome", "table_check", "table_file", "outcomes"),
+    ("encoders", "embedding_cache", "load_curve", "reward", "reward_table", "scoring"),
     ("importing",),
     ("serving",),
     ("backends",),

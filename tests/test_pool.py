@@ -60,6 +60,8 @@ def test_the_shipped_pool_has_four_llms_with_spread_prices():
         (f'name = "p"\n{LLM}{LLM}', "names must be unique"),
         (f'name = "p"\n{LLM.replace("model", "served_name")}', r"give model .* or base_url"),
         (f'name = "p"\ndeadline_s = 0\n{LLM}', "deadline_s must be a number from 0.001 to"),
+        (f'name = "p"\nmax_retries = -1\n{LLM}', "max_retries must be a number from 0 to 100, got -1"),
+        (f'name = "p"\nmax_retries = 0.5\n{LLM}', "'max_retries' must be a int"),
         ('name = "p"\nllm = 3\n', r"at least one \[\[llm\]\]"),
         ("name = ", "not a TOML file"),
         (f'name = "p"\n{LLM}environment = {{ A = 1 }}\n', "environment.A must be a string"),

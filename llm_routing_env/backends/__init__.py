@@ -1,6 +1,7 @@
 """Backends: where outcomes come from."""
 
 from llm_routing_env.backends.base import MAX_IN_FLIGHT, Backend, LiveBackend, Request
+from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.scored import ScoredBackend
 from llm_routing_env.backends.table import TableBackend
 from llm_routing_env.errors import unknown_name
@@ -10,6 +11,7 @@ __all__ = [
     "BACKENDS",
     "MAX_IN_FLIGHT",
     "Backend",
+    "Budget",
     "LiveBackend",
     "Request",
     "ScoredBackend",
@@ -20,7 +22,14 @@ __all__ = [
 BACKENDS = ("table", "vllm", "vllm-inprocess")
 
 
-def make_backend(name: str, pool: Pool, *, max_in_flight: int = MAX_IN_FLIGHT, stream: bool = False) -> LiveBackend:
+def make_backend(
+    name: str,
+    pool: Pool,
+    *,
+    max_in_flight: int = MAX_IN_FLIGHT,
+    stream: bool = False,
+    budget: Budget | None = None,
+) -> LiveBackend:
     """Return a live backend by name: "vllm" (HTTP endpoints) or "vllm-inprocess" (engines in this process).
 
     Args:
@@ -28,6 +37,7 @@ def make_backend(name: str, pool: Pool, *, max_in_flight: int = MAX_IN_FLIGHT, s
         pool: The LLMs.
         max_in_flight: Most requests at once.
         stream: For "vllm": have the responses streamed, which measures the time to the first token.
+        budget: For "vllm": what retries are reserved in; "vllm-inprocess" has none.
 
     Raises:
         ValueError: For another name, or a stream in process, where the engines report that time by themselves.
@@ -36,7 +46,7 @@ def make_backend(name: str, pool: Pool, *, max_in_flight: int = MAX_IN_FLIGHT, s
     if name == "vllm":
         from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 
-        return VLLMHTTPBackend(pool, max_in_flight=max_in_flight, stream=stream)
+        return VLLMHTTPBackend(pool, max_in_flight=max_in_flight, stream=stream, budget=budget)
     if name == "vllm-inprocess":
         from llm_routing_env.backends.vllm_inprocess import VLLMInProcessBackend
 

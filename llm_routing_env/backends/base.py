@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable
 from typing import NamedTuple, Protocol
 
-from llm_routing_env.outcomes import Outcome
+from llm_routing_env.outcome import Outcome
 from llm_routing_env.queries import Query
 
 MAX_IN_FLIGHT = 64

@@ -2,6 +2,18 @@
 
 import threading
 
+from llm_routing_env.outcome import Outcome
+
+
+class RefusedOutcome(Outcome):
+    """What comes of a request that the budget did not allow: nothing was sent, and nothing is to be paid."""
+
+    __slots__ = ()
+
+
+class BudgetError(RuntimeError):
+    """The budget is used up, so what was to be done could not be finished."""
+
 
 class Budget:
     """What requests may cost together, and how many there may be; threads and event loops may share one.
@@ -55,6 +67,19 @@ class Budget:
             self._reserved_usd -= worst_usd
             self.spent_usd += spent_usd
 
+    def release(self, worst_usd: float) -> None:
+        """Note that a request that had reserved `worst_usd` was never sent."""
+        with self._lock:
+            self._reserved_usd -= worst_usd
+            self.n_requests -= 1
+
+    def end(self, worst_usd: float, outcome: Outcome) -> None:
+        """Note what came of a request, for which, and for each of its retries, `worst_usd` were reserved."""
+        if outcome.n_attempts == 0:
+            self.release(worst_usd)
+        else:
+            self.settle(outcome.n_attempts * worst_usd, spent_usd=paid_usd(outcome, worst_usd))
+
     def charge(self, spent_usd: float, n_requests: int = 1) -> None:
         """Note requests that were made before, as a journal that is resumed holds them."""
         with self._lock:
@@ -68,6 +93,14 @@ class Budget:
             return f"the budget of {self.max_requests} requests is used up"
         return f"the budget of ${self.max_usd:g} is used up: ${self.spent_usd:.6g} are spent"
 
+    def document(self) -> dict[str, float | int | None]:
+        """Return what may be spent and what is, JSON-plain."""
+        return {name: getattr(self, name) for name in ("max_usd", "max_requests", "spent_usd", "n_requests")}
+
+    def refused(self) -> RefusedOutcome:
+        """Return the outcome of a request that was just refused."""
+        return RefusedOutcome("", 0, 0, 0.0, 0.0, error=self.refusal, n_attempts=0)
+
     def __getstate__(self) -> None:
         """Refuse to be copied: two copies could together spend twice as much.
 
@@ -75,3 +108,14 @@ class Budget:
             TypeError: Always.
         """
         raise TypeError("A Budget cannot be pickled or copied: its copies could together exceed it.")
+
+
+def paid_usd(outcome: Outcome, worst_usd: float) -> float:
+    """Return what an outcome counts at, in US dollars.
+
+    Requests that failed, also those before a retry, count at the most that they could cost: they may have been
+    answered, and charged for, all the same.
+    """
+    if outcome.error is not None:
+        return outcome.n_attempts * worst_usd
+    return outcome.cost_usd + (outcome.n_attempts - 1) * worst_usd

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from llm_routing_env.backends.base import Backend
-from llm_routing_env.outcomes import Outcome
+from llm_routing_env.outcome import Outcome
 from llm_routing_env.queries import Query
 from llm_routing_env.scoring import get_scorer
 

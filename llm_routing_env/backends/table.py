@@ -2,7 +2,8 @@
 
 from functools import cached_property
 
-from llm_routing_env.outcomes import Outcome, OutcomeTable
+from llm_routing_env.outcome import Outcome
+from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.queries import Query
 
 

@@ -5,9 +5,11 @@ from functools import partial
 from typing import Any
 
 from llm_routing_env.backends.base import MAX_IN_FLIGHT, Answers, Request, check_concurrency
-from llm_routing_env.backends.endpoint import Endpoint, HTTPClient
+from llm_routing_env.backends.budget import Budget
+from llm_routing_env.backends.endpoint import Endpoint
 from llm_routing_env.backends.event_loop import Job, LoopThread
-from llm_routing_env.outcomes import Outcome
+from llm_routing_env.backends.http_client import HTTPClient
+from llm_routing_env.outcome import Outcome
 from llm_routing_env.pool import LLMSpec, Pool
 from llm_routing_env.queries import Query
 from llm_routing_env.serving.endpoints import read_endpoints
@@ -16,8 +18,12 @@ from llm_routing_env.serving.endpoints import read_endpoints
 class VLLMHTTPBackend:
     """Asks the LLMs of a pool over HTTP, at temperature 0.
 
-    Latency is what a user would see: from sending the request to having the whole response; time that a request
-    waits here for its place in flight is not part of it. Requests run on an event loop in a background thread, so
+    What may pass (a refused connection, HTTP 503, ...) is tried again, up to the pool's `max_retries` and within its
+    deadline. An LLM that fails five times in a row is left alone for 10 s: its requests end at once as errors, until
+    one that is let through as a probe is answered.
+
+    Latency is what a user would see: from first sending the request to having the whole response; time that a request
+    waits here for its first place in flight is not part of it. Requests run on an event loop in a background thread, so
     this works in Jupyter too; connections open at the first request and are kept for the next.
 
     Example:
@@ -25,13 +31,22 @@ class VLLMHTTPBackend:
         >>> backend.ask(query, llm=0).response  # doctest: +SKIP
     """
 
-    def __init__(self, pool: Pool, *, max_in_flight: int = MAX_IN_FLIGHT, stream: bool = False) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        stream: bool = False,
+        budget: Budget | None = None,
+    ) -> None:
         """Find the endpoints; nothing is sent yet.
 
         Args:
             pool: The LLMs to ask; one with a `max_in_flight` of its own never gets more at once.
             max_in_flight: Most requests, and connections, at once.
             stream: Whether to have the responses streamed, which measures the time to the first token.
+            budget: What retries are reserved in. The caller reserves what it asks for, and settles afterwards what an
+                outcome's `n_attempts` requests could have cost.
 
         Raises:
             ServingError: The pool is not being served; names the command that serves it.
@@ -42,7 +57,7 @@ class VLLMHTTPBackend:
         self._max_in_flight = max_in_flight
         urls = read_endpoints(pool)
         self._endpoints = [
-            Endpoint(pool, index, urls[name], stream=stream) for index, name in enumerate(pool.llm_names)
+            Endpoint(pool, index, urls[name], stream=stream, budget=budget) for index, name in enumerate(pool.llm_names)
         ]
         self._loop = LoopThread(partial(_open_client, pool.llms, max_in_flight))
 

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 from llm_routing_env.backends.base import MAX_IN_FLIGHT, Answers, Request, check_concurrency
-from llm_routing_env.outcomes import Outcome
+from llm_routing_env.outcome import Outcome
 from llm_routing_env.pool import LLMSpec, Pool
 from llm_routing_env.queries import Query
 from llm_routing_env.serving.flags import engine_arguments

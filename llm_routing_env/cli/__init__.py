@@ -4,9 +4,9 @@ import os
 import sys
 
 import typer
-from rich.console import Console
 
-from llm_routing_env.cli import agents, compare, demo, import_tables, inspect, record, serve
+from llm_routing_env.cli import agents, compare, demo, import_tables, inspect, load_curve, record, serve
+from llm_routing_env.terminal import Terminal
 
 app = typer.Typer(
     help="Route queries to LLMs with bandits: compare agents, watch a session, serve and record a pool.",
@@ -21,6 +21,7 @@ app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)
 app.command("embed")(record.embed)
+app.command("load-curve")(load_curve.load_curve)
 app.add_typer(import_tables.app, name="import")
 
 
@@ -30,5 +31,5 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"pickllm: {error}", style="red", markup=False, highlight=False)
+        Terminal(stderr=True, soft_wrap=True).print(f"pickllm: {error}", style="red", markup=False, highlight=False)
         sys.exit(2)

@@ -3,12 +3,12 @@
 import json
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from llm_routing_env.agents import describe_agents
 from llm_routing_env.cli import options
 from llm_routing_env.evaluation.sb3 import describe_sb3
+from llm_routing_env.terminal import Terminal
 
 
 def agents(as_json: options.AsJson = False) -> None:
@@ -24,4 +24,4 @@ def agents(as_json: options.AsJson = False) -> None:
     for agent in described:
         parameters = "\n".join(f"{name}={value!r}" for name, value in agent["parameters"].items())
         table.add_row(agent["name"], agent["protocol"], agent["feedback"], agent["observation"], parameters)
-    Console().print(table)
+    Terminal().print(table)

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
 from llm_routing_env.cli.compare_display import TABLE_WIDTH, print_comparison, print_tuning
 from llm_routing_env.cli.compare_files import write_files
 from llm_routing_env.envs.problem import load_table
+from llm_routing_env.evaluation.block_store import journals_of
 from llm_routing_env.evaluation.comparison import contestants, run_comparison
-from llm_routing_env.evaluation.contestants import Setting
 from llm_routing_env.evaluation.engines import make_engine
+from llm_routing_env.evaluation.setting import Setting, live_options
 from llm_routing_env.evaluation.tuning import tune
+from llm_routing_env.terminal import Terminal
 
 DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapest"
 
@@ -28,7 +30,7 @@ DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapes
 # What decides the numbers: kept in results.json, taken from there by --from.
 DECIDING = (
     *("agents", "sessions", "length", "table", "context", "split", "reward", "weights", "scorer", "backend", "pool"),
-    *("param", "sweep", "sweep_sessions", "seed"),
+    *("max_in_flight", "param", "sweep", "sweep_sessions", "seed"),
 )
 
 
@@ -47,6 +49,9 @@ def compare(
     scorer: options.Scorer = None,
     backend: options.Backend = "table",
     pool: options.Pool = None,
+    max_usd: options.MaxUSD = None,
+    max_requests: options.MaxRequests = None,
+    max_in_flight: options.MaxInFlight = None,
     param: options.Parameters = None,
     sweep: options.Sweeps = None,
     sweep_sessions: Annotated[
@@ -74,12 +79,15 @@ def compare(
     grids = options.parse_sweeps(run["sweep"], names)
     problem = {name: run[name] for name in ("table", "context", "split", "reward", "scorer")}
     problem["weights"] = options.parse_weights(run["weights"])
-    setting = Setting(problem, run["length"], run["seed"], run["backend"], run["pool"], propensities=log_steps)
-    console = Console(stderr=as_json)
+    live = live_options(run["backend"], engine, max_usd, max_requests, run["max_in_flight"])
+    setting = Setting(problem, run["length"], run["seed"], run["backend"], run["pool"], propensities=log_steps, **live)
+    console = Terminal(stderr=as_json)
     console.width = max(console.width, TABLE_WIDTH)
-    with _progress(console) as on_progress, _saying_what_is_kept(blocks):
+    with _progress(console, setting.budget) as on_progress, _saying_what_is_kept(blocks):
+        if blocks is not None:
+            setting.charge_journals(journals_of(blocks))
         budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
-        tuned = tune(grids, setting, budget, parameters=parameters, on_progress=on_progress)
+        tuned = tune(grids, setting, budget, parameters=parameters, blocks_folder=blocks, on_progress=on_progress)
         chosen = {name: {**parameters.get(name, {}), **tuned[name].chosen} for name in tuned}
         result = run_comparison(
             contestants(names, parameters | chosen),
@@ -95,12 +103,17 @@ def compare(
     else:
         print_tuning(console, tuned)
         print_comparison(console, result)
+    if setting.budget is not None:
+        console.print(
+            f"Spent ${setting.budget.spent_usd:.4f} on {setting.budget.n_requests} requests.", highlight=False
+        )
     if out is not None:
         command = shlex.join(["pickllm", *sys.argv[1:]])
         for path in write_files(result, document, out, command=command, log_steps=log_steps, tensorboard=tensorboard):
-            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+            console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
     if blocks is not None and not result.failures:
-        shutil.rmtree(blocks, ignore_errors=True)
+        for folder in (blocks, journals_of(blocks)):
+            shutil.rmtree(folder, ignore_errors=True)
     if result.failures and not result.agents:
         raise RuntimeError("; ".join(f"{name}: {line}" for name, line in result.failures.items()))
 
@@ -134,17 +147,23 @@ def _blocks_folder(out: Path | None, *, resume: bool, needs_folder: bool) -> Pat
             raise ValueError("--resume, --log-steps and --tensorboard need a folder: give --out DIR too.")
         return None
     blocks = out / "blocks"
-    if blocks.is_dir() and not resume:
-        raise ValueError(f"{out} holds an interrupted comparison: go on with --resume, or remove {blocks}.")
+    for folder in (blocks, journals_of(blocks)):
+        if folder.is_dir() and not resume:
+            raise ValueError(f"{out} holds an interrupted comparison: go on with --resume, or remove {folder}.")
     return blocks
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Any]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+def _progress(console: Terminal, budget: Budget | None) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=None)
-        yield lambda name, done, total: progress.update(bar, description=name, completed=done, total=total)
+
+        def show(name: str, done: int, total: int) -> None:
+            spent = "" if budget is None else f", ${budget.spent_usd:.4f}"
+            progress.update(bar, description=f"{name}{spent}", completed=done, total=total)
+
+        yield show
 
 
 @contextmanager
@@ -154,8 +173,8 @@ def _saying_what_is_kept(blocks: Path | None) -> Iterator[None]:
     except KeyboardInterrupt:
         if blocks is None:
             raise
-        n_kept = len(list(blocks.glob("*.npz")))
-        print(
-            f"Interrupted. {n_kept} finished blocks are kept: the same command with --resume goes on.", file=sys.stderr
-        )
+        kept = f"{len(list(blocks.glob('*.npz')))} finished blocks"
+        if journals_of(blocks).is_dir():
+            kept += ", and the outcomes of the others so far,"
+        print(f"Interrupted. {kept} are kept: the same command with --resume goes on.", file=sys.stderr)
         raise typer.Exit(130) from None

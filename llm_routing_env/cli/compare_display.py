@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -12,13 +11,14 @@ from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.statistics import Interval
 from llm_routing_env.evaluation.tuning import Tuned
 from llm_routing_env.evaluation.verdicts import headroom
+from llm_routing_env.terminal import Terminal
 
 TABLE_WIDTH = 118  # narrower, the numbers would be cut off
 COLUMNS = ("", "feedback", "reward", "right", "$/session", "latency", "regret", "commits", "to best", "gap")
 Metrics = Mapping[str, Interval]
 
 
-def print_tuning(console: Console, tuned: Mapping[str, Tuned]) -> None:
+def print_tuning(console: Terminal, tuned: Mapping[str, Tuned]) -> None:
     """Print what was chosen for each agent, and from how many candidates."""
     for name, found in tuned.items():
         values = ", ".join(f"{parameter}={value!r}" for parameter, value in found.chosen.items())
@@ -30,7 +30,7 @@ def print_tuning(console: Console, tuned: Mapping[str, Tuned]) -> None:
         )
 
 
-def print_comparison(console: Console, result: Comparison) -> None:
+def print_comparison(console: Terminal, result: Comparison) -> None:
     """Print everything that a reader needs: what was asked, the headroom, the table, the verdicts."""
     reward = result.problem.reward
     console.print(

@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import gymnasium as gym
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from llm_routing_env.agents import agent_class, make_agent
 from llm_routing_env.cli import options
-from llm_routing_env.envs.render import printable
+from llm_routing_env.printable import printable
+from llm_routing_env.terminal import Terminal
 
 BAR = 12
 
@@ -43,9 +43,9 @@ def demo(
     )
     task = env.get_wrapper_attr("task")
     learner = make_agent(agent, task, seed=seed, **options.parse_parameters(param, [agent]).get(agent, {}))
-    console = Console()
+    console = Terminal()
     observation, info = env.reset(seed=seed)
-    console.print(f"[bold]{agent}[/] routes {length} queries of one context: {escape(info['context'])}\n")
+    console.print(f"[bold]{escape(agent)}[/] routes {length} queries of one context: {escape(info['context'])}\n")
     total, cost_usd, ended = 0.0, 0.0, False
     while not ended:
         action = learner.select_action(observation)
@@ -61,10 +61,12 @@ def demo(
 
 
 def _line(info: dict[str, Any], reward: float) -> str:
-    said = info["error"] or info["response"]
+    prompt, llm, said = (
+        escape(printable(text)) for text in (info["prompt"], info["llm"], info["error"] or info["response"])
+    )
     colour = "green" if info["accuracy"] > 0.5 else "red"
     return (
-        f"{escape(printable(info['prompt']))}\n   [bold]{info['llm']}[/]: [{colour}]{escape(printable(said))}[/]  "
+        f"{prompt}\n   [bold]{llm}[/]: [{colour}]{said}[/]  "
         f"[dim]${info['cost_usd']:.2e}, {info['latency_s'] * 1000:.0f} ms, reward {reward:.2f}[/]"
     )
 
@@ -72,7 +74,7 @@ def _line(info: dict[str, Any], reward: float) -> str:
 def _beliefs(learner: Any, observation: Any, llm_names: tuple[str, ...]) -> Table:
     table = Table("LLM", "probability", "", title="What the agent now believes")
     for name, probability in zip(llm_names, learner.action_probabilities(observation), strict=True):
-        table.add_row(name, f"{probability:.3f}", "█" * round(BAR * probability))
+        table.add_row(escape(name), f"{probability:.3f}", "█" * round(BAR * probability))
     if learner.committed_action >= 0:
-        table.caption = f"committed to {llm_names[learner.committed_action]}"
+        table.caption = f"committed to {escape(llm_names[learner.committed_action])}"
     return table

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from llm_routing_env.cli.record import write_table_embeddings
 from llm_routing_env.encoders import embeddings_path
 from llm_routing_env.importing import Imported, ImportOptions, Source, build_table, read_long, read_routerbench
 from llm_routing_env.importing.rows import Rows
 from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.terminal import Terminal
 
 app = typer.Typer(help="Make an outcome table of results somebody else recorded.", no_args_is_help=True)
 
@@ -165,7 +165,7 @@ def _run(read: Callable[[], Rows], src: Path, out: Path, options: ImportOptions,
         raise ValueError(f"{out} is there already; --overwrite replaces it, but never the source.")
     if not out.absolute().parent.is_dir():
         raise ValueError(f"{out}: its folder does not exist.")
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(soft_wrap=True, highlight=False, markup=False)
     with console.status(f"reading {src}"):
         imported = build_table(read(), options)
     with console.status(f"writing {out}"):
@@ -176,7 +176,7 @@ def _run(read: Callable[[], Rows], src: Path, out: Path, options: ImportOptions,
         write_table_embeddings(imported.table, out, model, console)
 
 
-def _report(imported: Imported, out: Path, console: Console) -> None:
+def _report(imported: Imported, out: Path, console: Terminal) -> None:
     table = imported.table
     counts: Mapping[str, int] = {"queries": table.n_queries, "LLMs": table.n_llms, "contexts": len(table.contexts)}
     sizes = " x ".join(f"{count} {name}" for name, count in counts.items())

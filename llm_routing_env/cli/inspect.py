@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from llm_routing_env.cli import options
+from llm_routing_env.terminal import Terminal
 
 Document = dict[str, Any]
 
@@ -29,7 +29,7 @@ def inspect(
     from llm_routing_env.envs.problem import RoutingProblem
     from llm_routing_env.evaluation.inspection import inspect_table
 
-    console = Console(stderr=as_json, highlight=False)
+    console = Terminal(stderr=as_json, highlight=False)
     with console.status("inspecting"):
         problem = RoutingProblem(
             table,
@@ -52,7 +52,7 @@ def inspect(
         console.print(f"wrote {escape(str(out / 'inspection.json'))} and {escape(str(figure))}", soft_wrap=True)
 
 
-def _print(console: Console, document: Document) -> None:
+def _print(console: Terminal, document: Document) -> None:
     sizes = document["sizes"]
     console.print(
         f"\n{escape(document['table'])}: {sizes['queries']} queries ({sizes['train']} train, {sizes['test']} test) x "
@@ -78,7 +78,7 @@ def _print(console: Console, document: Document) -> None:
     console.print(_audit(document))
     console.print()
     for warning in document["warnings"]:
-        console.print(f"[yellow]{warning}[/]", soft_wrap=True)
+        console.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True)
     for line in _sweep_lines(document):
         console.print(line, soft_wrap=True)
     console.print(f"\n[bold]{escape(document['verdict'])}[/]", soft_wrap=True)

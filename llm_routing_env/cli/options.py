@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from llm_routing_env.backends import MAX_IN_FLIGHT
+
 Table = Annotated[str, typer.Option(help="Shipped table's name, or the path of an outcome table.")]
 Context = Annotated[str | None, typer.Option(help="One context only, or 'mixed'; default: every context.")]
 Split = Annotated[str, typer.Option(help="train, test or all.")]
@@ -13,6 +15,9 @@ Weights = Annotated[str, typer.Option(help="Importance of accuracy, cost and lat
 Scorer = Annotated[str | None, typer.Option(help="Which score counts as accuracy; default: the table's own.")]
 Backend = Annotated[str, typer.Option(help="table (recorded), vllm (running servers) or vllm-inprocess.")]
 Pool = Annotated[str | None, typer.Option(help="Live pool: shipped name or TOML; default: the table's.")]
+MaxUSD = Annotated[float | None, typer.Option(help="Live: stop before the cost could exceed this.")]
+MaxRequests = Annotated[int | None, typer.Option(help="Live: send no more requests than this, retries included.")]
+MaxInFlight = Annotated[int | None, typer.Option(help=f"Live: most requests at once; default: {MAX_IN_FLIGHT}.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", help="Hyperparameter, as agent.name=value. May be repeated.")
 ]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from llm_routing_env.backends import make_backend
+from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
 from llm_routing_env.embedding_cache import encode_cached
 from llm_routing_env.encoders import embeddings_path, write_embeddings
@@ -20,6 +20,7 @@ from llm_routing_env.pool import Pool, load_pool
 from llm_routing_env.queries import QuerySet
 from llm_routing_env.recording import Recording, record_sharded
 from llm_routing_env.recording import record as record_here
+from llm_routing_env.terminal import Terminal
 
 
 def record(
@@ -33,7 +34,8 @@ def record(
         bool, typer.Option("--stream", help="Stream responses; records the time to first token.")
     ] = False,
     scorers: Annotated[str, typer.Option(help="Scores to record, the table's own first.")] = "final_answer,token_f1",
-    max_usd: Annotated[float | None, typer.Option(help="Stop before the cost could exceed this.")] = None,
+    max_usd: options.MaxUSD = None,
+    max_requests: options.MaxRequests = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the journal of an interrupted run.")] = False,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="With --resume: ask failed ones again.")] = False,
     engine: Annotated[str, typer.Option(help="local, or ray: shards of the queries on a cluster.")] = "local",
@@ -42,8 +44,9 @@ def record(
 ) -> None:
     """Ask every LLM of a pool every query and write the outcome table; every outcome is journalled at once."""
     asked, specs = QuerySet.read(queries), load_pool(pool)
-    run = _recorder(engine, backend, address, shards, specs, concurrency=concurrency, stream=stream)
-    console = Console()
+    bounds = {"max_usd": max_usd, "max_requests": max_requests}
+    run = _recorder(engine, backend, address, shards, specs, bounds, concurrency=concurrency, stream=stream)
+    console = Terminal()
     with _progress(console) as progress:
         bar = progress.add_task("recording", total=None)
 
@@ -57,7 +60,6 @@ def record(
             repeats=repeats,
             concurrency=concurrency,
             scorers=scorers.split(","),
-            max_usd=max_usd,
             resume=resume,
             retry_errors=retry_errors,
             on_progress=show,
@@ -65,27 +67,43 @@ def record(
     counts = f"{result.n_recorded} of {result.n_total} outcomes, {result.n_failed} failed"
     if result.n_lost:
         counts += f", {result.n_lost} requests asked again: they were in flight when it was stopped"
-    console.print(f"{counts}, ${result.spent_usd:.4f}")
+    console.print(f"{counts}, {result.n_requests} requests, ${result.spent_usd:.4f}")
     if result.table is None:
-        console.print(f"Stopped by --max-usd; kept in {result.journal}. Go on with --resume and a higher --max-usd.")
+        console.print(
+            f"Stopped: the budget is used up. Kept in {result.journal}; go on with --resume and a higher --max-usd or "
+            "--max-requests.",
+            highlight=False,
+            soft_wrap=True,
+        )
         raise typer.Exit(1)
-    console.print(f"wrote {out} (sha256 {result.table.sha256[:12]}…); next: pickllm embed {out}", highlight=False)
+    console.print(
+        f"wrote {out} (sha256 {result.table.sha256[:12]}…); next: pickllm embed {out}", markup=False, highlight=False
+    )
 
 
 def _recorder(
-    engine: str, backend: str, address: str | None, shards: int | None, pool: Pool, *, concurrency: int, stream: bool
+    engine: str,
+    backend: str,
+    address: str | None,
+    shards: int | None,
+    pool: Pool,
+    bounds: dict[str, Any],
+    *,
+    concurrency: int,
+    stream: bool,
 ) -> Callable[..., Recording]:
     """Return what records: in this process, or on a Ray cluster."""
     if engine not in ("local", "ray"):
         raise unknown_name("engine", engine, ("local", "ray"))
     if engine == "ray":
-        return partial(record_sharded, backend=backend, address=address, shards=shards, stream=stream)
+        return partial(record_sharded, backend=backend, address=address, shards=shards, stream=stream, **bounds)
     if address is not None or shards is not None:
         raise ValueError("--address and --shards are for the ray engine: give --engine ray too.")
 
     def run(*arguments: Any, **more: Any) -> Recording:
-        with closing(make_backend(backend, pool, max_in_flight=concurrency, stream=stream)) as live:
-            return record_here(*arguments, backend=live, **more)
+        budget = Budget(**bounds)
+        with closing(make_backend(backend, pool, max_in_flight=concurrency, stream=stream, budget=budget)) as live:
+            return record_here(*arguments, backend=live, budget=budget, **more)
 
     return run
 
@@ -97,10 +115,10 @@ def embed(
     ),
 ) -> None:
     """Compute the query embeddings of an outcome table, beside it, for the observations that need them."""
-    write_table_embeddings(OutcomeTable.read(table), table, model, Console())
+    write_table_embeddings(OutcomeTable.read(table), table, model, Terminal())
 
 
-def write_table_embeddings(outcomes: OutcomeTable, table: Path, model: str, console: Console) -> None:
+def write_table_embeddings(outcomes: OutcomeTable, table: Path, model: str, console: Terminal) -> None:
     """Write the embeddings of a table that lies at the path `table`; those computed before come from a cache."""
     with _progress(console) as progress:
         bar = progress.add_task("embedding", total=None)
@@ -112,10 +130,13 @@ def write_table_embeddings(outcomes: OutcomeTable, table: Path, model: str, cons
     path = embeddings_path(table)
     write_embeddings(path, outcomes.queries, vectors, model)
     console.print(
-        f"wrote {path}: {len(vectors)} queries, {vectors.shape[1]} dimensions", highlight=False, soft_wrap=True
+        f"wrote {path}: {len(vectors)} queries, {vectors.shape[1]} dimensions",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
 
 
-def _progress(console: Console) -> Progress:
+def _progress(console: Terminal) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.envs.problem import RoutingProblem
 
+Floats = NDArray[np.float64]
 Infos = dict[str, Any]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -33,13 +34,13 @@ class CellReader:
         self._everyone.flags.writeable = False
         self._info = info
         self._n_llms, self._n_repeats = problem.table.n_llms, problem.table.n_repeats
-        self.rewards = _by_cell(problem.reward_table.rewards)
+        self.rewards = by_cell(problem.reward_table.rewards)
         if info != "none":
             self._numbers = _numbers(problem)
             self._names = tuple(self._numbers.dtype.fields or ())
         if info == "full":
-            self._terms = {name: _by_cell(values) for name, values in reward_terms(problem).items()}
-            responses, errors = (_by_cell(problem.table.texts(name)) for name in ("response", "error"))
+            self._terms = {name: by_cell(values) for name, values in reward_terms(problem).items()}
+            responses, errors = (by_cell(problem.table.texts(name)) for name in ("response", "error"))
             self._texts = {"response": np.array([text or "" for text in responses], dtype=object), "error": errors}
             self._asked = {
                 name: np.array([getattr(query, name) for query in problem.table.queries], dtype=object)
@@ -51,21 +52,22 @@ class CellReader:
         """Return the cell of the first LLM; that of action a lies a further."""
         return (queries * self._n_repeats + repeats) * self._n_llms
 
-    def info(self, cells: Ints, next_queries: Ints, mask: Mask | None = None) -> Infos:
-        """Return the info of a step: every key with its mask, as Gymnasium's vector environments give it.
+    def routed(self, cells: Ints, next_queries: Ints, mask: Mask | None = None) -> tuple[Floats, Infos]:
+        """Return the rewards of a step, and its info: every key with its mask, as Gymnasium's own give it.
 
         Args:
             cells: Cell per session.
             next_queries: The queries that the observation is of.
-            mask: Sessions the info is of; None: all.
+            mask: Sessions that routed a query; None: all. The rewards of the others mean nothing.
         """
+        rewards = self.rewards[cells]
         if self._info == "none" or (mask is not None and not mask.any()):
-            return {}
+            return rewards, {}
         rows = self._numbers.take(cells)
         infos: Infos = {name: rows[name] for name in self._names}
         if self._info == "full":
             infos |= self._describe(cells, next_queries)
-        return self._of_everyone(infos) if mask is None else _masked(infos, mask)
+        return rewards, self._of_everyone(infos) if mask is None else _masked(infos, mask)
 
     def asked(self, queries: Ints, mask: Mask) -> Infos:
         """Return the info of a reset: which queries wait, for the sessions of the mask."""
@@ -113,7 +115,7 @@ def reward_terms(problem: RoutingProblem) -> dict[str, NDArray[np.float64]]:
     return problem.reward.terms(problem.reward_table.accuracies, table.cost_usd, table.latency_s)
 
 
-def _by_cell(values: NDArray[Any]) -> NDArray[Any]:
+def by_cell(values: NDArray[Any]) -> NDArray[Any]:
     """Return values of shape (queries, LLMs, repeats) by cell number."""
     return values.swapaxes(1, 2).ravel()
 

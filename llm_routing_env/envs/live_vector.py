@@ -9,11 +9,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from llm_routing_env.backends import MAX_IN_FLIGHT, LiveBackend, Request
-from llm_routing_env.envs.live import check_llms, describe, live_rewards, open_backend
+from llm_routing_env.backends import LiveBackend, Request
+from llm_routing_env.backends.budget import RefusedOutcome
+from llm_routing_env.envs.live import describe, live_pool, live_rewards, open_backend
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step
-from llm_routing_env.outcomes import Outcome, OutcomeTable
+from llm_routing_env.outcome import Outcome
+from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import Pool
 from llm_routing_env.scoring import get_scorer
 
@@ -52,9 +54,11 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
     | `backend` | `"vllm"` | `"vllm"`, `"vllm-inprocess"`, or a `LiveBackend` |
     | `info` | `"numbers"` | `"full"`, `"none"` |
     | `max_in_flight` | 64 | most requests at once; an LLM's own, in the pool's file, bounds those to it further |
-    | `stream` | `False` | for `"vllm"`: have responses streamed, which measures `ttft_s` |
 
-    A `LiveBackend` that is given has its own `max_in_flight` and `stream`.
+    A `LiveBackend` that is given has its own `max_in_flight` and `stream`; a `JournalledBackend` brings a budget and a
+    journal too. The budget is shared by the sessions; each one terminates when it is refused a request. What is left
+    must cover the worst case of all requests in flight, so near its end those of a step are sent in turns. A process
+    that is killed loses at most the requests of the step that was under way.
 
     A step takes no longer than the pool's `deadline_s` (in process, engines cannot be interrupted). The deadline
     counts from the step's begin, so it includes the wait for a place in flight; the `latency_s` of an outcome does not.
@@ -82,8 +86,12 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         t_scaling: float = 1.0,
         cost_scale_usd: float | None = None,
         extra_terms: Mapping[str, float] | None = None,
-        max_in_flight: int = MAX_IN_FLIGHT,
+        max_in_flight: int | None = None,
         stream: bool = False,
+        max_usd: float | None = None,
+        max_requests: int | None = None,
+        journal: str | Path | None = None,
+        resume: bool = False,
     ) -> None:
         """See the class and `PickLLMEnv` for the arguments.
 
@@ -91,10 +99,9 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
             ValueError: As `PickLLMEnv`, and for `num_envs`, `max_episode_steps` or `max_in_flight` below 1.
             ServingError: If the pool is not being served; names the command that serves it.
         """
-        self._backend, live_pool = open_backend(backend, pool, table, max_in_flight=max_in_flight, stream=stream)
         problem = RoutingProblem(
             table,
-            pool=live_pool,
+            pool=live_pool(backend, pool, table),
             context=context,
             split=split,
             observation=observation,
@@ -106,7 +113,16 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
             extra_terms=extra_terms,
         )
         super().__init__(problem, num_envs, max_episode_steps, autoreset_mode, info)
-        check_llms(self._backend, problem)
+        self._backend = open_backend(
+            backend,
+            problem,
+            max_usd=max_usd,
+            max_requests=max_requests,
+            max_in_flight=max_in_flight,
+            journal=journal,
+            resume=resume,
+            stream=stream,
+        )
         self._score = get_scorer(problem.scorer)
         self._sessions = [_Session(np.zeros(1, dtype=np.int64), 0) for _ in range(num_envs)]
 
@@ -126,7 +142,8 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         """
         actions, restarting = self._checked_actions(actions), self._restarting()
         outcomes = self._ask(np.flatnonzero(~restarting), actions)
-        rewards, truncated = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=bool)
+        rewards = np.zeros(self.num_envs)
+        terminated, truncated = np.zeros(self.num_envs, dtype=bool), np.zeros(self.num_envs, dtype=bool)
         rewards[~restarting] = live_rewards(self.problem, list(outcomes.values()))
         infos: Infos = {}
         for row in range(self.num_envs):
@@ -134,17 +151,18 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
                 info = self._start(row, self.problem.context)
             else:
                 info = self._advance(row, int(actions[row]), outcomes[row])
+                terminated[row] = isinstance(outcomes[row], RefusedOutcome)
                 truncated[row] = self._sessions[row].has_ended
-            if truncated[row] and self._autoreset is AutoresetMode.SAME_STEP:
+            if (terminated[row] or truncated[row]) and self._autoreset is AutoresetMode.SAME_STEP:
                 last = self.problem.observations[self._sessions[row].query].copy()
                 final = {"final_obs": last, "final_info": info}
                 infos, info = self._add_info(infos, final, row), self._start(row, self.problem.context)
             infos = self._add_info(infos, info, row)
-        self._ended = truncated & (self._autoreset is not AutoresetMode.SAME_STEP)
-        return self._observations(), rewards, np.zeros(self.num_envs, dtype=bool), truncated, infos
+        self._ended = (terminated | truncated) & (self._autoreset is not AutoresetMode.SAME_STEP)
+        return self._observations(), rewards, terminated, truncated, infos
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Release the backend's connections."""
+        """Release the backend's connections and the journal."""
         self._backend.close()
 
     def _start(self, row: int, context: str | None) -> dict[str, Any]:
@@ -169,11 +187,11 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         }
 
     def _advance(self, row: int, llm: int, outcome: Outcome) -> dict[str, Any]:
-        """Go on to the session's next query and return the info of the one that was routed."""
-        session = self._sessions[row]
+        """Go on to the session's next query, unless this one was refused, and return its info."""
+        session, spent_usd = self._sessions[row], self._backend.budget.spent_usd
         routed = session.query
-        session.position += 1
-        return describe(self.problem, self._info, routed, llm, outcome, session.query)
+        session.position += not isinstance(outcome, RefusedOutcome)
+        return describe(self.problem, self._info, routed, llm, outcome, session.query, spent_usd)
 
     def _observations(self) -> Observations:
         return self.problem.observations.take([session.query for session in self._sessions], axis=0)

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents.base import RoutingTask
 from llm_routing_env.backends import Backend, ScoredBackend, TableBackend
-from llm_routing_env.envs.live import check_llms, describe, live_rewards, open_backend
+from llm_routing_env.backends.budget import Budget, RefusedOutcome
+from llm_routing_env.envs.live import describe, live_pool, live_rewards, open_backend, refuse_given
 from llm_routing_env.envs.problem import INFOS, RoutingProblem, session_context
 from llm_routing_env.envs.recorded import RecordedSteps
 from llm_routing_env.envs.render import SessionPicture
 from llm_routing_env.errors import unknown_name
+from llm_routing_env.outcome import Outcome
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import Pool
 
@@ -66,7 +68,9 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
     ## Episode End
 
-    1. Termination: never.
+    1. Termination: when a live session's budget is used up, see `max_usd` and `max_requests`. The query was not sent,
+       the reward is the lower bound, and `info["error"]` says why, whatever `info` is. Another step, or another
+       session, terminates at once too. Otherwise never.
     2. Truncation: after `max_episode_steps` (200 as registered), or when the context has no more queries.
 
     ## Information
@@ -75,8 +79,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     `query_id, context, prompt, llm, response, error, accuracy, cost_usd, latency_s, prompt_tokens,
     completion_tokens, reward_terms`, and `next_prompt`; where the table knows the pool's LLMs also `regret` (expected,
     to the context's best LLM), `oracle_regret` (to the best LLM for this query), `optimal_action` (the context's best
-    LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server tells). With
-    `info="numbers"` only the numbers, with `"none"` nothing.
+    LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server tells) and `spent_usd`
+    (by this environment so far). With `info="numbers"` only the numbers, with `"none"` nothing.
 
     ## Arguments
 
@@ -96,7 +100,15 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | `cost_scale_usd` | the table's | the cost that counts as 1: mean cost of the dearest LLM |
     | `extra_terms` | `None` | weights of further measures in the table, subtracted like the cost |
     | `stream` | `False` | for `backend="vllm"`: have responses streamed, which measures `ttft_s` |
+    | `max_usd` | `None` | live: most US dollars; a request is sent only if its worst case is left |
+    | `max_requests` | `None` | live: most requests, retries included |
+    | `journal` | `None` | live: a file to which every outcome is written before it is used |
+    | `resume` | `False` | go on with the journal: no outcome it has is asked for again, and its cost counts |
     | `render_mode` | `None` | `"ansi"`, `"rgb_array"`, `"human"` |
+
+    With a budget and a journal nothing is paid for unasked and nothing twice: the n-th time an LLM is asked a query, a
+    resumed environment gives the n-th outcome that the journal has. What was in flight when a process was killed is
+    lost, and asked again; it counts at its worst case. A request that failed counts at its worst case too.
 
     `reset(options={"context": "math"})` chooses the context of one session.
 
@@ -132,6 +144,10 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         cost_scale_usd: float | None = None,
         extra_terms: Mapping[str, float] | None = None,
         stream: bool = False,
+        max_usd: float | None = None,
+        max_requests: int | None = None,
+        journal: str | Path | None = None,
+        resume: bool = False,
         render_mode: str | None = None,
     ) -> None:
         """See the class for the arguments.
@@ -142,12 +158,13 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         if info not in INFOS:
             raise unknown_name("info", info, INFOS)
         is_recorded = backend == "table"
-        if is_recorded and stream:
-            raise ValueError("stream=True needs a live backend: recorded outcomes are not streamed.")
-        live, live_pool = (None, None) if is_recorded else open_backend(backend, pool, table, stream=stream)
+        spending: dict[str, Any] = {"max_usd": max_usd, "max_requests": max_requests, "journal": journal}
+        spending |= {"resume": resume, "stream": stream}
+        if is_recorded:
+            refuse_given(spending, "needs a live backend: recorded outcomes cost nothing and are not streamed")
         self.problem = RoutingProblem(
             table,
-            pool=live_pool,
+            pool=None if is_recorded else live_pool(backend, pool, table),
             context=context,
             split=split,
             observation=observation,
@@ -160,12 +177,13 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         )
         self.task: RoutingTask = self.problem.task
         self._backend: Backend
-        if live is None:
+        self._budget: Budget | None = None
+        if is_recorded:
             self._backend = TableBackend(self.problem.table, self.problem.scorer)
         else:
-            check_llms(live, self.problem)
-            self._backend = ScoredBackend(live, self.problem.scorer)
-        self._recorded = RecordedSteps.of(self.problem, info) if live is None else None
+            live = open_backend(backend, self.problem, **spending)
+            self._backend, self._budget = ScoredBackend(live, self.problem.scorer), live.budget
+        self._recorded = RecordedSteps.of(self.problem, info) if is_recorded else None
         self._info = info
         self.render_mode = render_mode
         self.observation_space: spaces.Box = self.problem.observation_space  # type: ignore[assignment]
@@ -211,20 +229,19 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
             raise RuntimeError("The session has no query left: call reset() first.")
         query, repeat = self._order[self._position], self._repeats[self._position]
         waiting = self._order[self._position + 1]
-        outcome = None
+        outcome, terminated = None, False
         if self._recorded is not None:
             reward, info = self._recorded.step(query, llm, repeat, waiting)
         else:
-            outcome = self._backend.ask(self.problem.table.queries[query], llm)
-            reward = float(live_rewards(self.problem, [outcome])[0])
-            info = describe(self.problem, self._info, query, llm, outcome, waiting)
-        self._position += 1
+            outcome, reward, info = self._ask(query, llm, waiting)
+            terminated = isinstance(outcome, RefusedOutcome)
+        self._position += not terminated
         if self.render_mode is not None:
             asked = self.problem.table.queries[query]
             self._picture.add(asked, llm, outcome or self._backend.ask(asked, llm, repeat), reward)
         if self.render_mode == "human":
             self._picture.show()
-        return self._observation(), reward, False, self._position == len(self._repeats), info
+        return self._observation(), reward, terminated, self._position == len(self._repeats), info
 
     def render(self) -> Any:
         """Return the session so far as text ("ansi") or pixels ("rgb_array"); print it ("human")."""
@@ -237,8 +254,16 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         return self.problem.expected_rewards(context)
 
     def close(self) -> None:
-        """Release the backend's connections; may be called twice."""
+        """Release the backend's connections and the journal; may be called twice."""
         self._backend.close()
+
+    def _ask(self, query: int, llm: int, waiting: int) -> tuple[Outcome, float, dict[str, Any]]:
+        """Return outcome, reward and info of asking a live LLM; `waiting` is the query after this one."""
+        outcome = self._backend.ask(self.problem.table.queries[query], llm)
+        reward = float(live_rewards(self.problem, [outcome])[0])
+        waiting = query if isinstance(outcome, RefusedOutcome) else waiting
+        spent_usd = self._budget.spent_usd if self._budget else 0.0
+        return outcome, reward, describe(self.problem, self._info, query, llm, outcome, waiting, spent_usd)
 
     def _observation(self) -> Observation:
         # Copy: since Gymnasium 1.4 the checker rejects observations that share memory.

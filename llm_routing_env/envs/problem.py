@@ -57,7 +57,7 @@ class RoutingProblem:
             raise unknown_name("split", split, SPLITS)
         if observation not in OBSERVATIONS:
             raise unknown_name("observation", observation, OBSERVATIONS)
-        self.table = table if isinstance(table, OutcomeTable) else load_table(table)
+        self.table = load_table(table)
         self.scorer = scorer or self.table.scorer
         self.split = split
         self.reward = make_reward(
@@ -75,6 +75,7 @@ class RoutingProblem:
         self.reward_table = RewardTable(self.table, self.reward, recorded)
         self.observations = _observations(self.table, observation)
         self.contexts = tuple(name for name in self.table.contexts if len(self.table.select(name, split)))
+        self._require_queries()
         self.context = self.check_context(context)
         self._queries = {name: self.table.select(name, split) for name in self.contexts}
         self._queries[MIXED] = self.table.select(None, split)
@@ -90,8 +91,16 @@ class RoutingProblem:
         self.context_best = self.context_means.max(axis=1)
         self.oracle = self.reward_table.query_means.max(axis=1)
 
+    def _require_queries(self) -> None:
+        if not self.contexts:
+            counts = ", ".join(f"{len(self.table.select(None, split))} in {split!r}" for split in SPLITS)
+            raise ValueError(f"The table {self.table.path} has no query in the split {self.split!r}; it has {counts}.")
+
     def check_context(self, context: str | None) -> str | None:
         """Return `context` if it is one (or "mixed", or None), else raise ValueError."""
+        if context in self.table.contexts and context not in self.contexts:
+            known = ", ".join(self.contexts)
+            raise ValueError(f"The context {context!r} has no query in the split {self.split!r}; these have: {known}.")
         if context is not None and context != MIXED and context not in self.contexts:
             raise unknown_name("context", context, (*self.contexts, MIXED))
         return context
@@ -204,8 +213,7 @@ def pool_name(table: str | Path | OutcomeTable) -> str:
     Raises:
         ValueError: If the table does not say, or the pool is not a shipped one.
     """
-    metadata = (table if isinstance(table, OutcomeTable) else load_table(table)).metadata
-    name = metadata.get("pool", {}).get("name")
+    name = load_table(table).metadata.get("pool", {}).get("name")
     if name not in shipped_pools():
         raise ValueError(
             f"The table was recorded on the pool {name!r}, which is not shipped: give pool=<its TOML file>."
@@ -213,10 +221,12 @@ def pool_name(table: str | Path | OutcomeTable) -> str:
     return str(name)
 
 
-def load_table(name_or_path: str | Path) -> OutcomeTable:
-    """Read an outcome table once per process and file version; its arrays are read-only."""
-    path = Path(name_or_path)
-    return _load_table(str(name_or_path), path.stat().st_mtime_ns if path.is_file() else 0)
+def load_table(table: str | Path | OutcomeTable) -> OutcomeTable:
+    """Read an outcome table, unless it is one, once per process and file version; its arrays are read-only."""
+    if isinstance(table, OutcomeTable):
+        return table
+    path = Path(table)
+    return _load_table(str(table), path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @lru_cache(maxsize=4)

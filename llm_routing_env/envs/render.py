@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.outcomes import Outcome
+from llm_routing_env.outcome import Outcome
+from llm_routing_env.printable import printable
 from llm_routing_env.queries import Query
 
 BAR_WIDTH = 30
@@ -24,7 +25,7 @@ class SessionPicture:
 
     def __init__(self, llm_names: tuple[str, ...]) -> None:
         """Draw sessions over these LLMs."""
-        self._llm_names = llm_names
+        self._llm_names = tuple(map(printable, llm_names))
         self.clear()
 
     def clear(self) -> None:
@@ -40,13 +41,13 @@ class SessionPicture:
         self._last = _LastStep(query, llm, outcome, reward)
 
     def text(self) -> str:
-        """Return the picture as plain text; control characters of responses are made visible."""
+        """Return the picture as plain text; control characters are spelled out."""
         lines = []
         if self._last:
             step = self._last
             said = step.outcome.error or step.outcome.response
             lines += [
-                f"query    {printable(step.query.prompt)}  [{step.query.context}]",
+                f"query    {printable(step.query.prompt)}  [{printable(step.query.context)}]",
                 f"{self._llm_names[step.llm]}: {printable(said)}",
                 f"accuracy {step.outcome.accuracy:.2f}  cost ${step.outcome.cost_usd:.2e}  "
                 f"latency {step.outcome.latency_s * 1000:.0f} ms  reward {step.reward:.3f}",
@@ -73,15 +74,15 @@ class SessionPicture:
         axes = figure.add_axes((0.25, 0.16, 0.7, 0.48))
         shares = self._counts / max(int(self._counts.sum()), 1)
         colours = [f"C{index}" for index in range(len(shares))]
-        axes.barh(self._llm_names, shares, color=colours)
+        axes.barh(list(map(_drawable, self._llm_names)), shares, color=colours)
         axes.set(xlim=(0, 1), xlabel="share of the queries so far")
         axes.invert_yaxis()
         head = "\n".join(line[:85] for line in self.text().splitlines()[:3]) if self._last else "new session"
-        figure.text(0.03, 0.95, head.replace("$", r"\$"), va="top", fontsize=9, family="monospace")
+        figure.text(0.03, 0.95, _drawable(head), va="top", fontsize=9, family="monospace")
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
-def printable(text: str) -> str:
-    """Return text with control characters spelled out, so that a response cannot steer a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def _drawable(text: str) -> str:
+    """Return text that matplotlib does not read as a formula."""
+    return text.replace("$", r"\$")

@@ -8,6 +8,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from llm_routing_env.envs.cells import CellReader
+from llm_routing_env.envs.cells_under_load import CellsUnderLoad
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step
 from llm_routing_env.outcomes import OutcomeTable
@@ -27,6 +28,14 @@ class PickLLMVectorEnv(RoutingVectorEnv):
     | `max_episode_steps` | 200 | sessions are truncated after so many queries |
     | `autoreset_mode` | `"SAME_STEP"` | `"SAME_STEP"`, `"NEXT_STEP"` or `"DISABLED"`, or an `AutoresetMode` |
     | `info` | `"numbers"` | `"full"` costs more than the step; `"none"` is fastest |
+    | `latency_under_load` | `False` | whether sessions that pick the same LLM in a step slow each other |
+
+    With `latency_under_load` the sessions are no longer independent, as on servers that they share: the recorded
+    latency is multiplied by the LLM's slowdown at as many requests as sessions picked it in this step, by the load
+    curve in the table's metadata (`pickllm load-curve` measures it). `latency_s`, `reward_terms` and the reward,
+    within its bounds, follow; a failed call stays as recorded. Regrets and the optimal action stay those of the table,
+    without load. `compare` does not offer it: it cuts its sessions into blocks as suits the machine, and the results
+    would depend on the cuts.
 
     Masks of an info (its keys that begin with `_`) are read-only where they are True everywhere.
 
@@ -50,11 +59,13 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         t_scaling: float = 1.0,
         cost_scale_usd: float | None = None,
         extra_terms: Mapping[str, float] | None = None,
+        latency_under_load: bool = False,
     ) -> None:
         """See the class and `PickLLMEnv` for the arguments.
 
         Raises:
-            ValueError: As `PickLLMEnv`, and for `num_envs` or `max_episode_steps` below 1.
+            ValueError: As `PickLLMEnv`, for `num_envs` or `max_episode_steps` below 1, and for `latency_under_load`
+                with a table that has no load curve.
         """
         problem = RoutingProblem(
             table,
@@ -69,7 +80,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
             extra_terms=extra_terms,
         )
         super().__init__(problem, num_envs, max_episode_steps, autoreset_mode, info)
-        self._cells = CellReader(problem, num_envs, info)
+        self._cells = (CellsUnderLoad if latency_under_load else CellReader)(problem, num_envs, info)
         # Column i is session i; a last row holds the query after the last step, for the final observation.
         self._queries = np.zeros((max_episode_steps + 1, num_envs), dtype=np.int64)
         # The first LLM's cell at each position; the action's is so many further.
@@ -101,8 +112,8 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         cells = self._first_cells[clock] + actions
         self._clock = clock + 1
         waiting, nobody = self._queries[clock + 1], np.zeros(self.num_envs, dtype=bool)
-        infos = self._cells.info(cells, waiting)
-        return self._observe(waiting), self._cells.rewards[cells], nobody, nobody.copy(), infos
+        rewards, infos = self._cells.routed(cells, waiting)
+        return self._observe(waiting), rewards, nobody, nobody.copy(), infos
 
     def _at(self, by_position: Ints) -> Ints:
         """Return each session's entry at its position, from an array of shape (positions, sessions)."""
@@ -120,24 +131,24 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         cells = self._at(self._first_cells) + actions
         self._positions += 1
         truncated = self._positions >= self._lengths
-        infos = self._cells.info(cells, self._at(self._queries))
+        rewards, infos = self._cells.routed(cells, self._at(self._queries))
         if truncated.any():
             infos = self._end(truncated, infos)
         terminated = np.zeros(self.num_envs, dtype=bool)
-        return self._observe(self._at(self._queries)), self._cells.rewards[cells], terminated, truncated, infos
+        return self._observe(self._at(self._queries)), rewards, terminated, truncated, infos
 
     def _step_after_end(self, actions: Ints, restarting: Mask) -> Step:
         """NEXT_STEP: sessions that ended start anew, ignore their action and get reward 0."""
         self._draw(restarting, [self.problem.context] * self.num_envs)
         cells = self._at(self._first_cells) + actions
-        rewards = np.where(restarting, 0.0, self._cells.rewards[cells])
         self._positions += ~restarting
         truncated = self._positions >= self._lengths
         self._ended = truncated.copy()
         self._start_clock()
         waiting = self._at(self._queries)
-        infos = self._cells.info(cells, waiting, ~restarting)
+        rewards, infos = self._cells.routed(cells, waiting, ~restarting)
         infos = self._cells.merge(infos, self._cells.asked(waiting, restarting), restarting)
+        rewards[restarting] = 0.0
         return self._observe(waiting), rewards, np.zeros(self.num_envs, dtype=bool), truncated, infos
 
     def _end(self, ended: Mask, infos: Infos) -> Infos:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import __version__
-from llm_routing_env.evaluation.contestants import Contestant, Setting, describe
+from llm_routing_env.evaluation.contestants import Contestant, describe
 from llm_routing_env.evaluation.engines import Job
 from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.setting import Setting
 
 
 class BlockStore:
@@ -30,7 +31,7 @@ class BlockStore:
             table_sha256: Of the outcome table.
         """
         self.folder = folder
-        facts = {f.name: getattr(setting, f.name) for f in fields(setting)}
+        facts = {f.name: getattr(setting, f.name) for f in fields(setting) if f.compare}
         options = {name: value for name, value in setting.options.items() if name != "table"}
         self._setting = facts | {"options": options, "table": table_sha256, "version": __version__}
 
@@ -58,15 +59,26 @@ class BlockStore:
             os.fsync(file.fileno())
         partial.replace(path)
 
+    def journal(self, job: Job) -> Path:
+        """Return where the live outcomes of a block are kept."""
+        return journals_of(self.folder).absolute() / f"{self._digest(job)}.jsonl"  # a worker's folder is another
+
     def _path(self, job: Job) -> Path:
+        return self.folder / f"{self._digest(job)}.npz"
+
+    def _digest(self, job: Job) -> str:
         identity: dict[str, Any] = {
             "setting": self._setting,
             "contestant": describe(job.contestant),
             "code": _code_sha256(job.contestant),
             "block": asdict(job.block),
         }
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
-        return self.folder / f"{digest[:32]}.npz"
+        return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def journals_of(folder: Path) -> Path:
+    """Return the folder of the journals that belong to a folder of blocks."""
+    return folder.with_name("journals")
 
 
 def _code_sha256(contestant: Contestant) -> str:

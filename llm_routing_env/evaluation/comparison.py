@@ -2,20 +2,22 @@
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.block_store import BlockStore
-from llm_routing_env.evaluation.contestants import AgentContestant, Contestant, Setting, blocks_of, describe
+from llm_routing_env.evaluation.contestants import AgentContestant, Contestant, blocks_of, describe
 from llm_routing_env.evaluation.engines import Engine, Failure, Job, make_engine, run_local
 from llm_routing_env.evaluation.judging import POOLED, judge, random_rewards
 from llm_routing_env.evaluation.references import References, choose_references
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, sb3_contestants
 from llm_routing_env.evaluation.sessions import Ints, SessionLog, draw_sessions, reference_log
+from llm_routing_env.evaluation.setting import Setting, live_options
 from llm_routing_env.evaluation.statistics import Interval
 from llm_routing_env.evaluation.verdicts import verdict
 
@@ -39,6 +41,7 @@ class Comparison:
         metrics: By agent or reference, then context ("all": pooled, contexts weighted equally).
         verdicts: For each agent, in words whether it beats the best fixed LLM.
         failures: For each agent that raised, what it said; it has no logs.
+        budget: What the requests of a live comparison may cost, and did; None where it is not known.
     """
 
     problem: RoutingProblem
@@ -52,6 +55,7 @@ class Comparison:
     metrics: dict[str, dict[str, dict[str, Interval]]] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    budget: Budget | None = None
 
     @property
     def agents(self) -> list[str]:
@@ -61,7 +65,7 @@ class Comparison:
     def document(self) -> dict[str, Any]:
         """Return the result as one JSON-plain document."""
         table = self.problem.table
-        return {
+        document = {
             "table": {"name": str(table.path), "sha256": table.sha256},
             "reward": self.problem.reward.form,
             "weights": list(self.problem.reward.weights),
@@ -80,6 +84,9 @@ class Comparison:
             "verdicts": self.verdicts,
             "failures": [describe(self.contestants[name]) | {"error": line} for name, line in self.failures.items()],
         }
+        if self.budget is not None:
+            document["budget"] = self.budget.document()
+        return document
 
 
 def compare(
@@ -92,6 +99,9 @@ def compare(
     pool: str | None = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     propensities: bool = False,
+    max_usd: float | None = None,
+    max_requests: int | None = None,
+    max_in_flight: int | None = None,
     engine: str = "local",
     address: str | None = None,
     on_progress: OnProgress = lambda name, done, total: None,
@@ -109,6 +119,9 @@ def compare(
         pool: The live backend's pool.
         parameters: Hyperparameters by agent.
         propensities: Whether to log the probability of every action.
+        max_usd: Most US dollars that a live comparison may spend, in all.
+        max_requests: Most requests that it may send, retries included.
+        max_in_flight: Most requests at once.
         engine: "local", or "ray" to spread the sessions over a cluster: the same numbers.
         address: Of the Ray cluster; None starts one on this machine.
         on_progress: Told, after every step, the agent, how many queries it has routed and how many it will.
@@ -118,7 +131,8 @@ def compare(
         ValueError: For unknown names, or arguments that cannot be. What an agent raises while it runs is kept in
             `Comparison.failures`, and the others go on.
     """
-    setting = Setting(problem, length, seed, backend, pool, propensities)
+    live = live_options(backend, engine, max_usd, max_requests, max_in_flight)
+    setting = Setting(problem, length, seed, backend, pool, propensities, **live)
     return run_comparison(
         contestants(agents, parameters or {}),
         setting,
@@ -155,6 +169,7 @@ def run_comparison(
         n_sessions: Sessions per context.
         engine: Where they run.
         blocks_folder: Where finished blocks of sessions are kept; those that lie there already are not run again.
+            The live outcomes of each block have a journal in `journals` beside it; see `Setting.charge_journals`.
         on_progress: See `compare`.
     """
     result = _start(contestants, setting, n_sessions)
@@ -164,6 +179,8 @@ def run_comparison(
         for contestant in contestants
         for block in blocks_of(result.problem, result.seeds, setting.length, contestant.block_size)
     ]
+    if store and setting.backend != "table":
+        jobs = [replace(job, journal=store.journal(job)) for job in jobs]
     count = _Counter(jobs, on_progress)
     finished: dict[Job, SessionLog] = {}
     for job in jobs:
@@ -196,6 +213,7 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int)
     contexts = [problem.context] if problem.context is not None else list(problem.contexts)
     seeds = {context: _session_seeds(setting.seed, context, n_sessions) for context in contexts}
     result = Comparison(problem, choose_references(problem), setting.seed, n_sessions, setting.length, seeds)
+    result.budget = setting.budget
     result.contestants = {contestant.name: contestant for contestant in contestants}
     drawn = _drawn(result)
     for name, actions in result.references.actions.items():

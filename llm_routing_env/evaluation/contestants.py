@@ -1,6 +1,5 @@
-"""Who takes part in a comparison, and what all of them face."""
+"""Who takes part in a comparison, and the blocks of sessions that they run."""
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -8,69 +7,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from llm_routing_env.agents import RoutingTask, agent_class, make_agent
-from llm_routing_env.backends import make_backend
-from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
-from llm_routing_env.envs.problem import RoutingProblem, pool_name
-from llm_routing_env.envs.vector import PickLLMVectorEnv
-from llm_routing_env.envs.vector_base import RoutingVectorEnv
+from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.sessions import SessionLog, run_sessions
-from llm_routing_env.pool import load_pool
+from llm_routing_env.evaluation.setting import Setting
 
 BLOCK_SIZE = 512
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What every agent of a comparison faces.
-
-    Attributes:
-        options: Arguments of `PickLLMEnv`: table, split, reward, weights, scorer, ...; the observation is the agent's.
-        length: Queries per session at most.
-        seed: Of the agents; sessions have seeds of their own.
-        backend: "table", or a live backend.
-        pool: The live backend's pool.
-        propensities: Whether the probability of each action is logged.
-    """
-
-    options: Mapping[str, Any]
-    length: int = 200
-    seed: int = 0
-    backend: str = "table"
-    pool: str | None = None
-    propensities: bool = False
-
-    def vector_env(self, n_sessions: int, observation: str) -> RoutingVectorEnv:
-        """Return an environment of so many sessions, with autoreset disabled and numbers in `info`."""
-        options = {**self.options, "observation": observation}
-        if self.backend == "table":
-            return PickLLMVectorEnv(n_sessions, self.length, "DISABLED", info="numbers", **options)
-        return PickLLMLiveVectorEnv(
-            n_sessions, self.length, "DISABLED", backend=self.backend, pool=self.pool, info="numbers", **options
-        )
-
-    def problem(self) -> RoutingProblem:
-        """Return what is routed, without observations.
-
-        Raises:
-            ValueError: If the live LLMs are not the table's: nothing would be known of the references.
-            ServingError: If the live pool is not being served.
-        """
-        options = {**self.options, "observation": "none"}
-        if self.backend == "table":
-            return RoutingProblem(**options)
-        pool = load_pool(self.pool or pool_name(options.get("table", "nano")))
-        make_backend(self.backend, pool).close()  # a pool that nobody serves is no agent's failure
-        problem = RoutingProblem(**options, pool=pool)
-        if not problem.knows_truth:
-            raise ValueError(
-                f"The pool's LLMs are {', '.join(pool.llm_names)}, the table's {', '.join(problem.table.llm_names)}: "
-                "agents are judged beside what the table knows, so record this pool first (`pickllm record`)."
-            )
-        return problem
-
-    def agent_seed(self, agent: str, block: "Block") -> int:
-        """Return the seed of an agent: hashed, so that it does not depend on which others are compared."""
-        return zlib.crc32(f"{self.seed}/{agent}/{block.number}".encode())
 
 
 @dataclass(frozen=True)
@@ -147,7 +88,7 @@ class AgentContestant:
         n_sessions = len(block.seeds)
         env = setting.vector_env(n_sessions, self.observation)
         try:
-            seed = setting.agent_seed(self.agent, block)
+            seed = setting.agent_seed(self.agent, block.number)
             agent = make_agent(self.agent, env.task, n_sessions=n_sessions, seed=seed, **self.parameters)
             if self.protocol == "pretrained":
                 agent.fit(env.problem.training_table())

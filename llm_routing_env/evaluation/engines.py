@@ -2,22 +2,31 @@
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.errors import unknown_name
-from llm_routing_env.evaluation.contestants import Block, Contestant, Setting
+from llm_routing_env.evaluation.contestants import Block, Contestant
 from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.setting import Setting
 
 ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A contestant and the sessions it is to run."""
+    """A contestant and the sessions it is to run.
+
+    Attributes:
+        contestant: The contestant.
+        block: The sessions.
+        journal: Where their live outcomes are kept.
+    """
 
     contestant: Contestant
     block: Block
+    journal: Path | None = None
 
     @property
     def n_queries(self) -> int:
@@ -74,7 +83,9 @@ def run_local(jobs: Iterable[Job], setting: Setting, on_step: OnStep) -> Iterato
 def run_job(job: Job, setting: Setting, on_step: Callable[[int], None]) -> SessionLog | Failure:
     """Run a job; what the agent raises is the result, so that the others go on."""
     try:
-        return job.contestant.run(setting, job.block, on_step)
+        return job.contestant.run(replace(setting, journal=job.journal), job.block, on_step)
+    except BudgetError as error:
+        return Failure(f"{error}")
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(where.filename).name}:{where.lineno}"

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-INK = "#222222"
+from llm_routing_env.evaluation.plots.style import INK, label
+
 MAX_CONTEXTS = 24  # more strips than that cannot be told apart
 
 
@@ -30,12 +31,12 @@ def write_sweep_figure(document: Mapping[str, Any], folder: Path) -> Path:
         _draw_strips(axis, swept, shown, colours)
         axis.axvline(document["audit"][term]["weight"] or np.nan, color=INK, lw=1.2, ls=":")
         axis.set(xscale="log", xlabel=f"weight of {term}")
-    axes[0].set_yticks(range(len(shown)), shown, fontsize=8)
+    axes[0].set_yticks(range(len(shown)), [label(context) for context in shown], fontsize=8)
     left_out = f"; the {len(shown)} largest contexts" if len(shown) < len(sizes) else ""
     figure.suptitle(
         f"Best LLM as one weight moves ({document['reward']}; dotted: the weight now{left_out})", fontsize=10
     )
-    patches = [_patch(colours[llm], llm) for llm in winners]
+    patches = [_patch(colours[llm], label(llm)) for llm in winners]
     figure.legend(handles=patches, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "best_llm_by_weight.png"
@@ -61,7 +62,7 @@ def _colours(names: list[str]) -> dict[str, Any]:
     return {name: palette(number % palette.N) for number, name in enumerate(names)}
 
 
-def _patch(colour: Any, label: str) -> Any:
+def _patch(colour: Any, name: str) -> Any:
     from matplotlib.patches import Patch
 
-    return Patch(color=colour, label=label)
+    return Patch(color=colour, label=name)

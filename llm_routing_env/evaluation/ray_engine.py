@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from llm_routing_env.evaluation.contestants import Setting
 from llm_routing_env.evaluation.engines import Failure, Job, OnStep, run_job
 from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.ray_cluster import MAX_RETRIES, connect
 
 

@@ -9,6 +9,7 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.base import Agent
+from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 
@@ -82,6 +83,9 @@ def run_sessions(
         contexts: One per session.
         propensities: Whether to log the probability of each action, which some agents have to integrate for.
         on_step: Called after every step, for a progress display.
+
+    Raises:
+        BudgetError: If a live session's budget is used up.
     """
     observation, _ = env.reset(seed=list(seeds), options={"context": list(contexts)})
     rows, steps, chances = np.arange(env.num_envs), [], []
@@ -92,8 +96,10 @@ def run_sessions(
             distribution = agent.action_probabilities(observation)
         action = np.asarray(agent.select_action(observation))
         following, reward, terminated, truncated, info = env.step(action)
+        if terminated.any():
+            raise BudgetError(info["error"][terminated.argmax()])
         agent.update(observation, action, reward, outcome={name: info[name] for name in MEASURES[:3]})
-        observation, ended = following, terminated | truncated
+        observation, ended = following, truncated
         steps.append((action, reward, *(info.get(name, np.full(env.num_envs, np.nan)) for name in MEASURES)))
         if propensities:
             chances.append(distribution[rows, action])

@@ -40,13 +40,18 @@ def write_tensorboard(result: Comparison, folder: Path) -> None:
         raise ImportError('TensorBoard logs need tensorboardX: pip install "llm-routing-env[tensorboard]".') from error
     for name in result.agents:
         for context, log in result.logs[name].items():
-            with SummaryWriter(str(folder / name.replace("/", "_") / context.replace("/", "_"))) as writer:
+            with SummaryWriter(str(folder / _folder_name(name) / _folder_name(context))) as writer:
                 means = {"reward": log.rewards.mean(axis=0)}
                 means |= {measure: log.measures[measure].mean(axis=0) for measure in MEASURES}
                 means["cumulative_regret"] = means["regret"].cumsum()
                 for measure, curve in means.items():
                     for step, value in enumerate(curve.tolist(), start=1):
                         writer.add_scalar(f"session/{measure}", value, step)
+
+
+def _folder_name(text: str) -> str:
+    """Return a name as that of a folder: without slashes, and never "..", which would lead out."""
+    return text.replace("/", "_").strip(".") or "_"
 
 
 def _rows(result: Comparison, name: str, context: str, log: SessionLog) -> pa.Table:

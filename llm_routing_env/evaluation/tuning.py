@@ -4,16 +4,16 @@ import itertools
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.comparison import OnProgress, contestants, run_comparison
-from llm_routing_env.evaluation.contestants import Setting
 from llm_routing_env.evaluation.judging import POOLED
+from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.statistics import Interval
-from llm_routing_env.outcomes import OutcomeTable
 
 Grid = Mapping[str, Sequence[Any]]
 
@@ -54,6 +54,7 @@ def tune(
     budget: int,
     *,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    blocks_folder: Path | None = None,
     on_progress: OnProgress = lambda name, done, total: None,
 ) -> dict[str, Tuned]:
     """Try every combination of values and keep, for each agent, the one with the highest mean reward.
@@ -66,6 +67,7 @@ def tune(
         setting: The setting that the agents will be judged in.
         budget: Sessions per context and agent.
         parameters: Hyperparameters that stay as they are, by agent.
+        blocks_folder: See `run_comparison`.
         on_progress: See `compare`.
 
     Raises:
@@ -83,7 +85,9 @@ def tune(
         rewards: list[Interval | None] = []
         for values in combinations:
             (contestant,) = contestants([agent], {agent: {**(parameters or {}).get(agent, {}), **values}})
-            result = run_comparison([contestant], trial, n_sessions, on_progress=on_progress)
+            result = run_comparison(
+                [contestant], trial, n_sessions, blocks_folder=blocks_folder, on_progress=on_progress
+            )
             rewards.append(None if result.failures else result.metrics[contestant.name][POOLED]["reward"])
         tuned[agent] = Tuned(combinations, rewards, n_sessions)
     return tuned
@@ -91,8 +95,7 @@ def tune(
 
 def _trial_setting(setting: Setting) -> Setting:
     """Return the setting on the train split alone, cut into halves, with other seeds."""
-    given = setting.options.get("table", "nano")
-    table = given if isinstance(given, OutcomeTable) else load_table(given)
+    table = load_table(setting.table)
     train = table.select(None, "train")
     if not len(train):
         raise ValueError(f"{table.path} has no train split to tune on.")

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, get_args
 
-from llm_routing_env.outcomes import Outcome
+from llm_routing_env.outcome import Outcome
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SEAL = b', "crc32": '
 _BOUND = 2**63  # of every number; what a table's integers hold
 Record = TypeVar("Record")

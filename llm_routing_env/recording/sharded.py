@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 from llm_routing_env.backends import make_backend
+from llm_routing_env.backends.budget import Budget
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import Pool
 from llm_routing_env.queries import QuerySet
@@ -15,6 +16,8 @@ from llm_routing_env.ray_cluster import MAX_RETRIES, connect
 from llm_routing_env.recording.recorder import Recording, record
 
 POLL_S = 0.5
+_Share = tuple[float | None, int | None]
+"""A shard's `max_usd` and `max_requests`."""
 
 
 def record_sharded(
@@ -27,6 +30,7 @@ def record_sharded(
     shards: int | None = None,
     concurrency: int = 1,
     max_usd: float | None = None,
+    max_requests: int | None = None,
     resume: bool = False,
     stream: bool = False,
     on_progress: Callable[[int, int, float], None] | None = None,
@@ -45,18 +49,21 @@ def record_sharded(
         address: Of the cluster; None starts one on this machine.
         shards: Into how many parts the queries are cut, one CPU each; None: as many as the cluster has CPUs.
         concurrency: Requests in flight of each shard.
-        max_usd: Budget; each shard gets its part by its number of queries, so that together they never exceed it.
+        max_usd: Most US dollars; each shard gets its part by its number of queries, so that together they never
+            exceed it.
+        max_requests: Most requests; cut in the same way.
         resume: Go on with the shards' journals.
         stream: Whether responses are streamed, which measures the time to the first token.
         on_progress: Called with outcomes recorded, outcomes in total, and US dollars spent.
         **options: See `record`: repeats, scorers, retry_errors.
 
     Raises:
-        ValueError: As `record`, or for shards below 1.
+        ValueError: As `record`, for shards below 1, or a bound below 0.
         RuntimeError: If the cluster cannot be used.
     """
     if shards is not None and shards < 1:
         raise ValueError(f"shards must be 1 or more, got {shards}.")
+    Budget(max_usd, max_requests)  # for its complaints
     out = Path(out)
     if out.exists():
         raise ValueError(f"{out} exists: delete it, or record into another file.")
@@ -81,9 +88,10 @@ def record_sharded(
             # The number of shards is in the name: another cut of the queries cannot go on with these journals.
             folder.resolve() / f"{number:05d}-of-{len(parts):05d}.parquet",
             partial(make_backend, backend, pool, max_in_flight=concurrency, stream=stream),
-            options | {"concurrency": concurrency, "max_usd": _share(max_usd, part, queries)},
+            share,
+            options | {"concurrency": concurrency},
         )
-        for number, part in enumerate(parts)
+        for number, (part, share) in enumerate(zip(parts, _shares(parts, max_usd, max_requests), strict=True))
     ]
     _wait(ray, running, counter, on_progress or (lambda done, total, spent: None))
     return _merge(ray.get(running), queries, out, folder, concurrency * len(parts))
@@ -95,17 +103,20 @@ def _record_shard(
     pool: Pool,
     queries: QuerySet,
     out: Path,
-    backend: Callable[[], Any],
+    backend: Callable[..., Any],
+    share: _Share,
     options: dict[str, Any],
 ) -> Recording:
     if out.exists():  # finished before a resumed run, or before its worker was lost
         out.unlink()
-    with closing(backend()) as live:
+    budget = Budget(*share)
+    with closing(backend(budget=budget)) as live:
         return record(
             pool,
             queries,
             out,
             backend=live,
+            budget=budget,
             resume=True,
             on_progress=lambda done, total, spent: counter.note.remote(number, done, total, spent),
             **options,
@@ -131,8 +142,16 @@ def _cut(queries: QuerySet, n_parts: int) -> list[QuerySet]:
     return [queries[low:high] for low, high in pairwise(bounds)]
 
 
-def _share(max_usd: float | None, part: QuerySet, queries: QuerySet) -> float | None:
-    return None if max_usd is None else max_usd * len(part) / len(queries)
+def _shares(parts: Sequence[QuerySet], max_usd: float | None, max_requests: int | None) -> list[_Share]:
+    """Cut the bounds by numbers of queries; whole requests, so that their shares add up to them all."""
+    bounds = [0, *accumulate(len(part) for part in parts)]
+    return [
+        (
+            None if max_usd is None else max_usd * (high - low) / bounds[-1],
+            None if max_requests is None else max_requests * high // bounds[-1] - max_requests * low // bounds[-1],
+        )
+        for low, high in pairwise(bounds)
+    ]
 
 
 def _wait(ray: Any, running: Sequence[Any], counter: Any, on_progress: Callable[[int, int, float], None]) -> None:
@@ -151,6 +170,6 @@ def _merge(shards: Sequence[Recording], queries: QuerySet, out: Path, folder: Pa
         table.write(out)
     counts = {
         name: sum(getattr(shard, name) for shard in shards)
-        for name in ("n_recorded", "n_total", "n_failed", "n_lost", "spent_usd")
+        for name in ("n_recorded", "n_total", "n_failed", "n_lost", "n_requests", "spent_usd")
     }
     return Recording(table, folder, **counts)

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from llm_routing_env.evaluation.comparison import Comparison
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.plots import draw
-from llm_routing_env.evaluation.plots.style import printable
 from llm_routing_env.evaluation.verdicts import headroom
+from llm_routing_env.printable import printable
 from llm_routing_env.report.svg import inline_svg
 from llm_routing_env.report.tables import COLUMNS, agent_rows, context_table
 from llm_routing_env.report.words import facts, question, versions

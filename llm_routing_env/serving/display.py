@@ -5,7 +5,6 @@ import signal
 import time
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -14,6 +13,7 @@ from llm_routing_env.pool import Pool
 from llm_routing_env.serving.endpoints import ServingError
 from llm_routing_env.serving.server import VLLMServer
 from llm_routing_env.serving.servers import serve_servers
+from llm_routing_env.terminal import Terminal
 
 _WATCH_S = 0.5
 
@@ -24,7 +24,7 @@ def run_until_signal(
     timeout_s: float = 900.0,
     log_dir: Path | None = None,
     as_json: bool = False,
-    console: Console | None = None,
+    console: Terminal | None = None,
 ) -> int:
     """Serve a pool until Ctrl-C or SIGTERM, and return the exit status.
 
@@ -43,7 +43,7 @@ def run_until_signal(
     """
     if all(llm.base_url for llm in pool.llms):
         raise ServingError(f"Every LLM of pool {pool.name!r} has a base_url: there is nothing to start, just use it.")
-    console = console or Console(stderr=as_json)
+    console = console or Terminal(stderr=as_json)
     begun = time.monotonic()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A script that starts us in the background has it ignored; `kill -INT` must stop the servers all the same.
@@ -70,7 +70,7 @@ def run_until_signal(
 class _Display:
     """A line per server: on a terminal they are redrawn, elsewhere each change is printed once."""
 
-    def __init__(self, pool: Pool, console: Console) -> None:
+    def __init__(self, pool: Pool, console: Terminal) -> None:
         texts = (TextColumn("{task.description}"), TextColumn("{task.fields[stage]}"))
         columns = (SpinnerColumn(finished_text="✓"), *texts, TimeElapsedColumn())
         self._console = console
@@ -99,7 +99,7 @@ class _Display:
         self._progress.stop()
 
 
-def _report(pool: Pool, servers: list[VLLMServer], as_json: bool, console: Console) -> None:
+def _report(pool: Pool, servers: list[VLLMServer], as_json: bool, console: Terminal) -> None:
     by_name = {server.llm.name: server for server in servers}
     table = Table("LLM", "endpoint", "log", title=f"Pool {escape(pool.name)}")
     for llm in pool.llms:
@@ -112,7 +112,7 @@ def _report(pool: Pool, servers: list[VLLMServer], as_json: bool, console: Conso
         print(json.dumps({"pool": pool.name, "endpoints": urls}), flush=True)
 
 
-def _watch(servers: list[VLLMServer], console: Console) -> int:
+def _watch(servers: list[VLLMServer], console: Terminal) -> int:
     """Report servers that die; return once none is left."""
     alive = list(servers)
     while alive:

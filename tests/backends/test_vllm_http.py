@@ -12,26 +12,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
-from faulty_server import BODIES, FaultyServer, faulty_server
+from faulty_server import BODIES, QUERY, FaultyServer, faulty_server, pool_of
 
 from llm_routing_env.backends import Request
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-from llm_routing_env.outcomes import Outcome
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query
-
-QUERY = Query("q", "geography", "test", "What is the capital of France?", ("Paris",))
+from llm_routing_env.outcome import Outcome
+from llm_routing_env.pool import Pool
 
 
 @pytest.fixture
 def server() -> Iterator[FaultyServer]:
     with faulty_server() as running:
         yield running
-
-
-def pool_of(base_url: str, *models: str, deadline_s: float = 5.0, **fields: object) -> Pool:
-    llms = [LLMSpec(model, 0.5, 2.0, base_url=base_url, max_tokens=24) for model in models]
-    return Pool("faulty", tuple(replace(llm, **fields) for llm in llms), deadline_s=deadline_s)  # type: ignore[arg-type]
 
 
 def ask(base_url: str, model: str, deadline_s: float = 5.0, **fields: object) -> Outcome:
@@ -123,7 +115,11 @@ def test_an_llm_paid_by_the_hour_costs_its_time(server):
         ("500", "HTTP 500: .*the engine.*is dead"),
         ("429", "HTTP 429: .*slow down"),
         ("not utf-8", "HTTP 500"),
+        ("endless error", "HTTP 500: e+"),
+        ("redirects", "HTTP 307"),
         ("malformed", "not a chat completion: .*mess"),
+        ("empty", "not a chat completion"),
+        ("packed", "not a chat completion"),
         ("list", "not a chat completion"),
         ("no choices", "not a chat completion"),
         ("null message", "not a chat completion"),
@@ -131,6 +127,7 @@ def test_an_llm_paid_by_the_hour_costs_its_time(server):
         ("reset", "reset|disconnected|OSError"),
         ("hangs up", "disconnected"),
         ("half", "Payload"),
+        ("resets half way", "Payload|reset"),
         ("not http", "BadStatusLine|ResponseError|ClientError|Bad"),
     ],
 )
@@ -175,13 +172,6 @@ def test_a_refused_connection_is_an_outcome_with_an_error():
 def test_an_unknown_host_is_an_outcome_with_an_error():
     outcome = ask("http://no-such-host.invalid/v1", "good", deadline_s=10)
     assert outcome.error is not None
-
-
-def test_a_connection_that_the_server_just_closed_is_tried_once_more(server):
-    assert ask(server.base_url, "hangs up once").error is None
-    assert len(server.requests) == 2
-    assert ask(server.base_url, "hangs up").error is not None
-    assert len(server.requests) == 4
 
 
 def test_requests_share_a_connection_and_none_is_open_before_the_first(server):
@@ -386,6 +376,7 @@ def test_every_body_of_the_faulty_server_is_tried():
     tried = {"good", "metrics", "no usage", "null content"}
     tried |= {"ignores stream"}
     tried |= {"500", "429", "not utf-8", "malformed", "list", "no choices", "null message", "bad usage"}
+    tried |= {"empty", "endless error", "packed"}
     assert set(BODIES) == tried
 
 

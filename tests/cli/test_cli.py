@@ -110,7 +110,9 @@ def test_agents_are_listed_with_what_they_see():
     assert automaton["parameters"]["learning_rate"] == 0.1
 
 
-@pytest.mark.parametrize("command", ["demo", "compare", "inspect", "agents", "serve", "record", "embed", "import"])
+@pytest.mark.parametrize(
+    "command", ["demo", "compare", "inspect", "agents", "serve", "record", "embed", "load-curve", "import"]
+)
 def test_every_command_explains_itself(command: str):
     done = pickllm(command, "--help")
     assert done.returncode == 0

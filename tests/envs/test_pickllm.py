@@ -8,7 +8,8 @@ import pytest
 from tables import queries, random_table, records
 
 from llm_routing_env.envs import PickLLMEnv
-from llm_routing_env.outcomes import Outcome, OutcomeTable
+from llm_routing_env.outcome import Outcome
+from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.queries import Query
 
 

@@ -69,3 +69,20 @@ def test_a_table_of_other_llms_than_the_pools_is_refused():
     problem = RoutingProblem(random_table(), observation="none", pool=load_pool("nano"))
     with pytest.raises(ValueError, match=r"recorded on other LLMs than the pool's, tiny-0\.1m, .*cannot be fitted"):
         problem.training_table()
+
+
+def test_a_table_without_queries_in_the_split_is_refused_by_name():
+    table = random_table()
+    whole = np.arange(table.n_queries)
+    nothing_to_judge = table.resplit(whole, np.ones(len(whole), dtype=bool))
+    with pytest.raises(
+        ValueError, match=r"no query in the split 'test'; it has 90 in 'train', 0 in 'test', 90 in 'all'"
+    ):
+        RoutingProblem(nothing_to_judge, observation="none", context="mixed")
+
+
+def test_a_context_without_queries_in_the_split_is_refused_by_name():
+    table = random_table()
+    is_train = table.query_contexts == table.contexts.index("art")
+    with pytest.raises(ValueError, match="'art' has no query in the split 'test'; these have: biology, chess"):
+        RoutingProblem(table.resplit(np.arange(table.n_queries), is_train), observation="none", context="art")

@@ -4,10 +4,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import RenderCollection
 
-from llm_routing_env.envs.render import SessionPicture, printable
-from llm_routing_env.outcomes import Outcome
+from llm_routing_env.envs.render import SessionPicture
+from llm_routing_env.outcome import Outcome
 from llm_routing_env.queries import Query
 
+EVIL = "\x1b[31m\x1b]0;title\x07[bold red]$\\frac{1$"
 QUERY = Query("q", "art", "test", "Who painted it?", ("Dürer",))
 
 
@@ -24,9 +25,16 @@ def test_the_text_says_what_was_asked_who_answered_and_the_shares():
         assert part in text
 
 
-def test_control_characters_of_a_response_cannot_steer_a_terminal():
-    assert "\x1b" not in picture().text()
-    assert printable("\x1b[2J\nok é") == "\\x1b[2J\\nok é"
+def test_no_text_can_steer_a_terminal_or_break_a_picture():
+    drawn = SessionPicture((EVIL, "big"))
+    query = Query("q", EVIL, "test", EVIL, ("Dürer",))
+    drawn.add(query, 0, Outcome(EVIL, 5, 2, 1e-5, 0.05, accuracy=1.0), 0.5)
+    shown = drawn.text()
+    drawn.add(query, 0, Outcome("", 0, 0, 0.0, 1.0, accuracy=0.0, error=EVIL), 0.5)
+    for text in (shown, drawn.text()):
+        assert text.replace("\n", "").isprintable()
+        assert text.count(r"\x1b[31m\x1b]0;title\x07[bold red]") == 5  # prompt, context, twice the LLM, what it said
+    assert drawn.pixels().shape == (360, 640, 3)
 
 
 def test_a_failed_call_shows_its_error():

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from steps import assert_equal
 from tables import random_table, write_random_table
 
 from llm_routing_env.envs import PickLLMEnv, PickLLMVectorEnv
@@ -110,28 +111,6 @@ def test_actions_may_be_of_any_integer_type():
         env.reset(seed=0)
         rewards.append(env.step(np.array([3, 1], dtype=kind))[1].tolist())
     assert rewards == [rewards[0]] * 4
-
-
-def assert_equal(ours: Any, theirs: Any) -> None:
-    """Compare nested tuples and dicts of arrays; in infos, values whose mask is False do not count."""
-    if isinstance(ours, dict):
-        assert set(ours) == set(theirs)
-        for key, value in ours.items():
-            mask = ours.get(f"_{key}")
-            if mask is not None and not isinstance(value, dict):
-                value, other = value[mask], theirs[key][mask]
-            else:
-                other = theirs[key]
-            assert_equal(value, other)
-    elif isinstance(ours, tuple):
-        for a, b in zip(ours, theirs, strict=True):
-            assert_equal(a, b)
-    elif ours.dtype == object:
-        for a, b in zip(ours, theirs, strict=True):
-            np.testing.assert_equal(a, b)
-    else:
-        np.testing.assert_array_equal(ours, theirs)
-        assert ours.dtype == theirs.dtype
 
 
 def test_make_vec_uses_it_and_truncates_at_the_registered_length():

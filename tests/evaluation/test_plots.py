@@ -64,7 +64,7 @@ def test_thinning_keeps_both_ends_and_at_most_200_points():
     ("name", "drawn"),
     [
         ("plain", "plain"),
-        ("two\nlines\x00\u202e", "two lines"),
+        ("two\nlines\x00\u202e", r"two\nlines\x00\u202e"),
         ("$x$", r"\$x\$"),
         ("a" * 20 + "my_agents:Mine", "…" + "a" * 15 + "my_agents:Mine"),
     ],

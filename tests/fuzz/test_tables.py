@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from mutations import SEEDS, damaged, fuzz, odd, read_or_refuse
+from mutations import damaged, fuzz, odd, read_or_refuse
 from tables import random_table
 
 from llm_routing_env.outcomes import OutcomeTable
@@ -48,7 +47,7 @@ def read(path):
 def written(rows: pa.Table, path) -> bool:
     """Write rows as a file, where parquet can hold them at all."""
     try:
-        pq.write_table(rows, path)
+        pq.write_table(rows, path, compression="none", write_statistics=False)
     except (pa.ArrowException, ValueError):
         return False
     return True
@@ -60,13 +59,11 @@ def test_damaged_tables_are_read_or_refused(tmp_path, rows, compression):
     pq.write_table(rows, path, compression=compression)
     whole = path.read_bytes()
 
-    @fuzz
-    @given(seed=SEEDS)
     def check(seed):
         path.write_bytes(damaged(whole, seed))
         read_or_refuse(lambda: read(path))
 
-    check()
+    fuzz(check)
 
 
 def column(rng: Random) -> pa.Array:
@@ -107,26 +104,21 @@ def oddly(rows: pa.Table, rng: Random) -> pa.Table:
 def test_odd_columns_are_read_or_refused(tmp_path, rows):
     path = tmp_path / "t.parquet"
 
-    @fuzz
-    @given(seed=SEEDS)
     def check(seed):
         if written(oddly(rows, Random(seed)), path):
             read_or_refuse(lambda: read(path))
 
-    check()
+    fuzz(check)
 
 
 def test_odd_metadata_are_read_or_refused(tmp_path, rows):
     path = tmp_path / "t.parquet"
 
-    @fuzz
-    @given(seed=SEEDS)
     def check(seed):
         said = json.dumps(odd(METADATA, seed)).encode()
         rng = Random(seed)
-        pq.write_table(
-            rows.replace_schema_metadata({"pickllm": said if rng.random() < 0.8 else damaged(said, seed)}), path
-        )
+        said = said if rng.random() < 0.8 else damaged(said, seed)
+        assert written(rows.replace_schema_metadata({"pickllm": said}), path)
         read_or_refuse(lambda: read(path))
 
-    check()
+    fuzz(check)

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +28,7 @@ class CountingServer(ThreadingHTTPServer):
     Attributes:
         run: Noted with each answer, for the test to set.
         may_answer: Cleared by a test, it holds every answer back.
+        reply: Gives the text of an answer, from its number, the LLM and the prompt.
     """
 
     daemon_threads = True
@@ -40,6 +41,7 @@ class CountingServer(ThreadingHTTPServer):
         self.in_flight = self.run = 0
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.reply: Callable[[int, str, str], str] = lambda number, llm, prompt: f"answer {number}"
 
     @property
     def base_url(self) -> str:
@@ -74,8 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(DELAY_S)
         self.server.may_answer.wait(60)
         with self.server.lock:
-            text = f"answer {len(self.server.answers)}"
             prompt = request["messages"][0]["content"]
+            text = self.server.reply(len(self.server.answers), request["model"], prompt)
             self.server.answers.append(Answer(text, self.server.run, request["model"], prompt))
         usage = {"prompt_tokens": 10, "completion_tokens": 2}
         body = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()

@@ -1,5 +1,11 @@
-"""An HTTP server that answers chat completions well or badly: the model's name in the request says how."""
+"""An HTTP server that answers chat completions well or badly: the model's name in the request says how.
 
+"503 then good" does the one at the first request for that model, the other at all later ones; "503 retry-after 2" is a
+status with that header.
+"""
+
+import contextlib
+import gzip
 import json
 import socket
 import struct
@@ -8,9 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.queries import Query
+
+QUERY = Query("q", "geography", "test", "What is the capital of France?", ("Paris",))
 USAGE = {"prompt_tokens": 100, "completion_tokens": 10}
 GOOD = {"choices": [{"message": {"content": "Paris."}}], "usage": USAGE}
 METRICS = {"time_to_first_token_ms": 12.0, "queue_time_ms": 3.0}
@@ -28,6 +39,9 @@ BODIES: dict[str, tuple[int, Any]] = {
     "bad usage": (200, {"choices": GOOD["choices"], "usage": {"prompt_tokens": "many"}}),
     "not utf-8": (500, b"\xff\xfe"),
     "ignores stream": (200, GOOD),
+    "empty": (200, b""),
+    "endless error": (500, b"e" * 2**20),
+    "packed": (200, gzip.compress(json.dumps(GOOD).encode())),
 }
 ROLE = {"choices": [{"delta": {"role": "assistant", "content": ""}}], "usage": None}
 PAUSE_S = 0.05
@@ -46,18 +60,27 @@ EVENTS: dict[str, list[Any]] = {
     "error event": [ROLE, {"error": {"message": "out of memory"}}],
     "malformed event": [ROLE, b'data: {"choices": [{"mess\n\n'],
     "breaks off": [ROLE, text_event("Par")],
+    "stops": [ROLE, text_event("Par"), 5.0],
 }
 
 
 class FaultyServer(ThreadingHTTPServer):
-    """Counts what it is asked and how many requests it works on at once."""
+    """Counts what it is asked and how many requests it works on at once.
+
+    Attributes:
+        n_sent: Bytes of bodies without end that were sent.
+        raw: What "raw" sends, the last first, for the test to set.
+    """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.lock = threading.Lock()
+        self.open: set[socket.socket] = set()
+        self.n_sent = 0
+        self.raw: list[bytes] = []
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.connections = self.in_flight = self.most_in_flight = 0
@@ -67,6 +90,19 @@ class FaultyServer(ThreadingHTTPServer):
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    @property
+    def asked(self) -> list[str]:
+        """The models of the requests so far."""
+        return [request["model"] for request in self.requests]
+
+    def kill(self) -> None:
+        """End as a process that is killed does: the port is closed, and so is every connection."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that give up are what is tested: no traceback."""
@@ -80,11 +116,17 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         with self.server.lock:
             self.server.connections += 1
+            self.server.open.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.open.discard(self.connection)
+        super().finish()
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server, model = self.server, body["model"]
         with server.lock:
+            n_before = server.asked.count(model)
             server.requests.append(body)
             server.keys.append(self.headers.get("Authorization"))
             server.in_flight += 1
@@ -92,7 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
             server.most_in_flight = max(server.most_in_flight, server.in_flight)
             server.most_in_flight_of[model] = max(server.most_in_flight_of[model], server.in_flight_of[model])
         try:
-            self._respond(model, is_stream=body.get("stream", False) and model != "ignores stream")
+            behaviours = model.split(" then ")
+            now = behaviours[min(n_before, len(behaviours) - 1)]
+            self._respond(now, is_stream=body.get("stream", False) and now != "ignores stream")
         finally:
             with server.lock:
                 server.in_flight -= 1
@@ -124,20 +168,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
     def _misbehave(self, model: str) -> None:
-        if model == "slow":
+        status, _, retry_after = model.partition(" retry-after ")
+        if retry_after:
+            self._answer(int(status), {"error": "busy"}, retry_after)
+        elif model.isdigit():
+            self._answer(int(model), {"error": "as told"})
+        elif model == "slow":
             time.sleep(5)
         elif model == "a little slow":
             time.sleep(0.05)
             self._answer(200, GOOD)
         elif model == "reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
+            self._reset()
         elif model == "hangs up":
-            self.close_connection = True
-        elif model == "hangs up once":
-            if sum(request["model"] == model for request in self.server.requests) > 1:
-                self._answer(200, GOOD)
             self.close_connection = True
         elif model == "trickle":
             self.send_response(200)
@@ -151,15 +194,40 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b'{"choices"')
             self.close_connection = True
+        elif model == "resets half way":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+            self._reset()
+        elif model in ("endless", "endless line"):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            while True:
+                self._chunk(b"x" * 65536 if model == "endless line" else b": ping\n\n" * 8192)
+                self.server.n_sent += 65536
+        elif model == "redirects":
+            self.send_response(307)
+            self.send_header("Location", f"{self.server.base_url}/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif model == "raw":
+            self.wfile.write(self.server.raw.pop())
+            self.close_connection = True
         elif model == "not http":
             self.wfile.write(b"220 smtp.example.org ready\r\n")
             self.close_connection = True
         elif model == "quotes the key":
             self._answer(401, {"error": f"bad key {self.headers['Authorization']}"})
 
-    def _answer(self, status: int, document: Any) -> None:
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def _answer(self, status: int, document: Any, retry_after: str | None = None) -> None:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         self.send_response(status)
+        if retry_after is not None:
+            self.send_header("Retry-After", retry_after)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -168,11 +236,18 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+def pool_of(base_url: str, *models: str, deadline_s: float = 5.0, max_retries: int = 2, **fields: object) -> Pool:
+    """Return a pool of LLMs that behave as their names say; `fields` are those of each."""
+    llms = [LLMSpec(model, 0.5, 2.0, base_url=base_url, max_tokens=24) for model in models]
+    specs = tuple(replace(llm, **fields) for llm in llms)  # type: ignore[arg-type]
+    return Pool("faulty", specs, deadline_s=deadline_s, max_retries=max_retries)
+
+
 @contextmanager
-def faulty_server() -> Iterator[FaultyServer]:
-    """Run the server in a thread for the length of the block."""
-    server = FaultyServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+def faulty_server(port: int = 0) -> Iterator[FaultyServer]:
+    """Run the server in a thread for the length of the block; port 0 takes a free one."""
+    server = FaultyServer(port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield server

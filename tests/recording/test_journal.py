@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llm_routing_env.outcomes import Outcome
+from llm_routing_env.outcome import Outcome
 from llm_routing_env.recording.journal import Cell, Journal
 
 IDENTITY = {"queries": "abc", "concurrency": 1}

@@ -15,8 +15,10 @@ from faulty_server import faulty_server
 
 from llm_routing_env.backends import Request
 from llm_routing_env.backends.base import Answers
+from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-from llm_routing_env.outcomes import Outcome, OutcomeTable
+from llm_routing_env.outcome import Outcome
+from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import LLMSpec, Pool
 from llm_routing_env.queries import Query, QuerySet
 from llm_routing_env.recording import record
@@ -28,7 +30,11 @@ QUERIES = QuerySet(
     for number in range(3)
 )
 # 1 USD per prompt token and 2 per completion token make the sums easy.
-POOL = Pool("priced", tuple(LLMSpec(name, 1e6, 2e6, base_url="http://host/v1", max_tokens=5) for name in ("a", "b")))
+POOL = Pool(
+    "priced",
+    tuple(LLMSpec(name, 1e6, 2e6, base_url="http://host/v1", max_tokens=5) for name in ("a", "b")),
+    max_retries=0,
+)
 MODELS = ("good", "slow")  # of the faulty server
 N_TOTAL = 3 * 2 * 2
 WORST_USD = len("Question 0?") + 256 + 2 * 5
@@ -209,22 +215,31 @@ def test_failed_outcomes_are_recorded_score_nothing_and_are_asked_again_on_deman
 def test_the_budget_is_never_exceeded_and_nothing_is_lost(tmp_path, concurrency):
     budget = 14.0 * 4 + WORST_USD - 1  # room for the worst case up to the fourth request, not after it
     backend = CountingBackend()
-    done = run(tmp_path, backend, max_usd=budget, concurrency=concurrency)
+    done = run(tmp_path, backend, budget=Budget(budget), concurrency=concurrency)
     assert done.table is None
     assert len(backend.asked) == done.n_recorded == len(journal_lines(tmp_path)) - 1
     assert done.n_recorded <= 4
     assert done.spent_usd == 14.0 * done.n_recorded
     if concurrency == 1:
         assert done.n_recorded == 4
-    more = run(tmp_path, CountingBackend(), max_usd=1e6, concurrency=concurrency, resume=True)
+    more = run(tmp_path, CountingBackend(), budget=Budget(1e6), concurrency=concurrency, resume=True)
     assert more.table is not None
     assert more.spent_usd == 14.0 * N_TOTAL
 
 
+def test_no_more_requests_are_sent_than_allowed_those_of_an_earlier_run_included(tmp_path):
+    for max_requests, n_asked in ((5, 5), (5, 0), (7, 2)):
+        backend = CountingBackend()
+        done = run(tmp_path, backend, budget=Budget(max_requests=max_requests), concurrency=3, resume=True)
+        assert len(backend.asked) == n_asked
+        assert done.n_recorded == done.n_requests == max_requests
+        assert done.table is None
+
+
 def test_what_a_resumed_journal_spent_counts(tmp_path):
-    run(tmp_path, CountingBackend(), max_usd=14.0 * 3 + WORST_USD)
+    run(tmp_path, CountingBackend(), budget=Budget(14.0 * 3 + WORST_USD))
     backend = CountingBackend()
-    done = run(tmp_path, backend, max_usd=14.0 * 3 + WORST_USD, resume=True)
+    done = run(tmp_path, backend, budget=Budget(14.0 * 3 + WORST_USD), resume=True)
     assert backend.asked == []
     assert done.table is None
 
@@ -235,7 +250,7 @@ def test_a_failed_request_counts_at_its_worst(tmp_path):
 
 def test_no_budget_means_no_request(tmp_path):
     backend = CountingBackend()
-    assert run(tmp_path, backend, max_usd=0.0).n_recorded == 0
+    assert run(tmp_path, backend, budget=Budget(0.0)).n_recorded == 0
     assert backend.asked == []
 
 
@@ -308,8 +323,6 @@ def test_llms_served_here_are_warmed_up_once_unrecorded(tmp_path):
     [
         ({"repeats": 0}, "repeats must be 1 or more, got 0"),
         ({"concurrency": 0}, "concurrency must be 1 or more"),
-        ({"max_usd": -1.0}, "max_usd must be 0 or more"),
-        ({"max_usd": float("nan")}, "max_usd must be 0 or more"),
         ({"scorers": ("no_such",)}, "Unknown scorer"),
         ({"scorers": ()}, "at least one scorer"),
         ({"queries": QUERIES[:0]}, "no queries"),

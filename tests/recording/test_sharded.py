@@ -12,6 +12,7 @@ from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import LLMSpec, Pool
 from llm_routing_env.queries import Query, QuerySet
 from llm_routing_env.recording import record, record_sharded
+from llm_routing_env.recording.sharded import _shares
 
 QUERIES = QuerySet(
     Query(
@@ -78,10 +79,20 @@ def test_a_table_in_parts_is_the_whole_table(tmp_path: Path):
     assert merged.llm_names == whole.llm_names
 
 
+def test_bounds_are_cut_among_the_shards_and_add_up_to_no_more():
+    parts = [QUERIES[:7], QUERIES[7:20], QUERIES[20:]]
+    usd, requests = zip(*_shares(parts, 10.0, 25), strict=True)
+    assert usd == pytest.approx((1.75, 3.25, 5.0))
+    assert requests == (4, 8, 13)  # 25 * 7/40 = 4.4, 25 * 20/40 = 12.5
+    assert _shares(parts, None, None) == [(None, None)] * 3
+
+
 def test_bad_arguments_are_refused_before_a_cluster_is_asked(tmp_path: Path):
     pool = pool_at("http://127.0.0.1:9/v1")
     with pytest.raises(ValueError, match="shards must be 1 or more, got 0"):
         record_sharded(pool, QUERIES, tmp_path / "out.parquet", shards=0)
+    with pytest.raises(ValueError, match="max_requests must be 0 or more, got -1"):
+        record_sharded(pool, QUERIES, tmp_path / "out.parquet", max_requests=-1)
     (tmp_path / "out.parquet.shards").mkdir()
     with pytest.raises(ValueError, match="Go on with it by --resume"):
         record_sharded(pool, QUERIES, tmp_path / "out.parquet")

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import forked_command
+import live_session
 import numpy as np
 import pytest
 from counting_server import CountingServer, counting_server
 from processes import wait_until
+from tables import write_random_table
 
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.queries import Query, QuerySet
@@ -198,3 +200,42 @@ def test_a_second_writer_is_refused_in_one_line_and_disturbs_nothing(tmp_path, s
     assert_one_line(second, "another process is recording into this journal")
     assert first.exitcode == 0, (tmp_path / "printed").read_text()
     assert len(recorder.kept()) == len(server.answers) == recorder.n_cells
+
+
+def kept_by_session(path: Path) -> list[str]:
+    """Return the responses in a live session's journal, read without the code under test."""
+    lines = path.read_bytes().split(b"\n")[1:-1] if path.exists() else []
+    return [record["response"] for record in map(json.loads, lines) if "asked" not in record]
+
+
+@pytest.mark.torture
+def test_a_live_session_that_is_killed_loses_nothing_and_pays_twice_only_for_what_was_in_flight(tmp_path, server):
+    n_kills, n_answers = 20, live_session.N_ENVS * live_session.N_STEPS
+    write_random_table(tmp_path)
+    llm = f'base_url = "{server.base_url}"\ninput_price_usd_per_mtok = 1.0\noutput_price_usd_per_mtok = 2.0\n'
+    tables = "".join(f'[[llm]]\nname = "llm-{number}"\n{llm}' for number in range(4))
+    (tmp_path / "pool.toml").write_text(f'name = "counted"\nmax_retries = 0\n{tables}')
+    rng, journal = np.random.default_rng(0), tmp_path / "journal"
+    kept: list[str] = []
+    in_flight: set[str] = set()  # answers that nobody kept
+    for server.run in range(n_kills):
+        kill_at_random(live_session.start(tmp_path), server, rng)
+        assert wait_until(lambda: not server.in_flight)
+        before, kept = kept, kept_by_session(journal)
+        assert kept[: len(before)] == before
+        lost = set(server.texts(server.run)) - set(kept)
+        assert len(lost) <= live_session.N_ENVS
+        in_flight |= lost
+    server.run = n_kills
+    done = live_session.run(tmp_path)
+    kept = kept_by_session(journal)
+    assert len(kept) == len(set(kept)) == n_answers
+    assert in_flight.isdisjoint(kept)
+    # Every answer ever given is kept and used once, or was in flight at a kill.
+    assert sorted(server.texts()) == sorted([*kept, *in_flight])
+    assert sorted(text for step in done["said"] for text in step) == sorted(kept)
+    assert done["spent_usd"] >= len(server.answers) * 14e-6 - 1e-9
+    print(
+        f"\n{n_kills} kills of {live_session.N_ENVS} live sessions: {n_answers} outcomes, 0 lost, "
+        f"{len(server.answers)} answers paid, {len(in_flight)} of them twice (in flight at a kill)"
+    )

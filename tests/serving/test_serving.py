@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import fake_vllm
 import pytest
@@ -23,7 +24,7 @@ from llm_routing_env.queries import Query
 from llm_routing_env.serving import endpoints, serve, server
 from llm_routing_env.serving.display import run_until_signal
 from llm_routing_env.serving.endpoints import ServingError, read_endpoints
-from llm_routing_env.serving.flags import engine_arguments, to_arguments
+from llm_routing_env.serving.flags import engine_arguments, server_command, to_arguments
 
 QUERY = Query("q", "art", "test", "hello", ("hello",))
 MARK = "PICKLLM_TEST_MARK"
@@ -66,6 +67,22 @@ def test_serve_yields_working_endpoints_and_leaves_nothing(mark, tmp_path):
         read_endpoints(pool)
 
 
+@pytest.mark.parametrize(("flags", "is_open"), [({}, False), ({"host": "0.0.0.0"}, True)])
+def test_servers_listen_on_loopback_unless_asked(mark, tmp_path, flags, is_open):
+    with serve(fake_vllm.pool(tmp_path, "a", **flags)) as urls:
+        address = urlsplit(urls["llm-a"])
+        assert address.hostname == "127.0.0.1"
+        assert address.port
+        # Another of this machine's own addresses: only a server that listens on all of them answers there.
+        with socket.socket() as other:
+            assert (other.connect_ex(("127.0.0.2", address.port)) == 0) == is_open
+
+
+def test_vllm_is_told_where_to_listen(tmp_path):
+    pool = fake_vllm.pool(tmp_path, "a", host="0.0.0.0", port=1)
+    assert {"--host=127.0.0.1", "--port=8000"} <= set(server_command(pool, pool.llms[0], "127.0.0.1", 8000))
+
+
 def test_an_llm_with_a_base_url_is_used_and_not_started(mark, tmp_path):
     pool = fake_vllm.pool(tmp_path, "a")
     remote = LLMSpec("remote", 1.0, 1.0, base_url="https://host/v1/")
@@ -91,7 +108,7 @@ def test_a_server_that_dies_is_named_with_its_last_words_and_the_others_stop(mar
 
 
 def test_servers_that_take_too_long_are_named_and_stopped(mark, tmp_path):
-    with pytest.raises(ServingError, match=r"Not ready after 1 s: llm-hangs"):  # noqa: SIM117
+    with pytest.raises(ServingError, match=r"Not ready after 1 s: (llm-a, )?llm-hangs"):  # noqa: SIM117
         with serve(fake_vllm.pool(tmp_path, "a", "hangs"), timeout_s=1.0):
             pass
 

@@ -18,13 +18,13 @@ from llm_routing_env.evaluation.plots.style import (
     legend_below,
     named_lines,
     new_axis,
-    printable,
     stratified_band,
     thinned,
 )
 from llm_routing_env.evaluation.references import BEST_FIXED
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.statistics import Band
+from llm_routing_env.printable import printable
 
 Curves = Callable[[SessionLog, int], tuple[Floats, Floats]]
 UNKNOWN = "Not drawn: the true best LLM is not known, since these LLMs are not the outcome table's."

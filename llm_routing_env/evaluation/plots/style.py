@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llm_routing_env.evaluation.comparison import Comparison
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.statistics import NOTHING, Band, Interval
+from llm_routing_env.printable import printable
 
 Floats = NDArray[np.float64]
 INK, MUTED, PALE = "#222222", "#6b6b6b", "#c9c9c9"
@@ -56,11 +57,6 @@ def new_axis(height: float = 2.9) -> tuple[Any, Any]:
     axis.grid(color="#ececec", lw=0.8)
     axis.set_axisbelow(True)
     return figure, axis
-
-
-def printable(text: str) -> str:
-    """Return text on one line, without control characters."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())
 
 
 def label(name: str, length: int = LABEL_LENGTH) -> str:

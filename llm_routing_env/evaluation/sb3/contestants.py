@@ -17,7 +17,7 @@ from llm_routing_env.agents import RoutingTask
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.errors import unknown_name
-from llm_routing_env.evaluation.contestants import Block, Contestant, Setting, require_fair
+from llm_routing_env.evaluation.contestants import Block, Contestant, require_fair
 from llm_routing_env.evaluation.sb3.defaults import (
     N_TRAINING_ENVS,
     OBSERVATION,
@@ -28,6 +28,7 @@ from llm_routing_env.evaluation.sb3.defaults import (
 from llm_routing_env.evaluation.sb3.models import FrozenPolicy, action_distribution, load_model, one_thread, sb3_class
 from llm_routing_env.evaluation.sb3.recording import SessionEndedError, SessionRecorder
 from llm_routing_env.evaluation.sessions import SessionLog, run_sessions
+from llm_routing_env.evaluation.setting import Setting
 
 _NOT_GIVEN = ("env", "seed", "_init_setup_model")  # the comparison gives environment and seed
 
@@ -122,7 +123,9 @@ class OnlineContestant(SB3Contestant):
         from stable_baselines3.common.env_util import make_vec_env
 
         options = {**setting.options, "observation": self.observation, "info": "numbers"}
-        session = PickLLMEnv(backend=setting.backend, pool=setting.pool, **options)
+        if setting.backend != "table":
+            options |= {"backend": setting.live_backend(), "pool": setting.live_pool()}
+        session = PickLLMEnv(**options)
         recorder = SessionRecorder(TimeLimit(session, setting.length), on_step)
         env = make_vec_env(lambda: recorder)
         try:
@@ -204,7 +207,7 @@ class PretrainedContestant(SB3Contestant):
             with one_thread():
                 if self.model is None:
                     self.model = self._trained(setting)
-                agent = self._agent(env.task, n_sessions=n_sessions, seed=setting.agent_seed(self.name, block))
+                agent = self._agent(env.task, n_sessions=n_sessions, seed=setting.agent_seed(self.name, block.number))
                 return run_sessions(
                     env,
                     agent,

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.evaluation.sessions import MEASURES, Floats, SessionLog
 
 Observation = NDArray[np.float32]
@@ -57,12 +58,15 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
 
         Raises:
             SessionEndedError: After the session's last query.
+            BudgetError: If a live session's budget is used up.
         """
         if len(self._steps) == self._length:
             raise SessionEndedError
         if self._distribution is not None:
             self._propensities.append(float(self._distribution(self._waiting[None])[0, action]))
         following, reward, terminated, truncated, info = self.env.step(action)
+        if terminated:
+            raise BudgetError(info["error"])
         self._steps.append((int(action), float(reward), *(info.get(name, np.nan) for name in MEASURES)))
         self._waiting = self.last_observation = following
         self._on_step(1)

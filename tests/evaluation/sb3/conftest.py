@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tables import write_random_table
 
-from llm_routing_env.evaluation.contestants import Block, Setting
+from llm_routing_env.evaluation.contestants import Block
+from llm_routing_env.evaluation.setting import Setting
 
 LENGTH = 15
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 from faulty_server import faulty_server
 
-from llm_routing_env.evaluation.contestants import Block, Setting
+from llm_routing_env.evaluation.contestants import Block
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, OnlineContestant
 from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.setting import Setting
 
 
 class Watched(OnlineContestant):

@@ -13,9 +13,10 @@ from tables import queries, records, write_random_table
 
 from llm_routing_env.envs import PickLLMEnv
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.evaluation.contestants import Block, Setting
+from llm_routing_env.evaluation.contestants import Block
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, PretrainedContestant
 from llm_routing_env.evaluation.sb3.models import action_distribution
+from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.outcomes import OutcomeTable
 
 

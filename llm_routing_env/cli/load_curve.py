@@ -1,0 +1,75 @@
+"""`pickllm load-curve`: measure how load slows the LLMs of a table, for vector environments with latency under load."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from llm_routing_env.backends import Budget, make_backend
+from llm_routing_env.cli import options
+from llm_routing_env.envs.problem import pool_name
+from llm_routing_env.load_curve import check_loads, load_curves
+from llm_routing_env.outcomes import OutcomeTable, shipped_tables
+from llm_routing_env.pool import load_pool
+from llm_routing_env.recording import measure_load
+from llm_routing_env.recording.journalled import JournalledBackend
+from llm_routing_env.terminal import Terminal
+
+
+def load_curve(
+    table: Annotated[Path, typer.Argument(help="Outcome table (parquet); the curve is added to its metadata.")],
+    pool: options.Pool = None,
+    concurrency: Annotated[str, typer.Option(help="Requests in flight, from 1, rising.")] = "1,4,16,64",
+    requests: Annotated[
+        int, typer.Option(help="How many are timed for each LLM and concurrency; several times the highest.")
+    ] = 256,
+    max_usd: options.MaxUSD = None,
+    max_requests: options.MaxRequests = None,
+    seed: Annotated[int, typer.Option(help="Of the draw of queries.")] = 0,
+) -> None:
+    """Ask the LLMs of a running pool, one at a time, under more and more load, and keep their latencies."""
+    if str(table) in shipped_tables():
+        raise ValueError(f"The shipped table {table} is part of an environment's version: give the path of a copy.")
+    outcomes, loads = OutcomeTable.read(table), _parse(concurrency)
+    specs, budget, console = load_pool(pool or pool_name(outcomes)), Budget(max_usd, max_requests), Terminal()
+    live = make_backend("vllm", specs, max_in_flight=max(loads), budget=budget)
+    progress = Progress(console=console, transient=True)
+    with closing(JournalledBackend(live, specs, budget)) as backend, progress:
+        bar = progress.add_task("measuring", total=None)
+        measured = measure_load(
+            specs,
+            outcomes,
+            backend=backend,
+            concurrency=loads,
+            n_requests=requests,
+            seed=seed,
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    outcomes = outcomes.with_metadata({"load_curve": measured})
+    outcomes.write(table)
+    console.print(_slowdowns(outcomes, loads))
+    sha256 = OutcomeTable.read(table).sha256
+    console.print(f"{budget.n_requests} requests, ${budget.spent_usd:.4f}", highlight=False)
+    console.print(f"wrote {table} (sha256 {sha256[:12]}…)", markup=False, highlight=False, soft_wrap=True)
+
+
+def _parse(concurrency: str) -> list[int]:
+    try:
+        loads = [int(part) for part in concurrency.split(",")]
+    except ValueError:
+        raise ValueError(f"--concurrency must be whole numbers separated by commas, got {concurrency!r}.") from None
+    check_loads(loads)
+    return loads
+
+
+def _slowdowns(outcomes: OutcomeTable, loads: list[int]) -> Table:
+    shown = Table("LLM", "alone, ms", *(f"{load} in flight" for load in loads[1:]))
+    for name, curve in zip(outcomes.llm_names, load_curves(outcomes), strict=True):
+        shown.add_row(
+            escape(name), f"{1000 * curve.latency_s[0]:.1f}", *(f"x {factor:.2f}" for factor in curve.factors[1:])
+        )
+    return shown

@@ -1,0 +1,11 @@
+"""Retries follow at once: how long they would wait is tested by itself."""
+
+import pytest
+
+from llm_routing_env.backends import retries
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pause for milliseconds before a retry."""
+    monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.005)

@@ -1,0 +1,109 @@
+"""`pickllm load-curve`: from a running endpoint to the table's metadata, and what bad input ends in."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from counting_server import DELAY_S, CountingServer, counting_server
+from tables import random_table
+
+from llm_routing_env.cli import main
+from llm_routing_env.load_curve import load_curves
+from llm_routing_env.outcomes import OutcomeTable
+
+
+@pytest.fixture
+def server() -> Iterator[CountingServer]:
+    with counting_server() as running:
+        yield running
+
+
+@pytest.fixture
+def pool(tmp_path: Path, server: CountingServer) -> Path:
+    prices = "input_price_usd_per_mtok = 1.0\noutput_price_usd_per_mtok = 2.0"
+    llms = [f'[[llm]]\nname = "llm-{i}"\nbase_url = "{server.base_url}"\n{prices}' for i in range(2)]
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join(['name = "mine"', *llms]))
+    return path
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.parquet"
+    random_table(per_context=4, n_llms=2, n_repeats=1).write(path)
+    return path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    monkeypatch.setattr(sys, "argv", ["pickllm", "load-curve", *map(str, arguments)])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_the_curve_is_kept_in_the_table(
+    server: CountingServer,
+    pool: Path,
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    before = OutcomeTable.read(table)
+    assert run(monkeypatch, table, "--pool", pool, "--concurrency", "1,3", "--requests", "6") == 0
+    after = OutcomeTable.read(table)
+    assert [curve.concurrency for curve in load_curves(after)] == [(1, 3), (1, 3)]
+    assert all(curve.latency_s[0] >= DELAY_S for curve in load_curves(after))
+    assert after.latency_s.tolist() == before.latency_s.tolist()
+    assert after.query_ids == before.query_ids
+    assert {answer.llm for answer in server.answers} == {"llm-0", "llm-1"}
+    assert len(server.answers) == 2 * (8 + 6 + 8)  # warm-up, alone, three in flight
+    said = capsys.readouterr().out
+    assert "3 in flight" in said
+    assert after.sha256[:12] in said
+    assert "44 requests, $0.0006" in said  # of 10 prompt tokens at 1 and 2 completion tokens at 2 USD per million
+
+
+def test_a_budget_is_not_exceeded(
+    server: CountingServer,
+    pool: Path,
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    before = table.read_bytes()
+    bounds = ("--concurrency", "1,3", "--requests", "6", "--max-requests", "10")
+    assert run(monkeypatch, table, "--pool", pool, *bounds) == 2
+    assert "'llm-0' failed with 1 in flight, so nothing was kept: the budget of 10 requests" in capsys.readouterr().err
+    assert len(server.answers) == 10
+    assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nano",), "The shipped table nano is part of an environment's version: give the path of a copy"),
+        (("nowhere.parquet",), "Unknown table 'nowhere.parquet'"),
+        (("TABLE",), "recorded on the pool 'random', which is not shipped: give pool=<its TOML file>"),
+        (("TABLE", "--pool", "POOL", "--concurrency", "1,x"), "--concurrency must be whole numbers separated by"),
+        (("TABLE", "--pool", "POOL", "--concurrency", "4,16"), "rising from 1"),
+        (("TABLE", "--pool", "POOL", "--requests", "0"), "requests must be 1 or more, got 0"),
+        (("TABLE", "--pool", "nano"), "pickllm serve nano"),
+    ],
+)
+def test_bad_input_ends_in_one_clear_line_and_code_2(
+    arguments: tuple[str, ...],
+    message: str,
+    pool: Path,
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    before = table.read_bytes()
+    places = {"TABLE": table, "POOL": pool}
+    assert run(monkeypatch, *(places.get(argument, argument) for argument in arguments)) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+    assert table.read_bytes() == before

@@ -1,0 +1,80 @@
+"""The pinned requirements of the tests, and how they are audited."""
+
+import importlib.util
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+FIXED = {"id": "PYSEC-1", "aliases": ["GHSA-1"], "fix_versions": ["2.0"], "description": ""}
+UNFIXED = {"id": "PYSEC-2", "aliases": [], "fix_versions": [], "description": ""}
+
+
+@pytest.fixture
+def audit() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("audit", ROOT / "requirements" / "audit.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, audit: ModuleType, stdout: str, stderr: str = "") -> None:
+    done = subprocess.CompletedProcess([], 1, stdout, stderr)
+    monkeypatch.setattr(audit.subprocess, "run", lambda *arguments, **options: done)
+
+
+def found(*packages: dict[str, Any]) -> str:
+    return json.dumps({"dependencies": list(packages), "fixes": []})
+
+
+def test_every_direct_requirement_is_pinned_to_a_version_that_fits():
+    lines = (ROOT / "requirements" / "dev.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    versions = {canonicalize_name(name): version for name, version in pinned.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for text in (*project["dependencies"], *project["optional-dependencies"]["dev"]):
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), text
+
+
+def test_a_vulnerability_that_a_newer_version_fixes_fails_unless_it_is_ignored(monkeypatch, capsys, audit):
+    answer(monkeypatch, audit, found({"name": "a", "version": "1.0", "vulns": [FIXED, UNFIXED]}))
+    assert audit.main() == 1
+    said = capsys.readouterr().out
+    assert "a 1.0: PYSEC-1: update to 2.0" in said
+    assert "a 1.0: PYSEC-2: no fix yet" in said
+    assert "1 packages, 2 vulnerabilities, 1 of them" in said
+    monkeypatch.setitem(audit.IGNORED, "GHSA-1", "not reached")
+    assert audit.main() == 0
+    assert "ignored: not reached" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("stdout", "reason"),
+    [("", "ERROR: no route to host"), (found({"name": "a", "version": "1", "skip_reason": "unknown"}), "none of 1")],
+)
+def test_without_a_service_one_line_says_so_and_nothing_fails(monkeypatch, capsys, audit, stdout, reason):
+    answer(monkeypatch, audit, stdout, "Traceback\nERROR: no route to host\n")
+    assert audit.main() == 0
+    said = capsys.readouterr().out
+    assert said.startswith("pip-audit skipped: ")
+    assert reason in said
+    assert said.count("\n") == 1
+
+
+def test_a_service_that_never_answers_is_given_up(monkeypatch, capsys, audit):
+    def hang(*arguments: Any, **options: Any) -> None:
+        raise subprocess.TimeoutExpired("pip-audit", options["timeout"])
+
+    monkeypatch.setattr(audit.subprocess, "run", hang)
+    assert audit.main() == 0
+    assert "skipped" in capsys.readouterr().out
