@@ -14,6 +14,7 @@ from readme_tables import RESULTS, ROOT, markdown, read
 
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.load_curve import load_curves
 from llm_routing_env.pool import load_pool
 
 
@@ -111,6 +112,20 @@ def nano() -> str:
     return markdown(header, lines) + f"\n\nRecorded over HTTP on {where}; {load}.\n"
 
 
+def load() -> str:
+    """Return how much slower nano's LLMs are with several requests in flight."""
+    table = load_table("nano")
+    made, curves = table.metadata["load_curve"], load_curves(table)
+    lines = [
+        (llm, f"{1e3 * curve.latency_s[0]:.0f} ms", *(f"x {factor:.1f}" for factor in curve.factors[1:]))
+        for llm, curve in zip(table.llm_names, curves, strict=True)
+    ]
+    concurrency = curves[0].concurrency
+    heads = ("LLM", "alone", *(f"{n} in flight" for n in concurrency[1:]))
+    where = f"{made['hardware']['cpu']}, {made['hardware']['cores']} cores, {made['measured_at'][:10]}"
+    return markdown(heads, lines) + f"\n\nMeasured by `pickllm load-curve` on {where}; median latency.\n"
+
+
 def scorers() -> str:
     """Return each scorer's AUC by context."""
     result = read("scorers")["result"]
@@ -177,7 +192,7 @@ def _order(name: tuple[str, str], of_agent: dict[tuple[str, str], dict[str, Any]
 def main() -> None:
     """Rewrite the README's measured parts."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for part in (results, weights, nano, scorers, baselines, paper, figures, speed, live):
+    for part in (results, weights, nano, load, scorers, baselines, paper, figures, speed, live):
         pattern = rf"(<!-- {part.__name__}:start -->\n).*?(<!-- {part.__name__}:end -->)"
         text, found = re.subn(pattern, lambda match, part=part: match[1] + part() + match[2], text, flags=re.DOTALL)
         if not found:

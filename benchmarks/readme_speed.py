@@ -21,7 +21,7 @@ def _many_sessions() -> str:
         (
             f"{sessions:,}",
             f"`{observation}`",
-            *(f"{by[what]['pulls_per_s'] / 1e6:.3g} ({100 * by[what]['of_bare_gather']:.2g} %)" for what in columns),
+            *(f"{by[what]['pulls_per_s'] / 1e6:.3g} ({_percent(by[what]['of_bare_gather'])})" for what in columns),
             f"{1e6 * by[columns[0]]['reset_s_per_session']:.0f} us",
         )
         for (sessions, observation), by in groups.items()
@@ -33,6 +33,10 @@ def _many_sessions() -> str:
         "numpy gather of the same rewards and embeddings.\n\n"
     )
     return note + markdown(("sessions", "observation", *heads, "reset of one"), lines) + "\n"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.{0 if share >= 0.1 else 1}f} %"
 
 
 def _one_session() -> str:

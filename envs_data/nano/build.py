@@ -91,9 +91,13 @@ def _show(futures: "dict[Future[int], str]", steps: dict[str, int], reports: "Qu
 
 
 def record_outcomes(folder: Path = FOLDER) -> None:
-    """Serve the pool with vLLM and write ``outcomes.parquet``: every query on every LLM, three times, one at a time."""
+    """Serve the pool with vLLM and write ``outcomes.parquet``: every query on every LLM, three times, one at a time.
+
+    The table also gets the LLMs' latency under load.
+    """
     from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
     from llm_routing_env.recording import record
+    from llm_routing_env.recording.under_load import measure_load
     from llm_routing_env.serving import serve
 
     pool = load_pool(folder / "pool.toml")
@@ -112,6 +116,8 @@ def record_outcomes(folder: Path = FOLDER) -> None:
             scorers=SCORERS,
             on_progress=lambda done, total, spent_usd: progress.update(bar, completed=done, total=total),
         )
+        table = OutcomeTable.read(new)
+        table.with_metadata({"load_curve": measure_load(pool, table, backend=backend)}).write(new)
     new.replace(folder / "outcomes.parquet")
     result.journal.unlink()
 

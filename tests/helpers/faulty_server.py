@@ -124,7 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        server, model = self.server, body["model"]
+        server = self.server
+        self._inside = model = body["model"]
         with server.lock:
             n_before = server.asked.count(model)
             server.requests.append(body)
@@ -138,9 +139,15 @@ class _Handler(BaseHTTPRequestHandler):
             now = behaviours[min(n_before, len(behaviours) - 1)]
             self._respond(now, is_stream=body.get("stream", False) and now != "ignores stream")
         finally:
-            with server.lock:
-                server.in_flight -= 1
-                server.in_flight_of[model] -= 1
+            self._leave()
+
+    def _leave(self) -> None:
+        """Count the request as over: before its answer ends, since the next one is sent once that is read."""
+        model, self._inside = self._inside, ""
+        if model:
+            with self.server.lock:
+                self.server.in_flight -= 1
+                self.server.in_flight_of[model] -= 1
 
     def _respond(self, model: str, is_stream: bool) -> None:
         if is_stream and (model in EVENTS or BODIES.get(model, (0,))[0] == 200):
@@ -162,6 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
                 continue
             text = event if isinstance(event, str) else "" if isinstance(event, bytes) else json.dumps(event)
             self._chunk(event if isinstance(event, bytes) else f"data: {text}\n\n".encode())
+        self._leave()
         self._chunk(b"")
 
     def _chunk(self, data: bytes) -> None:
@@ -230,6 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Retry-After", retry_after)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self._leave()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
