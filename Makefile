@@ -19,11 +19,13 @@ compare: $(VENV)/.core
 demo: $(VENV)/.core
 	$(BIN)/pickllm demo
 
-test: $(VENV)/.full
-	$(BIN)/pytest
+SLOW := vllm or package or torture
+
+test: fast
+	$(BIN)/pytest -m "$(SLOW)"
 
 fast: $(VENV)/.full
-	$(BIN)/pytest -m "not vllm and not package and not torture"
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not ($(SLOW))"
 
 live: $(VENV)/.full
 	$(BIN)/pytest -m vllm

@@ -62,9 +62,10 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
 
     A step takes no longer than the pool's `deadline_s` (in process, engines cannot be interrupted). The deadline
     counts from the step's begin, so it includes the wait for a place in flight; the `latency_s` of an outcome does not.
-    An LLM that is too slow costs its own sessions the lower reward bound and nobody else anything but the wait. Near the
-    end of a budget, requests wait for those in flight to leave some of what was reserved: such a step is sent in turns,
-    each with a deadline of its own.
+    An LLM that is too slow costs its own sessions the lower reward bound and nobody else anything but the wait.
+
+    Near the end of a budget, requests wait for those in flight to leave some of what was reserved: such a step is sent
+    in turns, each with a deadline of its own.
 
     `reset(options={"context": name})` chooses the context of all sessions, `{"context": [...]}` of each;
     `{"reset_mask": mask}` restarts some sessions only.
