@@ -41,7 +41,7 @@ check: $(VENV)/.full
 	$(BIN)/mypy
 	$(BIN)/python requirements/audit.py
 
-BENCHMARKS := convergence headline weights scorers throughput peers startup memory baselines
+BENCHMARKS := convergence headline weights scorers throughput peers startup memory live_overhead baselines
 
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
-from llm_routing_env.cli.compare_display import TABLE_WIDTH, print_comparison, print_tuning
+from llm_routing_env.cli.compare_display import print_comparison, print_tuning
 from llm_routing_env.cli.compare_files import write_files
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.block_store import journals_of
@@ -82,7 +82,6 @@ def compare(
     live = live_options(run["backend"], engine, max_usd, max_requests, run["max_in_flight"])
     setting = Setting(problem, run["length"], run["seed"], run["backend"], run["pool"], propensities=log_steps, **live)
     console = Terminal(stderr=as_json)
-    console.width = max(console.width, TABLE_WIDTH)
     with _progress(console, setting.budget) as on_progress, _saying_what_is_kept(blocks):
         if blocks is not None:
             setting.charge_journals(journals_of(blocks))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from llm_routing_env.evaluation.comparison import Comparison
@@ -13,7 +14,6 @@ from llm_routing_env.evaluation.tuning import Tuned
 from llm_routing_env.evaluation.verdicts import headroom
 from llm_routing_env.terminal import Terminal
 
-TABLE_WIDTH = 118  # narrower, the numbers would be cut off
 COLUMNS = ("", "feedback", "reward", "right", "$/session", "latency", "regret", "commits", "to best", "gap")
 Metrics = Mapping[str, Interval]
 
@@ -53,6 +53,8 @@ def print_comparison(console: Terminal, result: Comparison) -> None:
     table.add_row("[bold]references[/bold]")
     for name, metrics in references.items():
         table.add_row(escape(name), "", *_cells(metrics))
+    # Narrower, numbers would be cut off.
+    console.width = max(console.width, Measurement.get(console, console.options.update_width(1000), table).maximum)
     console.print(table)
     for name, sentence in result.verdicts.items():
         console.print(f"{name}: {sentence}", highlight=False, markup=False)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from llm_routing_env.evaluation.comparison import compare, contestants, run_comp
 from llm_routing_env.evaluation.contestants import Block
 from llm_routing_env.evaluation.engines import Job, make_engine, run_local
 from llm_routing_env.evaluation.setting import Setting
-from llm_routing_env.ray_cluster import _initialise
+from llm_routing_env.ray_cluster import _initialise, _require_package
 
 AGENTS = ["epsilon_greedy_q", "thompson_beta", "linucb"]
 
@@ -121,3 +122,26 @@ def test_a_cluster_that_does_not_answer_is_one_clear_line():
     for address in ("127.0.0.1:1", "nonsense"):
         with pytest.raises(RuntimeError, match=f"No Ray cluster answers at '{address}': start one with `ray start"):
             _initialise(ray, address)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (ModuleNotFoundError("No module named 'llm_routing_env'"), "cannot import llm_routing_env: pip install"),
+        ("0.0.1", "has llm-routing-env 0.0.1, this is .*: install the same"),
+    ],
+)
+def test_a_cluster_without_this_package_is_one_clear_line(answer, message):
+    class Ray:
+        exceptions = SimpleNamespace(RayError=RuntimeError)
+
+        def remote(self, **options):
+            return lambda function: SimpleNamespace(remote=lambda: function)
+
+        def get(self, reference):
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    with pytest.raises(RuntimeError, match=message):
+        _require_package(Ray())
