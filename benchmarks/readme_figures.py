@@ -89,8 +89,9 @@ def _live() -> list[tuple[str, ...]]:
 
 
 def _starting() -> list[tuple[str, ...]]:
-    row = _find(read("startup")["result"]["rows"], process="PickLLM-v0")
-    return [("import + make + reset, of CartPole's", "2x", f"{row['of_cartpole']:.2g}x", "startup.py")]
+    rows = read("startup")["result"]["rows"]
+    made, reset = (_find(rows, process=f"PickLLM-v0{more}")["of_cartpole"] for more in ("", ", and reset"))
+    return [("import + make, of CartPole's", "2x", f"{made:.2f}x; with the first reset {reset:.2f}x", "startup.py")]
 
 
 def _of(rows: list[Row], sessions: int, observation: str, what: str, info: str) -> Row:

@@ -64,7 +64,7 @@ def _starting() -> str:
         (row["process"], *(f"{1e3 * row[key]:.0f} ms" for key in ("best_s", "median_s")), f"{row['of_cartpole']:.2g}")
         for row in result["rows"]
     ]
-    note = f"Whole processes, {result['runs']} of each (`python benchmarks/startup.py`): import, make and reset.\n\n"
+    note = f"Whole processes, {result['runs']} of each (`python benchmarks/startup.py`): import and make.\n\n"
     return note + markdown(("process", "best", "median", "of CartPole-v1"), lines) + "\n"
 
 

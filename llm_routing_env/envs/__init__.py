@@ -1,7 +1,20 @@
 """The environments behind the registered ids."""
 
-from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
-from llm_routing_env.envs.pickllm import PickLLMEnv
-from llm_routing_env.envs.vector import PickLLMVectorEnv
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
+    from llm_routing_env.envs.pickllm import PickLLMEnv
+    from llm_routing_env.envs.vector import PickLLMVectorEnv
 
 __all__ = ["PickLLMEnv", "PickLLMLiveVectorEnv", "PickLLMVectorEnv"]
+
+_MODULES = {"PickLLMEnv": "pickllm", "PickLLMLiveVectorEnv": "live_vector", "PickLLMVectorEnv": "vector"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import an environment when it is asked for: a session alone needs neither vector, and starts faster so."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
