@@ -145,6 +145,14 @@ class OutcomeTable:
         return np.asarray(self._query_column("split") == "train")
 
     @property
+    def name(self) -> str:
+        """A shipped table's name, or the name of the file; not where it lies on somebody's disk."""
+        if self.path is None:
+            return "in memory"
+        folder = self.path.parent.name
+        return folder if self.path.name == "outcomes.parquet" and folder in shipped_tables() else self.path.name
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must be told: measures that are simulated or missing, and remarks kept."""
         said = [f"The latency is {self.metadata['latency']}."] if "latency" in self.metadata else []

@@ -66,7 +66,7 @@ class Comparison:
         """Return the result as one JSON-plain document."""
         table = self.problem.table
         document = {
-            "table": {"name": str(table.path), "sha256": table.sha256},
+            "table": {"name": table.name, "sha256": table.sha256},
             "reward": self.problem.reward.form,
             "weights": list(self.problem.reward.weights),
             "scorer": self.problem.scorer,

