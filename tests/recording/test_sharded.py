@@ -54,9 +54,9 @@ def test_shards_become_one_table_and_a_killed_machine_loses_nothing(ray_cluster,
     assert table.metadata["queries_sha256"] == QUERIES.sha256
     assert table.metadata["concurrency"] == 4
     assert not table.failed.any()
-    # Paid for twice is only what was in flight, one request a shard, when the machine was lost.
-    assert sum(asked.values()) - 160 <= 4
-    assert sum(asked.values()) - 160 == result.n_lost
+    # Paid for twice is only what was in flight, one request a shard, when the machine was lost; a request that was
+    # written down but not sent yet is reported too.
+    assert 0 <= sum(asked.values()) - 160 <= result.n_lost <= 4
     kept = {table.text("response", q, llm, r) for q in range(40) for llm in range(2) for r in range(2)}
     assert len(kept) == 160
 
