@@ -1,7 +1,7 @@
 """Many sessions of the routing bandit whose LLMs are asked live, all of a step at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from llm_routing_env.backends import LiveBackend, Request
+from llm_routing_env.backends import LiveBackend, Request, ScoredBackend
 from llm_routing_env.backends.budget import RefusedOutcome
 from llm_routing_env.envs.live import describe, live_pool, live_rewards, open_backend
 from llm_routing_env.envs.problem import RoutingProblem
@@ -17,7 +17,6 @@ from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingV
 from llm_routing_env.outcome import Outcome
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import Pool
-from llm_routing_env.scoring import get_scorer
 
 
 @dataclass
@@ -116,7 +115,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
             extra_terms=extra_terms,
         )
         super().__init__(problem, num_envs, max_episode_steps, autoreset_mode, info)
-        self._backend = open_backend(
+        live = open_backend(
             backend,
             problem,
             max_usd=max_usd,
@@ -126,7 +125,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
             resume=resume,
             stream=stream,
         )
-        self._score = get_scorer(problem.scorer)
+        self._backend, self._budget = ScoredBackend(live, problem.scorer), live.budget
         self._sessions = [_Session(np.zeros(1, dtype=np.int64), 0) for _ in range(num_envs)]
 
     def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:
@@ -180,18 +179,11 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         """Return the outcomes of some sessions' queries, scored, by session, in their order."""
         queries = self.problem.table.queries
         requests = [Request(queries[self._sessions[row].query], int(actions[row])) for row in rows]
-        answers = dict(self._backend.ask_many(requests))
-        outcomes = [answers[number] for number in range(len(requests))]
-        references = [request.query.references for request in requests]
-        accuracies = self._score([outcome.response for outcome in outcomes], references) if outcomes else ()
-        return {
-            int(row): replace(outcome, accuracy=0.0 if outcome.error is not None else float(accuracy))
-            for row, outcome, accuracy in zip(rows, outcomes, accuracies, strict=True)
-        }
+        return dict(zip(rows.tolist(), self._backend.ask_all(requests), strict=True))
 
     def _advance(self, row: int, llm: int, outcome: Outcome) -> dict[str, Any]:
         """Go on to the session's next query, unless this one was refused, and return its info."""
-        session, spent_usd = self._sessions[row], self._backend.budget.spent_usd
+        session, spent_usd = self._sessions[row], self._budget.spent_usd
         routed = session.query
         session.position += not isinstance(outcome, RefusedOutcome)
         return describe(self.problem, self._info, routed, llm, outcome, session.query, spent_usd)

@@ -1,13 +1,15 @@
 """Who takes part in a comparison, and the blocks of sessions that they run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from llm_routing_env.agents import RoutingTask, agent_class, make_agent
+from llm_routing_env.agents import Agent, RoutingTask, agent_class, make_agent
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.evaluation.sessions import SessionLog, run_sessions
 from llm_routing_env.evaluation.setting import Setting
 
@@ -85,23 +87,42 @@ class AgentContestant:
 
     def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
         """See `Contestant`; a pretrained agent is fitted first."""
-        n_sessions = len(block.seeds)
-        env = setting.vector_env(n_sessions, self.observation)
-        try:
+
+        def ready(env: RoutingVectorEnv) -> Agent:
             seed = setting.agent_seed(self.agent, block.number)
-            agent = make_agent(self.agent, env.task, n_sessions=n_sessions, seed=seed, **self.parameters)
+            agent = make_agent(self.agent, env.task, n_sessions=env.num_envs, seed=seed, **self.parameters)
             if self.protocol == "pretrained":
                 agent.fit(env.problem.training_table())
-            return run_sessions(
-                env,
-                agent,
-                block.seeds,
-                contexts=block.contexts,
-                propensities=setting.propensities,
-                on_step=lambda: on_step(n_sessions),
-            )
-        finally:
-            env.close()
+            return agent
+
+        return run_block(setting, block, self.observation, ready, on_step)
+
+
+def run_block(
+    setting: Setting,
+    block: Block,
+    observation: str,
+    ready: Callable[[RoutingVectorEnv], Agent],
+    on_step: Callable[[int], None],
+) -> SessionLog:
+    """Run the sessions of a block side by side.
+
+    Args:
+        setting: What the agent faces.
+        block: The sessions.
+        observation: What the agent sees.
+        ready: Makes the agent for an environment, fitted if it has to be.
+        on_step: See `Contestant.run`.
+    """
+    with closing(setting.vector_env(len(block.seeds), observation)) as env:
+        return run_sessions(
+            env,
+            ready(env),
+            block.seeds,
+            contexts=block.contexts,
+            propensities=setting.propensities,
+            on_step=lambda: on_step(env.num_envs),
+        )
 
 
 def describe(contestant: Contestant) -> dict[str, Any]:

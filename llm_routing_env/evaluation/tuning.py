@@ -100,8 +100,10 @@ def _trial_setting(setting: Setting) -> Setting:
     if not len(train):
         raise ValueError(f"{table.path} has no train split to tune on.")
     contexts = table.query_contexts[train]
-    place = np.array([np.count_nonzero(contexts[:i] == context) for i, context in enumerate(contexts)])
-    halves = table.resplit(train, place % 2 == 0)
+    is_fitted = np.zeros(len(train), dtype=bool)
+    for context in np.unique(contexts):  # every other query of each
+        is_fitted[np.flatnonzero(contexts == context)[::2]] = True
+    halves = table.resplit(train, is_fitted)
     # Hashed, so that tuning shares no session seed with judging.
     seed = zlib.crc32(f"tuning/{setting.seed}".encode())
     return replace(setting, options={**setting.options, "table": halves, "split": "test"}, seed=seed)

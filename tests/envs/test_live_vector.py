@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from steps import assert_same_steps
 from tables import random_table, write_random_table
 
 from llm_routing_env.backends import Request, TableBackend
@@ -76,18 +77,7 @@ def test_a_vector_equals_gymnasiums_own_vector_of_scalar_environments(
     arguments |= {"table": table, "backend": RecordedLLMs(table)}
     ours = PickLLMLiveVectorEnv(N, length, mode, **arguments)
     theirs = SyncVectorEnv([lambda: TimeLimit(PickLLMEnv(**arguments), length)] * N, autoreset_mode=AutoresetMode[mode])
-    assert ours.observation_space == theirs.observation_space
-    assert ours.action_space == theirs.action_space
-    assert_equal(ours.reset(seed=seed), theirs.reset(seed=seed))
-    rng = np.random.default_rng(seed)
-    for _ in range(3 * length):
-        actions = rng.integers(4, size=N)
-        step, expected = ours.step(actions), theirs.step(actions)
-        assert_equal(step, expected)
-        ended = step[2] | step[3]
-        if mode == "DISABLED" and ended.any():
-            options = {"reset_mask": ended}
-            assert_equal(ours.reset(options=dict(options)), theirs.reset(options=dict(options)))
+    assert_same_steps(ours, theirs, seed=seed, mode=mode, n_steps=3 * length, equal=assert_equal)
 
 
 def assert_equal(ours: Any, theirs: Any) -> None:

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from steps import assert_equal
+from steps import assert_equal, assert_same_steps
 from tables import random_table, write_random_table
 
 from llm_routing_env.envs import PickLLMEnv, PickLLMVectorEnv
@@ -57,18 +57,7 @@ def test_a_vector_equals_gymnasiums_own_vector_of_scalar_environments(
     theirs = SyncVectorEnv(
         [lambda: gym.make("PickLLM-v0", max_episode_steps=length, **arguments)] * N, autoreset_mode=AutoresetMode[mode]
     )
-    assert ours.observation_space == theirs.observation_space
-    assert ours.action_space == theirs.action_space
-    assert_equal(ours.reset(seed=seed), theirs.reset(seed=seed))
-    rng = np.random.default_rng(seed)
-    for _ in range(3 * length):
-        actions = rng.integers(4, size=N)
-        step, expected = ours.step(actions), theirs.step(actions)
-        assert_equal(step, expected)
-        ended = step[2] | step[3]
-        if mode == "DISABLED" and ended.any():
-            options = {"reset_mask": ended}
-            assert_equal(ours.reset(options=dict(options)), theirs.reset(options=dict(options)))
+    assert_same_steps(ours, theirs, seed=seed, mode=mode, n_steps=3 * length)
 
 
 @pytest.mark.parametrize("mode", ["SAME_STEP", "NEXT_STEP", "DISABLED"])

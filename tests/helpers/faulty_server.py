@@ -12,11 +12,12 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from server_threads import running
 
 from llm_routing_env.pool import LLMSpec, Pool
 from llm_routing_env.queries import Query
@@ -252,14 +253,6 @@ def pool_of(base_url: str, *models: str, deadline_s: float = 5.0, max_retries: i
     return Pool("faulty", specs, deadline_s=deadline_s, max_retries=max_retries)
 
 
-@contextmanager
-def faulty_server(port: int = 0) -> Iterator[FaultyServer]:
+def faulty_server(port: int = 0) -> AbstractContextManager[FaultyServer]:
     """Run the server in a thread for the length of the block; port 0 takes a free one."""
-    server = FaultyServer(port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    return running(FaultyServer(port))

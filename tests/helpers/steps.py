@@ -1,8 +1,10 @@
 """Compares what steps of vector environments returned."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 
 def assert_equal(ours: Any, theirs: Any) -> None:
@@ -25,3 +27,27 @@ def assert_equal(ours: Any, theirs: Any) -> None:
     else:
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == theirs.dtype
+
+
+def assert_same_steps(
+    ours: VectorEnv[Any, Any, Any],
+    theirs: VectorEnv[Any, Any, Any],
+    *,
+    seed: int,
+    mode: str,
+    n_steps: int,
+    equal: Callable[[Any, Any], None] = assert_equal,
+) -> None:
+    """Step both with the same random actions; where nothing resets by itself, reset both once a session ends."""
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
+    equal(ours.reset(seed=seed), theirs.reset(seed=seed))
+    rng = np.random.default_rng(seed)
+    for _ in range(n_steps):
+        actions = rng.integers(4, size=ours.num_envs)
+        step, expected = ours.step(actions), theirs.step(actions)
+        equal(step, expected)
+        ended = step[2] | step[3]
+        if mode == "DISABLED" and ended.any():
+            options = {"reset_mask": ended}
+            equal(ours.reset(options=dict(options)), theirs.reset(options=dict(options)))

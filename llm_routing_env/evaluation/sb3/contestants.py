@@ -16,8 +16,9 @@ from gymnasium.wrappers import TimeLimit
 from llm_routing_env.agents import RoutingTask
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
+from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.errors import unknown_name
-from llm_routing_env.evaluation.contestants import Block, Contestant, require_fair
+from llm_routing_env.evaluation.contestants import Block, Contestant, require_fair, run_block
 from llm_routing_env.evaluation.sb3.defaults import (
     N_TRAINING_ENVS,
     OBSERVATION,
@@ -27,7 +28,7 @@ from llm_routing_env.evaluation.sb3.defaults import (
 )
 from llm_routing_env.evaluation.sb3.models import FrozenPolicy, action_distribution, load_model, one_thread, sb3_class
 from llm_routing_env.evaluation.sb3.recording import SessionEndedError, SessionRecorder
-from llm_routing_env.evaluation.sessions import SessionLog, run_sessions
+from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
 
 _NOT_GIVEN = ("env", "seed", "_init_setup_model")  # the comparison gives environment and seed
@@ -201,23 +202,14 @@ class PretrainedContestant(SB3Contestant):
 
     def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
         """See `Contestant`."""
-        n_sessions = len(block.seeds)
-        env = setting.vector_env(n_sessions, self.observation)
-        try:
-            with one_thread():
-                if self.model is None:
-                    self.model = self._trained(setting)
-                agent = self._agent(env.task, n_sessions=n_sessions, seed=setting.agent_seed(self.name, block.number))
-                return run_sessions(
-                    env,
-                    agent,
-                    block.seeds,
-                    contexts=block.contexts,
-                    propensities=setting.propensities,
-                    on_step=lambda: on_step(n_sessions),
-                )
-        finally:
-            env.close()
+
+        def ready(env: RoutingVectorEnv) -> FrozenPolicy:
+            if self.model is None:
+                self.model = self._trained(setting)
+            return self._agent(env.task, n_sessions=env.num_envs, seed=setting.agent_seed(self.name, block.number))
+
+        with one_thread():
+            return run_block(setting, block, self.observation, ready, on_step)
 
     def save(self, path: str | Path) -> None:
         """Write the trained model in Stable-Baselines3's format.
