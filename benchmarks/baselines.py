@@ -14,7 +14,8 @@ from rich.progress import Progress
 
 from llm_routing_env.agents import AGENTS
 from llm_routing_env.envs.problem import load_table
-from llm_routing_env.evaluation.comparison import Comparison, contestants, run_comparison
+from llm_routing_env.evaluation.comparison import contestants, run_comparison
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.engines import make_engine
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.verdicts import headroom

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation import Comparison, compare
-from llm_routing_env.evaluation.statistics import Bootstrap, Interval
+from llm_routing_env.evaluation.statistics import Interval
 
 AGENTS = ("learning_automaton", "epsilon_greedy_q")
 

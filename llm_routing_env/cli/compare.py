@@ -17,8 +17,10 @@ from llm_routing_env.cli import options
 from llm_routing_env.cli.compare_display import print_comparison, print_tuning
 from llm_routing_env.cli.compare_files import write_files
 from llm_routing_env.envs.problem import load_table
+from llm_routing_env.errors import unknown_name
 from llm_routing_env.evaluation.block_store import journals_of
-from llm_routing_env.evaluation.comparison import contestants, run_comparison
+from llm_routing_env.evaluation.comparison import contestants, row_name, run_comparison
+from llm_routing_env.evaluation.contestants import TRAINING_SEEDS
 from llm_routing_env.evaluation.engines import make_engine
 from llm_routing_env.evaluation.setting import Setting, live_options
 from llm_routing_env.evaluation.tuning import tune
@@ -30,14 +32,17 @@ DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapes
 # What decides the numbers: kept in results.json, taken from there by --from.
 DECIDING = (
     *("agents", "sessions", "length", "table", "context", "split", "reward", "weights", "scorer", "backend", "pool"),
-    *("max_in_flight", "param", "sweep", "sweep_sessions", "seed"),
+    *("max_in_flight", "param", "sweep", "sweep_sessions", "training_seeds", "seed"),
 )
 
 
 def compare(
     ctx: typer.Context,
     agents: Annotated[
-        str, typer.Option(help="Agents, separated by commas; ppo, a2c, dqn; module:Class for your own.")
+        str,
+        typer.Option(
+            help="Agents, separated by commas; ppo, a2c, dqn; module:Class for your own; b1=ucb1 to name one."
+        ),
     ] = DEFAULT_AGENTS,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
     length: Annotated[int, typer.Option(help="Queries per session.")] = 200,
@@ -57,7 +62,11 @@ def compare(
     sweep_sessions: Annotated[
         int | None, typer.Option(help="Tuning sessions per context and agent; default: as --sessions.")
     ] = None,
+    training_seeds: Annotated[
+        int, typer.Option(help="How often a pretrained agent is trained, to be judged by all of them.")
+    ] = TRAINING_SEEDS,
     seed: options.Seed = 0,
+    against: Annotated[str | None, typer.Option(help="An agent to compare all the others with, in words.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html, results.json, .csv and figures.")] = None,
     from_results: Annotated[
         Path | None, typer.Option("--from", help="Repeat the run of this results.json, number by number.")
@@ -71,12 +80,18 @@ def compare(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write OUT/tensorboard.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Compare agents on the same sessions, with 95 % bootstrap intervals and the references beside them."""
+    """Compare agents on the same sessions, with 95 % intervals over queries and the references beside them.
+
+    Example: pickllm compare --agents learning_automaton,slow=learning_automaton --param slow.learning_rate=0.02
+    """
     run = {name: ctx.params[name] for name in DECIDING} if from_results is None else _repeated(ctx, from_results)
     blocks = _blocks_folder(out, resume=resume, needs_folder=log_steps or tensorboard)
     names = [name.strip() for name in run["agents"].split(",") if name.strip()]
-    parameters = options.parse_parameters(run["param"], names)
-    grids = options.parse_sweeps(run["sweep"], names)
+    parameters = options.parse_parameters(run["param"], [row_name(name) for name in names])
+    grids = options.parse_sweeps(run["sweep"], [row_name(name) for name in names])
+    competitors = contestants(names, parameters)
+    if against is not None and against not in (known := [contestant.name for contestant in competitors]):
+        raise unknown_name("agent to compare --against", against, known)
     problem = {name: run[name] for name in ("table", "context", "split", "reward", "scorer")}
     problem["weights"] = options.parse_weights(run["weights"])
     live = live_options(run["backend"], engine, max_usd, max_requests, run["max_in_flight"])
@@ -86,12 +101,21 @@ def compare(
         if blocks is not None:
             setting.charge_journals(journals_of(blocks))
         budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
-        tuned = tune(grids, setting, budget, parameters=parameters, blocks_folder=blocks, on_progress=on_progress)
-        chosen = {name: {**parameters.get(name, {}), **tuned[name].chosen} for name in tuned}
+        entries = {row_name(name): name for name in names}
+        tuned = tune(
+            {entries[row]: grid for row, grid in grids.items()},
+            setting,
+            budget,
+            parameters=parameters,
+            blocks_folder=blocks,
+            on_progress=on_progress,
+        )
+        chosen = {row: {**parameters.get(row, {}), **tuned[entries[row]].chosen} for row in grids}
         result = run_comparison(
-            contestants(names, parameters | chosen),
+            contestants(names, parameters | chosen) if tuned else competitors,
             setting,
             run["sessions"],
+            training_seeds=run["training_seeds"],
             engine=make_engine(engine, address),
             blocks_folder=blocks,
             on_progress=on_progress,
@@ -101,7 +125,7 @@ def compare(
         print(json.dumps(document, indent=2))
     else:
         print_tuning(console, tuned)
-        print_comparison(console, result)
+        print_comparison(console, result, against)
     if setting.budget is not None:
         console.print(
             f"Spent ${setting.budget.spent_usd:.4f} on {setting.budget.n_requests} requests.", highlight=False

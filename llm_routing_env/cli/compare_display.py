@@ -1,20 +1,24 @@
 """A comparison in the terminal: the headroom, the agents, the references, and what may be concluded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.intervals import Interval, shown
 from llm_routing_env.evaluation.judging import POOLED
-from llm_routing_env.evaluation.statistics import Interval
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.tuning import Tuned
-from llm_routing_env.evaluation.verdicts import headroom
+from llm_routing_env.evaluation.verdicts import headroom, is_clear_gain
+from llm_routing_env.report.words import conditions
 from llm_routing_env.terminal import Terminal
 
-COLUMNS = ("", "feedback", "reward", "right", "$/session", "latency", "regret", "commits", "to best", "gap")
+COLUMNS = (
+    *("", "feedback", "reward", "right", "$/session", "latency", "p50", "p95", "regret"),
+    *("commits", "wrongly", "after", "gap"),
+)
 Metrics = Mapping[str, Interval]
 
 
@@ -28,17 +32,25 @@ def print_tuning(console: Terminal, tuned: Mapping[str, Tuned]) -> None:
             markup=False,
             highlight=False,
         )
+        if found.remark:
+            console.print(found.remark, markup=False, highlight=False, style="yellow")
 
 
-def print_comparison(console: Terminal, result: Comparison) -> None:
-    """Print everything that a reader needs: what was asked, the headroom, the table, the verdicts."""
+def print_comparison(console: Terminal, result: Comparison, against: str | None = None) -> None:
+    """Print everything that a reader needs: what was asked, the headroom, the tables, the verdicts.
+
+    Args:
+        console: Where.
+        result: What was found.
+        against: An agent that all the others are compared with.
+    """
     reward = result.problem.reward
-    console.print(
-        f"\n{result.n_sessions} sessions per context, {result.problem.split} split, reward {reward.form!r}, "
-        f"weights {list(reward.weights)}, seed {result.seed}"
-    )
+    console.print(f"\nreward {reward.form!r}, weights {list(reward.weights)}, seed {result.seed}", highlight=False)
+    for line in conditions(result):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     references = {name: result.metrics[name][POOLED] for name in result.references.actions}
-    console.print(headroom(references, result.references.best_fixed), highlight=False, markup=False)
+    fixed = (result.references.best_fixed, result.references.chosen_fixed)
+    console.print(headroom(references, *fixed), highlight=False, markup=False)
     title = "Means with 95 % intervals, contexts weighted equally"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in COLUMNS:
@@ -53,39 +65,69 @@ def print_comparison(console: Terminal, result: Comparison) -> None:
     table.add_row("[bold]references[/bold]")
     for name, metrics in references.items():
         table.add_row(escape(name), "", *_cells(metrics))
+    _print_whole(console, table)
+    _print_whole(console, _routing(result))
+    _print_verdicts(console, result, against)
+    console.print(
+        "\nonline: a fresh learner per session, judged on all it routes; intervals speak of other queries and "
+        "sessions. pretrained: fitted on the train split, judged on every query; intervals speak of other queries and "
+        "training seeds. right: share of right answers. commits, wrongly: sessions that settle on one LLM, and on "
+        "another than their context's best; after: the median number of queries until then, of all sessions. gap: "
+        "share closed of the gap between the best fixed LLM in hindsight and the oracle. *: beats that LLM clearly."
+    )
+
+
+def _print_verdicts(console: Terminal, result: Comparison, against: str | None) -> None:
+    for name, sentence in result.verdicts.items():
+        console.print(f"{name}: {sentence}", highlight=False, markup=False)
+    for name in result.agents if against in result.agents else ():
+        if name != against:
+            console.print(f"{name}: {result.against(name, str(against))}", highlight=False, markup=False)
+    for name, line in result.failures.items():
+        console.print(f"{name} failed: {line}", highlight=False, markup=False, style="red")
+
+
+def _print_whole(console: Terminal, table: Table) -> None:
     # Narrower, numbers would be cut off.
     console.width = max(console.width, Measurement.get(console, console.options.update_width(1000), table).maximum)
     console.print(table)
-    for name, sentence in result.verdicts.items():
-        console.print(f"{name}: {sentence}", highlight=False, markup=False)
-    for name, line in result.failures.items():
-        console.print(f"{name} failed: {line}", highlight=False, markup=False, style="red")
-    console.print(
-        "\nonline: a fresh learner per session, judged on all it routes. pretrained: fitted on the train split. "
-        "right: share of right answers. commits: queries until it does. to best: sessions that committed to "
-        "their context's best LLM. gap: share closed of the gap between the best fixed LLM and the oracle."
-    )
+
+
+def _routing(result: Comparison) -> Table:
+    """Return the share of queries that agents and what could be had send to each LLM."""
+    table = Table(title="Queries sent to each LLM", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for llm in result.problem.task.llm_names:
+        table.add_column(escape(llm), justify="right", no_wrap=True)
+    references = [name for name in result.references.actions if not name.startswith("always ")]
+    for name in (*result.agents, *references):
+        shares = result.routing[name][POOLED].values()
+        table.add_row(escape(_shown_name(name)), *(f"{share:.0%}" for share in shares))
+    return table
 
 
 def _add_agent(table: Table, result: Comparison, name: str) -> None:
     contestant = result.contestants[name]
-    shown = escape(contestant.agent.rpartition(":")[2].partition("@")[0])  # of module:Class, the class
     if name in result.failures:
-        table.add_row(shown, contestant.feedback, "[red]failed[/red]")
+        table.add_row(escape(_shown_name(name)), contestant.feedback, "[red]failed[/red]")
     else:
-        table.add_row(shown, contestant.feedback, *_cells(result.metrics[name][POOLED]))
+        table.add_row(escape(_shown_name(name)), contestant.feedback, *_cells(result.metrics[name][POOLED]))
 
 
-def _cells(metrics: Metrics) -> list[str]:
-    reward = metrics["reward"]
+def _shown_name(name: str) -> str:
+    return name.rpartition(":")[2]  # of module:Class, the class
+
+
+def _cells(metrics: Metrics) -> Sequence[str]:
+    star = "*" if is_clear_gain(metrics) else ""
     return [
-        f"{reward['mean']:.2f} \\[{reward['low']:.2f}, {reward['high']:.2f}]",
+        escape(shown(metrics["reward"], ".2f")) + star,
         _format(metrics, "accuracy", "{:.3f}"),
         _format(metrics, "session_cost_usd", "{:.1e}"),
-        _format(metrics, "latency_s", "{:.0f} ms", 1000),
+        *(_format(metrics, name, "{:.0f} ms", 1000) for name in ("latency_s", "latency_p50_s", "latency_p95_s")),
         _format(metrics, "regret", "{:.1f}"),
-        _format(metrics, "queries_to_commit", "{:.0f}"),
-        _format(metrics, "correct_commit", "{:.0f} %", 100),
+        *(_format(metrics, name, "{:.0f} %", 100) for name in ("committed", "wrong_commit")),
+        _format(metrics, "median_queries_to_commit", "{:.0f}"),
         _format(metrics, "oracle_gap_closed", "{:.0f} %", 100),
     ]
 

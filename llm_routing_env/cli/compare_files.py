@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.result import Comparison
 
 
 def write_files(
@@ -29,21 +29,27 @@ def write_files(
         write_tensorboard(result, folder / "tensorboard")
         written.append(folder / "tensorboard")
     for name in result.agents:
-        model = getattr(result.contestants[name], "model", None)
-        if model is not None:  # a model of Stable-Baselines3 that was trained for this comparison
-            written.append(folder / "models" / f"{name.replace(' ', '_')}.zip")
+        # Models of Stable-Baselines3 that were trained for this comparison, one per training seed.
+        for number, model in getattr(result.contestants[name], "models", {}).items():
+            written.append(folder / "models" / f"{name.replace(' ', '_')}_{number}.zip")
             written[-1].parent.mkdir(exist_ok=True)
             model.save(written[-1])
     return written
 
 
 def _write_csv(result: Comparison, path: Path) -> None:
+    notes = " ".join(result.problem.table.notes)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["kind", "name", "protocol", "context", "metric", "mean", "low", "high"])
+        writer.writerow(
+            ["kind", "name", "protocol", "context", "metric", "mean", "low", "high", "interval_over", "table_notes"]
+        )
         for name, contexts in result.metrics.items():
             contestant = result.contestants.get(name)
             kind, protocol = ("agent", contestant.protocol) if contestant else ("reference", "")
+            sources = " and ".join(result.sources[name])
             for context, metrics in contexts.items():
                 for metric, interval in metrics.items():
-                    writer.writerow([kind, name, protocol, context, metric, *interval.values()])
+                    writer.writerow([kind, name, protocol, context, metric, *interval.values(), sources, notes])
+                for llm, share in result.routing[name][context].items():
+                    writer.writerow([kind, name, protocol, context, f"asked {llm}", share, "", "", "", notes])

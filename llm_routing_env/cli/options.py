@@ -71,7 +71,10 @@ def _assignments(option: str, texts: list[str] | None, agents: list[str]) -> dic
 
 
 def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+    """Read a value as JSON, as a number that JSON would not take (".05"), or else as text."""
+    for read in (json.loads, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text

@@ -117,9 +117,11 @@ class RoutingProblem:
         order = rng.permutation(self._queries[context])
         return order, rng.integers(self.table.n_repeats, size=len(order))
 
-    def n_queries(self, context: str) -> int:
-        """Return the number of queries of a context ("mixed": of all) in the split."""
-        return len(self._queries[context])
+    def queries_of(self, context: str, split: str | None = None) -> NDArray[np.int64]:
+        """Return the queries of a context ("mixed": of all) in the problem's split or another, as rising indices."""
+        if split is None:
+            return self._queries[context]
+        return self.table.select(None if context == MIXED else context, split)
 
     def expected_rewards(self, context: str | None = None) -> NDArray[np.float64]:
         """Return each LLM's expected reward in a context ("mixed" or None: over all), shape (LLMs,)."""

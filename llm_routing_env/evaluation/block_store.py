@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import __version__
-from llm_routing_env.evaluation.contestants import Contestant, describe
-from llm_routing_env.evaluation.engines import Job
+from llm_routing_env.evaluation.contestants import Contestant, Training, describe
+from llm_routing_env.evaluation.engines import Job, Result
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
+
+_POLICY = "policy"
 
 
 class BlockStore:
@@ -35,26 +37,25 @@ class BlockStore:
         options = {name: value for name, value in setting.options.items() if name != "table"}
         self._setting = facts | {"options": options, "table": table_sha256, "version": __version__}
 
-    def load(self, job: Job) -> SessionLog | None:
-        """Return a finished block; None if there is none, or its file is damaged."""
+    def load(self, job: Job) -> Result | None:
+        """Return what a finished job led to; None if there is none, or its file is damaged."""
         try:
             with np.load(self._path(job), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
+            if isinstance(job.work, Training):
+                return np.asarray(arrays[_POLICY])
             measures = {name[9:]: arrays.pop(name) for name in list(arrays) if name.startswith("measures.")}
             return SessionLog(measures=measures, **arrays)
-        except (FileNotFoundError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        except (FileNotFoundError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
-    def save(self, job: Job, log: SessionLog) -> None:
-        """Write a block; a crash leaves no half of it under its name."""
-        arrays = {f.name: getattr(log, f.name) for f in fields(log) if f.name != "measures"}
-        arrays = {name: array for name, array in arrays.items() if array is not None}
-        arrays |= {f"measures.{name}": array for name, array in log.measures.items()}
+    def save(self, job: Job, result: Result) -> None:
+        """Write what a job led to; a crash leaves no half of it under its name."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(job)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **_arrays(result))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -71,9 +72,17 @@ class BlockStore:
             "setting": self._setting,
             "contestant": describe(job.contestant),
             "code": _code_sha256(job.contestant),
-            "block": asdict(job.block),
+            "work": asdict(job.work),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _arrays(result: Result) -> dict[str, Any]:
+    if not isinstance(result, SessionLog):
+        return {_POLICY: result}
+    arrays = {f.name: getattr(result, f.name) for f in fields(result) if f.name != "measures"}
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    return arrays | {f"measures.{name}": array for name, array in result.measures.items()}
 
 
 def journals_of(folder: Path) -> Path:

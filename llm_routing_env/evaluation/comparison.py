@@ -2,91 +2,34 @@
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from llm_routing_env.backends.budget import Budget
-from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.problem import MIXED
 from llm_routing_env.evaluation.block_store import BlockStore
-from llm_routing_env.evaluation.contestants import AgentContestant, Contestant, blocks_of, describe
-from llm_routing_env.evaluation.engines import Engine, Failure, Job, make_engine, run_local
-from llm_routing_env.evaluation.judging import POOLED, judge, random_rewards
-from llm_routing_env.evaluation.references import References, choose_references
+from llm_routing_env.evaluation.contestants import (
+    TRAINING_SEEDS,
+    AgentContestant,
+    Block,
+    Contestant,
+    Training,
+    blocks_of,
+)
+from llm_routing_env.evaluation.engines import Engine, Failure, Job, Result, make_engine, run_local
+from llm_routing_env.evaluation.judging import POOLED, Drawn, Judge
+from llm_routing_env.evaluation.policies import Policies, always, distinct, policies_log
+from llm_routing_env.evaluation.references import choose_references
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, sb3_contestants
-from llm_routing_env.evaluation.sessions import Ints, SessionLog, draw_sessions, reference_log
+from llm_routing_env.evaluation.sessions import SessionLog, draw_sessions
 from llm_routing_env.evaluation.setting import Setting, live_options
-from llm_routing_env.evaluation.statistics import Interval
 from llm_routing_env.evaluation.verdicts import verdict
 
 # Told an agent's name, how many queries it has routed, and how many it will.
 OnProgress = Callable[[str, int, int], None]
-
-
-@dataclass
-class Comparison:
-    """Everything a comparison found.
-
-    Attributes:
-        problem: What was routed.
-        references: The policies that know the table.
-        seed: Of sessions, agents and intervals.
-        n_sessions: Per context.
-        length: Queries per session at most.
-        seeds: The environment's seed of each session, by context.
-        contestants: Who took part, by row name.
-        logs: By agent or reference, then context.
-        metrics: By agent or reference, then context ("all": pooled, contexts weighted equally).
-        verdicts: For each agent, in words whether it beats the best fixed LLM.
-        failures: For each agent that raised, what it said; it has no logs.
-        budget: What the requests of a live comparison may cost, and did; None where it is not known.
-    """
-
-    problem: RoutingProblem
-    references: References
-    seed: int
-    n_sessions: int
-    length: int
-    seeds: dict[str, list[int]]
-    contestants: dict[str, Contestant] = field(default_factory=dict)
-    logs: dict[str, dict[str, SessionLog]] = field(default_factory=dict)
-    metrics: dict[str, dict[str, dict[str, Interval]]] = field(default_factory=dict)
-    verdicts: dict[str, str] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    budget: Budget | None = None
-
-    @property
-    def agents(self) -> list[str]:
-        """Row names of the agents that ran to the end, in order."""
-        return [name for name in self.contestants if name not in self.failures]
-
-    def document(self) -> dict[str, Any]:
-        """Return the result as one JSON-plain document."""
-        table = self.problem.table
-        document = {
-            "table": {"name": table.name, "sha256": table.sha256},
-            "reward": self.problem.reward.form,
-            "weights": list(self.problem.reward.weights),
-            "scorer": self.problem.scorer,
-            "split": self.problem.split,
-            "seed": self.seed,
-            "sessions": self.n_sessions,
-            "length": self.length,
-            "best_fixed_llm": self.references.best_fixed,
-            "references": {name: self.metrics[name] for name in self.references.actions},
-            "agents": [
-                {**describe(self.contestants[name]), "context": context, "metrics": metrics}
-                for name in self.agents
-                for context, metrics in self.metrics[name].items()
-            ],
-            "verdicts": self.verdicts,
-            "failures": [describe(self.contestants[name]) | {"error": line} for name, line in self.failures.items()],
-        }
-        if self.budget is not None:
-            document["budget"] = self.budget.document()
-        return document
 
 
 def compare(
@@ -104,6 +47,7 @@ def compare(
     max_in_flight: int | None = None,
     engine: str = "local",
     address: str | None = None,
+    training_seeds: int = TRAINING_SEEDS,
     on_progress: OnProgress = lambda name, done, total: None,
     **problem: Any,
 ) -> Comparison:
@@ -111,19 +55,21 @@ def compare(
 
     Args:
         agents: Registered names, "module:Class" of your own, or Stable-Baselines3's "ppo", "a2c", "dqn": both as a
-            fresh learner per session and pretrained; "ppo@online" and "ppo@pretrained" are one of the two.
+            fresh learner per session and pretrained; "ppo@online" and "ppo@pretrained" are one of the two. "b1=ucb1"
+            is one under a name of its own, so that an agent can be compared with itself.
         n_sessions: Sessions per context.
         length: Queries per session (fewer where a context has fewer).
         seed: Of the sessions (the same for every agent), the agents and the intervals.
         backend: "table", or a live backend.
         pool: The live backend's pool.
-        parameters: Hyperparameters by agent.
+        parameters: Hyperparameters, by agent or by the name given to it.
         propensities: Whether to log the probability of every action.
         max_usd: Most US dollars that a live comparison may spend, in all.
         max_requests: Most requests that it may send, retries included.
         max_in_flight: Most requests at once.
         engine: "local", or "ray" to spread the sessions over a cluster: the same numbers.
         address: Of the Ray cluster; None starts one on this machine.
+        training_seeds: How often a pretrained agent is trained; it is judged by all of these trainings.
         on_progress: Told, after every step, the agent, how many queries it has routed and how many it will.
         problem: Arguments of `PickLLMEnv`: table, context, split, reward, weights, scorer, ...
 
@@ -138,18 +84,36 @@ def compare(
         setting,
         n_sessions,
         engine=make_engine(engine, address),
+        training_seeds=training_seeds,
         on_progress=on_progress,
     )
 
 
 def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any]]) -> list[Contestant]:
-    """Return who takes part; see `compare` for the names."""
+    """Return who takes part; see `compare` for the names.
+
+    Raises:
+        ValueError: For an unknown agent, or a name that stands for two of them.
+    """
     found: list[Contestant] = []
-    for name in agents:
-        given = parameters.get(name, {})
-        is_sb3 = name.partition("@")[0] in SB3_ALGORITHMS
-        found += sb3_contestants(name, given) if is_sb3 else [AgentContestant(name, given)]
+    for entry in agents:
+        row, agent = row_name(entry), entry.rpartition("=")[2]
+        given = parameters.get(row, {})
+        is_sb3 = agent.partition("@")[0] in SB3_ALGORITHMS
+        found += sb3_contestants(agent, given, row) if is_sb3 else [AgentContestant(agent, given, name=row)]
+    names = [contestant.name for contestant in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"{name!r} is named twice. To compare an agent with itself, name them: first={name},second={name}."
+            )
     return found
+
+
+def row_name(entry: str) -> str:
+    """Return the name given to an agent, "b1" of "b1=learning_automaton", or else its own."""
+    given, _, agent = entry.rpartition("=")
+    return given or agent
 
 
 def run_comparison(
@@ -159,6 +123,7 @@ def run_comparison(
     *,
     engine: Engine = run_local,
     blocks_folder: Path | None = None,
+    training_seeds: int = TRAINING_SEEDS,
     on_progress: OnProgress = lambda name, done, total: None,
 ) -> Comparison:
     """Run contestants, see `compare`.
@@ -170,24 +135,25 @@ def run_comparison(
         engine: Where they run.
         blocks_folder: Where finished blocks of sessions are kept; those that lie there already are not run again.
             The live outcomes of each block have a journal in `journals` beside it; see `Setting.charge_journals`.
+        training_seeds: See `compare`.
         on_progress: See `compare`.
     """
-    result = _start(contestants, setting, n_sessions)
+    result = _start(contestants, setting, n_sessions, training_seeds)
     store = BlockStore(blocks_folder, setting, result.problem.table.sha256) if blocks_folder else None
     jobs = [
-        Job(contestant, block)
+        Job(contestant, work)
         for contestant in contestants
-        for block in blocks_of(result.problem, result.seeds, setting.length, contestant.block_size)
+        for work in _works(contestant, setting, result, training_seeds)
     ]
     if store and setting.backend != "table":
         jobs = [replace(job, journal=store.journal(job)) for job in jobs]
     count = _Counter(jobs, on_progress)
-    finished: dict[Job, SessionLog] = {}
+    finished: dict[Job, Result] = {}
     for job in jobs:
-        log = store.load(job) if store else None
-        if log is not None:
-            finished[job] = log
-            count(job.contestant.name, job.n_queries)
+        kept = store.load(job) if store else None
+        if kept is not None:
+            finished[job] = kept
+            count(job.contestant.name, job.work.n_queries)
     for job, outcome in engine([job for job in jobs if job not in finished], setting, count):
         if isinstance(outcome, Failure):
             result.failures[job.contestant.name] = outcome.line
@@ -195,16 +161,28 @@ def run_comparison(
         finished[job] = outcome
         if store:
             store.save(job, outcome)
-    for name in result.agents:
-        logs = [(job, finished[job]) for job in jobs if job.contestant.name == name]
-        result.logs[name] = _by_context(logs, list(result.seeds))
-    _judge(result)
+    _judge(result, {name: [(j, finished[j]) for j in jobs if j.contestant.name == name] for name in result.agents})
     return result
 
 
-def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int) -> Comparison:
-    """Check everything that can be checked before anything is run, and let the references route."""
-    for name, value in (("sessions", n_sessions), ("session length", setting.length)):
+def _works(
+    contestant: Contestant, setting: Setting, result: Comparison, training_seeds: int
+) -> Sequence[Block | Training]:
+    """Return the sessions that a contestant runs, or the trainings by which it is judged."""
+    # What live LLMs answer is known only where they are asked.
+    if contestant.is_frozen and setting.backend == "table":
+        n_queries = len(result.problem.queries_of(MIXED))
+        return [Training(number, n_queries) for number in range(contestant.n_trainings(training_seeds))]
+    return blocks_of(result.problem, result.seeds, setting.length, contestant.block_size)
+
+
+def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int, training_seeds: int) -> Comparison:
+    """Check everything that can be checked before anything is run, and choose the references."""
+    for name, value in (
+        ("sessions", n_sessions),
+        ("session length", setting.length),
+        ("training seeds", training_seeds),
+    ):
         if value < 1:
             raise ValueError(f"{name} must be 1 or more, got {value}.")
     problem = setting.problem()
@@ -212,36 +190,51 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int)
         contestant.check(problem)
     contexts = [problem.context] if problem.context is not None else list(problem.contexts)
     seeds = {context: _session_seeds(setting.seed, context, n_sessions) for context in contexts}
-    result = Comparison(problem, choose_references(problem), setting.seed, n_sessions, setting.length, seeds)
+    result = Comparison(problem, choose_references(problem, contexts), setting.seed, n_sessions, setting.length, seeds)
     result.budget = setting.budget
     result.contestants = {contestant.name: contestant for contestant in contestants}
-    drawn = _drawn(result)
-    for name, actions in result.references.actions.items():
-        result.logs[name] = {context: reference_log(problem, actions, *drawn[context]) for context in contexts}
     return result
 
 
-def _drawn(result: Comparison) -> dict[str, tuple[Ints, Ints]]:
-    """Return the queries and repeats of every context's sessions."""
-    return {
+def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
+    drawn = {
         context: draw_sessions(result.problem, seeds, context=context, length=result.length)
         for context, seeds in result.seeds.items()
     }
+    judge = Judge(result.problem, drawn, result.seed)
+    for name, results in found.items():
+        policies = [found for _, found in results if not isinstance(found, SessionLog)]
+        if policies:
+            judge.add_policies(name, distinct(policies))
+            result.logs[name] = _drawn_logs(result, name, distinct(policies), drawn)
+        else:
+            result.logs[name] = _by_context(results, list(result.seeds))
+            judge.add_log(name, result.logs[name])
+    for name, actions in result.references.actions.items():
+        result.logs[name] = _drawn_logs(result, name, always(actions, result.problem.table.n_llms), drawn)
+    for name in [*found, *result.references.actions]:
+        result.metrics[name], result.routing[name] = judge.judge(name), judge.routing(name)
+        result.sources[name] = judge.sources(name)
+    for name in found:
+        result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
+        best = result.references.best_fixed
+        result.verdicts[name] = verdict(result.metrics[name][POOLED], best, result.sessions_behind(name))
 
 
-def _judge(result: Comparison) -> None:
-    by_chance = {context: random_rewards(result.problem, *drawn) for context, drawn in _drawn(result).items()}
-    result.metrics = judge(result.problem, result.logs, by_chance, result.seed)
-    for name in result.agents:
-        result.verdicts[name] = verdict(result.metrics[name][POOLED], result.references.best_fixed)
+def _drawn_logs(result: Comparison, name: str, policies: Policies, drawn: Mapping[str, Drawn]) -> dict[str, SessionLog]:
+    """Return what frozen policies do in everybody's sessions, for figures and logs of steps."""
+    logs = {}
+    for context, (queries, repeats) in drawn.items():
+        rng = np.random.default_rng([result.seed, zlib.crc32(f"{name}/{context}".encode())])
+        logs[context] = policies_log(result.problem, policies, queries, repeats, rng)
+    return logs
 
 
-def _by_context(logs: Sequence[tuple[Job, SessionLog]], contexts: Sequence[str]) -> dict[str, SessionLog]:
+def _by_context(results: Sequence[tuple[Job, Result]], contexts: Sequence[str]) -> dict[str, SessionLog]:
     parts: dict[str, list[SessionLog]] = {context: [] for context in contexts}
-    for job, log in logs:
-        names = np.array(job.block.contexts)
-        for context in dict.fromkeys(job.block.contexts):
-            parts[context].append(log.rows(np.flatnonzero(names == context)))
+    for job, log in results:
+        if isinstance(job.work, Block) and isinstance(log, SessionLog):
+            parts[job.work.context].append(log)
     return {context: SessionLog.concatenate(of_context) for context, of_context in parts.items()}
 
 
@@ -253,7 +246,7 @@ class _Counter:
         self._done: dict[str, int] = {}
         self._total: dict[str, int] = {}
         for job in jobs:
-            self._total[job.contestant.name] = self._total.get(job.contestant.name, 0) + job.n_queries
+            self._total[job.contestant.name] = self._total.get(job.contestant.name, 0) + job.work.n_queries
 
     def __call__(self, name: str, n_queries: int) -> None:
         self._done[name] = self._done.get(name, 0) + n_queries

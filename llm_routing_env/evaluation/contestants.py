@@ -8,29 +8,49 @@ from typing import Any, Protocol
 import numpy as np
 
 from llm_routing_env.agents import Agent, RoutingTask, agent_class, make_agent
-from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
-from llm_routing_env.evaluation.sessions import SessionLog, run_sessions
+from llm_routing_env.evaluation.sessions import Floats, SessionLog, run_sessions
 from llm_routing_env.evaluation.setting import Setting
 
 BLOCK_SIZE = 512
+BATCH_SIZE = 256  # queries that a frozen agent is asked about at a time
+TRAINING_SEEDS = 5  # fewer say little about what training's chance does
 
 
 @dataclass(frozen=True)
 class Block:
-    """Sessions that are run together, all of one length.
+    """Sessions of one context that are run together.
 
     Attributes:
-        number: Place among the blocks of a comparison.
-        contexts: One per session.
+        context: Of all of them.
+        first: Place of the first among the context's sessions.
         seeds: The environment's seed of each session.
         length: Queries of each session.
     """
 
-    number: int
-    contexts: tuple[str, ...]
+    context: str
+    first: int
     seeds: tuple[int, ...]
     length: int
+
+    @property
+    def n_queries(self) -> int:
+        """How many queries its sessions have in all."""
+        return len(self.seeds) * self.length
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of an agent that is frozen afterwards, judged on every query.
+
+    Attributes:
+        number: Which of the training seeds.
+        n_queries: How many queries are judged.
+    """
+
+    number: int
+    n_queries: int
 
 
 class Contestant(Protocol):
@@ -45,6 +65,7 @@ class Contestant(Protocol):
         observation: What it sees.
         parameters: The hyperparameters given.
         block_size: Most sessions to run together.
+        is_frozen: Whether it learns nothing while it routes: then its means are exact, and are taken over trainings.
     """
 
     name: str
@@ -54,12 +75,21 @@ class Contestant(Protocol):
     observation: str
     parameters: Mapping[str, Any]
     block_size: int
+    is_frozen: bool
 
     def check(self, problem: RoutingProblem) -> None:
         """Raise ValueError where the agent cannot take part: before anything is run."""
 
     def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
         """Run the sessions of a block; `on_step` is told how many queries were routed."""
+        ...
+
+    def n_trainings(self, asked_for: int) -> int:
+        """Return how many trainings there are to judge, of those asked for."""
+        ...
+
+    def train(self, setting: Setting, number: int) -> Floats:
+        """Train a frozen agent and return its probability of each LLM for each query judged, shape (queries, LLMs)."""
         ...
 
 
@@ -79,6 +109,7 @@ class AgentContestant:
         self.parameters: Mapping[str, Any] = dict(parameters)
         self.protocol, self.feedback = described.protocol(), described.feedback
         self.observation = described.observation
+        self.is_frozen = self.protocol == "pretrained" and not _learns_while_routing(described)
 
     def check(self, problem: RoutingProblem) -> None:
         """Construct the agent once, for its complaints about hyperparameters."""
@@ -89,13 +120,32 @@ class AgentContestant:
         """See `Contestant`; a pretrained agent is fitted first."""
 
         def ready(env: RoutingVectorEnv) -> Agent:
-            seed = setting.agent_seed(self.agent, block.number)
-            agent = make_agent(self.agent, env.task, n_sessions=env.num_envs, seed=seed, **self.parameters)
-            if self.protocol == "pretrained":
-                agent.fit(env.problem.training_table())
-            return agent
+            return self._made(env.problem, setting, f"{block.context}/{block.first}", env.num_envs)
 
         return run_block(setting, block, self.observation, ready, on_step)
+
+    def n_trainings(self, asked_for: int) -> int:
+        """See `Contestant`."""
+        return asked_for
+
+    def train(self, setting: Setting, number: int) -> Floats:
+        """See `Contestant`."""
+        problem = RoutingProblem(**{**setting.options, "observation": self.observation})
+        judged = problem.queries_of(MIXED)
+        size = min(len(judged), BATCH_SIZE)
+        agent = self._made(problem, setting, f"training/{number}", size)
+        policy = np.zeros((problem.table.n_queries, problem.table.n_llms))
+        for start in range(0, len(judged), size):
+            batch = np.resize(judged[start : start + size], size)  # the last one is filled up
+            policy[batch] = _chances(agent, problem.observations[batch])
+        return policy
+
+    def _made(self, problem: RoutingProblem, setting: Setting, purpose: str, n_sessions: int) -> Agent:
+        seed = setting.agent_seed(self.agent, purpose)
+        agent = make_agent(self.agent, problem.task, n_sessions=n_sessions, seed=seed, **self.parameters)
+        if self.protocol == "pretrained":
+            agent.fit(problem.training_table())
+        return agent
 
 
 def run_block(
@@ -119,7 +169,7 @@ def run_block(
             env,
             ready(env),
             block.seeds,
-            contexts=block.contexts,
+            contexts=[block.context] * env.num_envs,
             propensities=setting.propensities,
             on_step=lambda: on_step(env.num_envs),
         )
@@ -141,7 +191,7 @@ def require_fair(contestant: Contestant, problem: RoutingProblem) -> None:
 
 
 def blocks_of(problem: RoutingProblem, seeds: Mapping[str, Sequence[int]], length: int, size: int) -> list[Block]:
-    """Cut the sessions of all contexts into blocks of sessions of equal length, in a fixed order.
+    """Cut the sessions of each context into blocks: a context's numbers do not depend on which others are judged.
 
     Args:
         problem: The problem, which knows how many queries a context has.
@@ -149,16 +199,24 @@ def blocks_of(problem: RoutingProblem, seeds: Mapping[str, Sequence[int]], lengt
         length: Queries per session at most.
         size: Most sessions of a block.
     """
-    by_length: dict[int, list[tuple[str, int]]] = {}
+    blocks = []
     for context, of_context in seeds.items():
-        queries = problem.n_queries(context)
-        by_length.setdefault(min(length, queries), []).extend((context, seed) for seed in of_context)
-    blocks: list[Block] = []
-    for steps, sessions in by_length.items():
-        for part in np.array_split(np.arange(len(sessions)), -(-len(sessions) // size)):
-            contexts, of_block = zip(*(sessions[index] for index in part), strict=True)
-            blocks.append(Block(len(blocks), contexts, of_block, steps))
+        steps = min(length, len(problem.queries_of(context)))
+        for part in np.array_split(np.arange(len(of_context)), -(-len(of_context) // size)):
+            blocks.append(Block(context, int(part[0]), tuple(of_context[index] for index in part), steps))
     return blocks
+
+
+def _learns_while_routing(agent_type: type[Agent]) -> bool:
+    return agent_type.update is not Agent.update or agent_type._learn is not Agent._learn
+
+
+def _chances(agent: Agent, observations: Any) -> Floats:
+    try:
+        return agent.action_probabilities(observations)
+    except NotImplementedError:  # a plug-in that only selects
+        chances: Floats = np.eye(agent.task.n_actions)[agent.select_action(observations)]
+        return chances
 
 
 def _with_observations(task: RoutingTask) -> RoutingTask:

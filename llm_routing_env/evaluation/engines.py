@@ -7,31 +7,35 @@ from pathlib import Path
 
 from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.errors import unknown_name
-from llm_routing_env.evaluation.contestants import Block, Contestant
-from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.contestants import Block, Contestant, Training
+from llm_routing_env.evaluation.sessions import Floats, SessionLog
 from llm_routing_env.evaluation.setting import Setting
 
 ENGINES = ("local", "ray")
+Result = SessionLog | Floats
 
 
 @dataclass(frozen=True)
 class Job:
-    """A contestant and the sessions it is to run.
+    """A contestant, and the sessions that it is to run or the training that it is to be judged by.
 
     Attributes:
         contestant: The contestant.
-        block: The sessions.
-        journal: Where their live outcomes are kept.
+        work: The sessions, or the training.
+        journal: Where the sessions' live outcomes are kept.
     """
 
     contestant: Contestant
-    block: Block
+    work: Block | Training
     journal: Path | None = None
 
-    @property
-    def n_queries(self) -> int:
-        """How many queries its sessions have in all."""
-        return len(self.block.seeds) * self.block.length
+    def run(self, setting: Setting, on_step: Callable[[int], None]) -> Result:
+        """Return the log of the sessions, or the policy that training led to."""
+        if isinstance(self.work, Block):
+            return self.contestant.run(setting, self.work, on_step)
+        policy = self.contestant.train(setting, self.work.number)
+        on_step(self.work.n_queries)
+        return policy
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Failure:
 
 # Told a contestant's name and how many queries it has just routed.
 OnStep = Callable[[str, int], None]
-Engine = Callable[[Iterable[Job], Setting, OnStep], Iterator[tuple[Job, SessionLog | Failure]]]
+Engine = Callable[[Iterable[Job], Setting, OnStep], Iterator[tuple[Job, Result | Failure]]]
 
 
 def make_engine(name: str, address: str | None = None) -> Engine:
@@ -67,7 +71,7 @@ def make_engine(name: str, address: str | None = None) -> Engine:
     return RayEngine(address)
 
 
-def run_local(jobs: Iterable[Job], setting: Setting, on_step: OnStep) -> Iterator[tuple[Job, SessionLog | Failure]]:
+def run_local(jobs: Iterable[Job], setting: Setting, on_step: OnStep) -> Iterator[tuple[Job, Result | Failure]]:
     """Run one job after the other; a contestant that failed is not asked again."""
     failed = set()
     for job in jobs:
@@ -80,10 +84,10 @@ def run_local(jobs: Iterable[Job], setting: Setting, on_step: OnStep) -> Iterato
         yield job, result
 
 
-def run_job(job: Job, setting: Setting, on_step: Callable[[int], None]) -> SessionLog | Failure:
+def run_job(job: Job, setting: Setting, on_step: Callable[[int], None]) -> Result | Failure:
     """Run a job; what the agent raises is the result, so that the others go on."""
     try:
-        return job.contestant.run(replace(setting, journal=job.journal), job.block, on_step)
+        return job.run(replace(setting, journal=job.journal), on_step)
     except BudgetError as error:
         return Failure(f"{error}")
     except Exception as error:

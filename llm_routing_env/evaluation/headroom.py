@@ -1,6 +1,7 @@
 """How much routing can gain: the best fixed LLM, the best per context, the oracle, and nearest neighbours between them.
 
-A choice is always judged on queries that it was not made from; only the oracle is not, which makes it an upper bound.
+Contexts count equally, as in comparisons. A choice is always judged on queries that it was not made
+from; only the oracle is not, which makes it an upper bound.
 """
 
 from dataclasses import dataclass
@@ -8,18 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.evaluation.statistics import Interval
+from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval
+from llm_routing_env.evaluation.statistics import Estimate, Resamples, interval, pooled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 HALVES = 200
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Mean rewards of choices, over the queries they were judged on."""
+    """Mean rewards of choices, over the queries they were judged on, contexts weighted equally."""
 
     best_fixed: float
     informed: float
@@ -48,7 +49,7 @@ class SplitHalf:
         self._means = means[self._order]
         self._total = np.add.reduceat(self._means, self._starts)
         self._sizes = np.bincount(self._contexts)
-        self._oracle = float(means.max(axis=1).mean())
+        self._oracle = float((np.add.reduceat(self._means.max(axis=1), self._starts) / self._sizes).mean())
 
     def judge(self, half: Mask) -> Judged:
         """Judge both ways: chosen on `half`, judged on the rest, and the reverse."""
@@ -84,29 +85,36 @@ class SplitHalf:
         fixed, informed = 0.0, 0.0
         sides = ((mine, counts, self._total - mine), (self._total - mine, self._sizes - counts, mine))
         for evidence, n_seen, judged in sides:
-            best = int(np.argmax(evidence.sum(axis=0)))
+            best = int(np.argmax((evidence / np.maximum(n_seen, 1)[:, None]).sum(axis=0)))
             # A context that the evidence lacks tells nothing: fall back on the best fixed LLM.
             by_context = np.where(n_seen > 0, np.argmax(evidence, axis=1), best)
-            fixed += float(judged[:, best].sum())
-            informed += float(judged[np.arange(len(judged)), by_context].sum())
-        n = len(self._means)
-        return Judged(fixed / n, informed / n, self._oracle)
+            fixed += float((judged[:, best] / self._sizes).mean())
+            informed += float((judged[np.arange(len(judged)), by_context] / self._sizes).mean())
+        return Judged(fixed, informed, self._oracle)
 
 
-def resampled_share(fixed: Floats, informed: Floats, oracle: Floats, rng: np.random.Generator) -> Interval:
-    """Return the share of the gap closed, with its 95 % bootstrap interval over queries.
+def judge_routed(fixed: Floats, informed: Floats, oracle: Floats, contexts: Ints, seed: int) -> tuple[Judged, Interval]:
+    """Return mean rewards, and the share of the gap closed with its 95 % bootstrap interval over queries.
 
     Args:
         fixed: Each query's reward under the best fixed LLM.
         informed: Under the policy judged.
         oracle: Under the oracle.
-        rng: Draws the resamples.
+        contexts: Each query's context, as an index.
+        seed: Of the resamples.
     """
-    paired = np.stack([fixed, informed, oracle], axis=1)
-    whole = Judged(*paired.mean(axis=0).tolist()).gap_closed
-    if whole is None:
-        return {"mean": None, "low": None, "high": None}
-    drawn = (paired[rng.integers(len(paired), size=len(paired))].mean(axis=0) for _ in range(RESAMPLES))
-    shares = [share for means in drawn if (share := Judged(*means.tolist()).gap_closed) is not None]
-    low, high = np.percentile(shares, [2.5, 97.5])
-    return {"mean": whole, "low": float(low), "high": float(high)}
+    means = [_mean(values, contexts, seed) for values in (fixed, informed, oracle)]
+    judged = Judged(*(estimate.mean for estimate in means))
+    if judged.gap_closed is None:
+        return judged, NOTHING
+    gained, gaps = ((estimate - means[0]).draws() for estimate in means[1:])
+    return judged, interval(np.divide(gained, gaps, out=np.full(gaps.shape, np.nan), where=gaps > ROUNDING))
+
+
+def _mean(values: Floats, contexts: Ints, seed: int) -> Estimate:
+    estimates = []
+    for context in np.unique(contexts):
+        mine = values[contexts == context][None]
+        resamples = Resamples(mine.size, seed, str(context))
+        estimates.append(resamples.mean(mine, np.arange(mine.size)[None], None))
+    return pooled(estimates)

@@ -1,5 +1,6 @@
 """What an outcome table has to teach: sizes, means, references, headroom, and what the reward's weights do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 from llm_routing_env.encoders import embeddings_path, read_embeddings
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.audit import audit_reward, sweep_weights, warnings
-from llm_routing_env.evaluation.headroom import HALVES, Judged, SplitHalf, resampled_share
+from llm_routing_env.evaluation.headroom import HALVES, Judged, SplitHalf, judge_routed
 from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
+from llm_routing_env.evaluation.references import choose_references
 
 ALL = "all"
 MIN_PROMPTS = 10 * FOLDS  # fewer say nothing about neighbours
@@ -19,8 +21,7 @@ Document = dict[str, Any]
 def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
     """Return everything `pickllm inspect` shows, as JSON-plain values; a missing number is None.
 
-    Means are over queries, so large contexts count for more. "gap" is the reward between the best fixed LLM and the
-    per-query oracle.
+    Contexts count equally, as in comparisons. "gap" is the reward between the best fixed LLM and the per-query oracle.
 
     Args:
         problem: The table with its reward; the queries of its split are inspected.
@@ -29,16 +30,17 @@ def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
     rng = np.random.default_rng(seed)
     table = problem.table
     queries = table.select(None, problem.split)
-    audit = audit_reward(problem)
+    audit, references = audit_reward(problem), choose_references(problem, problem.contexts)
     best = {context: table.llm_names[int(np.argmax(problem.expected_rewards(context)))] for context in problem.contexts}
     document = _subject(problem) | {
         "seed": seed,
-        "means": {ALL: _means(problem, queries)}
-        | {context: _means(problem, table.select(context, problem.split)) for context in problem.contexts},
-        "best_fixed_llm": table.llm_names[int(np.argmax(problem.expected_rewards()))],
+        "means": {ALL: _means(problem, problem.contexts)}
+        | {context: _means(problem, [context]) for context in problem.contexts},
+        "best_fixed_llm": references.best_fixed,
+        "best_fixed_llm_of_other_split": references.chosen_fixed,
         "context_best_llm": best,
         "context_label": _context_label(problem, queries, rng),
-        "embeddings": _embeddings(problem, queries, rng),
+        "embeddings": _embeddings(problem, queries, rng, seed),
         "audit": audit,
         "warnings": warnings(problem, audit),
         "sweep": sweep_weights(problem),
@@ -98,14 +100,18 @@ def _sizes(problem: RoutingProblem) -> Document:
     }
 
 
-def _means(problem: RoutingProblem, queries: NDArray[np.int64]) -> Document:
+def _means(problem: RoutingProblem, contexts: Sequence[str]) -> Document:
+    """Return each LLM's means of every measure, averaged over contexts."""
     measures = {
         "accuracy": problem.reward_table.accuracies,
         "cost_usd": problem.table.cost_usd,
         "latency_s": problem.table.latency_s,
         "reward": problem.reward_table.rewards,
     }
-    means = {name: values[queries].mean(axis=(0, 2)) for name, values in measures.items()}
+    means = {
+        name: np.mean([values[problem.queries_of(context)].mean(axis=(0, 2)) for context in contexts], axis=0)
+        for name, values in measures.items()
+    }
     return {
         llm: {name: _number(values[number]) for name, values in means.items()}
         for number, llm in enumerate(problem.table.llm_names)
@@ -135,7 +141,7 @@ def _references(judged: Judged) -> Document:
     }
 
 
-def _embeddings(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.random.Generator) -> Document:
+def _embeddings(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.random.Generator, seed: int) -> Document:
     """Return what nearest neighbours with full information gain, cross-validated; says so where they cannot."""
     table = problem.table
     prompts = [table.queries[int(query)].prompt for query in queries]
@@ -144,11 +150,12 @@ def _embeddings(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.ran
     if len(set(prompts)) < MIN_PROMPTS:
         return {"judged": f"fewer than {MIN_PROMPTS} different prompts: too few to judge", "gap_closed": None}
     means = problem.reward_table.query_means[queries]
-    routed = route_by_neighbours(read_embeddings(table, "embedding")[queries], means, prompts, rng)
+    contexts = table.query_contexts[queries]
+    routed = route_by_neighbours(read_embeddings(table, "embedding")[queries], means, contexts, prompts, rng)
     oracle = means[routed.queries].max(axis=1)
-    share = resampled_share(routed.fixed, routed.informed, oracle, rng)
+    mean, share = judge_routed(routed.fixed, routed.informed, oracle, contexts[routed.queries], seed)
     judged = f"{FOLDS}-fold cross-validation on {len(routed.queries)} queries; interval: 95 % bootstrap over queries"
-    reference = _references(Judged(*(float(values.mean()) for values in (routed.fixed, routed.informed, oracle))))
+    reference = _references(mean)
     return {
         "judged": judged,
         "best_fixed": reference["best_fixed"],

@@ -1,71 +1,191 @@
 """Judge what agents and references did: every metric with its interval, for each context and for all together."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.evaluation.metrics import per_session, with_intervals
-from llm_routing_env.evaluation.references import BEST_FIXED
-from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.evaluation.statistics import Bootstrap, Interval
+from llm_routing_env.evaluation import metrics
+from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval
+from llm_routing_env.evaluation.policies import Policies, always, expected
+from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, ORACLE, choose_references
+from llm_routing_env.evaluation.samples import Sample, quantile, sample_of_log, sample_of_policies
+from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
+from llm_routing_env.evaluation.statistics import (
+    SESSIONS,
+    Estimate,
+    Resamples,
+    interval,
+    medians,
+    pooled,
+)
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 POOLED = "all"
+RANDOM = "uniformly at random"
+Drawn = tuple[Ints, Ints]
 
 
-def random_rewards(problem: RoutingProblem, queries: Ints, repeats: Ints) -> Floats:
-    """Return what choosing uniformly at random can expect as the mean reward of each session, shape (sessions,).
+class Judge:
+    """Judges rows on the same queries and, where they learn while they route, on the same sessions.
 
-    Args:
-        problem: The problem.
-        queries: Of each session, shape (sessions, steps), see `draw_sessions`.
-        repeats: Of each session, likewise.
+    A row is frozen (it has policies, and its means are exact) or it is known by the logs of its sessions. Two frozen
+    rows are compared query by query, any others on the sessions.
+
+    Attributes:
+        references: What could be had, by group: all contexts together (`POOLED`), and each context for itself.
     """
-    of_each_llm: Floats = problem.reward_table.rewards.mean(axis=1)
-    expected: Floats = of_each_llm[queries, repeats].mean(axis=1)
-    return expected
 
+    def __init__(self, problem: RoutingProblem, drawn: Mapping[str, Drawn], seed: int) -> None:
+        """Choose the references.
 
-def judge(
-    problem: RoutingProblem, logs: Mapping[str, Mapping[str, SessionLog]], random: Mapping[str, Floats], seed: int
-) -> dict[str, dict[str, dict[str, Interval]]]:
-    """Judge agents and references on the same sessions, equally many in each context.
+        Args:
+            problem: What is routed.
+            drawn: Queries and repeats of the sessions, by context, see `draw_sessions`.
+            seed: Of the intervals.
+        """
+        contexts = list(drawn)
+        groups = {POOLED: contexts} | {context: [context] for context in contexts}
+        self.references = {group: choose_references(problem, judged) for group, judged in groups.items()}
+        self._problem, self._drawn, self._groups = problem, drawn, groups
+        self._resamples = {context: Resamples(len(problem.queries_of(context)), seed, context) for context in contexts}
+        self._logs: dict[str, Mapping[str, SessionLog]] = {}
+        n_llms = problem.table.n_llms
+        self._policies: dict[str, Policies] = {RANDOM: np.full((1, problem.table.n_queries, n_llms), 1 / n_llms)}
+        self._rewards: dict[tuple[str, str, str, bool], Estimate] = {}
 
-    Args:
-        problem: What was routed.
-        logs: By agent or reference, then context; the best fixed LLM and the oracle among them.
-        random: For each context, the `random_rewards` of its sessions.
-        seed: Of the intervals.
+    def add_log(self, name: str, logs: Mapping[str, SessionLog]) -> None:
+        """Take note of an agent's sessions, by context."""
+        self._logs[name] = logs
 
-    Returns:
-        By agent or reference, then "all" or context, then metric.
-    """
-    values = {name: _session_metrics(problem, of_agent, logs[BEST_FIXED], random) for name, of_agent in logs.items()}
-    n_sessions = [len(rewards) for rewards in random.values()]
-    # Every context has the same resamples, so that its intervals do not depend on which others are judged.
-    pooled, single = (Bootstrap(sizes, np.random.default_rng(seed)) for sizes in (n_sessions, n_sessions[:1]))
-    found = {POOLED: with_intervals(values, list(random), pooled)}
-    found |= {context: with_intervals(values, [context], single) for context in random}
-    return {name: {group: found[group][name] for group in found} for name in logs}
+    def add_policies(self, name: str, policies: Policies) -> None:
+        """Take note of a frozen agent's policies."""
+        self._policies[name] = policies
 
+    def judge(self, name: str) -> dict[str, dict[str, Interval]]:
+        """Return every metric of an agent or reference, by group."""
+        samples = {
+            group: {c: self._sample(name, c, group) for c in contexts} for group, contexts in self._groups.items()
+        }
+        return {group: self._metrics(name, group, of_group) for group, of_group in samples.items()}
 
-def _session_metrics(
-    problem: RoutingProblem,
-    logs: Mapping[str, SessionLog],
-    best_fixed: Mapping[str, SessionLog],
-    random: Mapping[str, Floats],
-) -> dict[str, dict[str, Floats]]:
-    commits = any((log.commitments >= 0).any() for log in logs.values())
-    return {
-        context: per_session(
-            log,
-            problem.expected_rewards(context),
-            best_fixed=best_fixed[context].rewards.mean(axis=1),
-            random=random[context],
-            commits=commits,
+    def sources(self, name: str) -> tuple[str, ...]:
+        """Return what an agent's or reference's intervals speak of: queries, and sessions or training seeds."""
+        context = self._groups[POOLED][0]
+        return self._reward(name, context, POOLED, in_sessions=False).sources
+
+    def routing(self, name: str) -> dict[str, dict[str, float]]:
+        """Return the share of queries sent to each LLM, by group and LLM."""
+        shares = {
+            group: np.mean([self._sample(name, context, group).asked for context in contexts], axis=0)
+            for group, contexts in self._groups.items()
+        }
+        names = self._problem.task.llm_names
+        return {group: dict(zip(names, share.tolist(), strict=True)) for group, share in shares.items()}
+
+    def difference(self, name: str, other: str, group: str = POOLED) -> Interval:
+        """Return how much more reward a row gets than another, paired."""
+        return self._difference(name, other, group).interval()
+
+    def _metrics(self, name: str, group: str, samples: Mapping[str, Sample]) -> dict[str, Interval]:
+        best = self._difference(name, BEST_FIXED, group)
+        found = {metric: self._of_queries(metric, samples).interval() for metric in metrics.OF_QUERIES}
+        found |= self._latency_quantiles(samples)
+        found |= {
+            "reward_minus_best_fixed": best.interval(),
+            "reward_minus_chosen_fixed": self.difference(name, CHOSEN_FIXED, group),
+            "reward_minus_random": self.difference(name, RANDOM, group),
+            "oracle_gap_closed": self._gap_closed(best, group),
+        }
+        return found | self._of_sessions(name, group)
+
+    def _of_queries(self, metric: str, samples: Mapping[str, Sample]) -> Estimate:
+        measure = metrics.OF_QUERIES[metric]
+        estimates = []
+        for context, sample in samples.items():
+            mean = self._resamples[context].mean(sample.values[measure], sample.queries, sample.units)
+            estimates.append(mean * (self._length(context) if metric in metrics.SUMMED else 1.0))
+        return pooled(estimates)
+
+    def _latency_quantiles(self, samples: Mapping[str, Sample]) -> dict[str, Interval]:
+        calls, weights = (
+            np.concatenate(parts) for parts in zip(*(s.latencies_s for s in samples.values()), strict=True)
         )
-        for context, log in logs.items()
-    }
+        found = {name: quantile(calls, weights, share) for name, share in metrics.LATENCY_QUANTILES.items()}
+        return {name: {**NOTHING, "mean": None if math.isnan(value) else value} for name, value in found.items()}
+
+    def _gap_closed(self, gain: Estimate, group: str) -> Interval:
+        gap = self._difference(ORACLE, BEST_FIXED, group)
+        low = gap.interval()["low"]
+        # The share of a gap that may be none would have an interval without end.
+        if low is None or low <= ROUNDING:
+            return NOTHING
+        if not gain.is_known:
+            return {**NOTHING, "mean": gain.mean / gap.mean}
+        gaps = gap.draws()
+        return interval(np.divide(gain.draws(), gaps, out=np.full(gaps.shape, np.nan), where=gaps > ROUNDING))
+
+    def _of_sessions(self, name: str, group: str) -> dict[str, Interval]:
+        names = (*metrics.OF_SESSIONS, metrics.MEDIAN_COMMIT)
+        if name not in self._logs:
+            return dict.fromkeys(names, NOTHING)
+        contexts, logs = self._groups[group], self._logs[name]
+        values = [
+            metrics.of_sessions(logs[c], self._problem.expected_rewards(c), self._best_fixed_rewards(c, group))
+            for c in contexts
+        ]
+        found = {
+            metric: pooled(
+                [self._resamples[c].mean_of_units(v[metric], SESSIONS) for c, v in zip(contexts, values, strict=True)]
+            ).interval()
+            for metric in metrics.OF_SESSIONS
+        }
+        steps = [metrics.queries_to_commit(logs[c]) for c in contexts]
+        median = medians(steps, [self._resamples[c] for c in contexts])
+        return found | {metrics.MEDIAN_COMMIT: median}
+
+    def _best_fixed_rewards(self, context: str, group: str) -> Floats:
+        """Return the mean reward of the best fixed LLM in each session of a context, shape (sessions,)."""
+        queries, repeats = self._drawn[context]
+        llm = self.references[group].actions[BEST_FIXED][queries]
+        return np.asarray(self._problem.reward_table.rewards[queries, llm, repeats].mean(axis=1))
+
+    def _difference(self, name: str, other: str, group: str) -> Estimate:
+        on_sessions = name in self._logs or other in self._logs
+        return pooled(
+            [
+                self._reward(name, context, group, on_sessions) - self._reward(other, context, group, on_sessions)
+                for context in self._groups[group]
+            ]
+        )
+
+    def _reward(self, name: str, context: str, group: str, in_sessions: bool) -> Estimate:
+        key = (name, context, group if name in (BEST_FIXED, CHOSEN_FIXED) else POOLED, in_sessions)
+        if key not in self._rewards:
+            sample = self._sample(name, context, group)
+            exact = self._resamples[context].mean(sample.values["reward"], sample.queries, sample.units)
+            is_frozen = name not in self._logs
+            self._rewards[key] = self._in_sessions(name, context, group, exact) if in_sessions and is_frozen else exact
+        return self._rewards[key]
+
+    def _in_sessions(self, name: str, context: str, group: str, exact: Estimate) -> Estimate:
+        """Return what frozen policies get on the sessions that others learned in; training seeds move it as ever."""
+        queries, repeats = self._drawn[context]
+        judged = self._problem.queries_of(context)
+        places = np.searchsorted(judged, queries)
+        policies = self._policies_of(name, group)[:, judged]
+        rewards = expected(policies, self._problem.reward_table.rewards[judged]).mean(axis=0)
+        mean = self._resamples[context].mean(rewards[places, repeats], places, SESSIONS)
+        return Estimate(mean.mean, {**exact.parts, **mean.parts})
+
+    def _sample(self, name: str, context: str, group: str) -> Sample:
+        if name in self._logs:
+            return sample_of_log(self._problem, self._logs[name][context], self._drawn[context][0], context)
+        return sample_of_policies(self._problem, self._policies_of(name, group), context)
+
+    def _policies_of(self, name: str, group: str) -> Policies:
+        actions = self.references[group].actions
+        return always(actions[name], self._problem.table.n_llms) if name in actions else self._policies[name]
+
+    def _length(self, context: str) -> int:
+        return int(self._drawn[context][0].shape[1])

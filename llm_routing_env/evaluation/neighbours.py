@@ -34,6 +34,7 @@ class NeighbourRouting:
 def route_by_neighbours(
     embeddings: NDArray[np.float32],
     means: Floats,
+    contexts: Ints,
     prompts: Sequence[str],
     rng: np.random.Generator,
     *,
@@ -47,6 +48,7 @@ def route_by_neighbours(
     Args:
         embeddings: Rows of length 1, shape (queries, dimensions).
         means: Expected rewards, shape (queries, LLMs).
+        contexts: Each query's context, as an index; they count equally in every choice.
         prompts: The queries' texts.
         rng: Draws the folds.
         sizes: Candidate numbers of neighbours.
@@ -55,6 +57,7 @@ def route_by_neighbours(
     if len(queries) > MAX_QUERIES:
         queries = np.sort(rng.choice(queries, MAX_QUERIES, replace=False))
     embeddings, means = embeddings[queries], means[queries]
+    weights = 1 / np.bincount(contexts[queries])[contexts[queries]]
     folds = _draw_folds([prompts[int(query)] for query in queries], rng)
     gained = _gained(embeddings, means, folds, tuple(sizes))
     informed, fixed = np.empty(len(means)), np.empty(len(means))
@@ -63,9 +66,9 @@ def route_by_neighbours(
         mine = folds == fold
         if not mine.any():
             continue
-        best = int(np.argmax(gained[fold][:, ~mine].mean(axis=1)))
+        best = int(np.argmax((weights[~mine] * gained[fold][:, ~mine]).sum(axis=1)))
         informed[mine] = gained[fold, best, mine]
-        fixed[mine] = means[mine, np.argmax(means[~mine].mean(axis=0))]
+        fixed[mine] = means[mine, np.argmax((weights[~mine, None] * means[~mine]).sum(axis=0))]
         chosen.append(int(sizes[best]))
     return NeighbourRouting(queries, informed, fixed, tuple(chosen))
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from llm_routing_env.evaluation.engines import Failure, Job, OnStep, run_job
-from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.engines import Failure, Job, OnStep, Result, run_job
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.ray_cluster import MAX_RETRIES, connect
 
@@ -17,7 +16,7 @@ class RayEngine:
 
     def __call__(
         self, jobs: Iterable[Job], setting: Setting, on_step: OnStep
-    ) -> Iterator[tuple[Job, SessionLog | Failure]]:
+    ) -> Iterator[tuple[Job, Result | Failure]]:
         """Run the jobs in any order; see `run_local`."""
         ray = self._ray
         remote = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(_run)
@@ -28,12 +27,12 @@ class RayEngine:
                 (ready,), _ = ray.wait(list(running), num_returns=1)
                 job = running.pop(ready)
                 result = ray.get(ready)
-                on_step(job.contestant.name, job.n_queries)
+                on_step(job.contestant.name, job.work.n_queries)
                 yield job, result
         finally:  # an interrupted comparison leaves no work behind on a cluster that others use
             for reference in running:
                 ray.cancel(reference, force=True)
 
 
-def _run(job: Job, setting: Setting) -> SessionLog | Failure:
+def _run(job: Job, setting: Setting) -> Result | Failure:
     return run_job(job, setting, lambda n_queries: None)

@@ -1,9 +1,11 @@
 """What could be had: each single LLM, the best fixed one, the best per context, and the per-query oracle.
 
-A choice made from data is never judged on the queries it was made from: for the queries of one split, the best LLM
-is chosen on the other split.
+Two LLMs can claim to be the best fixed one. Chosen on the other split it is what a careful operator could have known;
+in hindsight, on the very queries that are judged, it is the strongest single LLM there is, the one that regret is
+measured against. Verdicts are against the latter.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +13,12 @@ from numpy.typing import NDArray
 
 from llm_routing_env.envs.problem import RoutingProblem
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-BEST_FIXED, CONTEXT_BEST, ORACLE = "best fixed LLM", "per-context best", "per-query oracle"
+Mask = NDArray[np.bool_]
+BEST_FIXED = "best fixed LLM (hindsight)"
+CHOSEN_FIXED = "best fixed LLM (other split)"
+CONTEXT_BEST, ORACLE = "per-context best", "per-query oracle"
 
 
 @dataclass(frozen=True)
@@ -21,37 +27,57 @@ class References:
 
     Attributes:
         actions: For each reference, the LLM it sends each query of the table to, shape (queries,).
-        best_fixed: Name of the best fixed LLM for the queries judged.
+        best_fixed: Name of the LLM that is best on the judged queries.
+        chosen_fixed: Name of the LLM that is best on the other split.
     """
 
     actions: dict[str, Ints]
     best_fixed: str
+    chosen_fixed: str
 
 
-def choose_references(problem: RoutingProblem) -> References:
-    """Return the references of a problem, in rising order of what they know."""
-    means = problem.reward_table.query_means
-    judged = problem.table.select(None, problem.split)
-    fixed, by_context = np.zeros(len(means), dtype=np.int64), np.zeros(len(means), dtype=np.int64)
+def choose_references(problem: RoutingProblem, contexts: Sequence[str]) -> References:
+    """Return the references of what is judged, in rising order of what they know.
+
+    The best LLM is the one with the highest mean over contexts of its mean reward in each: what comparisons report.
+
+    Args:
+        problem: The problem.
+        contexts: Those that are judged together; "mixed" is all of the split as one.
+    """
+    means, names = problem.reward_table.query_means, problem.table.llm_names
+    judged = [problem.queries_of(context) for context in contexts]
+    hindsight = int(np.argmax(_mean_of_contexts(means, judged)))
+    fixed, by_context = np.full(len(means), hindsight), np.full(len(means), hindsight)
     halves = _halves(problem)
-    for other, half in ((0, 1), (1, 0)):
-        mine, evidence = halves == half, halves == other
-        fixed[mine] = np.argmax(means[evidence].mean(axis=0))
-        for context in range(len(problem.table.contexts)):
-            here = problem.table.query_contexts == context
-            # A context that the other half lacks tells nothing: fall back on the best fixed LLM.
-            known = means[evidence & here].mean(axis=0) if (evidence & here).any() else None
-            by_context[mine & here] = fixed[mine][0] if known is None else np.argmax(known)
-    names = problem.table.llm_names
+    for evidence in (halves, ~halves):
+        known = [queries[evidence[queries]] for queries in (problem.queries_of(context, "all") for context in contexts)]
+        # Where there is no other query, as in a table of one, hindsight is all there is.
+        best = int(np.argmax(_mean_of_contexts(means, known))) if any(map(len, known)) else hindsight
+        fixed[~evidence] = by_context[~evidence] = best
+        for number in range(len(problem.table.contexts)):
+            here = problem.table.query_contexts == number
+            if (here & evidence).any():  # else the best of all the contexts stands in
+                by_context[here & ~evidence] = np.argmax(means[here & evidence].mean(axis=0))
     singles = {f"always {name}": np.full(len(means), llm) for llm, name in enumerate(names)}
-    informed = {BEST_FIXED: fixed, CONTEXT_BEST: by_context, ORACLE: np.argmax(means, axis=1)}
-    return References(singles | informed, names[fixed[judged[0]]])
+    informed = {
+        CHOSEN_FIXED: fixed,
+        BEST_FIXED: np.full(len(means), hindsight),
+        CONTEXT_BEST: by_context,
+        ORACLE: np.argmax(means, axis=1),
+    }
+    return References(singles | informed, names[hindsight], names[fixed[judged[0][0]]])
 
 
-def _halves(problem: RoutingProblem) -> NDArray[np.bool_]:
+def _mean_of_contexts(means: Floats, queries: Sequence[Ints]) -> Floats:
+    """Return each LLM's mean over contexts of its mean over their queries, shape (LLMs,); empty contexts left out."""
+    return np.asarray(np.mean([means[of_context].mean(axis=0) for of_context in queries if len(of_context)], axis=0))
+
+
+def _halves(problem: RoutingProblem) -> Mask:
     """Split the queries in two: by the table's split, or alternating where it has only one."""
-    is_train: NDArray[np.bool_] = problem.table.is_train
+    is_train: Mask = problem.table.is_train
     if is_train.any() and not is_train.all():
         return is_train
-    alternating: NDArray[np.bool_] = np.arange(len(is_train)) % 2 == 0
+    alternating: Mask = np.arange(len(is_train)) % 2 == 0
     return alternating

@@ -89,7 +89,7 @@ def run_sessions(
     """
     observation, _ = env.reset(seed=list(seeds), options={"context": list(contexts)})
     rows, steps, chances = np.arange(env.num_envs), [], []
-    commit_steps = np.full(env.num_envs, np.nan)
+    commit_steps = np.where(np.asarray(agent.committed_action) >= 0, 0.0, np.nan)
     ended = np.zeros(env.num_envs, dtype=bool)
     while not ended.any():
         if propensities:
@@ -136,30 +136,3 @@ def draw_sessions(problem: RoutingProblem, seeds: Sequence[int], *, context: str
     """
     drawn = [problem.draw_session(seeding.np_random(seed)[0], context) for seed in seeds]
     return np.stack([order[:length] for order, _ in drawn]), np.stack([repeats[:length] for _, repeats in drawn])
-
-
-def reference_log(problem: RoutingProblem, actions: Ints, queries: Ints, repeats: Ints) -> SessionLog:
-    """Return what a fixed assignment of LLMs to queries gets.
-
-    Args:
-        problem: The problem.
-        actions: The LLM for each query of the table, shape (queries,).
-        queries: Of each session, see `draw_sessions`.
-        repeats: Of each session.
-    """
-    llms = actions[queries]
-    cells = (queries, llms, repeats)
-    last = llms[:, -1:] == np.arange(problem.table.n_llms)
-    return SessionLog(
-        actions=llms,
-        rewards=problem.reward_table.rewards[cells],
-        measures={
-            "accuracy": problem.reward_table.accuracies[cells],
-            "cost_usd": problem.table.cost_usd[cells],
-            "latency_s": problem.table.latency_s[cells],
-            "regret": problem.context_best[queries] - problem.context_means[queries, llms],
-        },
-        final_probabilities=last.astype(np.float64),
-        commit_steps=np.full(len(llms), np.nan),
-        commitments=np.full(len(llms), -1),
-    )

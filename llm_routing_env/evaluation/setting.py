@@ -117,9 +117,14 @@ class Setting:
             )
         return problem
 
-    def agent_seed(self, agent: str, block: int) -> int:
-        """Return the seed of an agent: hashed, so that it does not depend on which others are compared."""
-        return zlib.crc32(f"{self.seed}/{agent}/{block}".encode())
+    def agent_seed(self, agent: str, purpose: str) -> int:
+        """Return the seed of an agent: hashed, so that it does not depend on which others are compared.
+
+        Args:
+            agent: Its name.
+            purpose: What it is for: sessions of a context, or a training.
+        """
+        return zlib.crc32(f"{self.seed}/{agent}/{purpose}".encode())
 
 
 def live_options(

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from gymnasium.utils import seeding
 
-from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import MEASURES, SessionLog
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env.envs.problem import load_table
-from llm_routing_env.evaluation.comparison import OnProgress, contestants, run_comparison
+from llm_routing_env.evaluation.comparison import OnProgress, contestants, row_name, run_comparison
+from llm_routing_env.evaluation.intervals import Interval
 from llm_routing_env.evaluation.judging import POOLED
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
-from llm_routing_env.evaluation.statistics import Interval
+from llm_routing_env.evaluation.statistics import SESSIONS
 
 Grid = Mapping[str, Sequence[Any]]
 
@@ -26,11 +28,13 @@ class Tuned:
         candidates: The hyperparameters tried.
         rewards: The reward of each candidate; None where it raised.
         n_sessions: Sessions per context spent on each candidate.
+        remark: What a reader must know; "" where there is nothing.
     """
 
     candidates: list[dict[str, Any]]
     rewards: list[Interval | None]
     n_sessions: int
+    remark: str = ""
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -44,6 +48,7 @@ class Tuned:
         return {
             "chosen": self.chosen,
             "sessions": self.n_sessions,
+            "remark": self.remark,
             "candidates": [{"parameters": values, "reward": reward} for values, reward in tried],
         }
 
@@ -59,8 +64,9 @@ def tune(
 ) -> dict[str, Tuned]:
     """Try every combination of values and keep, for each agent, the one with the highest mean reward.
 
-    Sessions are drawn from the train split with seeds of their own. Agents that are fitted learn from one half of
-    that split and are tried on the other. Every agent gets the same budget: more candidates, fewer sessions each.
+    Sessions are drawn from the train split with seeds of their own, as long as those judged later where it has the
+    queries. Agents that are fitted learn from one half of that split and are tried on the other, with one training
+    each. Every agent gets the same budget: more candidates, fewer sessions each.
 
     Args:
         grids: For each agent ("ppo@online" for one protocol of Stable-Baselines3), the values of each hyperparameter.
@@ -73,7 +79,6 @@ def tune(
     Raises:
         ValueError: For an agent with more candidates than sessions, a bad value, or a table without train split.
     """
-    trial = _trial_setting(setting)
     tuned = {}
     for agent, grid in grids.items():
         combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
@@ -84,26 +89,49 @@ def tune(
         n_sessions = budget // len(combinations)
         rewards: list[Interval | None] = []
         for values in combinations:
-            (contestant,) = contestants([agent], {agent: {**(parameters or {}).get(agent, {}), **values}})
+            given = {**(parameters or {}).get(row_name(agent), {}), **values}
+            (contestant,) = contestants([agent], {row_name(agent): given})
+            trial = _trial_setting(setting, is_fitted=contestant.protocol == "pretrained")
             result = run_comparison(
-                [contestant], trial, n_sessions, blocks_folder=blocks_folder, on_progress=on_progress
+                [contestant],
+                trial,
+                n_sessions,
+                blocks_folder=blocks_folder,
+                training_seeds=1,
+                on_progress=on_progress,
             )
             rewards.append(None if result.failures else result.metrics[contestant.name][POOLED]["reward"])
-        tuned[agent] = Tuned(combinations, rewards, n_sessions)
+        tuned[agent] = Tuned(combinations, rewards, n_sessions, _remark(result, setting))
     return tuned
 
 
-def _trial_setting(setting: Setting) -> Setting:
-    """Return the setting on the train split alone, cut into halves, with other seeds."""
+def _trial_setting(setting: Setting, *, is_fitted: bool) -> Setting:
+    """Return the setting on the train split, which is cut into halves for agents that are fitted, with other seeds."""
     table = load_table(setting.table)
     train = table.select(None, "train")
     if not len(train):
         raise ValueError(f"{table.path} has no train split to tune on.")
-    contexts = table.query_contexts[train]
-    is_fitted = np.zeros(len(train), dtype=bool)
-    for context in np.unique(contexts):  # every other query of each
-        is_fitted[np.flatnonzero(contexts == context)[::2]] = True
-    halves = table.resplit(train, is_fitted)
     # Hashed, so that tuning shares no session seed with judging.
     seed = zlib.crc32(f"tuning/{setting.seed}".encode())
+    if not is_fitted:
+        return replace(setting, options={**setting.options, "split": "train"}, seed=seed)
+    contexts = table.query_contexts[train]
+    is_half = np.zeros(len(train), dtype=bool)
+    for context in np.unique(contexts):  # every other query of each
+        is_half[np.flatnonzero(contexts == context)[::2]] = True
+    halves = table.resplit(train, is_half)
     return replace(setting, options={**setting.options, "table": halves, "split": "test"}, seed=seed)
+
+
+def _remark(trial: Comparison, setting: Setting) -> str:
+    """Say where sessions were shorter than those that are judged: what learns best in few queries may be another."""
+    judged = setting.problem()
+    short = {
+        context: length
+        for context, length in trial.lengths.items()
+        if context in judged.contexts and length < min(setting.length, len(judged.queries_of(context)))
+    }
+    if not short or SESSIONS not in next(iter(trial.sources.values()), ()):
+        return ""
+    listed = ", ".join(f"{length} in {context}" for context, length in short.items())
+    return f"Tuning sessions are shorter than the sessions judged: the train split has only {listed}."

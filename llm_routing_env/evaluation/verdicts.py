@@ -4,49 +4,76 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from llm_routing_env.evaluation.metrics import ROUNDING
-from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
-from llm_routing_env.evaluation.statistics import Interval
+from llm_routing_env.evaluation.intervals import ROUNDING, Interval, shown
+from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 
 Metrics = Mapping[str, Interval]
 
 
-def verdict(metrics: Metrics, best_fixed_llm: str) -> str:
+MIN_SESSIONS = 10  # fewer give intervals that hold too seldom
+MIN_SHARE = 0.01  # of the gap to the oracle: a smaller gain is none that anyone would act on
+
+
+def verdict(metrics: Metrics, best_fixed_llm: str, n_sessions: int | None) -> str:
     """Say whether an agent beats always asking the best fixed LLM, and where it does not beat asking at random.
 
     Args:
         metrics: The agent's, with intervals.
-        best_fixed_llm: The best fixed LLM's name.
+        best_fixed_llm: The name of the LLM that is best in hindsight.
+        n_sessions: Per context, where the intervals speak of sessions too; None where they do not.
     """
-    reward = _measured(metrics["reward"])
-    if reward.high - reward.low <= ROUNDING:
-        # One session, or all with the same queries and choices: the interval's width says nothing.
-        return "shows nothing: that takes 2 or more sessions that differ from each other"
+    if n_sessions is not None and n_sessions < MIN_SESSIONS:
+        return f"no verdict: {_counted(n_sessions)} per context, and intervals of fewer than {MIN_SESSIONS} mislead"
     gained, over_random = (_measured(metrics[f"reward_minus_{other}"]) for other in ("best_fixed", "random"))
-    said = gained.against(f"always {best_fixed_llm}")
+    if gained is None or over_random is None:
+        return "shows nothing: that takes 2 or more queries in some context"
     share = metrics["oracle_gap_closed"]["mean"]
-    if gained.is_gain and share is not None:
-        said += f", {_percent(share)} of the gap to the oracle"
+    said = gained.against(f"always {best_fixed_llm}", share)
     return said if over_random.is_gain else f"{over_random.against('asking at random')}; {said}"
 
 
-def headroom(metrics: Mapping[str, Metrics], best_fixed_llm: str) -> str:
+def is_clear_gain(metrics: Metrics) -> bool:
+    """Return whether an agent's lead over the best fixed LLM clears 0 and is worth a hundredth of the gap."""
+    gained, share = _measured(metrics["reward_minus_best_fixed"]), metrics["oracle_gap_closed"]["mean"]
+    return gained is not None and gained.is_gain and share is not None and share >= MIN_SHARE
+
+
+def paired_verdict(difference: Interval, other: str, n_sessions: int | None) -> str:
+    """Say how an agent compares with another one.
+
+    Args:
+        difference: Of their rewards, the first minus the second.
+        other: The second one's name.
+        n_sessions: See `verdict`.
+    """
+    if n_sessions is not None and n_sessions < MIN_SESSIONS:
+        return f"no verdict: {_counted(n_sessions)} per context"
+    measured = _measured(difference)
+    return "shows nothing" if measured is None else measured.against(other)
+
+
+def headroom(metrics: Mapping[str, Metrics], best_fixed_llm: str, chosen_fixed_llm: str) -> str:
     """Say how much there is to gain over the best fixed LLM, and how much of it is gained by knowing the context.
 
     Args:
         metrics: The references', with intervals.
-        best_fixed_llm: The best fixed LLM's name.
+        best_fixed_llm: The name of the LLM that is best in hindsight.
+        chosen_fixed_llm: The name of the LLM that is best on the other split.
     """
-    means = {name: metrics[name]["reward"]["mean"] for name in (BEST_FIXED, CONTEXT_BEST, ORACLE)}
+    names = (CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE)
+    means = {name: metrics[name]["reward"]["mean"] for name in names}
     rewards = (
-        f"best fixed LLM ({best_fixed_llm}) {means[BEST_FIXED]:.3f}, per-context best {means[CONTEXT_BEST]:.3f}, "
-        f"per-query oracle {means[ORACLE]:.3f}"
+        f"best fixed LLM {means[BEST_FIXED]:.3f} in hindsight ({best_fixed_llm}), {means[CHOSEN_FIXED]:.3f} chosen on "
+        f"the other split ({chosen_fixed_llm}); per-context best {means[CONTEXT_BEST]:.3f}, per-query oracle "
+        f"{means[ORACLE]:.3f}"
     )
     gain, by_context = (_measured(metrics[name]["reward_minus_best_fixed"]) for name in (ORACLE, CONTEXT_BEST))
+    if gain is None or by_context is None:
+        return f"Too few queries to show headroom: {rewards}."
     if gain.high <= ROUNDING:
         return f"No headroom: {rewards}. No agent can beat always {best_fixed_llm} here."
     if not gain.is_gain:
-        return f"No headroom shows in so few sessions: {rewards}. The oracle's gain is {gain}."
+        return f"No headroom shows in so few queries: {rewards}. The oracle's gain is {gain}."
     share = metrics[CONTEXT_BEST]["oracle_gap_closed"]["mean"]
     closed = f"{_percent(share)} of the gap to the oracle" if share is not None and by_context.is_gain else "none of it"
     return f"Headroom: {rewards}. Knowing the context closes {closed}."
@@ -63,27 +90,33 @@ class _Measured(NamedTuple):
     def is_gain(self) -> bool:
         return self.low > ROUNDING
 
-    def against(self, other: str) -> str:
-        """Say how it compares with `other`."""
+    def against(self, other: str, share: float | None = None) -> str:
+        """Say how it compares with `other`, of which gap to the oracle it closes a share."""
+        if self.is_gain and share is not None and share < MIN_SHARE:
+            return f"no better than {other} in practice: {self} more, less than 1 % of the gap to the oracle"
         if self.is_gain:
-            return f"beats {other} by {self}"
+            return f"beats {other} by {self}" + (f", {_percent(share)} of the gap to the oracle" if share else "")
         if self.high < -ROUNDING:
             return f"worse than {other} by {_Measured(-self.mean, -self.high, -self.low)}"
+        if self.high - self.low <= ROUNDING:
+            return f"no better than {other}: the same reward on every query"
         return f"no better than {other}: the difference is {self}"
 
     def __str__(self) -> str:
         """Show 2 decimals, or as many as the width and the bounds need to be seen."""
         sizes = [size for size in (self.high - self.low, abs(self.low), abs(self.high)) if size > ROUNDING]
         decimals = max([2, *(-math.floor(math.log10(size)) for size in sizes)])
-        return f"{self.mean:z.{decimals}f} [{self.low:z.{decimals}f}, {self.high:z.{decimals}f}]"
+        return shown(self._asdict(), f".{decimals}f")  # type: ignore[arg-type]
 
 
-def _measured(interval: Interval) -> _Measured:
+def _measured(interval: Interval) -> _Measured | None:
     mean, low, high = interval["mean"], interval["low"], interval["high"]
-    if mean is None or low is None or high is None:
-        raise ValueError("There is no verdict without rewards: the sessions have none.")
-    return _Measured(mean, low, high)
+    return None if mean is None or low is None or high is None else _Measured(mean, low, high)
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+
+
+def _counted(n_sessions: int) -> str:
+    return "1 session" if n_sessions == 1 else f"{n_sessions} sessions"

@@ -9,13 +9,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from llm_routing_env.evaluation.comparison import Comparison
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.plots import draw
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.verdicts import headroom
 from llm_routing_env.printable import printable
 from llm_routing_env.report.svg import inline_svg
-from llm_routing_env.report.tables import COLUMNS, agent_rows, context_table
+from llm_routing_env.report.tables import COLUMNS, agent_rows, context_table, pair_table, routing_table
 from llm_routing_env.report.words import facts, question, versions
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,13 +39,15 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
             script=script,
             policy=_policy(style, script),
             question=question(result),
-            headroom=headroom(pooled, result.references.best_fixed),
+            headroom=headroom(pooled, result.references.best_fixed, result.references.chosen_fixed),
             verdicts=result.verdicts,
             failures=result.failures,
             columns=COLUMNS,
             rows=agent_rows(result),
             plots=[(plot, inline_svg(plot)) for plot in draw(result)],
             contexts=context_table(result),
+            routing=routing_table(result),
+            pairs=pair_table(result),
             facts=facts(result),
             versions=versions(),
             command=command,

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval, bounds_shown
+from llm_routing_env.evaluation.intervals import number as written
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.plots.style import interval
-from llm_routing_env.evaluation.statistics import Interval
+from llm_routing_env.evaluation.result import Comparison
+from llm_routing_env.evaluation.verdicts import MIN_SESSIONS
 
 DASH = "–"
 N_SHADES = 5
@@ -45,11 +47,8 @@ class Column:
         """Return the cell of an interval."""
         if value["mean"] is None:
             return Cell(DASH)
-        low, high = (
-            "" if end is None else f"{end * self.factor:z{self.form}}" for end in (value["low"], value["high"])
-        )
-        text = f"{value['mean'] * self.factor:z{self.form}}{self.unit}"
-        return Cell(text, value["mean"], f"[{low}, {high}]" if self.shows_range else "")
+        text = f"{written(value['mean'] * self.factor, self.form)}{self.unit}"
+        return Cell(text, value["mean"], bounds_shown(value, self.form, self.factor) if self.shows_range else "")
 
 
 @dataclass(frozen=True)
@@ -86,10 +85,18 @@ class ContextTable:
 
 COLUMNS = (
     Column("reward", "reward", "Mean reward of a query.", shows_range=True),
-    Column("IQM", "reward_iqm", "Interquartile mean of the sessions' mean rewards: figure below."),
+    Column(
+        "minus best fixed",
+        "reward_minus_best_fixed",
+        "Mean reward of a query less that of the best fixed LLM in hindsight, paired.",
+        "+.3f",
+        shows_range=True,
+    ),
     Column("right", "accuracy", "Share of right answers.", ".1f", 100, " %"),
     Column("$/session", "session_cost_usd", "Cost of a session in US dollars.", ".2e", is_high_good=False),
     Column("latency", "latency_s", "Mean latency of a query, in milliseconds.", ".0f", 1000, " ms", is_high_good=False),
+    Column("p50", "latency_p50_s", "Median latency of a query.", ".0f", 1000, " ms", is_high_good=False),
+    Column("p95", "latency_p95_s", "95 % of the queries take no longer.", ".0f", 1000, " ms", is_high_good=False),
     Column(
         "regret",
         "regret",
@@ -98,19 +105,31 @@ COLUMNS = (
         is_high_good=False,
     ),
     Column("best LLM", "optimal_arm_rate", "Share of queries sent to their context's best LLM.", ".1f", 100, " %"),
+    Column("commits", "committed", "Share of sessions that settle on one LLM.", ".0f", 100, " %"),
     Column(
-        "commits", "queries_to_commit", "Queries until the agent commits, where it does.", ".0f", is_high_good=False
+        "wrongly",
+        "wrong_commit",
+        "Share of sessions that settle on another LLM than their context's best.",
+        ".0f",
+        100,
+        " %",
+        is_high_good=False,
     ),
     Column(
-        "to best", "correct_commit", "Share of sessions that committed to their context's best LLM.", ".0f", 100, " %"
+        "after",
+        "median_queries_to_commit",
+        "Median number of queries until a session settles, of all sessions; a dash where most never do.",
+        ".0f",
+        is_high_good=False,
     ),
     Column(
         "gap closed",
         "oracle_gap_closed",
-        "Share closed of the gap between the best fixed LLM and the per-query oracle.",
+        "Share closed of the gap between the best fixed LLM in hindsight and the per-query oracle.",
         ".0f",
         100,
         " %",
+        shows_range=True,
     ),
 )
 
@@ -136,6 +155,32 @@ def context_table(result: Comparison) -> ContextTable:
     cells = zip(*columns, strict=True)
     kinds = ["agent"] * len(result.agents) + ["reference"] * len(result.references.actions)
     return ContextTable(groups, [Row(name, kind, row) for name, kind, row in zip(names, kinds, cells, strict=True)])
+
+
+def routing_table(result: Comparison) -> ContextTable:
+    """Return the share of queries that agents and references send to each LLM: a column per LLM."""
+    rows = []
+    for name in (*result.agents, *(name for name in result.references.actions if not name.startswith("always "))):
+        shares = result.routing[name][POOLED].values()
+        shades = [min(N_SHADES, int(share * (N_SHADES + 1))) for share in shares]
+        cells = [Cell(f"{share:.0%}", share, shade=shade) for share, shade in zip(shares, shades, strict=True)]
+        rows.append(Row(name, "agent" if name in result.agents else "reference", cells))
+    return ContextTable(list(result.problem.task.llm_names), rows)
+
+
+def pair_table(result: Comparison) -> ContextTable:
+    """Return the paired reward of each agent less that of each other one, shaded where the lead is clear."""
+    rows = []
+    for name in result.agents:
+        cells = []
+        for other in result.agents:
+            value = result.pairs[name].get(other, NOTHING)
+            low, few = value["low"], (result.sessions_behind(name) or MIN_SESSIONS) < MIN_SESSIONS
+            is_clear = low is not None and low > ROUNDING and not few
+            text = DASH if value["mean"] is None else f"{value['mean']:+z.3f}"
+            cells.append(Cell(text, value["mean"], bounds_shown(value, "+.3f"), N_SHADES if is_clear else 0))
+        rows.append(Row(name, "agent", cells))
+    return ContextTable(result.agents, rows)
 
 
 def _cells(result: Comparison, name: str) -> list[Cell]:

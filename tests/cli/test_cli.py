@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llm_routing_env.cli import main
+from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED
 
 METRICS = {
     "reward",
@@ -16,16 +17,18 @@ METRICS = {
     "accuracy",
     "session_cost_usd",
     "latency_s",
-    "queries_to_commit",
+    "latency_p50_s",
+    "latency_p95_s",
+    "median_queries_to_commit",
     "committed",
-    "correct_commit",
+    "wrong_commit",
     "within_0.02_of_best",
     "oracle_gap_closed",
     "optimal_arm_rate",
-    "reward_iqm",
     "reward_minus_best_fixed",
+    "reward_minus_chosen_fixed",
     "reward_minus_random",
-    "probability_better_than_best_fixed",
+    "sessions_above_best_fixed",
 }
 
 
@@ -51,7 +54,10 @@ def test_compare_prints_the_document_that_scripts_rely_on():
     for row in document["agents"]:
         assert set(row["metrics"]) == METRICS
         assert set(row["metrics"]["reward"]) == {"mean", "low", "high"}
-    assert {"best fixed LLM", "per-context best", "per-query oracle"} <= document["references"].keys()
+        assert row["intervals_over"] == ["queries", "sessions"]
+        assert sum(row["routing"].values()) == pytest.approx(1.0)
+    assert {BEST_FIXED, CHOSEN_FIXED, "per-context best", "per-query oracle"} <= document["references"].keys()
+    assert document["best_fixed_llm"] == {"in_hindsight": "atlas-0.8m", "chosen": "atlas-0.8m"}
 
 
 def test_compare_writes_results_and_figures(tmp_path: Path):
@@ -69,7 +75,9 @@ def test_compare_writes_results_and_figures(tmp_path: Path):
     }
     with (tmp_path / "run" / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["metric"] for row in rows} == METRICS
+    asked = {f"asked {llm}" for llm in ("tiny-0.1m", "calc-0.6m", "atlas-0.8m", "large-2.0m")}
+    assert {row["metric"] for row in rows} == METRICS | asked
+    assert {row["interval_over"] for row in rows if row["metric"] == "reward"} == {"queries and sessions", "queries"}
     document = json.loads((tmp_path / "run" / "results.json").read_text())
     assert document["command"].startswith("pickllm compare --sessions 4")
     assert not (tmp_path / "run" / "blocks").exists()

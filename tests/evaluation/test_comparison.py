@@ -1,48 +1,118 @@
 """Comparisons: common random numbers, determinism, and convergence on the real table."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
-from tables import random_table
+from tables import queries, random_table, records, write_random_table
 
-from llm_routing_env.agents.base import Agent
-from llm_routing_env.envs import PickLLMVectorEnv
 from llm_routing_env.evaluation import compare
+from llm_routing_env.evaluation.contestants import AgentContestant
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
-from llm_routing_env.evaluation.sessions import draw_sessions, reference_log, run_sessions
+from llm_routing_env.outcomes import OutcomeTable
 
 TABLE = random_table(per_context=40)
 
 
-def test_references_face_the_sessions_that_agents_face():
-    problem_env = PickLLMVectorEnv(4, 20, "DISABLED", TABLE, observation="none")
-    seeds = [3, 1, 4, 1]
-    always_two = np.full(TABLE.n_queries, 2)
-    reference = reference_log(
-        problem_env.problem, always_two, *draw_sessions(problem_env.problem, seeds, context="art", length=20)
-    )
-
-    class AlwaysTwo(Agent):
-        def _probabilities(self, observation, allowed):
-            return np.eye(4)[np.full(len(observation), 2)]
-
-    run = run_sessions(problem_env, AlwaysTwo(problem_env.task, n_sessions=4), seeds, contexts=["art"] * 4)
-    np.testing.assert_array_equal(run.rewards, reference.rewards)
-    for name, values in run.measures.items():
-        np.testing.assert_allclose(values, reference.measures[name], atol=1e-12, err_msg=name)
+def rows(agents: list[str], *, seed: int = 0, **options: Any) -> dict[str, str]:
+    """Return every row of the document as text, to the last bit."""
+    given = {"n_sessions": 11, "length": 15, "table": TABLE} | options
+    result = compare(agents, seed=seed, **given).document()
+    json.dumps(result)
+    return {row["name"] + row["context"]: json.dumps(row) for row in result["agents"]}
 
 
-def test_the_same_seed_gives_the_same_document_and_agents_do_not_influence_each_other():
-    def rows(agents: list[str], seed: int = 0) -> dict[str, str]:
-        result = compare(agents, n_sessions=8, length=15, table=TABLE, seed=seed).document()
-        json.dumps(result)
-        return {row["agent"] + row["context"]: json.dumps(row) for row in result["agents"]}
-
-    both, alone = rows(["epsilon_greedy_q", "random"]), rows(["random"])
+def test_the_same_seed_gives_the_same_document():
+    both = rows(["epsilon_greedy_q", "random"])
     assert both == rows(["epsilon_greedy_q", "random"])
-    assert alone.items() <= both.items()
-    assert alone != rows(["random"], seed=1)
+    assert rows(["random"]) != rows(["random"], seed=1)
+
+
+OTHERS = ("ucb1", "kl_ucb", "exp3", "softmax", "pursuit", "cheapest", "round_robin", "thompson_beta", "gradient_bandit")
+
+
+@pytest.mark.parametrize("n_others", [1, 2, 5, 9])
+def test_an_agents_numbers_do_not_depend_on_who_else_is_compared(n_others: int):
+    alone = rows(["random"])
+    for others in (OTHERS[:n_others], OTHERS[::-1][:n_others]):
+        assert alone.items() <= rows([*others[: n_others // 2], "random", *others[n_others // 2 :]]).items()
+
+
+def test_a_contexts_numbers_do_not_depend_on_which_others_are_judged():
+    """Agents and intervals included: only what is drawn for all contexts together may differ."""
+    everywhere, alone = (rows(["epsilon_greedy_q"], context=context) for context in (None, "chess"))
+    assert everywhere["epsilon_greedy_qchess"] == alone["epsilon_greedy_qchess"]
+
+
+@pytest.mark.parametrize("size", [1, 4, 11])
+def test_numbers_do_not_depend_on_how_many_sessions_run_together(monkeypatch, tmp_path, size: int):
+    """For agents that draw nothing: draws belong to the block, whose size is fixed."""
+    path = write_random_table(tmp_path, per_context=40)
+    agents = ["linucb", "knn_bandit", "round_robin", "knn_router"]
+    expected = rows(agents, table=path)
+    monkeypatch.setattr(AgentContestant, "block_size", size)
+    assert rows(agents, table=path) == expected
+
+
+def test_an_agent_can_be_compared_with_itself():
+    result = compare(
+        ["ucb1", "wide=ucb1", "narrow=ucb1"],
+        n_sessions=10,
+        length=25,
+        table=TABLE,
+        parameters={"narrow": {"c": 0.01}},
+    )
+    assert result.agents == ["ucb1", "wide", "narrow"]
+    assert result.against("wide", "ucb1") == "no better than ucb1: the same reward on every query"
+    assert result.against("narrow", "ucb1") != result.against("wide", "ucb1")
+    assert {row["agent"] for row in result.document()["agents"]} == {"ucb1"}
+
+
+@pytest.mark.parametrize("agents", [["ucb1", "ucb1"], ["a=ucb1", "a=random"], ["random", "random=ucb1"]])
+def test_an_agent_named_twice_is_refused_before_anything_runs(agents: list[str]):
+    with pytest.raises(ValueError, match="is named twice"):
+        compare(agents, table=TABLE)
+
+
+def test_a_pretrained_agent_is_judged_by_several_trainings():
+    """Exactly, on every query: sessions do not enter its numbers; a fit without chance is one training."""
+    result = compare(["mlp_router", "linear_router"], n_sessions=2, context="code")
+    assert result.sources["mlp_router"] == ("queries", "training seeds")
+    assert result.sources["linear_router"] == ("queries",)
+    more = compare(["mlp_router"], n_sessions=9, context="code")
+    assert result.metrics["mlp_router"]["code"] == more.metrics["mlp_router"]["code"]
+    one = compare(["mlp_router"], n_sessions=2, context="code", training_seeds=1)
+    assert one.metrics["mlp_router"] != result.metrics["mlp_router"]
+
+
+def test_a_contexts_row_is_judged_beside_the_contexts_own_best_llm():
+    """Nobody beats, in one context, an LLM that is only best over all of them."""
+    result = compare(["random"], n_sessions=30, table="nano", context="math")
+    assert result.references.best_fixed == "calc-0.6m"
+    assert "worse than always calc-0.6m" in result.verdicts["random"]
+    pooled = compare(["random"], n_sessions=30, table="nano")
+    assert pooled.metrics["random"]["math"]["oracle_gap_closed"]["mean"] < 0
+
+
+def test_two_sessions_are_no_evidence():
+    result = compare(["random", "mlp_router"], n_sessions=2, length=20, table="nano", context="math")
+    assert result.verdicts["random"].startswith("no verdict: 2 sessions per context")
+    assert result.against("random", "mlp_router").startswith("no verdict")
+    assert not result.verdicts["mlp_router"].startswith("no verdict")
+
+
+def test_what_was_not_measured_stands_in_the_document():
+    asked = queries(12)
+    llms = ("x", "y")
+    rows_of_table = records(asked, llms, np.ones((36, 2, 1)), 1e-5, 0.1)
+    simulated = OutcomeTable.from_records(
+        asked, llms, rows_of_table, {"latency": "simulated: drawn", "notes": ["Odd."]}
+    )
+    document = compare(["random"], n_sessions=2, length=3, table=simulated).document()
+    assert document["table"]["notes"] == ["The latency is simulated: drawn.", "Odd."]
+    assert document["lengths"] == {"art": 3, "biology": 3, "chess": 3}
+    assert document["queries"] == {"art": 8, "biology": 8, "chess": 8}
 
 
 def test_the_oracle_is_above_the_per_context_best_and_random_closes_no_gap():
@@ -60,6 +130,8 @@ def test_unknown_agents_and_impossible_sizes_are_refused():
         compare(["random"], length=0, table=TABLE)
     with pytest.raises(ValueError, match="sessions must be 1 or more"):
         compare(["random"], n_sessions=0, table=TABLE)
+    with pytest.raises(ValueError, match="training seeds must be 1 or more"):
+        compare(["random"], training_seeds=0, table=TABLE)
 
 
 @pytest.mark.parametrize(
@@ -90,5 +162,5 @@ def test_the_papers_agents_converge_on_outcomes_of_real_llms():
     for learner in ("learning_automaton", "epsilon_greedy_q"):
         assert pooled(learner, "reward", "low") > pooled("random", "reward", "high")
         assert pooled(learner, "session_cost_usd", "high") < pooled("random", "session_cost_usd", "low")
-        assert pooled(learner, "correct_commit") > 0.5
+        assert pooled(learner, "committed") - pooled(learner, "wrong_commit") > 0.5
     assert pooled(CONTEXT_BEST, "reward", "low") > pooled(BEST_FIXED, "reward", "high")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from llm_routing_env.cli import app
 from llm_routing_env.encoders import embeddings_path, write_embeddings
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.evaluation.headroom import SplitHalf, resampled_share
+from llm_routing_env.evaluation.headroom import SplitHalf, judge_routed
 from llm_routing_env.evaluation.inspection import inspect_table, verdict
 from llm_routing_env.evaluation.neighbours import route_by_neighbours
 from llm_routing_env.outcomes import OutcomeTable
@@ -123,7 +123,7 @@ def test_random_halves_follow_the_seed_and_agree_with_the_limit():
 def test_a_context_of_one_query_falls_back_on_the_best_fixed_llm():
     halves = SplitHalf(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([0, 0, 1]))
     judged = halves.judge(np.array([True, False, False]))
-    assert judged.informed == pytest.approx((1 + 0 + 1) / 3)
+    assert judged.informed == pytest.approx((1 + 0) / 2)  # 1 in the first context, 0 in the second
 
 
 def clusters(n: int = 200) -> tuple[Any, Any, list[str]]:
@@ -137,10 +137,11 @@ def clusters(n: int = 200) -> tuple[Any, Any, list[str]]:
 def test_neighbours_close_the_gap_where_embeddings_tell_and_nothing_where_not():
     embeddings, means, prompts = clusters()
     rng = np.random.default_rng(0)
-    told = route_by_neighbours(embeddings, means, prompts, rng)
+    one = np.zeros(200, dtype=np.int64)
+    told = route_by_neighbours(embeddings, means, one, prompts, rng)
     assert told.informed.mean() == 1.0
     assert told.fixed.mean() <= 0.5
-    noise = route_by_neighbours(rng.permuted(embeddings, axis=0), rng.random((200, 2)), prompts, rng)
+    noise = route_by_neighbours(rng.permuted(embeddings, axis=0), rng.random((200, 2)), one, prompts, rng)
     assert abs(noise.informed.mean() - 0.5) < 0.1
 
 
@@ -149,16 +150,17 @@ def test_neighbours_never_see_the_query_they_judge():
     rng = np.random.default_rng(3)
     embeddings, _, prompts = clusters(100)
     means = rng.random((100, 3))
-    before = route_by_neighbours(embeddings, means, prompts, np.random.default_rng(0))
+    one = np.zeros(100, dtype=np.int64)
+    before = route_by_neighbours(embeddings, means, one, prompts, np.random.default_rng(0))
     for query in (0, 17, 99):
         raised = means.copy()
         raised[query] = [10.0, 20.0, 30.0]
-        after = route_by_neighbours(embeddings, raised, prompts, np.random.default_rng(0))
+        after = route_by_neighbours(embeddings, raised, one, prompts, np.random.default_rng(0))
         chosen = int(np.argmin(np.abs(means[query] - before.informed[query])))
         assert after.informed[query] == raised[query, chosen]
     twins = np.repeat(means[:50], 2, axis=0)
     paired = route_by_neighbours(
-        np.repeat(embeddings[:50], 2, axis=0), twins, [f"p{i // 2}" for i in range(100)], np.random.default_rng(0)
+        np.repeat(embeddings[:50], 2, axis=0), twins, one, [f"p{i // 2}" for i in range(100)], np.random.default_rng(0)
     )
     assert paired.informed.mean() < 0.7 < twins.max(axis=1).mean()
 
@@ -166,10 +168,20 @@ def test_neighbours_never_see_the_query_they_judge():
 def test_the_share_of_the_gap_has_an_interval_that_covers_it():
     rng = np.random.default_rng(0)
     fixed, oracle = rng.random(500) * 0.2, 1.0 + np.zeros(500)
-    share = resampled_share(fixed, fixed + 0.5 * (oracle - fixed), oracle, rng)
-    assert share["mean"] == pytest.approx(0.5)
+    contexts = np.arange(500) % 3
+    judged, share = judge_routed(fixed, fixed + 0.5 * (oracle - fixed), oracle, contexts, 0)
+    assert judged.gap_closed == share["mean"] == pytest.approx(0.5)
     assert share["low"] == pytest.approx(0.5)
-    assert resampled_share(fixed, fixed, fixed, rng)["mean"] is None
+    assert judge_routed(fixed, fixed, fixed, contexts, 0)[1]["mean"] is None
+
+
+def test_contexts_count_equally_in_what_is_routed():
+    contexts = np.array([0] * 9 + [1])
+    judged, _ = judge_routed(np.zeros(10), (contexts == 1).astype(float), np.ones(10), contexts, 0)
+    assert judged.informed == pytest.approx(0.5)
+    halves = SplitHalf(np.array([[1.0, 0.0]] * 8 + [[0.0, 1.0]] * 2), np.array([0] * 8 + [1] * 2))
+    judged = halves.judge(np.arange(10) % 2 == 0)
+    assert (judged.best_fixed, judged.informed, judged.oracle) == pytest.approx((0.5, 1.0, 1.0))
 
 
 def said(share: float | None, winners: tuple[str, ...], embeddings: dict[str, float] | None = None) -> str:

@@ -12,7 +12,7 @@ from llm_routing_env.evaluation import Comparison
 from llm_routing_env.evaluation.plots import Plot, draw, write_figures
 from llm_routing_env.evaluation.plots.costs import cost_accuracy, latencies
 from llm_routing_env.evaluation.plots.curves import best_arm_share, committed_share, cumulative_regret
-from llm_routing_env.evaluation.plots.scores import iqm_intervals, performance_profiles
+from llm_routing_env.evaluation.plots.scores import performance_profiles, reward_intervals
 from llm_routing_env.evaluation.plots.shares import MAX_AGENTS, arm_shares
 from llm_routing_env.evaluation.plots.style import binned, coloured, label, stratified_band, thinned
 from llm_routing_env.evaluation.references import BEST_FIXED, ORACLE
@@ -112,7 +112,7 @@ def test_where_nobody_learns_arm_shares_show_everybody():
 
 
 def test_every_agent_has_an_interval_and_the_best_is_on_top(result: Comparison):
-    axis = iqm_intervals(result).figure.axes[0]
+    axis = reward_intervals(result).figure.axes[0]
     names = [text.get_text() for text in axis.get_yticklabels()]
     assert set(names) > {*result.agents, BEST_FIXED}
     assert names[-1] == ORACLE

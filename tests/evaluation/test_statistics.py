@@ -1,170 +1,231 @@
-"""Bootstrap intervals against theory and independent computations."""
+"""Intervals: by hand, against brute force, and by how often they cover the truth."""
 
+import math
 from collections.abc import Callable
-from statistics import NormalDist
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, mannwhitneyu, trim_mean
 
-from llm_routing_env.evaluation.statistics import NOTHING, Bootstrap, Interval, interval, intervals
+from llm_routing_env.evaluation.intervals import NOTHING, bounds_shown, number, shown
+from llm_routing_env.evaluation.statistics import (
+    QUERIES,
+    SESSIONS,
+    TRAINING_SEEDS,
+    Estimate,
+    Floats,
+    Resamples,
+    interval,
+    medians,
+    pooled,
+    widening,
+)
 
-Strata = list[np.ndarray]
-
-
-def resamples(strata: Strata, seed: int = 0) -> Bootstrap:
-    return Bootstrap([len(values) for values in strata], np.random.default_rng(seed))
-
-
-def mean(strata: Strata, seed: int = 0) -> Interval:
-    return resamples(strata, seed).mean(strata)
-
-
-def bounds(interval: Interval) -> tuple[float | None, float | None]:
-    return interval["low"], interval["high"]
-
-
-def by_brute_force(statistic: Callable[..., float], *samples: Strata) -> np.ndarray:
-    """The 95 % interval of a statistic, from drawing sessions within contexts, the same ones of every sample."""
-    rng = np.random.default_rng(99)
-    drawn = []
-    for _ in range(2000):
-        rows = [rng.integers(len(values), size=len(values)) for values in samples[0]]
-        drawn.append(statistic(*([values[r] for values, r in zip(s, rows, strict=True)] for s in samples)))
-    return np.percentile(drawn, [2.5, 97.5])
+N_TABLES = 500
 
 
-def scores(seed: int = 5, sizes: tuple[int, ...] = (30, 30, 30)) -> Strata:
-    rng = np.random.default_rng(seed)
-    return [rng.exponential(size=n) + context for context, n in enumerate(sizes)]
+def places(n_units: int, n_queries: int) -> np.ndarray:
+    """Every unit has every query once."""
+    return np.tile(np.arange(n_queries), (n_units, 1))
 
 
-def test_the_interval_of_a_mean_agrees_with_scipys_bootstrap():
-    values = np.random.default_rng(0).exponential(size=80)
-    ours = mean([values])
-    theirs = bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=2).confidence_interval
-    assert ours["mean"] == pytest.approx(values.mean())
-    assert bounds(ours) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+def test_a_mean_by_hand():
+    found = Resamples(3, 0).mean(np.array([[1.0, 2.0, 6.0], [2.0, 3.0, 4.0]]), places(2, 3), SESSIONS)
+    assert found.mean == 3.0
+    assert found.sources == (QUERIES, SESSIONS)
+    assert [part.freedom for part in found.parts.values()] == [2, 1]
 
 
-def test_contexts_count_equally_and_are_resampled_within():
-    # No spread within a context, so no spread of the mean, whatever the contexts' sizes.
-    assert mean([np.zeros(10), np.full(1_000, 2.0)]) == {"mean": 1.0, "low": 1.0, "high": 1.0}
+def test_deviations_are_as_wide_as_the_samples_own_standard_errors():
+    """The bootstrap's variance of a mean is the squared standard error, once n - 1 draws are counted as n - 1."""
+    rng = np.random.default_rng(0)
+    queries, sessions = rng.normal(0, 1, 50), rng.normal(0, 2, 20)
+    values = queries + sessions[:, None]
+    parts = Resamples(50, 1).mean(values, places(20, 50), SESSIONS).parts
+    assert parts[QUERIES].moved.std() == pytest.approx(queries.std(ddof=1) / math.sqrt(50), rel=0.05)
+    assert parts[SESSIONS].moved.std() == pytest.approx(sessions.std(ddof=1) / math.sqrt(20), rel=0.05)
 
 
-def test_sessions_without_a_value_are_left_out():
-    assert mean([np.array([1.0, np.nan, 3.0]), np.array([np.nan])])["mean"] == 2.0
-    assert mean([np.array([np.nan])]) == NOTHING
+def test_a_query_that_is_asked_more_often_counts_more():
+    """Sessions do not come to every query equally often: a resample's mean is over the answers it draws."""
+    values, queries = np.array([[0.0, 0.0, 1.0]]), np.array([[0, 0, 1]])
+    found = Resamples(2, 0).mean(values, queries, None)
+    # Two draws of two queries: twice the first (0), one of each (1/3), twice the second (1), widened by sqrt(2).
+    moved = np.unique(np.round(found.parts[QUERIES].moved / math.sqrt(2), 12))
+    np.testing.assert_allclose(moved, [-1 / 3, 0, 2 / 3], atol=1e-12)
 
 
-def test_a_difference_is_paired():
-    a, b = scores(), scores()
-    shifted = [values + 0.1 for values in b]
-    assert resamples(a).difference(shifted, a) == pytest.approx({"mean": 0.1, "low": 0.1, "high": 0.1})
-    noisy = [values + rng.normal(0.1, 0.05, len(values)) for rng in (np.random.default_rng(3),) for values in a]
-    ours = resamples(a).difference(noisy, a)
-    theirs = by_brute_force(lambda x, y: np.mean([(i - j).mean() for i, j in zip(x, y, strict=True)]), noisy, a)
-    assert bounds(ours) == pytest.approx(theirs, abs=0.003)
+def test_differences_are_paired():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 10, (30, 40))
+    resamples = Resamples(40, 0)
+    ours, theirs = (resamples.mean(noise + lead, places(30, 40), SESSIONS) for lead in (0.5, 0.0))
+    assert (ours - theirs).interval() == pytest.approx({"mean": 0.5, "low": 0.5, "high": 0.5})
+    assert (ours * 2.0).interval()["mean"] == pytest.approx(2 * ours.mean)
 
 
-@pytest.mark.parametrize("sizes", [(80,), (7,), (1,), (2,), (3,), (5, 5, 5), (12, 12)])
-def test_the_interquartile_mean_is_the_trimmed_mean_of_all_sessions(sizes: tuple[int, ...]):
-    for values in (scores(sizes=sizes), [np.round(v) for v in scores(sizes=sizes)]):  # the latter has ties
-        expected = trim_mean(np.concatenate(values), 0.25)
-        assert resamples(values).iqm(values)["mean"] == pytest.approx(expected, abs=1e-12)
+def test_a_difference_has_every_source_of_chance_of_either():
+    resamples = Resamples(10, 0)
+    rng = np.random.default_rng(0)
+    frozen = resamples.mean(rng.normal(size=(5, 10)), places(5, 10), TRAINING_SEEDS)
+    fixed = resamples.mean(rng.normal(size=(1, 10)), places(1, 10), None)
+    assert (fixed - frozen).sources == (QUERIES, TRAINING_SEEDS)
+    np.testing.assert_array_equal((fixed - frozen).parts[TRAINING_SEEDS].moved, -frozen.parts[TRAINING_SEEDS].moved)
 
 
-def test_the_interval_of_an_interquartile_mean_agrees_with_brute_force():
-    values, rng = scores(), np.random.default_rng(99)
-    drawn = np.concatenate([rng.choice(of_context, (4000, 30)) for of_context in values], axis=1)
-    theirs = np.percentile(trim_mean(drawn, 0.25, axis=1), [2.5, 97.5])
-    assert bounds(resamples(values).iqm(values)) == pytest.approx(theirs, abs=0.02)
+def test_contexts_count_equally_and_their_draws_add_up():
+    small = Resamples(4, 0, "art").mean(np.array([[1.0, 2.0, 3.0, 4.0]]), places(1, 4), None)
+    large = Resamples(40, 0, "chess").mean(np.full((1, 40), 10.0), places(1, 40), None)
+    both = pooled([small, large])
+    assert both.mean == pytest.approx((2.5 + 10) / 2)
+    np.testing.assert_allclose(both.parts[QUERIES].moved, small.parts[QUERIES].moved / 2)
+    assert both.parts[QUERIES].freedom == 3 + 39
 
 
-def test_an_outlier_moves_the_mean_but_not_the_interquartile_mean():
-    values = np.append(np.ones(19), 1_000.0)
-    assert resamples([values]).iqm([values]) == {"mean": 1.0, "low": 1.0, "high": 1.0}
+@pytest.mark.parametrize(("n_units", "n_queries", "units"), [(1, 5, SESSIONS), (5, 1, SESSIONS), (1, 1, None)])
+def test_what_was_drawn_once_has_a_mean_and_no_interval(n_units: int, n_queries: int, units: str | None):
+    found = Resamples(n_queries, 0).mean(np.full((n_units, n_queries), 0.75), places(n_units, n_queries), units)
+    assert found.interval() == {"mean": 0.75, "low": None, "high": None}
 
 
-def won(a: Strata, b: Strata) -> float:
-    """The share of pairs that A wins, pair by pair."""
-    pairs = zip(a, b, strict=True)
-    return float(np.mean([((x[:, None] > y).mean() + (x[:, None] >= y).mean()) / 2 for x, y in pairs]))
+def test_a_missing_value_leaves_nothing():
+    assert Resamples(3, 0).mean(np.array([[1.0, np.nan, 2.0]]), places(1, 3), None).interval() == NOTHING
+    assert interval(np.array([np.nan, 1.0])) == NOTHING
 
 
-@pytest.mark.parametrize("decimals", [8, 0])  # none: most sessions tie
-def test_the_probability_of_improvement_is_mann_whitneys(decimals: int):
-    a, b = ([values.round(decimals) for values in scores(seed)] for seed in (1, 2))
-    ours = resamples(a).probability_of_improvement(a, b)
-    theirs = [mannwhitneyu(x, y).statistic / (len(x) * len(y)) for x, y in zip(a, b, strict=True)]
-    assert ours["mean"] == pytest.approx(np.mean(theirs), abs=1e-12)
-    assert bounds(ours) == pytest.approx(by_brute_force(won, a, b), abs=0.01)
+def test_student_t_over_the_normal_quantile():
+    """Against tables of Student's t at 97.5 %."""
+    for freedom, t in ((4, 2.776), (9, 2.262), (29, 2.045), (1000, 1.962)):
+        assert widening(freedom) * 1.959964 == pytest.approx(t, rel=5e-3)
+    assert math.isnan(widening(0))
 
 
-def test_the_probability_of_improvement_at_its_ends():
-    low, high = [np.zeros(5)], [np.ones(5)]
-    of = resamples(low).probability_of_improvement
-    assert of(high, low) == {"mean": 1.0, "low": 1.0, "high": 1.0}
-    assert of(low, high) == {"mean": 0.0, "low": 0.0, "high": 0.0}
-    assert of(low, low) == {"mean": 0.5, "low": 0.5, "high": 0.5}
+def test_the_median_is_of_all_sessions_those_that_never_commit_too():
+    resamples = [Resamples(5, 0, "art"), Resamples(5, 0, "chess")]
+    steps = [np.array([10.0, 20.0, np.inf]), np.array([30.0, 40.0, np.inf])]
+    assert medians(steps, resamples)["mean"] == 30.0  # the third of six
+    most_never = medians([np.array([10.0, np.inf, np.inf])], resamples[:1])
+    assert most_never["mean"] is None
+    assert most_never["high"] is None
+    assert medians([np.full(9, 7.0)], resamples[:1]) == {"mean": 7.0, "low": 7.0, "high": 7.0}
 
 
-def test_a_performance_profile_is_the_share_above_each_threshold():
-    values, thresholds = [np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.4, 0.9])], [0.0, 0.3, 0.4, 0.9]
-    profile = resamples(values).performance_profile(values, thresholds)
-    np.testing.assert_allclose(profile.mean, [1, (1 / 4 + 1) / 2, (0 + 1 / 2) / 2, 0])
-    sample = scores()
-    ours = resamples(sample).performance_profile(sample, [1.5])
-    theirs = by_brute_force(lambda drawn: np.mean([(v > 1.5).mean() for v in drawn]), sample)
-    assert (ours.low[0], ours.high[0]) == pytest.approx(theirs, abs=0.02)
+def test_a_training_is_drawn_for_all_contexts_at_once():
+    art, chess = Resamples(5, 0, "art"), Resamples(9, 0, "chess")
+    np.testing.assert_array_equal(art.counts(TRAINING_SEEDS, 5), chess.counts(TRAINING_SEEDS, 5))
+    assert not np.array_equal(art.counts(SESSIONS, 5), chess.counts(SESSIONS, 5))
+    values = np.random.default_rng(0).normal(size=(5, 5))
+    mean = pooled([context.mean(values, places(5, 5), TRAINING_SEEDS) for context in (art, Resamples(5, 0, "chess"))])
+    assert [mean.parts[source].freedom for source in (QUERIES, TRAINING_SEEDS)] == [8, 4]
 
 
-def test_a_ratio_keeps_the_measures_of_a_session_together():
-    x = np.random.default_rng(0).uniform(1, 2, 30)
-    ratio = resamples([x]).statistic([np.stack([3 * x, x], axis=1)], lambda means: means[..., 0] / means[..., 1])
-    assert bounds(ratio) == pytest.approx((3.0, 3.0))
+def test_the_same_seed_gives_the_same_draws_in_any_order_of_asking():
+    first, second = Resamples(20, 5), Resamples(20, 5)
+    sessions = first.counts(SESSIONS, 10)
+    first.counts(TRAINING_SEEDS, 5)
+    second.counts(TRAINING_SEEDS, 5)
+    second.counts(QUERIES, 20)
+    np.testing.assert_array_equal(sessions, second.counts(SESSIONS, 10))
+    assert not np.array_equal(sessions, Resamples(20, 6).counts(SESSIONS, 10))
 
 
-def test_the_intervals_cover_the_truth_about_as_often_as_they_say():
-    """Two contexts of normal scores around 0 and 3, where A gets 0.5 more than B does."""
-    rng, sizes, n_data_sets = np.random.default_rng(3), [40, 40], 300
-    drawn = Bootstrap(sizes, np.random.default_rng(0))
-    truths = {"mean": 2.0, "iqm": 2.0, "difference": 0.5, "won": NormalDist().cdf(0.5 / np.sqrt(2))}
-    covered = dict.fromkeys(truths, 0)
-    for _ in range(n_data_sets):
-        a, b = ([rng.normal(centre, 1, 40) for centre in (shift, 3 + shift)] for shift in (0.5, 0.0))
-        found = {
-            "mean": drawn.mean(a),
-            "iqm": drawn.iqm(a),
-            "difference": drawn.difference(a, b),
-            "won": drawn.probability_of_improvement(a, b),
-        }
-        for name, truth in truths.items():
-            covered[name] += found[name]["low"] <= truth <= found[name]["high"]
-    for name, count in covered.items():
-        assert 0.90 <= count / n_data_sets <= 0.98, name
+def share(of: Callable[[np.random.Generator], tuple[Estimate, Estimate]], seed: int) -> tuple[float, float]:
+    """Return how often an interval covers 0, the truth, and how often one of two equal agents is said to be better."""
+    rng, covered, told_apart = np.random.default_rng(seed), 0, 0
+    for _ in range(N_TABLES):
+        ours, theirs = of(rng)
+        mean, difference = ours.interval(), (ours - theirs).interval()
+        covered += mean["low"] <= 0 <= mean["high"]
+        told_apart += difference["low"] > 0
+    return covered / N_TABLES, told_apart / N_TABLES
 
 
-def test_the_same_seed_gives_the_same_intervals():
-    a, b = scores(1), scores(2)
+@pytest.mark.parametrize(("n_sessions", "n_contexts", "of_session"), [(10, 2, 0.1), (30, 1, 0.1), (20, 3, 0.3)])
+def test_intervals_of_online_agents_cover_other_queries_and_sessions(n_sessions, n_contexts, of_session):
+    """Queries differ by 0.5, sessions by `of_session`, answers by 0.5: what nano's learners look like, and worse."""
+    n_queries, length = 50, 35
+    resamples = [Resamples(n_queries, 0, str(context)) for context in range(n_contexts)]
 
-    def everything(seed: int) -> list[Interval]:
-        drawn = resamples(a, seed)
-        return [drawn.mean(a), drawn.iqm(a), drawn.difference(a, b), drawn.probability_of_improvement(a, b)]
+    def two_equal_agents(rng: np.random.Generator) -> tuple[Estimate, Estimate]:
+        pairs = []
+        for context in resamples:
+            worth = rng.normal(0, 0.5, n_queries)
+            asked = rng.permuted(places(n_sessions, n_queries), axis=1)[:, :length]
+            pairs.append([context.mean(rewards(rng, worth[asked]), asked, SESSIONS) for _ in range(2)])
+        ours, theirs = zip(*pairs, strict=True)
+        return pooled(ours), pooled(theirs)
 
-    assert everything(1) == everything(1)
-    assert all(one != other for one, other in zip(everything(1), everything(2), strict=True))
+    def rewards(rng: np.random.Generator, worth: Floats) -> Floats:
+        return worth + rng.normal(0, of_session, (n_sessions, 1)) + rng.normal(0, 0.5, worth.shape)
+
+    covered, told_apart = share(two_equal_agents, seed=1)
+    assert 0.92 <= covered <= 0.98
+    assert told_apart <= 0.04
 
 
-def test_one_session_has_intervals_without_width():
-    one = [np.array([0.3]), np.array([0.5])]
-    drawn = resamples(one)
-    for found in (drawn.mean(one), drawn.iqm(one), drawn.difference(one, one)):
-        assert found["low"] == found["mean"] == found["high"]
+@pytest.mark.parametrize("of_seed", [0.02, 0.1])
+def test_intervals_of_frozen_agents_cover_other_queries_and_training_seeds(of_seed: float):
+    """Training's chance moves the whole policy by `of_seed`, and each query's choice besides."""
+    n_queries, n_seeds = 60, 5
+    resamples = [Resamples(n_queries, 0, context) for context in ("art", "chess")]
+
+    def two_equal_agents(rng: np.random.Generator) -> tuple[Estimate, Estimate]:
+        worths = [rng.normal(0, 0.5, n_queries) for _ in resamples]
+        agents = []
+        for _ in range(2):
+            luck = rng.normal(0, of_seed, (n_seeds, 1))
+            values = [worth + luck + rng.normal(0, 0.1, (n_seeds, n_queries)) for worth in worths]
+            means = [
+                r.mean(v, places(n_seeds, n_queries), TRAINING_SEEDS) for r, v in zip(resamples, values, strict=True)
+            ]
+            agents.append(pooled(means))
+        return agents[0], agents[1]
+
+    covered, told_apart = share(two_equal_agents, seed=2)
+    assert 0.92 <= covered <= 0.98
+    assert told_apart <= 0.04
 
 
-def test_intervals_of_rows_are_those_of_each_row():
-    draws = np.random.default_rng(0).normal(size=(3, 100))
-    draws[1, 5] = draws[2] = np.nan
-    assert intervals(draws) == [interval(row) for row in draws]
-    assert intervals(draws)[2] == NOTHING
+def test_intervals_of_single_llms_cover_other_queries():
+    resamples = Resamples(40, 0)
+
+    def two_llms(rng: np.random.Generator) -> tuple[Estimate, Estimate]:
+        right = rng.random((2, 1, 40)) < 0.7
+        ours, theirs = (resamples.mean(one - 0.7, places(1, 40), None) for one in right)
+        return ours, theirs
+
+    covered, told_apart = share(two_llms, seed=3)
+    assert 0.92 <= covered <= 0.98
+    assert told_apart <= 0.04
+
+
+def test_a_number_does_not_depend_on_what_is_computed_beside_it():
+    """To the last bit: no sum goes through a library whose order of summation follows the shape of the whole."""
+    rng = np.random.default_rng(4)
+    values, queries = rng.normal(size=(13, 7)), rng.integers(0, 11, (13, 7))
+    alone = Resamples(11, 3).mean(values, queries, SESSIONS).interval()
+    for n_beside in range(6):
+        resamples = Resamples(11, 3)
+        for _ in range(n_beside):
+            resamples.mean(rng.normal(size=(13, 7)), queries, SESSIONS).interval()
+        assert resamples.mean(values, queries, SESSIONS).interval() == alone
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "expected"),
+    [
+        ((0.5, 0.4, 0.6), ".2f", "0.50 [0.40, 0.60]"),
+        ((0.5, 0.5, 0.5), ".2f", "0.50"),
+        ((0.5, None, None), ".2f", "0.50"),
+        ((None, None, None), ".2f", "–"),
+        ((0.5, -0.001, 0.6), "+.2f", "+0.50 [+0.00, +0.60]"),
+    ],
+)
+def test_an_interval_without_width_is_never_written(value, form, expected):
+    mean, low, high = value
+    assert shown({"mean": mean, "low": low, "high": high}, form) == expected
+
+
+def test_numbers_in_another_unit():
+    assert shown({"mean": 0.5, "low": 0.4, "high": 0.6}, ".0f", 100) == "50 [40, 60]"
+    assert bounds_shown({"mean": 0.5, "low": 0.4, "high": 0.6}, ".0f", 100) == "[40, 60]"
+    assert number(-1e-9, ".3f") == "0.000"

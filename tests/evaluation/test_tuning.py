@@ -13,7 +13,7 @@ TABLE = random_table(per_context=60)
 
 
 def test_trials_see_only_the_train_split_cut_into_halves():
-    trial = _trial_setting(Setting({"table": TABLE, "split": "test"}, length=10, seed=3))
+    trial = _trial_setting(Setting({"table": TABLE, "split": "test"}, length=10, seed=3), is_fitted=True)
     problem = RoutingProblem(**trial.options, observation="none")
     ids = {query.query_id: query.split for query in problem.table.queries}
     assert ids.keys() == {query.query_id for query in TABLE.queries if query.split == "train"}
@@ -23,6 +23,35 @@ def test_trials_see_only_the_train_split_cut_into_halves():
     rows = [of_query[query_id] for query_id in ids]
     np.testing.assert_array_equal(problem.table.cost_usd, TABLE.cost_usd[rows])
     assert problem.table.cost_scale_usd == TABLE.cost_scale_usd
+
+
+def test_agents_that_learn_online_are_tuned_on_the_whole_train_split_at_the_judged_length():
+    """They fit nothing, so nothing has to be kept back from them."""
+    trial = _trial_setting(Setting({"table": TABLE, "split": "test"}, length=20, seed=3), is_fitted=False)
+    problem = RoutingProblem(**trial.options, observation="none")
+    assert (problem.split, trial.length) == ("train", 20)
+    assert len(problem.queries_of("art")) == 20
+    assert trial.seed != 3
+    tuned = tune({"random": {}, "ucb1": {"c": [1, 2]}}, Setting({"table": TABLE}, length=20), budget=4)
+    assert [found.remark for found in tuned.values()] == ["", ""]
+
+
+def test_shorter_tuning_sessions_are_said():
+    """The train split has 20 queries of each context, the test split 40."""
+    (found,) = tune({"ucb1": {"c": [1, 2]}}, Setting({"table": TABLE}, length=30), budget=4).values()
+    assert found.remark == (
+        "Tuning sessions are shorter than the sessions judged: the train split has only 20 in art, 20 in biology, "
+        "20 in chess."
+    )
+    assert found.document()["remark"] == found.remark
+
+
+def test_pretrained_agents_are_tuned_with_halves():
+    (found,) = tune(
+        {"zero_router": {"max_cost_usd": [1e-3, 1.0]}}, Setting({"table": TABLE}, length=10), budget=2
+    ).values()
+    assert found.remark == ""
+    assert all(reward is not None for reward in found.rewards)
 
 
 def test_the_best_value_is_chosen_and_every_agent_gets_the_same_budget():

@@ -9,8 +9,8 @@ from tables import queries, random_table, records
 
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.evaluation import Comparison, compare
+from llm_routing_env.evaluation.intervals import NOTHING
 from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.evaluation.statistics import NOTHING
 from llm_routing_env.outcomes import OutcomeTable
 
 AGENTS = ("epsilon_greedy_q", "random", "cheapest")
@@ -85,11 +85,14 @@ def many(n_agents: int = 25, n_contexts: int = 9) -> Comparison:
         copied = f"my_package.my_agents:MyContextualAgent{number}"
         result.contestants[copied] = result.contestants[name]
         result.logs[copied], result.verdicts[copied] = result.logs[name], result.verdicts[name]
+        result.routing[copied], result.sources[copied] = result.routing[name], result.sources[name]
         # A little apart, so that ranks are decided.
         result.metrics[copied] = {
             group: {metric: _shifted(value, 0.01 * number) for metric, value in metrics.items()}
             for group, metrics in result.metrics[name].items()
         }
+    agents = result.agents
+    result.pairs = {one: {other: {"mean": 0.1, "low": 0.05, "high": 0.2} for other in agents} for one in agents}
     return result
 
 
@@ -99,8 +102,9 @@ def renamed(result: Comparison, names: dict[str, str]) -> Comparison:
     def rename(values: dict[str, Any]) -> dict[str, Any]:
         return {names.get(name, name): value for name, value in values.items()}
 
-    fields = ("contestants", "logs", "metrics", "verdicts", "failures")
-    return replace(result, **{field: rename(getattr(result, field)) for field in fields})
+    fields = ("contestants", "logs", "metrics", "routing", "sources", "verdicts", "failures")
+    pairs = rename({name: rename(others) for name, others in result.pairs.items()})
+    return replace(result, **{field: rename(getattr(result, field)) for field in fields}, pairs=pairs)
 
 
 def without(result: Comparison, measure: str, *metrics: str) -> Comparison:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from llm_routing_env.evaluation.comparison import Comparison
 from llm_routing_env.evaluation.plots.costs import cost_accuracy, latencies
 from llm_routing_env.evaluation.plots.curves import best_arm_share, committed_share, cumulative_regret
-from llm_routing_env.evaluation.plots.scores import iqm_intervals, performance_profiles
+from llm_routing_env.evaluation.plots.scores import performance_profiles, reward_intervals
 from llm_routing_env.evaluation.plots.shares import arm_shares
 from llm_routing_env.evaluation.plots.style import Plot
+from llm_routing_env.evaluation.result import Comparison
 
 __all__ = ["Plot", "draw", "write_figures"]
 
@@ -17,7 +17,7 @@ ALL = (
     arm_shares,
     committed_share,
     performance_profiles,
-    iqm_intervals,
+    reward_intervals,
     latencies,
     cost_accuracy,
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.intervals import Interval
 from llm_routing_env.evaluation.plots.hull import aiq, non_decreasing_hull, quality_at
 from llm_routing_env.evaluation.plots.style import (
     INK,
@@ -23,7 +23,7 @@ from llm_routing_env.evaluation.plots.style import (
     new_axis,
 )
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
-from llm_routing_env.evaluation.statistics import Interval
+from llm_routing_env.evaluation.result import Comparison
 
 Point = tuple[float, float]
 QUANTILES = (5, 25, 50, 75, 95)

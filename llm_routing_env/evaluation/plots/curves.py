@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from llm_routing_env.evaluation.comparison import Comparison
-from llm_routing_env.evaluation.metrics import ROUNDING
+from llm_routing_env.evaluation.intervals import ROUNDING
 from llm_routing_env.evaluation.plots.style import (
     REFERENCE_LINE,
+    Band,
     Floats,
     Plot,
     about_grey,
@@ -22,8 +22,8 @@ from llm_routing_env.evaluation.plots.style import (
     thinned,
 )
 from llm_routing_env.evaluation.references import BEST_FIXED
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.evaluation.statistics import Band
 from llm_routing_env.printable import printable
 
 Curves = Callable[[SessionLog, int], tuple[Floats, Floats]]
@@ -47,7 +47,7 @@ def cumulative_regret(result: Comparison) -> Plot:
     caption = (
         "Expected reward lost to each context's best LLM, summed over the session. A line that turns flat has found "
         f"that LLM; a straight one learns nothing. Dashed black: always {printable(result.references.best_fixed)}, the "
-        f"best fixed LLM. {_bands(result)}"
+        f"best fixed LLM in hindsight. {_bands(result)}"
     )
     return Plot(plot.name, plot.title, caption + about_grey(result, result.agents), figure)
 

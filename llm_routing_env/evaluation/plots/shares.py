@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from llm_routing_env.evaluation.comparison import Comparison
 from llm_routing_env.evaluation.plots.curves import knows_regret
 from llm_routing_env.evaluation.plots.style import (
     INK,
@@ -19,6 +18,7 @@ from llm_routing_env.evaluation.plots.style import (
     listed,
     new_figure,
 )
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import Ints, SessionLog
 
 MAX_AGENTS, MAX_CONTEXTS, MAX_LLMS = 6, 9, len(PALETTE)

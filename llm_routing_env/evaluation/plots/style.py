@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.evaluation.comparison import Comparison
+from llm_routing_env.evaluation.intervals import NOTHING, Interval
 from llm_routing_env.evaluation.judging import POOLED
-from llm_routing_env.evaluation.statistics import NOTHING, Band, Interval
+from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.printable import printable
 
 Floats = NDArray[np.float64]
@@ -21,6 +21,14 @@ DASHES = ("-", "-", "-", "-", "--", "--", "--", "--")
 WIDTH = 4.6  # inches: on a phone its letters are still 9 pixels high
 LABEL_LENGTH = 30
 MAX_POINTS = 200
+
+
+class Band(NamedTuple):
+    """A curve and its pointwise 95 % interval, each of shape (points,)."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
 
 
 @dataclass(frozen=True)
@@ -122,8 +130,7 @@ def interval(result: Comparison, name: str, metric: str, group: str = POOLED) ->
 def stratified_band(strata: Sequence[Floats]) -> Band:
     """Return the mean of curves of shape (sessions, points), contexts weighted equally.
 
-    The band is the 95 % normal interval of the stratified mean (a bootstrap of every point would look the same);
-    NaN where a context has one session only.
+    The band is the 95 % normal interval over sessions; NaN where a context has one session only.
     """
     mean = np.mean([curves.mean(axis=0) for curves in strata], axis=0)
     if min(len(curves) for curves in strata) < 2:

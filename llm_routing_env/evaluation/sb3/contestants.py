@@ -4,16 +4,16 @@ Stable-Baselines3 draws from the global generators of random, numpy and torch, a
 """
 
 import inspect
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from gymnasium.wrappers import TimeLimit
 
 from llm_routing_env.agents import RoutingTask
+from llm_routing_env.agents.state import FloatArray
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
@@ -34,7 +34,7 @@ from llm_routing_env.evaluation.setting import Setting
 _NOT_GIVEN = ("env", "seed", "_init_setup_model")  # the comparison gives environment and seed
 
 
-def sb3_contestants(name: str, parameters: Mapping[str, Any]) -> list[Contestant]:
+def sb3_contestants(name: str, parameters: Mapping[str, Any], row: str = "") -> list[Contestant]:
     """Return the contestants that a name stands for.
 
     Args:
@@ -42,6 +42,7 @@ def sb3_contestants(name: str, parameters: Mapping[str, Any]) -> list[Contestant
         parameters: Arguments of the algorithm's constructor, and "observation". For the pretrained one only:
             "total_timesteps"; "deterministic", whether it always asks the LLM it deems best; "model", the file of a
             saved model to judge instead of training one.
+        row: Name of their rows; "" for the algorithm's.
 
     Raises:
         ImportError: If Stable-Baselines3 is not installed.
@@ -52,11 +53,11 @@ def sb3_contestants(name: str, parameters: Mapping[str, Any]) -> list[Contestant
         raise unknown_name("algorithm of Stable-Baselines3", algorithm, SB3_ALGORITHMS)
     if not at:
         online = {key: value for key, value in parameters.items() if key not in TRAINING}
-        return [OnlineContestant(algorithm, online), PretrainedContestant(algorithm, parameters)]
+        return [OnlineContestant(algorithm, online, row), PretrainedContestant(algorithm, parameters, row)]
     if protocol == OnlineContestant.protocol:
-        return [OnlineContestant(algorithm, parameters)]
+        return [OnlineContestant(algorithm, parameters, row)]
     if protocol == PretrainedContestant.protocol:
-        return [PretrainedContestant(algorithm, parameters)]
+        return [PretrainedContestant(algorithm, parameters, row)]
     raise unknown_name(f"protocol of {algorithm}", protocol, [OnlineContestant.protocol, PretrainedContestant.protocol])
 
 
@@ -66,19 +67,21 @@ class SB3Contestant:
     protocol: str
     block_size: int
     feedback = "bandit"
+    is_frozen = False
 
-    def __init__(self, agent: str, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, agent: str, parameters: Mapping[str, Any], row: str = "") -> None:
         """Look the algorithm up, and its parameters.
 
         Args:
             agent: A key of `SB3_ALGORITHMS`.
             parameters: See `sb3_contestants`.
+            row: See `sb3_contestants`.
 
         Raises:
             ImportError: If Stable-Baselines3 is not installed.
             ValueError: For an unknown parameter.
         """
-        self.agent, self.name = agent, f"{agent} ({self.protocol})"
+        self.agent, self.name = agent, f"{row.partition('@')[0] or agent} ({self.protocol})"
         self.parameters: Mapping[str, Any] = dict(parameters)
         self._class = sb3_class(agent)
         own = {"observation": OBSERVATION} | (TRAINING if self.protocol == "pretrained" else {})
@@ -106,11 +109,19 @@ class SB3Contestant:
         """See `Contestant`."""
         raise NotImplementedError
 
+    def n_trainings(self, asked_for: int) -> int:
+        """See `Contestant`."""
+        return asked_for
+
+    def train(self, setting: Setting, number: int) -> FloatArray:
+        """See `Contestant`."""
+        raise NotImplementedError
+
     def _new_model(self, env: Any, seed: int) -> Any:
         return self._class(env=env, seed=seed, **self._arguments)
 
     def _seed(self, setting: Setting, purpose: str) -> int:
-        return zlib.crc32(f"{setting.seed}/{self.name}/{purpose}".encode())
+        return setting.agent_seed(f"{self.agent} ({self.protocol})", purpose)
 
 
 class OnlineContestant(SB3Contestant):
@@ -132,10 +143,7 @@ class OnlineContestant(SB3Contestant):
         try:
             with one_thread():
                 return SessionLog.concatenate(
-                    [
-                        self._session(env, recorder, setting, context, seed, block.length)
-                        for context, seed in zip(block.contexts, block.seeds, strict=True)
-                    ]
+                    [self._session(env, recorder, setting, block.context, seed, block.length) for seed in block.seeds]
                 )
         finally:
             env.close()
@@ -164,68 +172,74 @@ class OnlineContestant(SB3Contestant):
 class PretrainedContestant(SB3Contestant):
     """A model trained on the train split, all contexts mixed, or a saved one; frozen, and judged on the test split.
 
-    It is trained when its first block is run, so a contestant belongs to one comparison. Training takes longer than
-    judging: blocks are large, so that processes which share the blocks do not each train it again.
-
     Attributes:
-        model: The trained model; None before the first block, and where other processes ran the blocks.
+        models: By number of the training seed, those that were trained in this process; a saved one is number 0.
     """
 
     protocol = "pretrained"
     block_size = 10_000
+    is_frozen = True
 
-    def __init__(self, agent: str, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, agent: str, parameters: Mapping[str, Any], row: str = "") -> None:
         """See `SB3Contestant`.
 
         Raises:
             ValueError: Also for an impossible `total_timesteps`, or parameters of training beside a saved model.
         """
-        super().__init__(agent, parameters)
+        super().__init__(agent, parameters, row)
         timesteps = self._own["total_timesteps"]
         if not isinstance(timesteps, int) or timesteps < 1:
             raise ValueError(f"{self.name}: total_timesteps must be an integer of 1 or more, got {timesteps!r}.")
-        self.model: Any = None
+        self.models: dict[int, Any] = {}
         if self._own["model"] is not None:
             idle = sorted(set(parameters) - {"observation", "deterministic", "model"})
             if idle:
                 raise ValueError(f"{self.name} judges a saved model as it is: leave out {', '.join(idle)}.")
-            self.model = load_model(agent, self._own["model"])
+            self.models[0] = load_model(agent, self._own["model"])
 
     def check(self, problem: RoutingProblem) -> None:
         """Construct a model once, or hold the saved one against the problem, for complaints."""
-        if self.model is None:
+        if self.models:
+            require_fair(self, problem)
+            self._agent(PickLLMEnv(problem.table, observation=self.observation).task, 0, n_sessions=1, seed=0)
+        else:
             problem.training_table()
             super().check(problem)
-        else:
-            require_fair(self, problem)
-            self._agent(PickLLMEnv(problem.table, observation=self.observation).task, n_sessions=1, seed=0)
+
+    def n_trainings(self, asked_for: int) -> int:
+        """See `Contestant`; a saved model is one."""
+        return 1 if self._own["model"] is not None else asked_for
+
+    def train(self, setting: Setting, number: int) -> FloatArray:
+        """See `Contestant`."""
+        problem = RoutingProblem(**{**setting.options, "observation": self.observation})
+        judged = problem.queries_of(MIXED)
+        policy = np.zeros((problem.table.n_queries, problem.table.n_llms))
+        with one_thread():
+            self._train(setting, number)
+            agent = self._agent(problem.task, number, n_sessions=len(judged), seed=0)
+            policy[judged] = agent.action_probabilities(problem.observations[judged])
+        return policy
 
     def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
-        """See `Contestant`."""
+        """See `Contestant`: of live LLMs, under the first training seed."""
 
         def ready(env: RoutingVectorEnv) -> FrozenPolicy:
-            if self.model is None:
-                self.model = self._trained(setting)
-            return self._agent(env.task, n_sessions=env.num_envs, seed=setting.agent_seed(self.name, block.number))
+            self._train(setting, 0)
+            seed = self._seed(setting, f"{block.context}/{block.first}")
+            return self._agent(env.task, 0, n_sessions=env.num_envs, seed=seed)
 
         with one_thread():
             return run_block(setting, block, self.observation, ready, on_step)
 
-    def save(self, path: str | Path) -> None:
-        """Write the trained model in Stable-Baselines3's format.
+    def _agent(self, task: RoutingTask, number: int, *, n_sessions: int, seed: int) -> FrozenPolicy:
+        model, deterministic = self.models[number], self._own["deterministic"]
+        return FrozenPolicy(task, n_sessions=n_sessions, seed=seed, model=model, deterministic=deterministic)
 
-        Raises:
-            RuntimeError: If there is none in this process.
-        """
-        if self.model is None:
-            raise RuntimeError(f"{self.name} has not been trained in this process: run it here first.")
-        self.model.save(path)
-
-    def _agent(self, task: RoutingTask, *, n_sessions: int, seed: int) -> FrozenPolicy:
-        deterministic = self._own["deterministic"]
-        return FrozenPolicy(task, n_sessions=n_sessions, seed=seed, model=self.model, deterministic=deterministic)
-
-    def _trained(self, setting: Setting) -> Any:
+    def _train(self, setting: Setting, number: int) -> None:
+        """Train a model unless there is one."""
+        if number in self.models:
+            return
         from stable_baselines3.common.env_util import make_vec_env
 
         options = {**setting.options, "split": "train", "context": MIXED, "observation": self.observation}
@@ -235,6 +249,7 @@ class PretrainedContestant(SB3Contestant):
 
         env = make_vec_env(session, n_envs=N_TRAINING_ENVS)
         try:
-            return self._new_model(env, self._seed(setting, "training")).learn(self._own["total_timesteps"])
+            model = self._new_model(env, self._seed(setting, f"training/{number}"))
+            self.models[number] = model.learn(self._own["total_timesteps"])
         finally:
             env.close()

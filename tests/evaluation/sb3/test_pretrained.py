@@ -16,6 +16,7 @@ from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import Block
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, PretrainedContestant
 from llm_routing_env.evaluation.sb3.models import action_distribution
+from llm_routing_env.evaluation.sessions import draw_sessions
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.outcomes import OutcomeTable
 
@@ -57,33 +58,37 @@ def specialists() -> OutcomeTable:
 @pytest.mark.parametrize(("agent", "total_timesteps"), [("ppo", 4000), ("a2c", 4000), ("dqn", 2000)])
 def test_training_finds_the_better_llm_of_each_context(agent: str, total_timesteps: int, specialists: OutcomeTable):
     contestant = PretrainedContestant(agent, {"observation": "context", "total_timesteps": total_timesteps})
-    log = contestant.run(Setting({"table": specialists}, 20), Block(0, ("art", "chess"), (1, 2), 20), ignore)
-    np.testing.assert_array_equal(log.actions, [[0] * 20, [1] * 20])
-    np.testing.assert_array_equal(log.measures["accuracy"], 1.0)
+    policy = contestant.train(Setting({"table": specialists}, 20), 0)
+    for context, llm in (("art", 0), ("chess", 1)):
+        np.testing.assert_array_equal(policy[specialists.select(context, "test")], [np.eye(2)[llm]] * 20)
+    np.testing.assert_array_equal(policy[specialists.select(None, "train")], 0.0)  # nothing is judged there
 
 
 @pytest.mark.parametrize("agent", SB3_ALGORITHMS)
-def test_the_same_seed_gives_the_same_model_and_another_another(
-    agent: str, setting: Setting, block: Block, observations: np.ndarray
-):
-    def probabilities(seed: int) -> np.ndarray:
+def test_the_same_seed_gives_the_same_model_and_another_another(agent: str, setting: Setting, observations: np.ndarray):
+    def probabilities(seed: int, number: int = 0) -> np.ndarray:
         contestant = quick(agent)
-        contestant.run(replace(setting, seed=seed), block, ignore)
-        return action_distribution(contestant.model, observations)
+        contestant.train(replace(setting, seed=seed), number)
+        return action_distribution(contestant.models[number], observations)
 
     np.testing.assert_array_equal(probabilities(0), probabilities(0))
     assert (probabilities(0) != probabilities(1)).any()
+    assert (probabilities(0) != probabilities(0, number=1)).any()
 
 
 def test_the_model_is_trained_once_and_does_not_change_while_it_is_judged(
     setting: Setting, block: Block, observations: np.ndarray
 ):
+    """In sessions, as of live LLMs, too."""
     contestant = quick("ppo")
-    contestant.run(setting, block, ignore)
-    model, before = contestant.model, action_distribution(contestant.model, observations)
-    contestant.run(setting, replace(block, number=1), ignore)
-    assert contestant.model is model
+    policy = contestant.train(setting, 0)
+    model, before = contestant.models[0], action_distribution(contestant.models[0], observations)
+    log = contestant.run(setting, block, ignore)
+    assert contestant.models == {0: model}
     np.testing.assert_array_equal(action_distribution(model, observations), before)
+    problem = setting.problem()
+    queries, _ = draw_sessions(problem, block.seeds, context="art", length=block.length)
+    np.testing.assert_array_equal(log.actions, policy.argmax(axis=1)[queries])
 
 
 def test_training_uses_the_train_split_only(setting: Setting, block: Block, monkeypatch: pytest.MonkeyPatch):
@@ -97,7 +102,7 @@ def test_training_uses_the_train_split_only(setting: Setting, block: Block, monk
     monkeypatch.setattr(RoutingProblem, "draw_session", noting)
     quick("a2c").run(setting, block, ignore)
     assert set(splits[:-2]) == {("train", "mixed")}
-    assert splits[-2:] == [("test", "art"), ("test", "chess")]
+    assert splits[-2:] == [("test", "art")] * 2
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
@@ -106,27 +111,26 @@ def test_it_asks_its_favourite_or_draws(agent: str, deterministic: bool, setting
     contestant = quick(agent, deterministic=deterministic)
     log = contestant.run(setting, block, ignore)
     env = setting.vector_env(2, "embedding32")
-    seen, _ = env.reset(seed=list(block.seeds), options={"context": list(block.contexts)})
+    seen, _ = env.reset(seed=list(block.seeds), options={"context": block.context})
     for step in range(block.length):
-        actions, _ = contestant.model.predict(seen, deterministic=True)
+        actions, _ = contestant.models[0].predict(seen, deterministic=True)
         if deterministic:
             np.testing.assert_array_equal(log.actions[:, step], actions)
             np.testing.assert_array_equal(log.propensities[:, step], 1.0)
         else:
-            expected = action_distribution(contestant.model, seen)[[0, 1], log.actions[:, step]]
+            expected = action_distribution(contestant.models[0], seen)[[0, 1], log.actions[:, step]]
             np.testing.assert_allclose(log.propensities[:, step], expected)
         seen, rewards, *_ = env.step(log.actions[:, step])
         np.testing.assert_array_equal(log.rewards[:, step], rewards)
 
 
-def test_a_trained_model_is_saved_and_judged_again(setting: Setting, block: Block, tmp_path: Path):
+def test_a_trained_model_is_saved_and_judged_again(setting: Setting, tmp_path: Path):
     contestant = quick("dqn")
-    with pytest.raises(RuntimeError, match=r"dqn \(pretrained\) has not been trained"):
-        contestant.save(tmp_path / "dqn.zip")
-    log = contestant.run(setting, block, ignore)
-    contestant.save(tmp_path / "dqn.zip")
-    again = PretrainedContestant("dqn", {"model": str(tmp_path / "dqn.zip")}).run(setting, block, ignore)
-    np.testing.assert_array_equal(again.actions, log.actions)
+    policy = contestant.train(setting, 1)
+    contestant.models[1].save(tmp_path / "dqn.zip")
+    again = PretrainedContestant("dqn", {"model": str(tmp_path / "dqn.zip")})
+    assert again.n_trainings(5) == 1
+    np.testing.assert_array_equal(again.train(setting, 0), policy)
 
 
 def test_a_saved_model_is_judged_also_where_its_file_is_not(

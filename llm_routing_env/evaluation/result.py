@@ -1,0 +1,120 @@
+"""Everything that a comparison found."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_routing_env.backends.budget import Budget
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.contestants import Contestant, describe
+from llm_routing_env.evaluation.intervals import Interval
+from llm_routing_env.evaluation.references import References
+from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.statistics import SESSIONS
+from llm_routing_env.evaluation.verdicts import paired_verdict
+
+
+@dataclass
+class Comparison:
+    """Everything a comparison found.
+
+    Attributes:
+        problem: What was routed.
+        references: The policies that know the table, for all contexts together.
+        seed: Of sessions, agents and intervals.
+        n_sessions: Per context.
+        length: Queries per session at most.
+        seeds: The environment's seed of each session, by context.
+        contestants: Who took part, by row name.
+        logs: By agent or reference, then context.
+        metrics: By agent or reference, then context ("all": pooled, contexts weighted equally).
+        routing: The share of queries sent to each LLM, by agent or reference, then context ("all"), then LLM.
+        sources: What the intervals speak of, by agent or reference: "queries", "sessions", "training seeds".
+        pairs: For each two agents, how much more reward the first gets than the second, paired.
+        verdicts: For each agent, in words whether it beats the best fixed LLM.
+        failures: For each agent that raised, what it said; it has no logs.
+        budget: What the requests of a live comparison may cost, and did; None where it is not known.
+    """
+
+    problem: RoutingProblem
+    references: References
+    seed: int
+    n_sessions: int
+    length: int
+    seeds: dict[str, list[int]]
+    contestants: dict[str, Contestant] = field(default_factory=dict)
+    logs: dict[str, dict[str, SessionLog]] = field(default_factory=dict)
+    metrics: dict[str, dict[str, dict[str, Interval]]] = field(default_factory=dict)
+    routing: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    pairs: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    verdicts: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    budget: Budget | None = None
+
+    @property
+    def agents(self) -> list[str]:
+        """Row names of the agents that ran to the end, in order."""
+        return [name for name in self.contestants if name not in self.failures]
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Queries that each session of a context really has."""
+        return {context: min(self.length, len(self.problem.queries_of(context))) for context in self.seeds}
+
+    @property
+    def contexts_not_judged(self) -> tuple[str, ...]:
+        """The table's contexts that have no query in the split."""
+        return tuple(name for name in self.problem.table.contexts if name not in self.problem.contexts)
+
+    def sessions_behind(self, name: str) -> int | None:
+        """Return how many sessions per context a row's intervals rest on; None where they rest on queries alone."""
+        return self.n_sessions if SESSIONS in self.sources[name] else None
+
+    def against(self, name: str, other: str) -> str:
+        """Say how an agent compares with another one, paired.
+
+        Raises:
+            KeyError: If one of them has no results.
+        """
+        n_sessions = self.n_sessions if SESSIONS in {*self.sources[name], *self.sources[other]} else None
+        return paired_verdict(self.pairs[name][other], other, n_sessions)
+
+    def document(self) -> dict[str, Any]:
+        """Return the result as one JSON-plain document."""
+        table = self.problem.table
+        document = {
+            "table": {"name": table.name, "sha256": table.sha256, "notes": list(table.notes)},
+            "reward": self.problem.reward.form,
+            "weights": list(self.problem.reward.weights),
+            "scorer": self.problem.scorer,
+            "split": self.problem.split,
+            "seed": self.seed,
+            "sessions": self.n_sessions,
+            "length": self.length,
+            "lengths": self.lengths,
+            "queries": {context: len(self.problem.queries_of(context)) for context in self.seeds},
+            "contexts_not_judged": list(self.contexts_not_judged),
+            "best_fixed_llm": {"in_hindsight": self.references.best_fixed, "chosen": self.references.chosen_fixed},
+            "references": {name: self._row(name) for name in self.references.actions},
+            "agents": [
+                {**describe(self.contestants[name]), "context": context, **found}
+                for name in self.agents
+                for context, found in self._row(name).items()
+            ],
+            "verdicts": self.verdicts,
+            "pairs": self.pairs,
+            "failures": [describe(self.contestants[name]) | {"error": line} for name, line in self.failures.items()],
+        }
+        if self.budget is not None:
+            document["budget"] = self.budget.document()
+        return document
+
+    def _row(self, name: str) -> dict[str, dict[str, Any]]:
+        return {
+            context: {
+                "intervals_over": list(self.sources[name]),
+                "metrics": found,
+                "routing": self.routing[name][context],
+            }
+            for context, found in self.metrics[name].items()
+        }

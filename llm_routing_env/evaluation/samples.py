@@ -1,0 +1,89 @@
+"""What an agent or a reference did in one context, as values that belong to a query and to a session or seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.intervals import ROUNDING
+from llm_routing_env.evaluation.policies import Policies, expected
+from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
+from llm_routing_env.evaluation.statistics import SESSIONS, TRAINING_SEEDS
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Values of one context.
+
+    Attributes:
+        queries: The query of each value, as its place among the context's, shape (units, values).
+        units: What the first axis is: `SESSIONS`, `TRAINING_SEEDS`, or None where there is one policy and no chance.
+        values: By measure, same shape: "reward", "accuracy", "cost_usd", "latency_s", "regret" and "is_best" (whether
+            the LLM is the context's best, by regret, so that two that are equally good both are).
+        asked: The share of queries sent to each LLM, shape (LLMs,).
+        latencies_s: Latencies of single calls, and how much each of them counts, both of shape (calls,).
+    """
+
+    queries: Ints
+    units: str | None
+    values: Mapping[str, Floats]
+    asked: Floats
+    latencies_s: tuple[Floats, Floats]
+
+
+def sample_of_log(problem: RoutingProblem, log: SessionLog, queries: Ints, context: str) -> Sample:
+    """Return what happened in sessions.
+
+    Args:
+        problem: What was routed.
+        log: Of sessions of the context.
+        queries: Of each session, see `draw_sessions`.
+        context: Its name.
+    """
+    regret = log.measures["regret"]
+    values = {name: log.measures[name] for name in ("accuracy", "cost_usd", "latency_s", "regret")}
+    asked = np.bincount(log.actions.ravel(), minlength=len(problem.task.llm_names)) / log.actions.size
+    calls = log.measures["latency_s"].ravel()
+    return Sample(
+        queries=np.searchsorted(problem.queries_of(context), queries),
+        units=SESSIONS,
+        values={"reward": log.rewards, **values, "is_best": np.where(np.isnan(regret), np.nan, regret <= ROUNDING)},
+        asked=asked,
+        latencies_s=(calls, np.full(calls.shape, 1 / max(calls.size, 1))),
+    )
+
+
+def sample_of_policies(problem: RoutingProblem, policies: Policies, context: str) -> Sample:
+    """Return what frozen policies get on every query of a context: expectations, nothing is drawn."""
+    queries = problem.queries_of(context)
+    chosen, table = policies[:, queries], problem.table
+    measured = {
+        "reward": problem.reward_table.query_means,
+        "accuracy": problem.reward_table.accuracies.mean(axis=2),
+        "cost_usd": table.cost_usd.mean(axis=2),
+        "latency_s": table.latency_s.mean(axis=2),
+        "regret": problem.context_best[:, None] - problem.context_means,
+    }
+    measured["is_best"] = (measured["regret"] <= ROUNDING).astype(np.float64)
+    weights = chosen.mean(axis=0) / len(queries) / table.n_repeats
+    latencies = table.latency_s[queries]
+    return Sample(
+        queries=np.tile(np.arange(len(queries)), (len(policies), 1)),
+        units=TRAINING_SEEDS if len(policies) > 1 else None,
+        values={name: expected(chosen, values[queries]) for name, values in measured.items()},
+        asked=chosen.mean(axis=(0, 1)),
+        latencies_s=(latencies.ravel(), np.repeat(weights.ravel(), table.n_repeats)),
+    )
+
+
+def quantile(values: Floats, weights: Floats, share: float) -> float:
+    """Return the lowest value that at least a share of the weight does not exceed; NaN where a value is missing."""
+    kept = weights > 0
+    values, weights = values[kept], weights[kept]
+    if not np.isfinite(values).all():
+        return float("nan")
+    order = np.argsort(values, kind="stable")
+    reached = weights[order].cumsum()
+    # What rounding leaves of a whole share must not lead to the next value.
+    return float(values[order][np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))])
