@@ -23,7 +23,7 @@ from llm_routing_env.evaluation import compare
 LEARNING_RATES = (0.01, 0.05, 0.1, 0.3)
 NORMALISERS = ("running_max", "running_minmax", "quantiles")
 STEP_SIZES = (0.05, 0.1, 0.3, "sample_mean")
-METRICS = ("queries_to_commit", "committed", "correct_commit", "within_0.02_of_best", "reward", "regret")
+METRICS = ("median_queries_to_commit", "committed", "wrong_commit", "within_0.02_of_best", "reward", "regret")
 
 
 def variants() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -75,25 +75,19 @@ def _label(row: dict[str, Any]) -> str:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    table = Table(
-        "reward", "agent", "committed", "queries to commit", "committed to the best", "within 0.02", "reward/query"
-    )
+    table = Table("reward", "agent", "committed", "wrongly", "median queries to commit", "within 0.02", "reward/query")
     for row in rows:
-        commit = row["queries_to_commit"]["mean"]
+        commit = row["median_queries_to_commit"]["mean"]
         table.add_row(
             row["reward_form"],
             _label(row),
             f"{row['committed']['mean']:.0%}",
+            f"{row['wrong_commit']['mean']:.0%}",
             "-" if commit is None else f"{commit:.0f}",
-            "-" if row["correct_commit"]["mean"] is None else f"{row['correct_commit']['mean']:.0%}",
             f"{row['within_0.02_of_best']['mean']:.0%}",
             f"{row['reward']['mean']:.3f}",
         )
     Console().print(table)
-
-
-def _wrong_percent(row: dict[str, Any]) -> float:
-    return 100 * float(row["committed"]["mean"] - row["correct_commit"]["mean"])
 
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:
@@ -102,22 +96,16 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
     for axis, form in zip(axes, ("pickllm", "additive"), strict=True):
         for number, normaliser in enumerate((*NORMALISERS, None)):
             chosen = [r for r in rows if r["reward_form"] == form and r.get("normaliser") == normaliser]
-            chosen = [r for r in chosen if r["queries_to_commit"]["mean"] is not None]
-            axis.plot(
-                [r["queries_to_commit"]["mean"] for r in chosen],
-                [_wrong_percent(r) for r in chosen],
-                marker="o",
-                color=f"C{number}",
-                label=f"automaton, {normaliser}" if normaliser else "epsilon-greedy Q",
-            )
-            for r in chosen:
+            points = [[100 * r[key]["mean"] for key in ("committed", "wrong_commit")] for r in chosen]
+            label = f"automaton, {normaliser}" if normaliser else "epsilon-greedy Q"
+            axis.plot(*zip(*points, strict=True), marker="o", color=f"C{number}", label=label)
+            for r, point in zip(chosen, points, strict=True):
                 text = f"{r.get('learning_rate', r.get('step_size'))}"
-                point = (r["queries_to_commit"]["mean"], _wrong_percent(r))
                 axis.annotate(text, point, xytext=(4, 4), textcoords="offset points", fontsize=7)
-        axis.set(title=f"reward: {form}", xlabel="queries until it commits (of those that do)", ylim=(-1, None))
-    axes[0].set_ylabel("sessions that committed to a wrong LLM, %")
+        axis.set(title=f"reward: {form}", xlabel="sessions that commit, %", xlim=(-3, 106), ylim=(-1, None))
+    axes[0].set_ylabel("sessions that commit to a wrong LLM, %")
     axes[1].legend(fontsize=8, frameon=False)
-    figure.suptitle("Faster steps commit sooner, and to the wrong LLM more often (numbers: step size)", fontsize=11)
+    figure.suptitle("Commitments, and wrong ones, by step size (the numbers)", fontsize=11)
     figure.savefig(path, dpi=130, facecolor="white")
 
 

@@ -9,7 +9,6 @@ accuracy that is given up or gained, under both reward forms.
 
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from results_file import save
 from rich.console import Console
@@ -17,7 +16,7 @@ from rich.table import Table
 
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation import Comparison, compare
-from llm_routing_env.evaluation.statistics import Interval
+from llm_routing_env.evaluation.judging import RANDOM
 
 AGENTS = ("learning_automaton", "epsilon_greedy_q")
 
@@ -28,43 +27,36 @@ def main(
     length: Annotated[int, typer.Option(help="Queries per session, at most.")] = 200,
     seed: int = 0,
 ) -> None:
-    """Run both learners and random under both reward forms."""
+    """Run both learners under both reward forms."""
     outcomes = load_table(table)
-    dearest = f"always {outcomes.llm_names[int(np.argmax(outcomes.cost_usd.mean(axis=(0, 2))))]}"
     rows = []
     for reward in ("pickllm", "additive"):
-        result = compare([*AGENTS, "random"], n_sessions=sessions, length=length, seed=seed, table=table, reward=reward)
+        result = compare(AGENTS, n_sessions=sessions, length=length, seed=seed, table=table, reward=reward)
+        judge, dearest = result.judge, _dearest(result)
         for agent in AGENTS:
             rows.append(
                 {
                     "reward_form": reward,
                     "agent": agent,
                     "dearest": dearest,
-                    "cost_saved": _saved(result, agent, dearest, "cost_usd"),
-                    "latency_saved": _saved(result, agent, "random", "latency_s"),
-                    "accuracy_gain_over_dearest": _difference(result, agent, dearest),
-                    "accuracy_gain_over_random": _difference(result, agent, "random"),
+                    "cost_saved": judge.share_saved(agent, dearest, "cost_usd"),
+                    "latency_saved": judge.share_saved(agent, RANDOM, "latency_s"),
+                    "accuracy_gain_over_dearest": judge.difference(agent, dearest, measure="accuracy"),
+                    "accuracy_gain_over_random": judge.difference(agent, RANDOM, measure="accuracy"),
                 }
             )
     _show(rows)
     print(f"wrote {save('headline', outcomes, rows)}")
 
 
-def _saved(result: Comparison, agent: str, other: str, measure: str) -> Interval:
-    return _statistic(result, agent, other, measure, lambda means: 1 - means[..., 0] / means[..., 1])
-
-
-def _difference(result: Comparison, agent: str, other: str) -> Interval:
-    return _statistic(result, agent, other, "accuracy", lambda means: means[..., 0] - means[..., 1])
-
-
-def _statistic(result: Comparison, agent: str, other: str, measure: str, of_means: Any) -> Interval:
-    strata = [
-        np.stack([result.logs[name][context].measures[measure].mean(axis=1) for name in (agent, other)], axis=1)
-        for context in result.logs[agent]
-    ]
-    bootstrap = Bootstrap([len(rows) for rows in strata], np.random.default_rng(result.seed))
-    return bootstrap.statistic(strata, of_means)
+def _dearest(result: Comparison) -> str:
+    """Return the LLM whose sessions cost most, contexts weighted equally, as what they are compared with."""
+    costs = {
+        name: metrics["all"]["session_cost_usd"]["mean"]
+        for name, metrics in result.metrics.items()
+        if name.startswith("always ")
+    }
+    return max(costs, key=lambda name: costs[name])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -8,20 +8,17 @@ import re
 from typing import Any
 
 import numpy as np
+from baselines import TEXTBOOK_ROW
 from readme_figures import figures, live
 from readme_speed import speed
 from readme_tables import RESULTS, ROOT, markdown, read
 
 from llm_routing_env.envs.problem import load_table
-from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.evaluation.intervals import shown
+from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.evaluation.verdicts import is_clear_gain
 from llm_routing_env.load_curve import load_curves
 from llm_routing_env.pool import load_pool
-
-
-def interval(metric: dict[str, float], digits: int = 3, factor: float = 1.0) -> str:
-    """Return "mean [low, high]"."""
-    mean, low, high = (f"{metric[key] * factor:.{digits}f}" for key in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
 
 
 def results() -> str:
@@ -30,25 +27,28 @@ def results() -> str:
     for form in ("pickllm", "additive"):
         document = json.loads((RESULTS / f"compare_nano_{form}.json").read_text(encoding="utf-8"))
         agents = {row["agent"]: row["metrics"] for row in document["agents"] if row["context"] == "all"}
-        references = {name: document["references"][name]["all"] for name in (BEST_FIXED, CONTEXT_BEST, ORACLE)}
-        fixed, known, oracle = (references[name]["reward"]["mean"] for name in references)
+        names = (CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE)
+        references = {name: document["references"][name]["all"] for name in names}
+        chosen, fixed, known, oracle = (references[name]["metrics"]["reward"]["mean"] for name in references)
+        best = document["best_fixed_llm"]
+        (length,), (n_queries,) = set(document["lengths"].values()), set(document["queries"].values())
         parts.append(
-            f"**Reward `{form}`**: `pickllm compare --reward {form}`, {document['sessions']} sessions of 200 queries "
-            "in each of six contexts, test split. "
-            f"Headroom: best fixed LLM ({document['best_fixed_llm']}) {fixed:.3f}, "
-            f"per-context best {known:.3f}, per-query oracle {oracle:.3f}; "
+            f"**Reward `{form}`**: `pickllm compare --reward {form}`, {document['sessions']} sessions of {length} of "
+            f"{n_queries} queries in each of {len(document['queries'])} contexts, test split. Headroom: best fixed LLM "
+            f"{fixed:.3f} in hindsight ({best['in_hindsight']}), {chosen:.3f} chosen on the other split "
+            f"({best['chosen']}), per-context best {known:.3f}, per-query oracle {oracle:.3f}; "
             f"knowing the context closes {(known - fixed) / (oracle - fixed):.0%} of that gap.\n"
         )
         rows = [_row(f"`{name}`", metrics) for name, metrics in agents.items()]
-        rows += [_row(name, metrics) for name, metrics in references.items()]
+        rows += [_row(name, found["metrics"]) for name, found in references.items()]
         header = (
             "",
             "reward [95 %]",
             "accuracy",
             "session cost",
-            "latency",
-            "commits after",
-            "to the best",
+            "latency p50, p95",
+            "commits, wrongly",
+            "after (median)",
             "gap closed",
         )
         parts.append(markdown(header, rows) + "\n")
@@ -56,16 +56,18 @@ def results() -> str:
 
 
 def _row(name: str, metrics: dict[str, Any]) -> list[str]:
-    commits, correct = metrics["queries_to_commit"]["mean"], metrics["correct_commit"]["mean"]
+    commits, wrong = (metrics[key]["mean"] for key in ("committed", "wrong_commit"))
+    after = metrics["median_queries_to_commit"]["mean"]
+    p50, p95 = (1e3 * metrics[key]["mean"] for key in ("latency_p50_s", "latency_p95_s"))
     return [
         name,
-        interval(metrics["reward"]),
+        shown(metrics["reward"]),
         f"{metrics['accuracy']['mean']:.3f}",
         f"${1e3 * metrics['session_cost_usd']['mean']:.2f}e-3",
-        f"{1e3 * metrics['latency_s']['mean']:.0f} ms",
-        "-" if commits is None else f"{commits:.0f} queries",
-        "-" if correct is None else f"{correct:.0%}",
-        f"{metrics['oracle_gap_closed']['mean']:.0%}",
+        f"{p50:.0f}, {p95:.0f} ms",
+        f"{commits:.0%}, {wrong:.0%}" if commits else "-",
+        f"{after:.0f} queries" if commits and after is not None else "-",
+        f"{shown(metrics['oracle_gap_closed'], '.0f', 100)} %",
     ]
 
 
@@ -141,8 +143,8 @@ def paper() -> str:
         (
             row["reward_form"],
             f"`{row['agent']}`",
-            *(f"{interval(row[key], 0, 100)} %" for key in ("cost_saved", "latency_saved")),
-            f"{interval(row['accuracy_gain_over_dearest'], 1, 100)} points",
+            *(f"{shown(row[key], '.0f', 100)} %" for key in ("cost_saved", "latency_saved")),
+            f"{shown(row['accuracy_gain_over_dearest'], '.1f', 100)} points",
         )
         for row in read("headline")["result"]
     ]
@@ -158,35 +160,44 @@ def baselines() -> str:
         for table in ("nano", "cascades9", "mmlu_pro")
         for form in ("pickllm", "additive")
     }
-    agents: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any]]] = {}
+    agents: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any] | None]] = {}
     for key, document in results.items():
         for row in document["agents"]:
-            agents.setdefault((row["protocol"], row["agent"]), {})[key] = row["metrics"]
+            if not row["name"].startswith(TEXTBOOK_ROW):
+                agents.setdefault((row["protocol"], row["agent"]), {})[key] = row["metrics"]
+        for row in document["carried"]:
+            agents.setdefault((row["protocol"], row["agent"]), {})[key] = None
     lines = [
-        (f"`{agent}`", protocol, *(_gain(of_agent.get(key)) for key in results))
+        (f"`{agent}`", protocol, *(_gap(of_agent.get(key, {})) for key in results))
         for (protocol, agent), of_agent in sorted(agents.items(), key=lambda item: _order(item[0], item[1]))
     ]
-    oracle = [document["references"][ORACLE]["reward_minus_best_fixed"]["mean"] for document in results.values()]
-    best = [_gain(document["references"][CONTEXT_BEST]) for document in results.values()]
-    lines += [("per-context best", "", *best), ("oracle minus best fixed", "", *(f"{gap:.3f}" for gap in oracle))]
+    references = [document["references"] for document in results.values()]
+    oracle = [found[ORACLE]["metrics"]["reward_minus_best_fixed"]["mean"] for found in references]
+    for name in (CHOSEN_FIXED, CONTEXT_BEST):
+        lines.append((name, "", *(_gap(found[name]["metrics"]) for found in references)))
+    lines.append(("oracle minus best fixed", "", *(f"{gap:.3f}" for gap in oracle)))
     header = ("agent", "protocol", *(f"{table}, {form}" for table, form in results))
     note = (
-        "\nShare of the gap between the best fixed LLM and the per-query oracle that each agent closes "
-        "(`python benchmarks/baselines.py`); the gap itself is in the last line. Bold: better than the best fixed LLM, "
-        "by the 95 % interval of the paired difference. Negative: worse than always asking that one LLM.\n"
+        "\nShare closed of the gap between the best fixed LLM in hindsight and the per-query oracle "
+        "(`python benchmarks/baselines.py`); the gap itself is in the last line. Bold: better than that LLM by the 95 % "
+        "interval of the paired difference, over other queries and sessions or training seeds, and by 1 % of the gap. "
+        "Negative: worse than always asking that one LLM. †: not yet run against this reference, see the page.\n"
     )
     return markdown(header, lines) + "\n" + note
 
 
-def _gain(metrics: dict[str, Any] | None) -> str:
-    gap = metrics["oracle_gap_closed"]["mean"] if metrics else None
-    if metrics is None or gap is None:
+def _gap(metrics: dict[str, Any] | None) -> str:
+    if metrics is None:
+        return "†"
+    share = metrics["oracle_gap_closed"]["mean"] if metrics else None
+    if share is None:
         return "-"
-    return f"**{gap:.0%}**" if metrics["reward_minus_best_fixed"]["low"] > 0 else f"{gap:.0%}"
+    return f"**{share:.0%}**" if is_clear_gain(metrics) else f"{share:.0%}"
 
 
-def _order(name: tuple[str, str], of_agent: dict[tuple[str, str], dict[str, Any]]) -> tuple[str, float]:
-    return name[0], -of_agent["nano", "pickllm"]["reward"]["mean"]
+def _order(name: tuple[str, str], of_agent: dict[tuple[str, str], dict[str, Any] | None]) -> tuple[str, float]:
+    metrics = of_agent.get(("nano", "pickllm"))
+    return name[0], -metrics["reward"]["mean"] if metrics else 0.0
 
 
 def main() -> None:

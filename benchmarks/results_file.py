@@ -14,10 +14,15 @@ from llm_routing_env.outcomes import OutcomeTable
 FOLDER = Path(__file__).parent / "results"
 
 
+def file_of(name: str, table: OutcomeTable) -> Path:
+    """Return where a benchmark's result on a table lies."""
+    label = table.path.parent.name if table.path and table.path.stem == "outcomes" else table.path.stem
+    return FOLDER / f"{name}_{label}.json"
+
+
 def save(name: str, table: OutcomeTable, result: Any) -> Path:
     """Write a result as JSON, with the command, versions and table it came from."""
-    label = table.path.parent.name if table.path and table.path.stem == "outcomes" else table.path.stem
-    path = FOLDER / f"{name}_{label}.json"
+    path = file_of(name, table)
     document = {
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *(Path(a).name for a in sys.argv[1:])]),
         "versions": {"llm-routing-env": __version__, "numpy": np.__version__, "python": platform.python_version()},

@@ -201,7 +201,7 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
         context: draw_sessions(result.problem, seeds, context=context, length=result.length)
         for context, seeds in result.seeds.items()
     }
-    judge = Judge(result.problem, drawn, result.seed)
+    judge = result.judge = Judge(result.problem, drawn, result.seed)
     for name, results in found.items():
         policies = [found for _, found in results if not isinstance(found, SessionLog)]
         if policies:

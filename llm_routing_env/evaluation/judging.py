@@ -52,7 +52,7 @@ class Judge:
         self._logs: dict[str, Mapping[str, SessionLog]] = {}
         n_llms = problem.table.n_llms
         self._policies: dict[str, Policies] = {RANDOM: np.full((1, problem.table.n_queries, n_llms), 1 / n_llms)}
-        self._rewards: dict[tuple[str, str, str, bool], Estimate] = {}
+        self._means: dict[tuple[str, str, str, str, bool], Estimate] = {}
 
     def add_log(self, name: str, logs: Mapping[str, SessionLog]) -> None:
         """Take note of an agent's sessions, by context."""
@@ -72,7 +72,7 @@ class Judge:
     def sources(self, name: str) -> tuple[str, ...]:
         """Return what an agent's or reference's intervals speak of: queries, and sessions or training seeds."""
         context = self._groups[POOLED][0]
-        return self._reward(name, context, POOLED, in_sessions=False).sources
+        return self._mean(name, "reward", context, POOLED, in_sessions=False).sources
 
     def routing(self, name: str) -> dict[str, dict[str, float]]:
         """Return the share of queries sent to each LLM, by group and LLM."""
@@ -83,12 +83,28 @@ class Judge:
         names = self._problem.task.llm_names
         return {group: dict(zip(names, share.tolist(), strict=True)) for group, share in shares.items()}
 
-    def difference(self, name: str, other: str, group: str = POOLED) -> Interval:
-        """Return how much more reward a row gets than another, paired."""
-        return self._difference(name, other, group).interval()
+    def difference(self, name: str, other: str, group: str = POOLED, measure: str = "reward") -> Interval:
+        """Return how much more of a measure a row gets per query than another, paired.
+
+        Args:
+            name: The row's name.
+            other: The other one's.
+            group: All contexts, or one.
+            measure: "reward", "accuracy", "cost_usd" or "latency_s".
+        """
+        ours, theirs = self._paired(name, other, group, measure)
+        return (ours - theirs).interval()
+
+    def share_saved(self, name: str, other: str, measure: str, group: str = POOLED) -> Interval:
+        """Return how much less of a measure a row takes than another, as a share of what the other takes, paired."""
+        ours, theirs = self._paired(name, other, group, measure)
+        if not (ours.is_known and theirs.is_known):
+            return {**NOTHING, "mean": 1 - ours.mean / theirs.mean}
+        return interval(1 - ours.draws() / theirs.draws())
 
     def _metrics(self, name: str, group: str, samples: Mapping[str, Sample]) -> dict[str, Interval]:
-        best = self._difference(name, BEST_FIXED, group)
+        ours, fixed = self._paired(name, BEST_FIXED, group)
+        best = ours - fixed
         found = {metric: self._of_queries(metric, samples).interval() for metric in metrics.OF_QUERIES}
         found |= self._latency_quantiles(samples)
         found |= {
@@ -115,7 +131,8 @@ class Judge:
         return {name: {**NOTHING, "mean": None if math.isnan(value) else value} for name, value in found.items()}
 
     def _gap_closed(self, gain: Estimate, group: str) -> Interval:
-        gap = self._difference(ORACLE, BEST_FIXED, group)
+        oracle, fixed = self._paired(ORACLE, BEST_FIXED, group)
+        gap = oracle - fixed
         low = gap.interval()["low"]
         # The share of a gap that may be none would have an interval without end.
         if low is None or low <= ROUNDING:
@@ -150,32 +167,38 @@ class Judge:
         llm = self.references[group].actions[BEST_FIXED][queries]
         return np.asarray(self._problem.reward_table.rewards[queries, llm, repeats].mean(axis=1))
 
-    def _difference(self, name: str, other: str, group: str) -> Estimate:
+    def _paired(self, name: str, other: str, group: str, measure: str = "reward") -> tuple[Estimate, Estimate]:
+        """Return the means of two rows, both on the sessions where one of them is known by sessions only."""
         on_sessions = name in self._logs or other in self._logs
-        return pooled(
-            [
-                self._reward(name, context, group, on_sessions) - self._reward(other, context, group, on_sessions)
-                for context in self._groups[group]
-            ]
+        ours, theirs = (
+            pooled([self._mean(row, measure, context, group, on_sessions) for context in self._groups[group]])
+            for row in (name, other)
         )
+        return ours, theirs
 
-    def _reward(self, name: str, context: str, group: str, in_sessions: bool) -> Estimate:
-        key = (name, context, group if name in (BEST_FIXED, CHOSEN_FIXED) else POOLED, in_sessions)
-        if key not in self._rewards:
+    def _mean(self, name: str, measure: str, context: str, group: str, in_sessions: bool) -> Estimate:
+        key = (name, measure, context, group if name in (BEST_FIXED, CHOSEN_FIXED) else POOLED, in_sessions)
+        if key not in self._means:
             sample = self._sample(name, context, group)
-            exact = self._resamples[context].mean(sample.values["reward"], sample.queries, sample.units)
-            is_frozen = name not in self._logs
-            self._rewards[key] = self._in_sessions(name, context, group, exact) if in_sessions and is_frozen else exact
-        return self._rewards[key]
+            exact = self._resamples[context].mean(sample.values[measure], sample.queries, sample.units)
+            is_exact = name in self._logs or not in_sessions
+            self._means[key] = exact if is_exact else self._in_sessions(name, measure, context, group, exact)
+        return self._means[key]
 
-    def _in_sessions(self, name: str, context: str, group: str, exact: Estimate) -> Estimate:
+    def _in_sessions(self, name: str, measure: str, context: str, group: str, exact: Estimate) -> Estimate:
         """Return what frozen policies get on the sessions that others learned in; training seeds move it as ever."""
         queries, repeats = self._drawn[context]
         judged = self._problem.queries_of(context)
         places = np.searchsorted(judged, queries)
         policies = self._policies_of(name, group)[:, judged]
-        rewards = expected(policies, self._problem.reward_table.rewards[judged]).mean(axis=0)
-        mean = self._resamples[context].mean(rewards[places, repeats], places, SESSIONS)
+        measured = {
+            "reward": self._problem.reward_table.rewards,
+            "accuracy": self._problem.reward_table.accuracies,
+            "cost_usd": self._problem.table.cost_usd,
+            "latency_s": self._problem.table.latency_s,
+        }
+        values = expected(policies, measured[measure][judged]).mean(axis=0)
+        mean = self._resamples[context].mean(values[places, repeats], places, SESSIONS)
         return Estimate(mean.mean, {**exact.parts, **mean.parts})
 
     def _sample(self, name: str, context: str, group: str) -> Sample:

@@ -7,6 +7,7 @@ from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import Contestant, describe
 from llm_routing_env.evaluation.intervals import Interval
+from llm_routing_env.evaluation.judging import Judge
 from llm_routing_env.evaluation.references import References
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.statistics import SESSIONS
@@ -32,6 +33,7 @@ class Comparison:
         pairs: For each two agents, how much more reward the first gets than the second, paired.
         verdicts: For each agent, in words whether it beats the best fixed LLM.
         failures: For each agent that raised, what it said; it has no logs.
+        judge: Who judged them: answers what is not among the metrics.
         budget: What the requests of a live comparison may cost, and did; None where it is not known.
     """
 
@@ -49,6 +51,7 @@ class Comparison:
     pairs: dict[str, dict[str, Interval]] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    judge: Judge | None = field(default=None, repr=False, compare=False)
     budget: Budget | None = None
 
     @property

@@ -27,12 +27,14 @@ class Tuned:
     Attributes:
         candidates: The hyperparameters tried.
         rewards: The reward of each candidate; None where it raised.
+        gaps_closed: The share that each closes of the gap between the best fixed LLM and the oracle of the train split.
         n_sessions: Sessions per context spent on each candidate.
         remark: What a reader must know; "" where there is nothing.
     """
 
     candidates: list[dict[str, Any]]
     rewards: list[Interval | None]
+    gaps_closed: list[Interval | None]
     n_sessions: int
     remark: str = ""
 
@@ -44,12 +46,14 @@ class Tuned:
 
     def document(self) -> dict[str, Any]:
         """Return everything as one JSON-plain document."""
-        tried = zip(self.candidates, self.rewards, strict=True)
+        tried = zip(self.candidates, self.rewards, self.gaps_closed, strict=True)
         return {
             "chosen": self.chosen,
             "sessions": self.n_sessions,
             "remark": self.remark,
-            "candidates": [{"parameters": values, "reward": reward} for values, reward in tried],
+            "candidates": [
+                {"parameters": values, "reward": reward, "gap_closed": gap} for values, reward, gap in tried
+            ],
         }
 
 
@@ -88,6 +92,7 @@ def tune(
             )
         n_sessions = budget // len(combinations)
         rewards: list[Interval | None] = []
+        gaps_closed: list[Interval | None] = []
         for values in combinations:
             given = {**(parameters or {}).get(row_name(agent), {}), **values}
             (contestant,) = contestants([agent], {row_name(agent): given})
@@ -100,8 +105,10 @@ def tune(
                 training_seeds=1,
                 on_progress=on_progress,
             )
-            rewards.append(None if result.failures else result.metrics[contestant.name][POOLED]["reward"])
-        tuned[agent] = Tuned(combinations, rewards, n_sessions, _remark(result, setting))
+            metrics = None if result.failures else result.metrics[contestant.name][POOLED]
+            rewards.append(metrics and metrics["reward"])
+            gaps_closed.append(metrics and metrics["oracle_gap_closed"])
+        tuned[agent] = Tuned(combinations, rewards, gaps_closed, n_sessions, _remark(result, setting))
     return tuned
 
 

@@ -1,0 +1,121 @@
+"""The defaults of every agent, chosen one way: a declared grid, tried on nano's train split with equal budgets.
+
+    python benchmarks/defaults.py [--agents ucb1,softmax]
+
+Each candidate routes as many sessions per context as the budget leaves it, of 200 queries as in every comparison, under
+both reward forms; the one that closes the largest share of the gap to the oracle, on the average of the two, becomes the
+default. Agents that are fitted learn from one half of the split and are tried on the other. What the literature says is
+the "textbook" setting, and stands beside it in the results. `results/defaults_nano.json` is what a test holds the code to.
+"""
+
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from readme_tables import RESULTS
+from results_file import save
+from rich.progress import Progress
+
+from llm_routing_env.envs.problem import load_table
+from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.evaluation.tuning import Tuned, tune
+
+FORMS = ("pickllm", "additive")
+GRIDS: dict[str, dict[str, list[Any]]] = {
+    "learning_automaton": {"learning_rate": [0.05, 0.1, 0.2, 0.3], "normaliser": ["running_minmax", "running_max"]},
+    "epsilon_greedy_q": {"step_size": [0.1, 0.3, "sample_mean"], "epsilon_decay": [0.93, 0.95, 0.97]},
+    "linear_reward_penalty": {"learning_rate": [0.05, 0.1, 0.2], "penalty_ratio": [0.01, 0.05, 0.1]},
+    "pursuit": {"learning_rate": [0.02, 0.05, 0.1], "initial_pulls": [3, 5, 10]},
+    "explore_then_commit": {"pulls_per_arm": [2, 3, 5, 7, 10, 15]},
+    "softmax": {"temperature": [0.02, 0.05, 0.1, 0.15, 0.2, 0.3]},
+    "gradient_bandit": {"step_size": [0.1, 0.2, 0.4, 0.8, 1.6]},
+    "ucb1": {"c": [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0]},
+    "kl_ucb": {"log_log_factor": [0.0, 1.0, 3.0]},
+    "thompson_beta": {"prior_successes": [0.5, 1.0, 2.0], "prior_failures": [0.5, 1.0, 2.0]},
+    "thompson_gaussian": {"scale": [0.1, 0.2, 0.3, 0.5, 0.7, 1.0]},
+    "exp3": {"exploration": [0.05, 0.1, 0.2, 0.3, 0.5]},
+    "sliding_window_ucb": {"window": [50, 100, 200], "exploration": [0.05, 0.2, 0.6]},
+    "discounted_ucb": {"discount": [0.95, 0.99, 0.998], "exploration": [0.05, 0.2, 0.6]},
+    "linucb": {"alpha": [0.1, 0.25, 0.5], "ridge": [0.3, 1.0, 3.0]},
+    "lin_ts": {"scale": [0.05, 0.1, 0.3], "ridge": [0.3, 1.0, 3.0]},
+    "neural_linear": {"scale": [0.05, 0.1, 0.3], "hidden_units": [16, 32]},
+    "knn_bandit": {"n_neighbours": [5, 10, 20], "epsilon": [0.02, 0.05, 0.1]},
+    "per_context_q": {"step_size": [0.1, 0.3], "epsilon_decay": [0.93, 0.95, 0.97]},
+    "mlp_router": {"hidden_units": [50, 100], "weight_decay": [0.3, 1.0, 3.0]},
+    "matrix_factorisation": {"rank": [1, 2, 3], "noise": [0.01, 0.05, 0.2]},
+}
+# Where a grid has no say: these choose for themselves on the train split, or have nothing to choose.
+WITHOUT = ("knn_router", "linear_router", "zero_router", "random", "round_robin", "fixed", "cheapest")
+# Auer et al. 2002 (ucb1, exp3), Garivier and Moulines 2011, Sutton and Barto 2018 (softmax, gradient bandit, epsilon
+# decaying by 1 % a query), Oommen and Agache 2001 (pursuit), Narendra and Thathachar 1989; where they leave it open, what
+# was the default here before any tuning.
+TEXTBOOK: dict[str, dict[str, Any]] = {
+    "learning_automaton": {"learning_rate": 0.1, "normaliser": "running_minmax"},
+    "epsilon_greedy_q": {"step_size": 0.1, "epsilon_decay": 0.99},
+    "linear_reward_penalty": {"learning_rate": 0.1, "penalty_ratio": 0.1},
+    "pursuit": {"learning_rate": 0.05, "initial_pulls": 10},
+    "explore_then_commit": {"pulls_per_arm": 10},
+    "softmax": {"temperature": 0.1},
+    "gradient_bandit": {"step_size": 0.4},
+    "ucb1": {"c": 2.0},
+    "kl_ucb": {"log_log_factor": 0.0},
+    "thompson_beta": {"prior_successes": 1.0, "prior_failures": 1.0},
+    "thompson_gaussian": {"scale": 0.5},
+    "exp3": {"exploration": 0.1},
+    "sliding_window_ucb": {"window": 100, "exploration": 0.6},
+    "discounted_ucb": {"discount": 0.99, "exploration": 0.6},
+    "linucb": {"alpha": 0.5, "ridge": 1.0},
+    "lin_ts": {"scale": 0.3, "ridge": 1.0},
+    "neural_linear": {"scale": 0.3, "hidden_units": 16},
+    "knn_bandit": {"n_neighbours": 10, "epsilon": 0.1},
+    "per_context_q": {"step_size": 0.1, "epsilon_decay": 0.99},
+    "mlp_router": {"hidden_units": 100, "weight_decay": 1.0},
+    "matrix_factorisation": {"rank": 2, "noise": 0.05},
+}
+
+
+def main(
+    agents: Annotated[str, typer.Option(help="Agents, separated by commas; the others keep their results.")] = ",".join(
+        GRIDS
+    ),
+    budget: Annotated[int, typer.Option(help="Sessions per context, agent and reward form.")] = 360,
+    seed: int = 0,
+) -> None:
+    """Try every candidate of every agent and write what was chosen."""
+    path = RESULTS / "defaults_nano.json"
+    found: dict[str, Any] = {}
+    if path.is_file():
+        import json
+
+        found = json.loads(path.read_text(encoding="utf-8"))["result"]
+    with Progress() as progress:
+        for name in progress.track(agents.split(","), description="tuning"):
+            forms = {form: _tuned(name, form, budget, seed) for form in FORMS}
+            found[name] = document(name, forms)
+            print(f"{name}: {found[name]['chosen']}")
+    print(f"wrote {save('defaults', load_table('nano'), {name: found[name] for name in GRIDS if name in found})}")
+
+
+def _tuned(name: str, form: str, budget: int, seed: int) -> Tuned:
+    setting = Setting({"table": "nano", "reward": form}, seed=seed)
+    return tune({name: GRIDS[name]}, setting, budget)[name]
+
+
+def document(name: str, forms: dict[str, Tuned]) -> dict[str, Any]:
+    """Return what was tried for an agent and what was chosen: the best on the average of the reward forms."""
+    gaps = {form: [gap["mean"] if gap else None for gap in tuned.gaps_closed] for form, tuned in forms.items()}
+    scores = np.mean([[-np.inf if gap is None else gap for gap in of_form] for of_form in gaps.values()], axis=0)
+    candidates = next(iter(forms.values())).candidates
+    return {
+        "textbook": TEXTBOOK[name],
+        "chosen": candidates[int(np.argmax(scores))],
+        "sessions": next(iter(forms.values())).n_sessions,
+        "candidates": [
+            {"parameters": values, "gap_closed": {form: gaps[form][number] for form in FORMS}}
+            for number, values in enumerate(candidates)
+        ],
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)
