@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from llm_routing_env.agents import checkpoint
 from llm_routing_env.agents.checks import InputChecks
 from llm_routing_env.agents.distributions import sample
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Stateful
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, Stateful
 from llm_routing_env.agents.task import RoutingTask
 from llm_routing_env.agents.training import TrainingTable
 
@@ -72,8 +72,15 @@ class Agent(InputChecks, Stateful):
         drawn = sample(self._probabilities(observation, allowed), self._rng)
         return np.where(held, self.commitments, drawn) if n_held else drawn
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        """Learn from one action and reward per session, each of shape (sessions,)."""
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        """Learn from one action and reward per session.
+
+        Args:
+            observation: Shape (sessions, observation size).
+            action: Shape (sessions,).
+            reward: Shape (sessions,).
+            outcome: accuracy, cost_usd and latency_s, each of shape (sessions,); empty if `update` was given none.
+        """
 
     @classmethod
     def protocol(cls) -> str:
@@ -120,10 +127,11 @@ class Agent(InputChecks, Stateful):
             observation: What `select_action` was given.
             action: The LLM that was asked; one per session in a batch.
             reward: Its reward; one per session in a batch.
-            outcome: accuracy, cost_usd and latency_s of the answer, for agents that override this method.
+            outcome: accuracy, cost_usd and latency_s of the answer; one of each per session in a batch.
         """
         actions, rewards = self._checked_action(action), self._checked_reward(reward)
-        self._learn(self._checked_observation(observation), actions, rewards)
+        outcomes = self._checked_outcome(outcome) if outcome else {}
+        self._learn(self._checked_observation(observation), actions, rewards, outcomes)
         self.n_updates[()] += 1  # a fifth of the time of adding to the array
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:

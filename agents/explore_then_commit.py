@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.agents.distributions import best_arm, uniform_over_best
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
 
@@ -43,7 +43,7 @@ class ExploreThenCommit(Agent):
         is_short = self.arms.counts < self.pulls_per_arm
         return uniform_over_best(np.where(is_short, np.inf, self.arms.values), allowed)
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.arms.update(action, reward)
         explored = self.arms.counts.min(axis=1) >= self.pulls_per_arm
         self._commit(explored, best_arm(self.arms.values))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.base import Agent, RoutingTask
-from llm_routing_env.agents.state import FloatArray, IntArray, Stateful
+from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes, Stateful
 
 _TINY = 1e-300
 NORMALISERS = ("running_max", "running_minmax", "bounds", "quantiles")
@@ -96,7 +96,7 @@ class UnitRewardAgent(Agent):
         self.normaliser = normaliser
         self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self._learn_unit(observation, action, self.reward_range(reward))
 
     def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
