@@ -10,7 +10,7 @@ import numpy as np
 
 from llm_routing_env.agents.distributions import best_arm, restrict, uniform, uniform_over_best
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
 
@@ -71,10 +71,10 @@ class Pursuit(UnitRewardAgent):
         first = uniform_over_best(is_short.astype(np.float64), allowed)
         return np.where(is_short.any(axis=1, keepdims=True), first, restrict(self.probabilities, allowed))
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        self.arms.update(action, reward)
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        self.arms.update(action, self.reward_range.clip(reward))
         ready = (self.arms.counts.min(axis=1) >= self.initial_pulls) & (self.commitments < 0)
-        step = self.learning_rate * ready * (reward if self.scheme == "reward_inaction" else 1.0)
+        step = self.learning_rate * ready * (self.reward_range(reward) if self.scheme == "reward_inaction" else 1.0)
         pursued = uniform_over_best(self.arms.values, None)
         self.probabilities += step[:, None] * (pursued - self.probabilities)
         self._commit(self.probabilities.max(axis=1) >= 1 - self.threshold, best_arm(self.probabilities))
