@@ -56,6 +56,8 @@ class Agent(InputChecks, Stateful):
         super().__init__(task, n_sessions)
         self.n_updates = np.zeros((), dtype=np.int64)
         self.commitments = np.full(n_sessions or 1, -1)
+        # What `select_action` was last allowed to pick; None: everything. A reward teaches about a choice among these.
+        self._allowed: BoolArray | None = None
         # Without a stream of its own, an environment with the same seed would draw the same numbers.
         self._rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM,)))
 
@@ -73,7 +75,7 @@ class Agent(InputChecks, Stateful):
         return np.where(held, self.commitments, drawn) if n_held else drawn
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
-        """Learn from one action and reward per session.
+        """Learn from one action and reward per session; ``_allowed`` is the mask of the last `select_action`.
 
         Args:
             observation: Shape (sessions, observation size).
@@ -111,7 +113,8 @@ class Agent(InputChecks, Stateful):
         Returns:
             An action, or one per session.
         """
-        action = self._select(self._checked_observation(observation), self._checked_mask(action_mask))
+        self._allowed = self._checked_mask(action_mask)
+        action = self._select(self._checked_observation(observation), self._allowed)
         return int(action[0]) if self.n_sessions is None else action
 
     def update(
@@ -130,6 +133,8 @@ class Agent(InputChecks, Stateful):
             outcome: accuracy, cost_usd and latency_s of the answer; one of each per session in a batch.
         """
         actions, rewards = self._checked_action(action), self._checked_reward(reward)
+        if self._allowed is not None and not self._allowed[self._rows, actions].all():
+            self._allowed = None  # somebody else's choice
         outcomes = self._checked_outcome(outcome) if outcome else {}
         self._learn(self._checked_observation(observation), actions, rewards, outcomes)
         self.n_updates[()] += 1  # a fifth of the time of adding to the array

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from llm_routing_env.agents.base import Agent, RoutingTask
-from llm_routing_env.agents.distributions import best_arm, epsilon_greedy
+from llm_routing_env.agents.distributions import best_arm, epsilon_greedy, only
 from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.statistics import ArmValues
 
@@ -99,7 +99,7 @@ class EpsilonGreedyQ(Agent):
         self.arms.update(action, reward)
         if self.commit_rounds is None or self.current_epsilon() >= self.commit_epsilon:
             return
-        greedy = best_arm(self.arms.values)
+        greedy = best_arm(only(self.arms.values, self._allowed))
         self.greedy_streaks = self.greedy_streaks * (greedy == self.greedy_actions) + 1
         self.greedy_actions = greedy
         self._commit(self.greedy_streaks >= self.commit_rounds, greedy)

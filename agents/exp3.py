@@ -46,8 +46,8 @@ class EXP3(UnitRewardAgent):
         return restrict((1 - self.exploration) * softmax(self.log_weights) + share, allowed)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
-        # As in the paper, where nothing is masked: a mask would make the arm likelier than its weight says.
-        cell, unit_reward = plain(cells(self._rows, action), self.reward_range(reward))
-        probability = by_cell(self._probabilities(observation, None))[cell]
+        # The probability that the arm was asked with: a mask makes it likelier than its weight says.
+        chance = self._probabilities(observation, self._allowed)[self._rows, action]
+        cell, unit_reward, probability = plain(cells(self._rows, action), self.reward_range(reward), chance)
         by_cell(self.log_weights)[cell] += self.exploration * unit_reward / (probability * self.task.n_actions)
         self.log_weights -= self.log_weights.max(axis=1, keepdims=True)

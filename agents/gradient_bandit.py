@@ -51,5 +51,5 @@ class GradientBandit(Agent):
         self.baselines += (reward - self.baselines) / (self.n_updates + 1)
         cell, step = plain(cells(self._rows, action), self.step_size * (reward - self.baselines))
         by_arm = self.preferences.T
-        by_arm -= step * softmax(self.preferences).T
+        by_arm -= step * self._probabilities(observation, self._allowed).T
         by_cell(self.preferences)[cell] += step

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import best_arm
+from llm_routing_env.agents.distributions import best_arm, only
 from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
 
 _TINY = 1e-300
@@ -31,8 +31,7 @@ class PosteriorSampling(Agent):
     """Asks the arm with the highest draw. A subclass gives `_draw_scores` and `_probabilities`."""
 
     def _select(self, observation: FloatArray, allowed: BoolArray | None) -> IntArray:
-        scores = self._draw_scores(observation)
-        return best_arm(scores if allowed is None else np.where(allowed, scores, -np.inf))
+        return best_arm(only(self._draw_scores(observation), allowed))
 
     def _draw_scores(self, observation: FloatArray) -> FloatArray:
         """Draw one score per arm from its posterior, shape (sessions, arms)."""
@@ -64,8 +63,7 @@ def gaussian_probability_of_best(
         deviation: Standard deviations, shape (sessions, arms), not negative.
         allowed: Arms that take part, shape (sessions, arms); None: all.
     """
-    taking_part = mean if allowed is None else np.where(allowed, mean, -np.inf)
-    gap = mean - taking_part.max(axis=1, keepdims=True)
+    gap = mean - only(mean, allowed).max(axis=1, keepdims=True)
     # A certain score gets the least spread that floating point can tell from none.
     spread = np.maximum(np.maximum(deviation, 1e-8 * np.abs(gap)), _NARROWEST)
     edges = gap[:, :, None] + spread[:, :, None] * _EDGES
