@@ -39,6 +39,15 @@ def only(scores: FloatArray, allowed: BoolArray | None) -> FloatArray:
     return scores if allowed is None else np.where(allowed, scores, -np.inf)
 
 
+def level(scores: FloatArray, rounding: float | FloatArray) -> FloatArray:
+    """Return the scores, those raised to their row's highest that are below it by no more than ``rounding``.
+
+    The same scores from a product of other shapes differ in their last bits, and so would decide ties.
+    """
+    top = scores.max(axis=1, keepdims=True)
+    return np.where(scores >= top - rounding, top, scores)
+
+
 def uniform_over_best(scores: FloatArray, allowed: BoolArray | None) -> FloatArray:
     """Return the greedy distribution: uniform over the allowed arms that share the highest score.
 
