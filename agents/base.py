@@ -36,6 +36,7 @@ class Agent(InputChecks, Stateful):
     Attributes:
         observation: What the agent wants to see: "none", "context", "embedding32", "embedding", ...
         feedback: What fitting uses: "bandit" (it learns online and is never fitted), "full" or "none".
+        maximises: What it is after: "reward", or another measure; then its place among agents by reward says nothing.
         task: What the agent knew before it started.
         n_sessions: Number of sessions routed at once; None for one session without a leading axis.
         n_updates: How many queries each session has learned from, shape ().
@@ -44,6 +45,7 @@ class Agent(InputChecks, Stateful):
 
     observation: str = "none"
     feedback: str = "bandit"
+    maximises: str = "reward"
 
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
         """Start a learner that has seen nothing.
