@@ -99,7 +99,7 @@ class EpsilonGreedyQ(Agent):
         self.arms.update(action, reward)
         if self.commit_rounds is None or self.current_epsilon() >= self.commit_epsilon:
             return
-        greedy = best_arm(only(self.arms.values, self._allowed))
+        greedy = best_arm(only(self.arms.values, self.arms.within_reach(self._allowed)))
         self.greedy_streaks = self.greedy_streaks * (greedy == self.greedy_actions) + 1
         self.greedy_actions = greedy
         self._commit(self.greedy_streaks >= self.commit_rounds, greedy)

@@ -14,7 +14,7 @@ from llm_routing_env.agents.task import RoutingTask
 class ExploreThenCommit(Agent):
     """Asks each arm ``pulls_per_arm`` times in random order, then commits to the highest mean reward.
 
-    It does not wait for an arm that is not available by then.
+    It does not wait for an arm that was never available.
 
     Attributes:
         arms: Mean rewards and counts.
@@ -50,5 +50,5 @@ class ExploreThenCommit(Agent):
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.arms.update(action, reward)
-        scores = only(self._scores(), self._allowed)
+        scores = only(self._scores(), self.arms.within_reach(self._allowed))
         self._commit(scores.max(axis=1) < np.inf, best_arm(scores))
