@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from llm_routing_env.agents import checkpoint
 from llm_routing_env.agents.checks import InputChecks
 from llm_routing_env.agents.distributions import sample
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Stateful
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, Stateful
 from llm_routing_env.agents.task import RoutingTask
 from llm_routing_env.agents.training import TrainingTable
 
@@ -36,6 +36,7 @@ class Agent(InputChecks, Stateful):
     Attributes:
         observation: What the agent wants to see: "none", "context", "embedding32", "embedding", ...
         feedback: What fitting uses: "bandit" (it learns online and is never fitted), "full" or "none".
+        maximises: What it is after: "reward", or another measure; then its place among agents by reward says nothing.
         task: What the agent knew before it started.
         n_sessions: Number of sessions routed at once; None for one session without a leading axis.
         n_updates: How many queries each session has learned from, shape ().
@@ -44,6 +45,7 @@ class Agent(InputChecks, Stateful):
 
     observation: str = "none"
     feedback: str = "bandit"
+    maximises: str = "reward"
 
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
         """Start a learner that has seen nothing.
@@ -56,6 +58,8 @@ class Agent(InputChecks, Stateful):
         super().__init__(task, n_sessions)
         self.n_updates = np.zeros((), dtype=np.int64)
         self.commitments = np.full(n_sessions or 1, -1)
+        # What `select_action` was last allowed to pick; None: everything. A reward teaches about a choice among these.
+        self._allowed: BoolArray | None = None
         # Without a stream of its own, an environment with the same seed would draw the same numbers.
         self._rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM,)))
 
@@ -72,8 +76,15 @@ class Agent(InputChecks, Stateful):
         drawn = sample(self._probabilities(observation, allowed), self._rng)
         return np.where(held, self.commitments, drawn) if n_held else drawn
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        """Learn from one action and reward per session, each of shape (sessions,)."""
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        """Learn from one action and reward per session; ``_allowed`` is the mask of the last `select_action`.
+
+        Args:
+            observation: Shape (sessions, observation size).
+            action: Shape (sessions,).
+            reward: Shape (sessions,).
+            outcome: accuracy, cost_usd and latency_s, each of shape (sessions,); empty if `update` was given none.
+        """
 
     @classmethod
     def protocol(cls) -> str:
@@ -104,7 +115,8 @@ class Agent(InputChecks, Stateful):
         Returns:
             An action, or one per session.
         """
-        action = self._select(self._checked_observation(observation), self._checked_mask(action_mask))
+        self._allowed = self._checked_mask(action_mask)
+        action = self._select(self._checked_observation(observation), self._allowed)
         return int(action[0]) if self.n_sessions is None else action
 
     def update(
@@ -120,10 +132,13 @@ class Agent(InputChecks, Stateful):
             observation: What `select_action` was given.
             action: The LLM that was asked; one per session in a batch.
             reward: Its reward; one per session in a batch.
-            outcome: accuracy, cost_usd and latency_s of the answer, for agents that override this method.
+            outcome: accuracy, cost_usd and latency_s of the answer; one of each per session in a batch.
         """
         actions, rewards = self._checked_action(action), self._checked_reward(reward)
-        self._learn(self._checked_observation(observation), actions, rewards)
+        if self._allowed is not None and not self._allowed[self._rows, actions].all():
+            self._allowed = None  # somebody else's choice
+        outcomes = self._checked_outcome(outcome) if outcome else {}
+        self._learn(self._checked_observation(observation), actions, rewards, outcomes)
         self.n_updates[()] += 1  # a fifth of the time of adding to the array
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:

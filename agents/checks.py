@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -85,3 +86,10 @@ class InputChecks:
         if not np.count_nonzero(np.isfinite(rewards)) == len(rewards) == len(self._rows):
             self._refuse("reward", f"{len(self._rows)} finite number(s)", reward)
         return rewards
+
+    def _checked_outcome(self, outcome: Mapping[str, Any]) -> Outcomes:
+        arrays = {name: np.atleast_1d(values) for name, values in outcome.items()}
+        for name, array in arrays.items():
+            if len(array) != len(self._rows):
+                self._refuse(f"outcome[{name!r}]", f"{len(self._rows)} number(s)", outcome[name])
+        return arrays

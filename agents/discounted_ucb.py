@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
-from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -14,7 +14,7 @@ class DiscountedUCB(IndexPolicy):
 
     Attributes:
         counts: Discounted number of times each arm was asked, shape (sessions, arms).
-        sums: Discounted sum of its rewards, shape (sessions, arms).
+        sums: Discounted sum of its rewards, not rescaled, shape (sessions, arms).
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class DiscountedUCB(IndexPolicy):
     def _indices(self) -> FloatArray:
         total = np.maximum(self.counts.sum(axis=1, keepdims=True), 1.0)
         means = np.divide(self.sums, self.counts, out=np.zeros_like(self.sums), where=self.counts > 0)
-        return upper_confidence(means, self.counts, 4 * self.exploration * np.log(total))
+        return upper_confidence(self.reward_range.rescale(means), self.counts, 4 * self.exploration * np.log(total))
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.counts *= self.discount
         self.sums *= self.discount
-        cell, unit_reward = plain(cells(self._rows, action), reward)
+        cell, earned = plain(cells(self._rows, action), self.reward_range.clip(reward))
         by_cell(self.counts)[cell] += 1
-        by_cell(self.sums)[cell] += unit_reward
+        by_cell(self.sums)[cell] += earned

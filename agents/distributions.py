@@ -34,6 +34,20 @@ def restrict(probabilities: FloatArray, allowed: BoolArray | None) -> FloatArray
     return np.where(total > 0, kept / np.where(total > 0, total, 1.0), fallback)
 
 
+def only(scores: FloatArray, allowed: BoolArray | None) -> FloatArray:
+    """Return the scores, shape (sessions, arms), with minus infinity where an arm is not allowed."""
+    return scores if allowed is None else np.where(allowed, scores, -np.inf)
+
+
+def level(scores: FloatArray, rounding: float | FloatArray) -> FloatArray:
+    """Return the scores, those raised to their row's highest that are below it by no more than ``rounding``.
+
+    The same scores from a product of other shapes differ in their last bits, and so would decide ties.
+    """
+    top = scores.max(axis=1, keepdims=True)
+    return np.where(scores >= top - rounding, top, scores)
+
+
 def uniform_over_best(scores: FloatArray, allowed: BoolArray | None) -> FloatArray:
     """Return the greedy distribution: uniform over the allowed arms that share the highest score.
 
@@ -43,8 +57,7 @@ def uniform_over_best(scores: FloatArray, allowed: BoolArray | None) -> FloatArr
     """
     if len(scores) == 1 and allowed is None:
         return _epsilon_greedy_row(scores[0].tolist(), 0.0)
-    if allowed is not None:
-        scores = np.where(allowed, scores, -np.inf)
+    scores = only(scores, allowed)
     best = scores == scores.max(axis=1, keepdims=True)
     if allowed is not None:
         best &= allowed

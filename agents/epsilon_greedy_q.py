@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from llm_routing_env.agents.base import Agent, RoutingTask
-from llm_routing_env.agents.distributions import best_arm, epsilon_greedy
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.distributions import best_arm, epsilon_greedy, only
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.statistics import ArmValues
 
 EXPLORATIONS = ("exponential", "constant", "inverse")
@@ -95,11 +95,11 @@ class EpsilonGreedyQ(Agent):
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         return epsilon_greedy(self.arms.values, self.current_epsilon(), allowed)
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.arms.update(action, reward)
         if self.commit_rounds is None or self.current_epsilon() >= self.commit_epsilon:
             return
-        greedy = best_arm(self.arms.values)
+        greedy = best_arm(only(self.arms.values, self.arms.within_reach(self._allowed)))
         self.greedy_streaks = self.greedy_streaks * (greedy == self.greedy_actions) + 1
         self.greedy_actions = greedy
         self._commit(self.greedy_streaks >= self.commit_rounds, greedy)

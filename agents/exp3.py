@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llm_routing_env.agents.distributions import restrict, softmax
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -45,9 +45,9 @@ class EXP3(UnitRewardAgent):
         share = self.exploration / self.task.n_actions
         return restrict((1 - self.exploration) * softmax(self.log_weights) + share, allowed)
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        # As in the paper, where nothing is masked: a mask would make the arm likelier than its weight says.
-        cell, unit_reward = plain(cells(self._rows, action), reward)
-        probability = by_cell(self._probabilities(observation, None))[cell]
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        # The probability that the arm was asked with: a mask makes it likelier than its weight says.
+        chance = self._probabilities(observation, self._allowed)[self._rows, action]
+        cell, unit_reward, probability = plain(cells(self._rows, action), self.reward_range(reward), chance)
         by_cell(self.log_weights)[cell] += self.exploration * unit_reward / (probability * self.task.n_actions)
         self.log_weights -= self.log_weights.max(axis=1, keepdims=True)

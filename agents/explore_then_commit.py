@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import best_arm, uniform_over_best
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.distributions import best_arm, only, uniform_over_best
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
 
 
 class ExploreThenCommit(Agent):
     """Asks each arm ``pulls_per_arm`` times in random order, then commits to the highest mean reward.
+
+    It does not wait for an arm that was never available.
 
     Attributes:
         arms: Mean rewards and counts.
@@ -40,10 +42,13 @@ class ExploreThenCommit(Agent):
         self.arms = ArmValues(len(self._rows), task.n_actions)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        is_short = self.arms.counts < self.pulls_per_arm
-        return uniform_over_best(np.where(is_short, np.inf, self.arms.values), allowed)
+        return uniform_over_best(self._scores(), allowed)
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _scores(self) -> FloatArray:
+        """Return the mean rewards, infinite for arms that were not asked often enough, shape (sessions, arms)."""
+        return np.where(self.arms.counts < self.pulls_per_arm, np.inf, self.arms.values)
+
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.arms.update(action, reward)
-        explored = self.arms.counts.min(axis=1) >= self.pulls_per_arm
-        self._commit(explored, best_arm(self.arms.values))
+        scores = only(self._scores(), self.arms.within_reach(self._allowed))
+        self._commit(scores.max(axis=1) < np.inf, best_arm(scores))

@@ -9,7 +9,7 @@ import numpy as np
 
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.agents.distributions import restrict, softmax
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -46,10 +46,10 @@ class GradientBandit(Agent):
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         return restrict(softmax(self.preferences), allowed)
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         # The baseline takes the reward in first: then even the first step does not depend on the rewards' origin.
         self.baselines += (reward - self.baselines) / (self.n_updates + 1)
         cell, step = plain(cells(self._rows, action), self.step_size * (reward - self.baselines))
         by_arm = self.preferences.T
-        by_arm -= step * softmax(self.preferences).T
+        by_arm -= step * self._probabilities(observation, self._allowed).T
         by_cell(self.preferences)[cell] += step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.index_policy import IndexPolicy
-from llm_routing_env.agents.state import FloatArray, IntArray
+from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
 
@@ -17,7 +17,7 @@ class KLUCB(IndexPolicy):
     """Upper confidence bounds from the Bernoulli divergence: asymptotically optimal for 0/1 rewards.
 
     Attributes:
-        arms: Mean rewards, rescaled to [0, 1], and counts.
+        arms: Mean rewards, not rescaled, and counts.
     """
 
     def __init__(
@@ -46,11 +46,12 @@ class KLUCB(IndexPolicy):
     def _indices(self) -> FloatArray:
         log_time = np.log(max(int(self.n_updates), 1))
         budget = log_time + self.log_log_factor * np.log(max(log_time, 1.0))
-        bounds = highest_plausible_mean(self.arms.values, budget / np.maximum(self.arms.counts, 1))
+        means = self.reward_range.rescale(self.arms.values)
+        bounds = highest_plausible_mean(means, budget / np.maximum(self.arms.counts, 1))
         return np.where(self.arms.counts > 0, bounds, np.inf)
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        self.arms.update(action, reward)
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        self.arms.update(action, self.reward_range.clip(reward))
 
 
 def highest_plausible_mean(mean: FloatArray, divergence: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.agents.distributions import epsilon_greedy
 from llm_routing_env.agents.memory import Memory
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -72,7 +72,7 @@ class KNNBandit(Agent):
             np.divide((rewards * used).sum(axis=1), count, out=estimates[:, arm], where=count > 0)
         return estimates
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.memory.add(unit_rows(observation), action, reward)
 
 

@@ -5,9 +5,13 @@ The baseline of RouterBench (Hu et al. 2024, arXiv 2403.12031), which elaborate 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
+from llm_routing_env.agents.distributions import level
 from llm_routing_env.agents.knn_bandit import unit_rows
+from llm_routing_env.agents.leave_one_out import routed_reward, twin_groups
 from llm_routing_env.agents.pretrained import PretrainedAgent
 from llm_routing_env.agents.state import FloatArray
 from llm_routing_env.agents.task import RoutingTask
@@ -15,6 +19,8 @@ from llm_routing_env.agents.training import TrainingTable
 
 # Cosines of the same two queries differ by rounding, between a batch and a single session for instance.
 _ROUNDING = 1e-12
+_FEWEST = 5
+_BLOCK = 256  # training queries at once, whose cosines with all the others are held
 
 
 class KNNRouter(PretrainedAgent):
@@ -26,6 +32,7 @@ class KNNRouter(PretrainedAgent):
     Attributes:
         queries: Training queries scaled to length 1, shape (queries, observation size).
         rewards: Shape (queries, arms).
+        fitted_n_neighbours: How many neighbours are averaged, shape ().
     """
 
     observation = "embedding"
@@ -36,7 +43,7 @@ class KNNRouter(PretrainedAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        n_neighbours: int = 10,
+        n_neighbours: int | None = None,
     ) -> None:
         """Start without queries.
 
@@ -44,22 +51,52 @@ class KNNRouter(PretrainedAgent):
             task: See `Agent`.
             n_sessions: See `Agent`.
             seed: See `Agent`.
-            n_neighbours: Training queries to average, all if there are fewer; RouterBench compares 5, 10 and 40.
+            n_neighbours: Training queries to average, all if there are fewer; RouterBench compares 5, 10 and 40. None:
+                of 5, 10, 20, ... up to half of the queries, the number that routes them best by leave-one-out.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._require(n_neighbours >= 1, "n_neighbours", "at least 1", n_neighbours)
+        is_number = n_neighbours is None or n_neighbours >= 1
+        self._require(is_number, "n_neighbours", "None or at least 1", n_neighbours)
         self.n_neighbours = n_neighbours
         self.queries = np.zeros((0, task.observation_size))
         self.rewards = np.zeros((0, task.n_actions))
+        self.fitted_n_neighbours = np.zeros((), dtype=np.int64)
 
     def _fit(self, training_table: TrainingTable) -> None:
         self.queries = unit_rows(training_table.observations)
         self.rewards = training_table.rewards
+        given = self.n_neighbours
+        self.fitted_n_neighbours = np.array(self._best_number(training_table) if given is None else given)
+
+    def _best_number(self, training_table: TrainingTable) -> int:
+        """Return the number of neighbours by which the LLMs that are picked by leave-one-out earn most."""
+        n_queries = len(self.queries)
+        sizes = [_FEWEST]
+        while 4 * sizes[0] <= n_queries:
+            sizes.insert(0, 2 * sizes[0])  # the most first: of several that earn as much, it is least by chance
+        groups, earned = twin_groups(training_table.observations), np.zeros(len(sizes))
+        for start in range(0, n_queries, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            similarity = self.queries[rows] @ self.queries.T
+            similarity[groups[rows, None] == groups] = -np.inf
+            for i, scores in enumerate(self._mean_rewards(similarity, sizes)):
+                earned[i] += routed_reward(level(scores, self.rounding), self.rewards[rows])
+        return sizes[int(np.argmax(earned))]
 
     def _scores(self, observation: FloatArray) -> FloatArray:
-        similarity = unit_rows(observation) @ self.queries.T
-        last = len(self.queries) - min(self.n_neighbours, len(self.queries))
-        threshold = np.partition(similarity, last, axis=1)[:, [last]] - _ROUNDING
-        is_near = (similarity >= threshold).astype(np.float64)
-        means: FloatArray = is_near @ self.rewards / is_near.sum(axis=1, keepdims=True)
+        (means,) = self._mean_rewards(unit_rows(observation) @ self.queries.T, [int(self.fitted_n_neighbours)])
         return means
+
+    def _mean_rewards(self, similarity: FloatArray, sizes: Sequence[int]) -> Iterator[FloatArray]:
+        """For each number of neighbours, yield each LLM's mean reward over them, shape (observations, arms).
+
+        Args:
+            similarity: Cosines, shape (observations, queries); minus infinity for queries that are left out.
+            sizes: Numbers of neighbours.
+        """
+        lasts = [len(self.queries) - min(size, len(self.queries)) for size in sizes]
+        ordered = np.partition(similarity, lasts, axis=1)
+        for last in lasts:
+            threshold = np.maximum(ordered[:, [last]], -1.0) - _ROUNDING
+            is_near = (similarity >= threshold).astype(np.float64)
+            yield is_near @ self.rewards / np.maximum(is_near.sum(axis=1, keepdims=True), 1.0)

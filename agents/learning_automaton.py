@@ -8,7 +8,7 @@ from __future__ import annotations
 from llm_routing_env.agents.base import RoutingTask
 from llm_routing_env.agents.distributions import restrict, uniform
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, plain
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, plain
 
 
 class LearningAutomaton(UnitRewardAgent):
@@ -52,8 +52,8 @@ class LearningAutomaton(UnitRewardAgent):
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         return restrict(self.probabilities, allowed)
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        cell, unit_reward, commitment = plain(cells(self._rows, action), reward, self.commitments)
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        cell, unit_reward, commitment = plain(cells(self._rows, action), self.reward_range(reward), self.commitments)
         step = self.learning_rate * unit_reward * (commitment < 0)
         by_arm = self.probabilities.T
         by_arm *= 1 - step

@@ -49,6 +49,7 @@ class LiftedAgent(Agent):
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self.observation = agent_type.observation
         self.feedback = agent_type.feedback
+        self.maximises = agent_type.maximises
         self.protocol = agent_type.protocol  # type: ignore[method-assign]
         seeds = np.random.SeedSequence(seed).generate_state(n_sessions).tolist()
         self.agents = [agent_type(task, seed=row_seed, **hyperparameters) for row_seed in seeds]

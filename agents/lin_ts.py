@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_routing_env.agents.linear_model import ArmRegressions, with_intercept
 from llm_routing_env.agents.posterior_sampling import GaussianSampling
-from llm_routing_env.agents.state import FloatArray, IntArray
+from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -48,7 +48,7 @@ class LinTS(GaussianSampling):
         mean, uncertainty = self.regressions.predict(self._features(observation))
         return mean, self.scale * uncertainty
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.regressions.update(self._features(observation), action, reward)
 
     def _features(self, observation: FloatArray) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from llm_routing_env.agents.state import FloatArray, IntArray, Stateful
@@ -92,6 +94,37 @@ def ridge_regression(inputs: FloatArray, targets: FloatArray, ridge: float) -> F
     penalised = deviations.T @ deviations + ridge * np.eye(inputs.shape[1])
     slopes = np.linalg.solve(penalised, deviations.T @ (targets - mean))
     return np.concatenate([[mean - centre @ slopes], slopes])
+
+
+def predictions_left_out(
+    inputs: FloatArray, targets: FloatArray, groups: IntArray, ridges: Sequence[float]
+) -> Iterator[FloatArray]:
+    """For each penalty, yield what `ridge_regression` predicts for every query, fitted without its group.
+
+    In closed form: without a group, whose m inputs are the same and have the leverage h each, the residuals e become
+    e + h sum(e) / (1 - m h).
+
+    Args:
+        inputs: Shape (queries, features).
+        targets: Shape (queries, outputs).
+        groups: Numbers from 0 that say which queries have the same inputs, at least two of them; shape (queries,).
+        ridges: Penalties, positive.
+
+    Yields:
+        Shape (queries, outputs).
+    """
+    deviations, mean = inputs - inputs.mean(axis=0), targets.mean(axis=0)
+    eigenvalues, axes = np.linalg.eigh(deviations.T @ deviations)
+    rotated = deviations @ axes
+    responses = rotated.T @ (targets - mean)
+    sizes = np.bincount(groups)[groups]
+    for ridge in ridges:
+        weights = 1 / (np.maximum(eigenvalues, 0.0) + ridge)
+        residuals = targets - mean - rotated @ (weights[:, None] * responses)
+        leverage = 1 / len(inputs) + np.square(rotated) @ weights
+        sums = np.zeros((len(inputs), targets.shape[1]))
+        np.add.at(sums, groups, residuals)
+        yield targets - residuals - (leverage / (1 - sizes * leverage))[:, None] * sums[groups]
 
 
 def with_intercept(observation: FloatArray) -> FloatArray:

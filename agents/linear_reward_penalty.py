@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from llm_routing_env.agents.distributions import restrict, uniform
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, plain
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -52,12 +52,14 @@ class LinearRewardPenalty(UnitRewardAgent):
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         return restrict(self.probabilities, allowed)
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         if self.task.n_actions == 1:
             return
-        cell, unit_reward = plain(cells(self._rows, action), reward)
+        unit_rewards = self.reward_range(reward)
+        # Without a range a reward of 0 is no disappointment, and teaches nothing.
+        cell, unit_reward, is_known = plain(cells(self._rows, action), unit_rewards, self.reward_range.is_known)
         gain = self.learning_rate * unit_reward
-        loss = self.learning_rate * self.penalty_ratio * (1 - unit_reward)
+        loss = self.learning_rate * self.penalty_ratio * (1 - unit_reward) * is_known
         share = loss / (self.task.n_actions - 1)
         by_arm = self.probabilities.T
         by_arm *= 1 - gain - loss

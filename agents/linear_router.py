@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.linear_model import ridge_regression, with_intercept
+from llm_routing_env.agents.distributions import level
+from llm_routing_env.agents.leave_one_out import routed_reward, twin_groups
+from llm_routing_env.agents.linear_model import predictions_left_out, ridge_regression, with_intercept
 from llm_routing_env.agents.pretrained import PretrainedAgent
 from llm_routing_env.agents.state import FloatArray
 from llm_routing_env.agents.task import RoutingTask
 from llm_routing_env.agents.training import TrainingTable
+
+RIDGES = tuple(10 ** (exponent / 2) for exponent in range(10, -7, -1))  # from 10^5 to 10^-3
 
 
 class LinearRouter(PretrainedAgent):
@@ -16,6 +20,7 @@ class LinearRouter(PretrainedAgent):
 
     Attributes:
         coefficients: The intercepts as first row, shape (1 + observation size, arms).
+        fitted_ridge: The penalty that they were fitted with, shape ().
     """
 
     observation = "embedding"
@@ -26,7 +31,7 @@ class LinearRouter(PretrainedAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        ridge: float = 1.0,
+        ridge: float | None = None,
     ) -> None:
         """Start without a model.
 
@@ -35,15 +40,31 @@ class LinearRouter(PretrainedAgent):
             n_sessions: See `Agent`.
             seed: See `Agent`.
             ridge: Weight of the penalty on the squared coefficients, next to the summed squared error; intercepts are
-                not penalised. 1 as in `LinUCB`.
+                not penalised. None: of `RIDGES`, the one that routes the training queries best by leave-one-out.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._require(0 < ridge < np.inf, "ridge", "positive and finite", ridge)
+        self._require(ridge is None or 0 < ridge < np.inf, "ridge", "None, or positive and finite", ridge)
         self.ridge = ridge
         self.coefficients = np.zeros((1 + task.observation_size, task.n_actions))
+        self.fitted_ridge = np.zeros(())
 
     def _fit(self, training_table: TrainingTable) -> None:
-        self.coefficients = ridge_regression(training_table.observations, training_table.rewards, self.ridge)
+        ridge = self._best_ridge(training_table) if self.ridge is None else self.ridge
+        self.fitted_ridge = np.array(ridge)
+        self.coefficients = ridge_regression(training_table.observations, training_table.rewards, ridge)
+
+    def _best_ridge(self, training_table: TrainingTable) -> float:
+        """Return the penalty under which the LLMs that are picked by leave-one-out earn most, the heaviest if several.
+
+        What is compared is their reward, not the error: only the order of the LLMs matters.
+        """
+        observations, rewards = training_table.observations, training_table.rewards
+        groups = twin_groups(observations)
+        if groups.max() == 0:
+            return RIDGES[0]
+        left_out = predictions_left_out(observations, rewards, groups, RIDGES)
+        earned = [routed_reward(level(scores, self.rounding), rewards) for scores in left_out]
+        return RIDGES[int(np.argmax(earned))]
 
     def _scores(self, observation: FloatArray) -> FloatArray:
         scores: FloatArray = with_intercept(observation) @ self.coefficients

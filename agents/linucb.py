@@ -5,7 +5,7 @@ from __future__ import annotations
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.agents.distributions import uniform_over_best
 from llm_routing_env.agents.linear_model import ArmRegressions, with_intercept
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -47,5 +47,5 @@ class LinUCB(Agent):
         mean, uncertainty = self.regressions.predict(with_intercept(observation))
         return uniform_over_best(mean + self.alpha * uncertainty, allowed)
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.regressions.update(with_intercept(observation), action, reward)

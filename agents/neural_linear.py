@@ -8,7 +8,7 @@ from llm_routing_env.agents.feature_network import FeatureNetwork
 from llm_routing_env.agents.lin_ts import LinTS
 from llm_routing_env.agents.linear_model import ArmRegressions, with_intercept
 from llm_routing_env.agents.memory import Memory
-from llm_routing_env.agents.state import FloatArray, IntArray
+from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.task import RoutingTask
 
 MOST_UNITS = 1024
@@ -76,13 +76,13 @@ class NeuralLinear(LinTS):
         plain = super()._features(observation)
         return self.network.features(plain[:, None])[:, 0] if self.hidden_units else plain
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         if not self.hidden_units:
-            super()._learn(observation, action, reward)
+            super()._learn(observation, action, reward, outcome)
             return
         self.memory.add(observation, action, reward)
         if self.memory.n_added % self.refit_every:
-            super()._learn(observation, action, reward)
+            super()._learn(observation, action, reward, outcome)
         else:
             self._refit()
 

@@ -1,6 +1,9 @@
 """Rescaling of rewards to [0, 1], which automata and index policies need and rewards of a router do not have.
 
 The choice is explicit, as it matters: linear reward-inaction is not invariant to a shift of the reward.
+
+A running range changes, so a rescaled reward must not outlive its step: what an agent keeps of rewards, it keeps as
+they came, and rescales when it decides. A mean may wait for that, since means and affine maps commute.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.base import Agent, RoutingTask
-from llm_routing_env.agents.state import FloatArray, IntArray, Stateful
+from llm_routing_env.agents.state import BoolArray, FloatArray, Stateful
 
 _TINY = 1e-300
 NORMALISERS = ("running_max", "running_minmax", "bounds", "quantiles")
@@ -24,7 +27,7 @@ class RewardNormaliser(Stateful):
     ``quantiles``       5 % and 95 % quantile of the training split's rewards: stationary and narrower.
     ==================  ====================================================================================
 
-    While a running range is empty (high = low) every reward maps to 0.
+    While a running range is empty (high = low) a reward says nothing: it maps to 0, and `is_known` is false.
 
     Attributes:
         low: Reward that maps to 0, shape (sessions,).
@@ -50,15 +53,35 @@ class RewardNormaliser(Stateful):
         self._follows_low = kind == "running_minmax"
         self._follows_high = kind in ("running_max", "running_minmax")
 
-    def __call__(self, reward: FloatArray) -> FloatArray:
-        """Extend a running range to the rewards, shape (sessions,), and return them rescaled."""
-        if len(reward) == 1:
-            return np.array([self._rescale_one(reward.item())])
+    @property
+    def is_known(self) -> BoolArray:
+        """Whether each session has a range yet, shape (sessions,)."""
+        known: BoolArray = self.high > self.low
+        return known
+
+    def known_counts(self, counts: FloatArray) -> FloatArray:
+        """Return how many rewards, shape (sessions, arms), say something: none while the range is empty."""
+        known: FloatArray = counts * self.is_known[:, None]
+        return known
+
+    def clip(self, reward: FloatArray) -> FloatArray:
+        """Extend a running range to the rewards, shape (sessions,), and return what of them lies within the range.
+
+        A reward is clipped by the ends that stand still only, so what is returned stays right.
+        """
         if self._follows_low:
             np.minimum(self.low, reward, out=self.low)
         if self._follows_high:
             np.maximum(self.high, reward, out=self.high)
-        scaled: FloatArray = np.minimum(np.maximum(reward, self.low), self.high) - self.low
+        clipped: FloatArray = np.minimum(np.maximum(reward, self.low), self.high)
+        return clipped
+
+    def __call__(self, reward: FloatArray) -> FloatArray:
+        """Extend a running range to the rewards, shape (sessions,), and return them rescaled, to be used at once."""
+        if len(reward) == 1:
+            return np.array([self._rescale_one(reward.item())])
+        scaled = self.clip(reward)
+        scaled -= self.low
         # Never 0 / 0: in an empty range it is 0 that is divided.
         scaled /= np.maximum(self.high - self.low, _TINY)
         return scaled
@@ -73,9 +96,19 @@ class RewardNormaliser(Stateful):
             self.high[0] = high = reward
         return (min(max(reward, low), high) - low) / max(high - low, _TINY)
 
+    def rescale(self, means: FloatArray) -> FloatArray:
+        """Return means of clipped rewards, shape (sessions, arms), as means of rescaled ones by the range known now."""
+        low, high = self.low[:, None], self.high[:, None]
+        scaled: FloatArray = np.divide(means - low, high - low, out=np.zeros_like(means), where=high > low)
+        np.minimum(np.maximum(scaled, 0.0, out=scaled), 1.0, out=scaled)
+        return scaled
+
 
 class UnitRewardAgent(Agent):
-    """Agent whose rule assumes rewards in [0, 1]. A subclass gives `_learn_unit`, which gets them rescaled.
+    """Agent whose rule is written for rewards in [0, 1].
+
+    An incremental rule takes ``reward_range(reward)``; one that keeps means keeps those of
+    ``reward_range.clip(reward)``, and takes ``reward_range.rescale(means)`` when it decides.
 
     Attributes:
         normaliser: How rewards are rescaled, one of `NORMALISERS`.
@@ -95,10 +128,3 @@ class UnitRewardAgent(Agent):
         self._require(normaliser in NORMALISERS, "normaliser", f"one of {', '.join(NORMALISERS)}", normaliser)
         self.normaliser = normaliser
         self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
-
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        self._learn_unit(observation, action, self.reward_range(reward))
-
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        """Learn from one action and one reward in [0, 1] per session, each of shape (sessions,)."""
-        raise NotImplementedError

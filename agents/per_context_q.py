@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_routing_env.agents.base import Agent
 from llm_routing_env.agents.distributions import epsilon_greedy
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -61,7 +61,7 @@ class PerContextQ(Agent):
         epsilon = np.maximum(self.epsilon, self.epsilon_decay ** self.visits[self._rows, context])
         return epsilon_greedy(self.values[self._rows, context], epsilon[:, None], allowed)
 
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         context = observation.argmax(axis=1)
         self.visits[self._rows, context] += 1
         value = self.values[self._rows, context, action]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import uniform_over_best
+from llm_routing_env.agents.distributions import level, only, uniform_over_best
 from llm_routing_env.agents.state import BoolArray, FloatArray
 from llm_routing_env.agents.task import RoutingTask
 from llm_routing_env.agents.training import TrainingTable
+
+_ROUNDING = 1e-10  # of the rewards' size: more than floating point loses, less than any difference that matters
 
 
 class PretrainedAgent(Agent):
@@ -20,6 +22,7 @@ class PretrainedAgent(Agent):
 
     Attributes:
         is_fitted: Whether it has been fitted, shape ().
+        rounding: Scores that differ by no more than this are the same, shape ().
     """
 
     feedback = "full"
@@ -34,6 +37,7 @@ class PretrainedAgent(Agent):
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self.is_fitted = np.zeros((), dtype=np.bool_)
+        self.rounding = np.zeros(())
 
     def fit(self, training_table: TrainingTable) -> None:
         """Fit the model, from scratch if there was one.
@@ -49,6 +53,7 @@ class PretrainedAgent(Agent):
         expected = self.task.observation_size
         fits = self.observation == "none" or size == expected
         self._require(fits, "training_table", f"of observations of size {expected}", size)
+        self.rounding = np.array(_ROUNDING * np.abs(training_table.rewards).max())
         self._fit(training_table)
         self.is_fitted = np.ones((), dtype=np.bool_)
 
@@ -66,7 +71,7 @@ class PretrainedAgent(Agent):
 
     def _route(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         """Return what `_probabilities` returns, once fitted."""
-        return uniform_over_best(self._scores(observation), allowed)
+        return uniform_over_best(level(only(self._scores(observation), allowed), self.rounding), allowed)
 
     def _scores(self, observation: FloatArray) -> FloatArray:
         """Return how good each LLM is for the query, shape (sessions, arms)."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from llm_routing_env.agents.distributions import best_arm, restrict, uniform, uniform_over_best
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
 
@@ -21,7 +21,7 @@ class Pursuit(UnitRewardAgent):
     """Estimates every arm's reward and moves probability to the arm with the highest estimate.
 
     Unlike reward-inaction it pursues the best estimate, not the arm that was asked, and so tolerates larger steps. It
-    asks every arm ``initial_pulls`` times first and commits like the learning automaton.
+    asks every arm that is available ``initial_pulls`` times first and commits like the learning automaton.
 
     Attributes:
         probabilities: Probability of each arm once every arm was asked often enough, shape (sessions, arms).
@@ -65,16 +65,19 @@ class Pursuit(UnitRewardAgent):
         self.probabilities = uniform(len(self._rows), task.n_actions)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        is_short = self.arms.counts < self.initial_pulls
-        if allowed is not None:
-            is_short &= allowed
+        is_short = self._is_short(allowed)
         first = uniform_over_best(is_short.astype(np.float64), allowed)
         return np.where(is_short.any(axis=1, keepdims=True), first, restrict(self.probabilities, allowed))
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        self.arms.update(action, reward)
-        ready = (self.arms.counts.min(axis=1) >= self.initial_pulls) & (self.commitments < 0)
-        step = self.learning_rate * ready * (reward if self.scheme == "reward_inaction" else 1.0)
-        pursued = uniform_over_best(self.arms.values, None)
+    def _is_short(self, allowed: BoolArray | None) -> BoolArray:
+        """Return which of the allowed arms were not asked often enough, shape (sessions, arms)."""
+        is_short: BoolArray = self.arms.counts < self.initial_pulls
+        return is_short if allowed is None else is_short & allowed
+
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        self.arms.update(action, self.reward_range.clip(reward))
+        ready = ~self._is_short(self._allowed).any(axis=1) & (self.commitments < 0)
+        step = self.learning_rate * ready * (self.reward_range(reward) if self.scheme == "reward_inaction" else 1.0)
+        pursued = uniform_over_best(self.arms.values, self._allowed)
         self.probabilities += step[:, None] * (pursued - self.probabilities)
         self._commit(self.probabilities.max(axis=1) >= 1 - self.threshold, best_arm(self.probabilities))

@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
 from llm_routing_env.agents.memory import Memory
-from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -15,7 +15,7 @@ class SlidingWindowUCB(IndexPolicy):
 
     Attributes:
         counts: How often each arm was asked in the window, shape (sessions, arms).
-        sums: Sum of its rewards there, shape (sessions, arms).
+        sums: Sum of its rewards there, not rescaled, shape (sessions, arms).
         memory: The queries in the window.
     """
 
@@ -50,9 +50,11 @@ class SlidingWindowUCB(IndexPolicy):
 
     def _indices(self) -> FloatArray:
         squared_width = self.exploration * np.log(min(max(int(self.n_updates), 1), self.window))
-        return upper_confidence(self.sums / np.maximum(self.counts, 1), self.counts, squared_width)
+        means = self.reward_range.rescale(self.sums / np.maximum(self.counts, 1))
+        return upper_confidence(means, self.counts, squared_width)
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        reward = self.reward_range.clip(reward)
         leaving = self.memory.oldest()
         if leaving:
             self._count(*leaving, -1)
@@ -60,6 +62,6 @@ class SlidingWindowUCB(IndexPolicy):
         self.memory.add(observation, action, reward)
 
     def _count(self, action: IntArray, reward: FloatArray, sign: int) -> None:
-        cell, unit_reward = plain(cells(self._rows, action), reward)
+        cell, earned = plain(cells(self._rows, action), reward)
         by_cell(self.counts)[cell] += sign
-        by_cell(self.sums)[cell] += sign * unit_reward
+        by_cell(self.sums)[cell] += sign * earned

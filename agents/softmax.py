@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from llm_routing_env.agents.distributions import restrict, softmax
 from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
 
@@ -13,7 +15,7 @@ class Softmax(UnitRewardAgent):
     """Prefers arms smoothly by their mean reward; a fixed temperature never stops exploring.
 
     Attributes:
-        arms: Mean rewards, rescaled to [0, 1], and counts.
+        arms: Mean rewards, not rescaled, and counts.
     """
 
     def __init__(
@@ -25,7 +27,7 @@ class Softmax(UnitRewardAgent):
         temperature: float = 0.1,
         normaliser: str = "running_minmax",
     ) -> None:
-        """Start with the highest estimate for every arm.
+        """Start with every arm untried.
 
         Args:
             task: See `Agent`.
@@ -37,11 +39,13 @@ class Softmax(UnitRewardAgent):
         super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
         self._require(temperature > 0, "temperature", "positive", temperature)
         self.temperature = temperature
-        # The highest possible reward stands for an arm until it was asked; any less could bury it for good.
-        self.arms = ArmValues(len(self._rows), task.n_actions, initial_value=1.0)
+        self.arms = ArmValues(len(self._rows), task.n_actions)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        return restrict(softmax(self.arms.values / self.temperature), allowed)
+        # The highest possible reward stands for an arm until something is known of it; any less could bury it for good.
+        is_known = (self.arms.counts > 0) & self.reward_range.is_known[:, None]
+        means = np.where(is_known, self.reward_range.rescale(self.arms.values), 1.0)
+        return restrict(softmax(means / self.temperature), allowed)
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        self.arms.update(action, reward)
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        self.arms.update(action, self.reward_range.clip(reward))

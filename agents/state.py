@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+Outcomes = Mapping[str, FloatArray]
 
 
 def per_arm(n_rows: int, n_actions: int, value: float) -> FloatArray:

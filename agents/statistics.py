@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.state import FloatArray, IntArray, Stateful, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Stateful, by_cell, cells, per_arm, plain
 
 
 class ArmValues(Stateful):
@@ -30,6 +30,13 @@ class ArmValues(Stateful):
         self.counts = per_arm(n_rows, n_actions, 0.0)
         self._step_size = step_size
         self._rows = np.arange(n_rows)
+
+    def within_reach(self, allowed: BoolArray | None) -> BoolArray | None:
+        """Return the arms that are allowed now or were once, shape (sessions, arms): one of them is settled on.
+
+        An arm that is never available is not waited for; one that is away for a while is.
+        """
+        return None if allowed is None else allowed | (self.counts > 0)
 
     def update(self, action: IntArray, reward: FloatArray) -> None:
         """Move the estimate of each session's arm towards its reward; both of shape (sessions,)."""

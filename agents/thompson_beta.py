@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from llm_routing_env.agents.normalisers import UnitRewardAgent
 from llm_routing_env.agents.posterior_sampling import PosteriorSampling, beta_probability_of_best
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -15,8 +16,7 @@ class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
     with probability r and needs no randomness to learn; for 0/1 rewards the two are the same.
 
     Attributes:
-        successes: First parameter of each arm's posterior, shape (sessions, arms).
-        failures: Second parameter, shape (sessions, arms).
+        arms: Mean rewards, not rescaled, and counts.
     """
 
     def __init__(
@@ -44,16 +44,19 @@ class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
         self._require(prior_failures > 0, "prior_failures", "positive", prior_failures)
         self.prior_successes = prior_successes
         self.prior_failures = prior_failures
-        self.successes = per_arm(len(self._rows), task.n_actions, prior_successes)
-        self.failures = per_arm(len(self._rows), task.n_actions, prior_failures)
+        self.arms = ArmValues(len(self._rows), task.n_actions)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        return beta_probability_of_best(self.successes, self.failures, allowed)
+        return beta_probability_of_best(*self._posterior(), allowed)
 
     def _draw_scores(self, observation: FloatArray) -> FloatArray:
-        return self._rng.beta(self.successes, self.failures)
+        return self._rng.beta(*self._posterior())
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        cell, unit_reward = plain(cells(self._rows, action), reward)
-        by_cell(self.successes)[cell] += unit_reward
-        by_cell(self.failures)[cell] += 1 - unit_reward
+    def _posterior(self) -> tuple[FloatArray, FloatArray]:
+        """Return both parameters of each arm's posterior, shape (sessions, arms)."""
+        counts = self.reward_range.known_counts(self.arms.counts)
+        successes = counts * self.reward_range.rescale(self.arms.values)
+        return self.prior_successes + successes, self.prior_failures + (counts - successes)
+
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        self.arms.update(action, self.reward_range.clip(reward))

@@ -6,7 +6,8 @@ import numpy as np
 
 from llm_routing_env.agents.normalisers import UnitRewardAgent
 from llm_routing_env.agents.posterior_sampling import GaussianSampling
-from llm_routing_env.agents.state import FloatArray, IntArray, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
 
 
@@ -14,8 +15,7 @@ class ThompsonGaussian(GaussianSampling, UnitRewardAgent):
     """Draws each arm's mean reward from a Gaussian and asks the arm with the highest draw.
 
     Attributes:
-        counts: How often each arm was asked, shape (sessions, arms).
-        sums: Sum of its rewards, rescaled to [0, 1], shape (sessions, arms).
+        arms: Mean rewards, not rescaled, and counts.
     """
 
     def __init__(
@@ -39,13 +39,12 @@ class ThompsonGaussian(GaussianSampling, UnitRewardAgent):
         super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
         self._require(scale > 0, "scale", "positive", scale)
         self.scale = scale
-        self.counts = per_arm(len(self._rows), task.n_actions, 0.0)
-        self.sums = per_arm(len(self._rows), task.n_actions, 0.0)
+        self.arms = ArmValues(len(self._rows), task.n_actions)
 
     def _scores(self, observation: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return self.sums / (self.counts + 1), self.scale / np.sqrt(self.counts + 1)
+        counts = self.reward_range.known_counts(self.arms.counts)
+        sums = counts * self.reward_range.rescale(self.arms.values)
+        return sums / (counts + 1), self.scale / np.sqrt(counts + 1)
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        cell, unit_reward = plain(cells(self._rows, action), reward)
-        by_cell(self.counts)[cell] += 1
-        by_cell(self.sums)[cell] += unit_reward
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        self.arms.update(action, self.reward_range.clip(reward))

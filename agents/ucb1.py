@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
-from llm_routing_env.agents.state import FloatArray, IntArray
+from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.statistics import ArmValues
 from llm_routing_env.agents.task import RoutingTask
 
@@ -14,7 +14,7 @@ class UCB1(IndexPolicy):
     """Asks the arm with the highest upper confidence bound on its mean reward.
 
     Attributes:
-        arms: Mean rewards, rescaled to [0, 1], and counts.
+        arms: Mean rewards, not rescaled, and counts.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class UCB1(IndexPolicy):
 
     def _indices(self) -> FloatArray:
         squared_width = self.c * np.log(max(int(self.n_updates), 1))
-        return upper_confidence(self.arms.values, self.arms.counts, squared_width)
+        return upper_confidence(self.reward_range.rescale(self.arms.values), self.arms.counts, squared_width)
 
-    def _learn_unit(self, observation: FloatArray, action: IntArray, reward: FloatArray) -> None:
-        self.arms.update(action, reward)
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        self.arms.update(action, self.reward_range.clip(reward))

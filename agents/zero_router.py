@@ -18,12 +18,15 @@ from llm_routing_env.agents.training import TrainingTable
 class ZeroRouter(PretrainedAgent):
     """Mixes the two LLMs of the hull around the mean cost allowed, whatever the query; a router must beat this.
 
-    It maximises mean accuracy, not the reward. While one of the two is not available, the other is asked; without
-    both, any LLM with equal probability.
+    It maximises mean accuracy, not the reward: a mixture's reward is between those of its LLMs, so what maximises that
+    without looking at the query is the best fixed LLM. While one of the two is not available, the other is asked;
+    without both, any LLM with equal probability.
 
     Attributes:
         mixture: Probability of each LLM, shape (arms,).
     """
+
+    maximises = "accuracy"
 
     def __init__(
         self,

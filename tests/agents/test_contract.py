@@ -153,6 +153,37 @@ def test_a_settled_agent_can_be_kept_from_its_arm(name, make_task, make_ready):
     assert (agent.select_action(observation, np.array([False, True, True, True])) != 0).all()
 
 
+@pytest.mark.parametrize("shift", [0.0, -3.0])
+@pytest.mark.parametrize("name", [name for name in ALL if agent_class(name).feedback == "bandit"])
+def test_it_learns_while_an_arm_is_never_available(name, shift, make_task):
+    task, n_sessions = make_task(3), 100
+    rng = np.random.default_rng(0)
+    agent = make_agent(name, task, n_sessions=n_sessions, seed=0)
+    seen = observations_for(name, task, 400, n_sessions, rng)
+    actions = []
+    for observation in seen:
+        actions.append(agent.select_action(observation, [1, 1, 0]))
+        rewards = rng.random(n_sessions) < np.array([0.9, 0.3, 0.5])[actions[-1]]
+        agent.update(observation, actions[-1], rewards + shift)
+    assert (np.array(actions[-100:]) == 0).mean() > 0.8
+    assert not (agent.committed_action == 2).any()
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if agent_class(name).feedback == "bandit"])
+def test_it_learns_while_arms_come_and_go(name, make_task):
+    task, n_sessions = make_task(3), 100
+    rng = np.random.default_rng(0)
+    agent = make_agent(name, task, n_sessions=n_sessions, seed=0)
+    best_is_picked = []
+    for observation in observations_for(name, task, 400, n_sessions, rng):
+        masks = rng.random((n_sessions, 3)) < 0.7
+        masks[:, 0] |= ~masks.any(axis=1)
+        action = agent.select_action(observation, masks)
+        agent.update(observation, action, rng.random(n_sessions) < np.array([0.9, 0.3, 0.5])[action])
+        best_is_picked.append((action == 0)[masks[:, 0]].mean())
+    assert np.mean(best_is_picked[-100:]) > 0.75
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_impossible_masks_are_refused(name, make_task, trained):
     agent, observation = trained(name, make_task(), 2)

@@ -69,6 +69,16 @@ def test_it_commits_after_a_streak_of_one_greedy_arm(make_task, learn):
     np.testing.assert_array_equal(agent.action_probabilities(None), [0, 1])
 
 
+def test_it_does_not_commit_to_an_arm_that_is_not_available(make_task):
+    """Arm 2 was never asked: its value of 0 is above all rewards."""
+    agent = make_agent("epsilon_greedy_q", make_task(3), exploration="constant", epsilon=0.01, commit_rounds=3)
+    for _ in range(4):
+        agent.select_action(None, [1, 1, 0])
+        agent.update(None, 0, -1.0)
+        agent.update(None, 1, -20.0)
+    assert agent.committed_action == 0
+
+
 @pytest.mark.parametrize("hyperparameters", [{"epsilon": 0.05}, {"epsilon": 0.01, "commit_rounds": None}])
 def test_it_never_commits_while_it_explores_or_where_told_not_to(hyperparameters, make_task, learn):
     agent = make_agent("epsilon_greedy_q", make_task(2), exploration="constant", **hyperparameters)

@@ -29,6 +29,24 @@ def test_an_unavailable_arm_does_not_keep_it_from_using_what_it_knows(make_task,
     assert agent.select_action(None, [1, 1, 0]) == 1
 
 
+def test_it_commits_without_an_arm_that_is_not_available(make_task):
+    agent = make_agent("explore_then_commit", make_task(3), pulls_per_arm=2, seed=0)
+    for _ in range(4):
+        assert agent.committed_action == -1
+        action = agent.select_action(None, [1, 1, 0])
+        agent.update(None, action, [-2.0, -1.0][action])
+    assert agent.committed_action == 1
+
+
+def test_it_waits_for_an_arm_that_is_away_for_a_while(make_task):
+    agent = make_agent("explore_then_commit", make_task(2), pulls_per_arm=2, seed=0)
+    for mask, reward in (([0, 1], 0.9), ([1, 0], 0.4), ([1, 0], 0.4)):
+        agent.update(None, agent.select_action(None, mask), reward)
+    assert agent.committed_action == -1
+    agent.update(None, agent.select_action(None), 0.9)
+    assert agent.committed_action == 1
+
+
 def test_too_few_pulls_are_refused(make_task):
     with pytest.raises(ValueError, match="ExploreThenCommit: pulls_per_arm must be at least 1, got 0"):
         make_agent("explore_then_commit", make_task(), pulls_per_arm=0)

@@ -15,6 +15,14 @@ def test_preferences_follow_the_reward_above_the_mean(make_task, learn):
     np.testing.assert_allclose(agent.preferences, [[-0.2, 0.2]])
 
 
+def test_an_arm_that_is_not_available_keeps_its_preference(make_task):
+    agent = make_agent("gradient_bandit", make_task(3), step_size=0.4)
+    for action, reward in ((0, 1.0), (1, 3.0)):
+        agent.select_action(None, [1, 1, 0])
+        agent.update(None, action, reward)
+    np.testing.assert_allclose(agent.preferences, [[-0.2, 0.2, 0]])
+
+
 @pytest.mark.parametrize("shift", [-7.0, 100.0])
 def test_adding_a_constant_to_the_rewards_changes_nothing(shift, make_task, learn):
     rng = np.random.default_rng(0)

@@ -50,5 +50,64 @@ def test_with_one_neighbour_it_recalls_what_was_best_for_a_training_query(make_t
 
 
 def test_hyperparameter_out_of_range_is_refused(make_task):
-    with pytest.raises(ValueError, match="KNNRouter: n_neighbours must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="KNNRouter: n_neighbours must be None or at least 1, got 0"):
         make_agent("knn_router", make_task(), n_neighbours=0)
+
+
+def left_out_by_hand(table, n_neighbours):
+    """Return the mean reward of the LLM picked for each query by the others; none look alike, none are as near."""
+    unit = table.observations / np.linalg.norm(table.observations, axis=1, keepdims=True)
+    earned = []
+    for query in range(len(unit)):
+        others = np.delete(np.arange(len(unit)), query)
+        nearest = others[np.argsort(-unit[others] @ unit[query])[:n_neighbours]]
+        earned.append(table.rewards[query, table.rewards[nearest].mean(axis=0).argmax()])
+    return np.mean(earned)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_by_default_the_number_of_neighbours_routes_best_by_leave_one_out(seed, make_task, make_training_table):
+    task = make_task()
+    table = make_training_table(task, n_queries=100, seed=seed)
+    agent = make_agent("knn_router", task)
+    agent.fit(table)
+    earned = {size: left_out_by_hand(table, size) for size in (5, 10, 20, 40)}
+    assert agent.fitted_n_neighbours == max(earned, key=earned.get)
+
+
+def test_copies_of_a_query_are_left_out_together(make_task, make_training_table):
+    """Rewards are noise that copies share: a few neighbours recall it, all others know nothing of it."""
+    rng = np.random.default_rng(0)
+    task = make_task(2, observation_size=6)
+    seen, rewards = (np.repeat(once, 6, axis=0) for once in (rng.normal(size=(40, 6)), rng.random((40, 2))))
+    rewards[:, 1] += 0.2
+    agent = make_agent("knn_router", task)
+    agent.fit(make_training_table(task, n_queries=240, observations=seen, rewards=rewards))
+    assert agent.fitted_n_neighbours == 80
+
+
+def test_the_number_that_was_chosen_is_saved(make_task, make_training_table, tmp_path):
+    task = make_task()
+    agent = make_agent("knn_router", task)
+    agent.fit(make_training_table(task, n_queries=100))
+    agent.save(tmp_path / "agent.npz")
+    loaded = type(agent).load(tmp_path / "agent.npz", task)
+    assert (loaded.n_neighbours, loaded.fitted_n_neighbours) == (None, agent.fitted_n_neighbours)
+    assert loaded.fitted_n_neighbours in (5, 10, 20, 40)
+
+
+def test_ties_do_not_depend_on_how_many_sessions_are_routed_at_once(make_task, make_training_table):
+    """Every LLM earns the same tenths, in another order: their means tie, but not in floating point."""
+    rng = np.random.default_rng(0)
+    task = make_task(3, observation_size=8)
+    seen = np.tile(rng.normal(size=(20, 8)), (30, 1))
+    rewards = np.concatenate(
+        [rng.permutation(30)[:, None].repeat(20, axis=1).reshape(600, 1) for _ in range(3)], axis=1
+    )
+    table = make_training_table(task, n_queries=600, observations=seen, rewards=rewards / 10)
+    batch, single = (make_agent("knn_router", task, n_sessions=n, n_neighbours=20) for n in (20, None))
+    for agent in (batch, single):
+        agent.fit(table)
+    together = batch.action_probabilities(seen[:20])
+    np.testing.assert_array_equal(together, [single.action_probabilities(row) for row in seen[:20]])
+    np.testing.assert_allclose(together, np.full((20, 3), 1 / 3))

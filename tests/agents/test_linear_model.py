@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llm_routing_env.agents.linear_model import ArmRegressions, ridge_regression, with_intercept
+from llm_routing_env.agents.linear_model import ArmRegressions, predictions_left_out, ridge_regression, with_intercept
 
 RIDGE = 0.7
 
@@ -48,6 +48,18 @@ def test_ridge_regression_is_least_squares_with_the_penalty_as_further_queries()
     rows = np.block([[np.ones((30, 1)), inputs], [np.zeros((4, 1)), np.sqrt(RIDGE) * np.eye(4)]])
     expected, *_ = np.linalg.lstsq(rows, np.concatenate([targets, np.zeros((4, 3))]), rcond=None)
     np.testing.assert_allclose(ridge_regression(inputs, targets, RIDGE), expected, rtol=0, atol=1e-10)
+
+
+def test_predictions_left_out_are_those_of_regressions_without_the_group():
+    rng = np.random.default_rng(2)
+    groups = np.array([0, 1, 2, 1, 3, 4, 5, 6, 6, 6, 7, 8])
+    inputs, targets, ridges = (rng.normal(size=(9, 4)) + 5)[groups], rng.normal(size=(12, 3)), (1e-3, RIDGE, 50.0)
+    for ridge, predicted in zip(ridges, predictions_left_out(inputs, targets, groups, ridges), strict=True):
+        expected = np.empty_like(targets)
+        for group in range(9):
+            left, kept = groups == group, groups != group
+            expected[left] = with_intercept(inputs[left]) @ ridge_regression(inputs[kept], targets[kept], ridge)
+        np.testing.assert_allclose(predicted, expected, rtol=1e-6)
 
 
 def test_intercept_comes_first():

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from llm_routing_env.agents import make_agent
+from llm_routing_env.agents.linear_model import ridge_regression, with_intercept
+from llm_routing_env.agents.linear_router import RIDGES
 
 
 def test_without_noise_it_is_least_squares_and_routes_perfectly(make_task, make_training_table):
@@ -30,5 +32,43 @@ def test_a_heavy_penalty_leaves_the_best_fixed_llm(make_task, make_training_tabl
 
 @pytest.mark.parametrize("ridge", [0.0, np.inf])
 def test_hyperparameter_out_of_range_is_refused(ridge, make_task):
-    with pytest.raises(ValueError, match=f"LinearRouter: ridge must be positive and finite, got {ridge}"):
+    with pytest.raises(ValueError, match=f"LinearRouter: ridge must be None, or positive and finite, got {ridge}"):
         make_agent("linear_router", make_task(), ridge=ridge)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_by_default_the_penalty_routes_best_by_leave_one_out(seed, make_task, make_training_table):
+    task = make_task(observation_size=12)
+    table = make_training_table(task, n_queries=30, seed=seed)
+    agent = make_agent("linear_router", task)
+    agent.fit(table)
+    earned = {}
+    for ridge in RIDGES:
+        picked = []
+        for query in range(30):
+            others = np.delete(np.arange(30), query)
+            coefficients = ridge_regression(table.observations[others], table.rewards[others], ridge)
+            picked.append((with_intercept(table.observations[query]) @ coefficients).argmax())
+        earned[ridge] = table.rewards[np.arange(30), picked].mean()
+    assert agent.fitted_ridge == max(earned, key=earned.get)
+    np.testing.assert_array_equal(
+        agent.coefficients, ridge_regression(table.observations, table.rewards, float(agent.fitted_ridge))
+    )
+
+
+def test_copies_of_a_query_are_left_out_together(make_task, make_training_table):
+    """Rewards are noise that copies share: a light penalty recalls it, but nobody else knows of it."""
+    rng = np.random.default_rng(0)
+    task = make_task(2, observation_size=30)
+    seen, rewards = (np.repeat(once, 6, axis=0) for once in (rng.normal(size=(40, 30)), rng.random((40, 2))))
+    rewards[:, 1] += 0.2
+    agent = make_agent("linear_router", task)
+    agent.fit(make_training_table(task, n_queries=240, observations=seen, rewards=rewards))
+    assert agent.fitted_ridge >= 100
+
+
+def test_without_two_different_queries_the_penalty_is_the_heaviest(make_task, make_training_table):
+    task = make_task()
+    agent = make_agent("linear_router", task)
+    agent.fit(make_training_table(task, n_queries=3, observations=np.ones((3, 5))))
+    assert agent.fitted_ridge == max(RIDGES)

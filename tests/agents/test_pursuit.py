@@ -39,6 +39,15 @@ def test_an_unavailable_arm_does_not_hold_up_the_others(make_task, learn):
     np.testing.assert_array_equal(agent.action_probabilities(None, [1, 1, 0]), [0.5, 0.5, 0])
 
 
+def test_it_pursues_the_best_of_the_arms_that_are_available(make_task):
+    agent = pursuit(make_task(3, reward_bounds=(-1.0, 0.0)), scheme="reward_penalty", seed=0)
+    for _ in range(2):
+        action = agent.select_action(None, [1, 1, 0])
+        agent.update(None, action, [-0.9, -0.5][action])
+    # Both were asked once; the step is 0.2, towards arm 1.
+    np.testing.assert_allclose(agent.probabilities, [[0.8 / 3, 0.8 / 3 + 0.2, 0.8 / 3]])
+
+
 def test_it_commits_to_the_better_arm_more_often_than_reward_inaction(make_task, bernoulli, play):
     shares = {}
     for name, changes in (("pursuit", {"initial_pulls": 10}), ("learning_automaton", {})):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llm_routing_env.agents import make_agent
+from llm_routing_env.agents import AGENTS, agent_class, make_agent
 from llm_routing_env.agents.zero_router import cost_accuracy_hull
 
 # By LLM; the hull is 0, 1, 3: 2 is dearer than 1 and worse, 4 dearer than 3 and as good.
@@ -91,3 +91,9 @@ def test_a_table_without_costs_is_refused(fitted):
 def test_hyperparameter_out_of_range_is_refused(max_cost_usd, make_task):
     with pytest.raises(ValueError, match="ZeroRouter: max_cost_usd must be None, or finite and at least 0"):
         make_agent("zero_router", make_task(), max_cost_usd=max_cost_usd)
+
+
+def test_it_says_that_it_does_not_maximise_the_reward():
+    assert {name: agent_class(name).maximises for name in AGENTS if agent_class(name).maximises != "reward"} == {
+        "zero_router": "accuracy"
+    }
