@@ -31,13 +31,13 @@ TEXTBOOK_ROW = "textbook "
 BLOCKS = Path(__file__).parents[1] / "results" / "blocks"
 SB3 = ("ppo", "a2c", "dqn")
 ABOUT = (
-    "Weights 1, 0.5, 0.5. Online: a fresh learner per session, judged on every query it routes; intervals speak of other "
-    "queries and other sessions. Pretrained: fitted on the train split (with feedback `full`, on the outcome of every LLM "
-    "on each of its queries), judged on every query of the test split; intervals speak of other queries and, where "
-    "training draws, of other training seeds. The two are different questions. Gap: the share closed of the gap between "
-    "the best fixed LLM in hindsight and the oracle, under the defaults, which were chosen on nano's train split "
-    "(`benchmarks/defaults.py`); textbook: the same under the literature's setting. Bold: beats that LLM, by the interval "
-    "and by 1 % of the gap.\n\n"
+    "Weights 1, 0.5, 0.5. Online: a fresh learner per session, judged on every query it routes; intervals speak of "
+    "other queries and other sessions. Pretrained: fitted on the train split (with feedback `full`, on the outcome of "
+    "every LLM on each of its queries), judged on every query of the test split; intervals speak of other queries and, "
+    "where training draws, of other training seeds. The two are different questions. Gap: the share closed of the gap "
+    "between the best fixed LLM in hindsight and the oracle, under the defaults, which were chosen on nano's train "
+    "split (`benchmarks/defaults.py`); textbook: the same under the literature's setting. Bold: beats that LLM, by the "
+    "interval and by 1 % of the gap.\n\n"
 )
 ALL = ",".join([*(name for name in AGENTS if name not in SKIPPED), *SB3])
 
@@ -69,9 +69,8 @@ def main(
     path = save("baselines", outcomes, results)
     label = path.stem.removeprefix("baselines_")
     notes = "".join(f"{note}\n\n" for note in ([f"Source: {source}"] if source else []))
-    path.with_suffix(".md").write_text(
-        f"# Every agent on {label}\n\n{ABOUT}{notes}" + "\n".join(pages), encoding="utf-8"
-    )
+    text = f"# Every agent on {label}\n\n{ABOUT}{notes}" + "\n".join(pages)
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
     print(f"wrote {path} and {path.with_suffix('.md')}")
 
 

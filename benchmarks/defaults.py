@@ -2,10 +2,11 @@
 
     python benchmarks/defaults.py [--agents ucb1,softmax]
 
-Each candidate routes as many sessions per context as the budget leaves it, of 200 queries as in every comparison, under
-both reward forms; the one that closes the largest share of the gap to the oracle, on the average of the two, becomes the
-default. Agents that are fitted learn from one half of the split and are tried on the other. What the literature says is
-the "textbook" setting, and stands beside it in the results. `results/defaults_nano.json` is what a test holds the code to.
+Each candidate routes as many sessions per context as the budget leaves it, of 200 queries as in every comparison,
+under both reward forms; the one that closes the largest share of the gap to the oracle, on the average of the two,
+becomes the default. Agents that are fitted learn from one half of the split and are tried on the other. What the
+literature says is the "textbook" setting, and stands beside it in the results. A test holds the code to
+`results/defaults_nano.json`.
 """
 
 from typing import Annotated, Any
@@ -47,8 +48,8 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
 # Where a grid has no say: these choose for themselves on the train split, or have nothing to choose.
 WITHOUT = ("knn_router", "linear_router", "zero_router", "random", "round_robin", "fixed", "cheapest")
 # Auer et al. 2002 (ucb1, exp3), Garivier and Moulines 2011, Sutton and Barto 2018 (softmax, gradient bandit, epsilon
-# decaying by 1 % a query), Oommen and Agache 2001 (pursuit), Narendra and Thathachar 1989; where they leave it open, what
-# was the default here before any tuning.
+# decaying by 1 % a query), Oommen and Agache 2001 (pursuit), Narendra and Thathachar 1989; where they leave it open,
+# what was the default here before any tuning.
 TEXTBOOK: dict[str, dict[str, Any]] = {
     "learning_automaton": {"learning_rate": 0.1, "normaliser": "running_minmax"},
     "epsilon_greedy_q": {"step_size": 0.1, "epsilon_decay": 0.99},
