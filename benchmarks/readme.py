@@ -180,8 +180,8 @@ def baselines() -> str:
     note = (
         "\nShare closed of the gap between the best fixed LLM in hindsight and the per-query oracle "
         "(`python benchmarks/baselines.py`); the gap itself is in the last line. Bold: better than that LLM by the "
-        "95 % interval of the paired difference, over other queries and sessions or training seeds, and by 1 % of the gap. "
-        "Negative: worse than always asking that one LLM. †: not yet run against this reference, see the page.\n"
+        "95 % interval of the paired difference, over other queries and sessions or training seeds, and by 1 % of the "
+        "gap. Negative: worse than always asking that one LLM. †: not yet run against this reference, see the page.\n"
     )
     return markdown(header, lines) + "\n" + note
 
