@@ -17,6 +17,7 @@ from llm_routing_env.errors import unknown_name
 from llm_routing_env.outcomes import OutcomeTable
 
 FORMS = ("pickllm", "additive")
+TERMS = ("accuracy", "cost", "latency")
 LATENCY_FLOOR_MS = 10.0  # log10 of fewer milliseconds would approach 0 and change sign below 1
 
 
@@ -44,28 +45,31 @@ class Reward:
     extra_terms: Mapping[str, float] = field(default_factory=dict)
     max_measures: Mapping[str, float] = field(default_factory=dict)
 
-    def terms(self, accuracy: Any, cost_usd: Any, latency_s: Any) -> dict[str, Any]:
-        """Return the weighted terms "accuracy", "cost" and "latency"; arrays in, arrays out."""
+    def terms(
+        self, accuracy: Any, cost_usd: Any, latency_s: Any, measures: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the weighted terms "accuracy", "cost", "latency" and the further ones; arrays in, arrays out."""
         w_a, w_c, w_l = self.weights
         latency_ms = np.maximum(np.multiply(latency_s, 1000.0), LATENCY_FLOOR_MS)
         return {  # A zero weight drops its term: the measure may then be missing (NaN)
             "accuracy": w_a * accuracy,
             "cost": w_c * cost_usd / self.cost_scale_usd if w_c else np.zeros_like(accuracy),
             "latency": w_l * np.log10(latency_ms) / self.t_scaling if w_l else np.zeros_like(accuracy),
+            **{name: weight * (measures or {})[name] for name, weight in self.extra_terms.items()},
         }
 
-    def combine(self, terms: Mapping[str, Any], measures: Mapping[str, Any] | None = None) -> Any:
-        """Return the reward from `terms` and the further measures."""
+    def combine(self, terms: Mapping[str, Any]) -> Any:
+        """Return the reward from `terms`."""
         gain = terms["accuracy"] - terms["cost"]
-        for name, weight in self.extra_terms.items():
-            gain = gain - weight * (measures or {})[name]
+        for name in self.extra_terms:
+            gain = gain - terms[name]
         if self.form == "additive":
             return gain - terms["latency"]
         return gain / terms["latency"] if self.weights[2] else gain
 
     def __call__(self, accuracy: Any, cost_usd: Any, latency_s: Any, measures: Mapping[str, Any] | None = None) -> Any:
         """Return the reward of outcomes: accuracy in [0, 1], cost in US dollars, latency in seconds."""
-        return self.combine(self.terms(accuracy, cost_usd, latency_s), measures)
+        return self.combine(self.terms(accuracy, cost_usd, latency_s, measures))
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -117,6 +121,8 @@ def make_reward(
     for name, weight in (extra_terms or {}).items():
         if name not in table.measures:
             raise unknown_name("measure", name, table.measures)
+        if name in TERMS:
+            raise ValueError(f"extra_terms names {name!r}, which the reward has already: rename the measure's column.")
         if not math.isfinite(weight):
             raise ValueError(f"extra_terms[{name!r}] must be a finite number, got {weight}.")
     scale = table.cost_scale_usd if cost_scale_usd is None else cost_scale_usd

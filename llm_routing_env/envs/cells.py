@@ -112,7 +112,7 @@ class CellReader:
 def reward_terms(problem: RoutingProblem) -> dict[str, NDArray[np.float64]]:
     """Return each term of every recorded reward, shape (queries, LLMs, repeats)."""
     table = problem.table
-    return problem.reward.terms(problem.reward_table.accuracies, table.cost_usd, table.latency_s)
+    return problem.reward.terms(problem.reward_table.accuracies, table.cost_usd, table.latency_s, table.measures)
 
 
 def by_cell(values: NDArray[Any]) -> NDArray[Any]:

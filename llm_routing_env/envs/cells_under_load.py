@@ -31,9 +31,9 @@ class CellsUnderLoad(CellReader):
         slowed = np.flatnonzero(slowdown != 1.0)
         cells, reward = cells[slowed], self._problem.reward
         latency_s = self._latency_s[cells] * slowdown[slowed]
-        terms = reward.terms(self._accuracies[cells], self._cost_usd[cells], latency_s)
         measures = {name: values[cells] for name, values in self._measures.items()}
-        rewards[slowed] = np.clip(reward.combine(terms, measures), *reward.bounds)
+        terms = reward.terms(self._accuracies[cells], self._cost_usd[cells], latency_s, measures)
+        rewards[slowed] = np.clip(reward.combine(terms), *reward.bounds)
         if infos:
             infos["latency_s"][slowed] = latency_s
         if "reward_terms" in infos:

@@ -45,6 +45,11 @@ def open_backend(
     """
     from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, open_journal, warn_if_torn
 
+    if problem.reward.extra_terms:
+        raise ValueError(
+            f"extra_terms {dict(problem.reward.extra_terms)} need recorded outcomes: a live LLM's has no further "
+            "measure. Leave extra_terms out, or use backend='table'."
+        )
     if not isinstance(backend, str):
         given = {"max_usd": max_usd, "max_requests": max_requests, "journal": journal, "resume": resume}
         refuse_given(given, "is for backends given by name; a JournalledBackend brings its own budget and journal")
