@@ -67,7 +67,8 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         """Start sessions: all, or those of `options["reset_mask"]`.
 
         Args:
-            seed: An int s seeds session i with s + i; a sequence has one seed a session; None continues.
+            seed: An int s seeds session i with s + i; a sequence has one seed a session; None continues. Sessions
+                that are not restarted keep their generators.
             options: "context" (a name, or one per session) and "reset_mask" (booleans, one per session).
 
         Raises:
@@ -75,7 +76,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         """
         options = dict(options or {})
         mask = self._checked_mask(options.pop("reset_mask", None))
-        self._seed(seed)
+        self._seed(seed, mask)
         return self._start_sessions(mask, self._contexts(options))
 
     @abstractmethod
@@ -92,7 +93,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
             raise RuntimeError(f"Session {int(np.argmax(self._ended))} has ended: call reset() first.")
         return self._ended.copy()
 
-    def _seed(self, seed: int | Sequence[int | None] | None) -> None:
+    def _seed(self, seed: int | Sequence[int | None] | None, mask: Mask) -> None:
         if isinstance(seed, int | np.integer):
             seed = [int(seed) + row for row in range(self.num_envs)]
         if seed is None:
@@ -102,8 +103,8 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         fresh = not self._rngs
         self._rngs = self._rngs or [np.random.default_rng(0)] * self.num_envs
         for row, value in enumerate(seed):
-            if fresh or value is not None:
-                self._rngs[row], _ = seeding.np_random(value)
+            if fresh or (mask[row] and value is not None):
+                self._rngs[row], _ = seeding.np_random(value if mask[row] else None)
 
     def _contexts(self, options: dict[str, Any]) -> list[str | None]:
         wanted = options.get("context", self.problem.context)

@@ -180,3 +180,16 @@ def started() -> PickLLMVectorEnv:
     env = made()
     env.reset(seed=0)
     return env
+
+
+def test_a_seed_leaves_the_sessions_alone_that_are_not_restarted():
+    table, mask = random_table(), np.array([True, False, True])
+    ours = PickLLMVectorEnv(3, 4, "DISABLED", table, observation="none", info="full")
+    theirs = SyncVectorEnv(
+        [lambda: TimeLimit(PickLLMEnv(table, observation="none"), 4)] * 3, autoreset_mode=AutoresetMode.DISABLED
+    )
+    assert_equal(ours.reset(seed=0), theirs.reset(seed=0))
+    for seed in (77, [5, 6, None]):
+        restarted = [env.reset(seed=seed, options={"reset_mask": mask.copy()}) for env in (ours, theirs)]
+        assert_equal(*restarted)
+        assert_equal(ours.reset(), theirs.reset())
