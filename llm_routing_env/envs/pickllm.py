@@ -98,7 +98,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | `info` | `"full"` | `"full"`, `"numbers"`, `"none"` |
     | `t_scaling` | `1.0` | divides log10(latency) |
     | `cost_scale_usd` | the table's | the cost that counts as 1: mean cost of the dearest LLM |
-    | `extra_terms` | `None` | weights of further measures in the table, subtracted like the cost |
+    | `extra_terms` | `None` | weights of further measures in the table, subtracted like the cost; not live |
     | `stream` | `False` | for `backend="vllm"`: have responses streamed, which measures `ttft_s` |
     | `max_usd` | `None` | live: most US dollars; a request is sent only if its worst case is left |
     | `max_requests` | `None` | live: most requests, retries included |
@@ -222,7 +222,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
             ValueError: For an action that is no LLM's index.
             RuntimeError: Before `reset`, or after the context's last query.
         """
-        llm = int(action)
+        llm = _llm_index(action)
         if not 0 <= llm < self.task.n_actions:
             raise ValueError(f"action must be 0 to {self.task.n_actions - 1}, got {action!r}.")
         if self._position >= len(self._repeats):
@@ -269,3 +269,11 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         # Copy: since Gymnasium 1.4 the checker rejects observations that share memory.
         observation: Observation = self.problem.observations[self._order[self._position]].copy()
         return observation
+
+
+def _llm_index(action: Any) -> int:
+    if type(action) is not int and not isinstance(action, np.integer):  # not a bool, nor a number that int() would cut
+        number = np.asarray(action)
+        if number.shape or number.dtype.kind not in "iu":
+            raise ValueError(f"action must be an integer, the index of an LLM, got {action!r}.")
+    return int(action)

@@ -193,3 +193,20 @@ def test_the_cost_weight_changes_which_llm_is_best(form: str):
 def test_the_latency_weight_changes_which_llm_is_best_in_the_additive_form_only():
     assert best_llms("additive", (1, 0.5, 0)) != best_llms("additive", (1, 0.5, 3))
     assert best_llms("pickllm", (1, 0.5, 0.1)) == best_llms("pickllm", (1, 0.5, 3))
+
+
+@pytest.mark.parametrize("action", [1.7, 1.0, "2", True, np.bool_(True), np.array([1]), np.array(1.0), None])
+def test_an_action_that_is_no_integer_is_refused_as_by_the_vector_environment(action: object):
+    env = PickLLMEnv(random_table(), observation="none")
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="action must be an integer"):
+        env.step(action)  # type: ignore[arg-type]
+
+
+def test_actions_may_be_of_any_integer_type():
+    rewards = set()
+    for action in (3, np.int64(3), np.uint8(3), np.array(3), np.array(3, dtype=np.int16)):
+        env = PickLLMEnv(random_table(), observation="none")
+        env.reset(seed=0)
+        rewards.add(env.step(action)[1])  # type: ignore[arg-type]
+    assert len(rewards) == 1
