@@ -1,17 +1,18 @@
 """Which terms of the reward decide between LLMs, and which LLM is best as each weight moves."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.envs.cells import reward_terms
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.reward import make_reward
+from llm_routing_env.reward import TERMS, Reward
 from llm_routing_env.reward_table import RewardTable
 
 Floats = NDArray[np.float64]
-TERMS = ("accuracy", "cost", "latency")
 NEGLIGIBLE = 0.01  # a smaller share of the variance between LLMs decides nothing
 SWEEP = np.logspace(-2, 2, 25)  # factors on a weight
 
@@ -24,19 +25,20 @@ def audit_reward(problem: RoutingProblem) -> dict[str, Any]:
     """
     terms = _context_terms(problem)
     effects = terms if problem.reward.form == "additive" else _first_order(terms, problem.reward.weights[2] > 0)
+    weights = dict(zip(TERMS, problem.reward.weights, strict=True)) | dict(problem.reward.extra_terms)
     sizes = np.array([len(problem.table.select(name, problem.split)) for name in problem.contexts])
     variances = {name: float(np.average(effect.var(axis=1), weights=sizes)) for name, effect in effects.items()}
     total = sum(variances.values())
-    best = _best(problem, problem.reward.weights)
+    best = _best(problem, problem.reward)
     return {
         name: {
             "weight": weight,
             "term_variance": float(np.average(terms[name].var(axis=1), weights=sizes)),
             "effect_variance": variances[name],
             "share": variances[name] / total if total > 0 else None,
-            "best_changes_without_it": _changes(problem, number, best) if weight else [],
+            "best_changes_without_it": _changes(problem, name, best) if weight else [],
         }
-        for number, (name, weight) in enumerate(zip(TERMS, problem.reward.weights, strict=True))
+        for name, weight in weights.items()
     }
 
 
@@ -65,15 +67,15 @@ def sweep_weights(problem: RoutingProblem) -> dict[str, Any]:
 
     Returns:
         By term: the weights tried, from a hundredth to a hundred times the present one (of 1 where it is 0), and the
-        best LLM's name by context. Terms whose measure the table lacks are left out.
+        best LLM's name by context. Terms whose measure the table lacks are left out; further terms stay as they are.
     """
     names = problem.table.llm_names
     swept = {}
-    for number, term in enumerate(TERMS):
+    for term, present in zip(TERMS, problem.reward.weights, strict=True):
         if _is_missing(problem.table, term):
             continue
-        tried = (problem.reward.weights[number] or 1.0) * SWEEP
-        best = np.array([_best(problem, _with(problem, number, float(weight))) for weight in tried])
+        tried = (present or 1.0) * SWEEP
+        best = np.array([_best(problem, _with(problem.reward, term, float(weight))) for weight in tried])
         by_context = {context: [names[llm] for llm in best[:, row]] for row, context in enumerate(problem.contexts)}
         swept[term] = {"weights": tried.tolist(), "best": by_context}
     return swept
@@ -81,44 +83,47 @@ def sweep_weights(problem: RoutingProblem) -> dict[str, Any]:
 
 def _context_terms(problem: RoutingProblem) -> dict[str, Floats]:
     """Return each weighted term's mean by context and LLM."""
-    table = problem.table
-    terms = problem.reward.terms(problem.reward_table.accuracies, table.cost_usd, table.latency_s)
-    chosen = [table.select(context, problem.split) for context in problem.contexts]
-    return {name: np.array([values[queries].mean(axis=(0, 2)) for queries in chosen]) for name, values in terms.items()}
-
-
-def _first_order(terms: dict[str, Floats], has_denominator: bool) -> dict[str, Floats]:
-    """Return the terms' effects on the ratio (a - c) / l, linear around each context's mean."""
-    numerator = (terms["accuracy"] - terms["cost"]).mean(axis=1, keepdims=True)
-    denominator = terms["latency"].mean(axis=1, keepdims=True) if has_denominator else np.ones_like(numerator)
+    chosen = [problem.table.select(context, problem.split) for context in problem.contexts]
     return {
-        "accuracy": terms["accuracy"] / denominator,
-        "cost": terms["cost"] / denominator,
-        "latency": terms["latency"] * numerator / denominator**2,
+        name: np.array([values[queries].mean(axis=(0, 2)) for queries in chosen])
+        for name, values in reward_terms(problem).items()
     }
 
 
-def _with(problem: RoutingProblem, number: int, weight: float) -> tuple[float, ...]:
-    weights = list(problem.reward.weights)
-    weights[number] = weight
-    return tuple(weights)
+def _first_order(terms: dict[str, Floats], has_denominator: bool) -> dict[str, Floats]:
+    """Return the terms' effects on the ratio (a - c - further ones) / l, linear around each context's mean."""
+    subtracted = [name for name in terms if name not in ("accuracy", "latency")]
+    gain = terms["accuracy"] - np.sum([terms[name] for name in subtracted], axis=0)
+    numerator = gain.mean(axis=1, keepdims=True)
+    denominator = terms["latency"].mean(axis=1, keepdims=True) if has_denominator else np.ones_like(numerator)
+    effects = {name: terms[name] / denominator for name in ("accuracy", *subtracted)}
+    return effects | {"latency": terms["latency"] * numerator / denominator**2}
 
 
-def _best(problem: RoutingProblem, weights: tuple[float, ...]) -> NDArray[np.int64]:
-    """Return the index of each context's best LLM under other weights."""
-    scale = problem.reward.cost_scale_usd
-    reward = make_reward(problem.table, problem.reward.form, weights, cost_scale_usd=scale)
+def _with(reward: Reward, term: str, weight: float) -> Reward:
+    """Return the reward with another weight on one term."""
+    if term in reward.extra_terms:
+        return replace(reward, extra_terms={**reward.extra_terms, term: weight})
+    accuracy, cost, latency = (
+        weight if name == term else present for name, present in zip(TERMS, reward.weights, strict=True)
+    )
+    return replace(reward, weights=(accuracy, cost, latency))
+
+
+def _best(problem: RoutingProblem, reward: Reward) -> NDArray[np.int64]:
+    """Return the index of each context's best LLM under a reward with other weights."""
     means = RewardTable(problem.table, reward, problem.scorer).query_means
     chosen = (problem.table.select(context, problem.split) for context in problem.contexts)
     return np.array([np.argmax(means[queries].mean(axis=0)) for queries in chosen])
 
 
-def _changes(problem: RoutingProblem, number: int, best: NDArray[np.int64]) -> list[str] | None:
-    """Return the contexts whose best LLM is another one without a weight; None where no reward is left without it."""
-    weights = _with(problem, number, 0.0)
-    if not any(weights) or (problem.reward.form == "pickllm" and not any(weights[:2])):
+def _changes(problem: RoutingProblem, term: str, best: NDArray[np.int64]) -> list[str] | None:
+    """Return the contexts whose best LLM is another one without a term; None where no reward is left without it."""
+    reward = _with(problem.reward, term, 0.0)
+    weighed = [*reward.weights[: 2 if reward.form == "pickllm" else 3], *reward.extra_terms.values()]
+    if not any(weighed):  # the ratio is 0 whatever the latency
         return None
-    changed = _best(problem, weights) != best
+    changed = _best(problem, reward) != best
     return [context for context, is_other in zip(problem.contexts, changed, strict=True) if is_other]
 
 

@@ -238,3 +238,43 @@ def test_only_the_queries_of_the_split_count(tmp_path: Path):
     assert document["sizes"]["queries"] == 2
     assert document["means"]["all"]["a"]["accuracy"] == 0.5
     assert document["context_label"]["by_table_split"] is None
+
+
+def inspected(**changes: Any) -> dict[str, Any]:
+    """Inspect LLMs of which "b" is right half as often as "a", costs as much and is ten times as fast."""
+    asked = queries(2, ["art"])
+    accuracy = np.array([[1.0, 0.5], [1.0, 0.5]])[:, :, None]
+    rows = records(asked, ["a", "b"], accuracy, 1e-4, np.array([1.0, 0.1])[None, :, None])
+    for row in rows:
+        row["measure_bias"] = 1.0 if row["llm"] == "a" else 0.0
+    table = OutcomeTable.from_records(asked, ["a", "b"], rows, {})
+    arguments: dict[str, Any] = {"split": "all", "reward": "additive", "weights": (1, 0, 0.4), **changes}
+    return inspect_table(RoutingProblem(table, observation="none", **arguments))
+
+
+def test_the_audit_and_the_sweep_divide_the_latency_as_the_reward_does():
+    """The latency costs "a" 0.4 more than "b" and the accuracy brings it 0.5 more; at half the scaling, 0.8 more."""
+    for t_scaling, best in ((1.0, "a"), (0.5, "b")):
+        document = inspected(t_scaling=t_scaling)
+        assert document["context_best_llm"] == {"art": best}
+        assert document["sweep"]["latency"]["best"]["art"][12] == best  # the weight as it is
+        assert document["audit"]["latency"]["best_changes_without_it"] == ([] if best == "a" else ["art"])
+
+
+def test_the_audit_knows_further_terms():
+    """Without it "a" leads by 0.1, and the bias takes 0.3 from it: a variance of 0.15 squared."""
+    document = inspected(extra_terms={"bias": 0.3})
+    assert document["context_best_llm"] == {"art": "b"}
+    assert document["sweep"]["accuracy"]["best"]["art"][12] == "b"
+    bias = document["audit"]["bias"]
+    assert bias["weight"] == 0.3
+    assert bias["effect_variance"] == pytest.approx(0.15**2)
+    assert bias["best_changes_without_it"] == ["art"]
+    assert sum(entry["share"] for entry in document["audit"].values()) == pytest.approx(1.0)
+
+
+def test_further_terms_are_part_of_the_ratios_numerator():
+    """(0.75 - 0.15) / 1 is the middle: the latency, 1.2 to 0.8, moves it by 0.2 * 0.6 either way, the bias by 0.15."""
+    audit = inspected(reward="pickllm", extra_terms={"bias": 0.3})["audit"]
+    assert audit["bias"]["effect_variance"] == pytest.approx(0.15**2)
+    assert audit["latency"]["effect_variance"] == pytest.approx((0.2 * 0.6) ** 2)
