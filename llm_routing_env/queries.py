@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import overload
 
 SPLITS = ("train", "test")
+# Names that mean something else where a context is asked for or shown.
+RESERVED_CONTEXTS = {"mixed": "a session of all contexts", "all": "the mean over all contexts"}
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: JSON can hold it, no file or request can
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
@@ -32,15 +34,24 @@ class Query:
     references: tuple[str, ...]
 
 
-def split_of(query_id: str, *, train_share: float = 0.4) -> str:
-    """Return "train" or "test" by a hash of the id: stable across machines, orders and additions."""
-    fraction = int.from_bytes(hashlib.sha256(query_id.encode()).digest()[:8]) / 2**64
+def split_of(prompt: str, *, train_share: float = 0.4) -> str:
+    """Return "train" or "test" by a hash of the prompt: stable across machines, orders and additions.
+
+    Equal prompts, up to case and white space, are of one split: else a router could know answers it is judged on.
+    """
+    fraction = int.from_bytes(hashlib.sha256(_normal(prompt).encode()).digest()[:8]) / 2**64
     return "train" if fraction < train_share else "test"
 
 
 def is_name(text: str) -> bool:
     """Return whether a text may be shown as a name: it has no characters that steer a terminal."""
     return not _CONTROL.search(text)
+
+
+def context_fault(name: str) -> str:
+    """Return why a context cannot be called `name`; "" if it can."""
+    meaning = RESERVED_CONTEXTS.get(name)
+    return f"rename the context: {name!r} stands for {meaning} here" if meaning else ""
 
 
 class QuerySet(Sequence[Query]):
@@ -75,6 +86,12 @@ class QuerySet(Sequence[Query]):
         return tuple(sorted({query.context for query in self._queries}))
 
     @property
+    def n_prompts_in_both_splits(self) -> int:
+        """How many different prompts occur in train and in test."""
+        by_split = ({_normal(q.prompt) for q in self._queries if q.split == split} for split in SPLITS)
+        return len(set.intersection(*by_split))
+
+    @property
     def sha256(self) -> str:
         """Hash of every query's content, in order."""
         digest = hashlib.sha256()
@@ -86,7 +103,7 @@ class QuerySet(Sequence[Query]):
     def read(cls, path: str | Path) -> "QuerySet":
         """Read JSON lines with the keys query_id, context, split, prompt, references.
 
-        `split` may be missing: it is then assigned by a hash of the id.
+        `split` may be missing: it is then assigned by a hash of the prompt.
 
         Raises:
             ValueError: Names the file, the line and what was expected.
@@ -98,6 +115,10 @@ class QuerySet(Sequence[Query]):
         """Write the queries as JSON lines."""
         with open(path, "w", encoding="utf-8") as lines:
             lines.writelines(_to_json(query) + "\n" for query in self._queries)
+
+
+def _normal(prompt: str) -> str:
+    return " ".join(prompt.casefold().split())
 
 
 def _to_json(query: Query) -> str:
@@ -112,13 +133,15 @@ def _from_json(line: bytes, where: str) -> Query:
         raise ValueError(f"{where}: expected one JSON object per line, got {shown!r} ({error}).") from error
     if not isinstance(record, dict):
         raise ValueError(f"{where}: expected a JSON object, got {type(record).__name__}.")
-    for key in ("query_id", "context", "split", "prompt"):
+    for key in ("query_id", "context", "prompt", "split"):
         if key == "split" and key not in record:
-            record[key] = split_of(record["query_id"])
+            record[key] = split_of(record["prompt"])
         if not _is_text(record.get(key)):
             raise ValueError(f"{where}: key {key!r} must be a string, got {record.get(key)!r}.")
     if not is_name(record["context"]):
         raise ValueError(f"{where}: key 'context' must have no control characters, got {record['context']!r}.")
+    if fault := context_fault(record["context"]):
+        raise ValueError(f"{where}: {fault}.")
     references = record.get("references")
     if not isinstance(references, list) or not references or not all(map(_is_text, references)):
         raise ValueError(f"{where}: key 'references' must be a non-empty list of strings, got {references!r}.")

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from llm_routing_env.queries import is_name
+from llm_routing_env.queries import context_fault, is_name
 
 TEXT = ("query_id", "context", "split", "prompt", "llm", "response")
 REQUIRED = (*TEXT, "references", "error", "repeat", "cost_usd", "latency_s")
@@ -122,7 +122,10 @@ def check_values(rows: pa.Table, where: str) -> None:
 
     cost_usd and latency_s may be null, but only for the whole table.
     """
-    _check_names(_encode(rows["context"])[1], "column 'context'", where)
+    contexts = _encode(rows["context"])[1]
+    _check_names(contexts, "column 'context'", where)
+    for fault in filter(None, map(context_fault, contexts)):
+        raise ValueError(f"{where}: {fault}.")
     for column in rows.column_names:
         if not is_numeric(column) or column == "repeat":
             continue

@@ -56,7 +56,7 @@ def import_long(
     latency_column: Annotated[Name, typer.Option(help="Time of the call, in seconds.")] = None,
     context_column: ContextColumn = None,
     split_column: Annotated[
-        Name, typer.Option(help="'train' or 'test'; without it, a hash of the query id decides.")
+        Name, typer.Option(help="'train' or 'test'; without it, a hash of the prompt decides.")
     ] = None,
     repeat_column: Annotated[Name, typer.Option(help="Counts repeats of a query on an LLM, from 0.")] = None,
     prompt_tokens_column: Annotated[Name, typer.Option(help="Tokens read.")] = None,

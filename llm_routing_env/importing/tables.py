@@ -16,7 +16,7 @@ from llm_routing_env.importing.grid import Grid, complete_grid
 from llm_routing_env.importing.latency import draw_latency, match_llms
 from llm_routing_env.importing.rows import Rows
 from llm_routing_env.outcomes import SCHEMA_VERSION, OutcomeTable
-from llm_routing_env.queries import SPLITS, split_of
+from llm_routing_env.queries import SPLITS, context_fault, split_of
 
 Ints = NDArray[np.int64]
 
@@ -91,7 +91,9 @@ def _query_columns(rows: Rows, grid: Grid, options: ImportOptions) -> dict[str, 
         "split": _split(rows, grid.order),
     }
     if options.context is None:
-        columns["context"] = _texts(rows, "context", grid.order)
+        columns["context"] = _contexts(rows, grid.order)
+    elif fault := context_fault(options.context):
+        raise ValueError(f"{rows.path}: {fault}.")
     else:
         codes = np.zeros(len(grid.order), dtype=np.int32)
         columns["context"] = pa.DictionaryArray.from_arrays(codes, pa.array([options.context], TEXT))
@@ -121,17 +123,25 @@ def _texts(rows: Rows, role: str, order: Ints) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), dictionary)
 
 
+def _contexts(rows: Rows, order: Ints) -> pa.DictionaryArray:
+    for code, text in enumerate(rows.texts["context"].texts):
+        if fault := context_fault(text):
+            row = int(np.argmax(rows.texts["context"].codes == code))
+            raise rows.refusal("context", row, "the name of a context", text, fault)
+    return _texts(rows, "context", order)
+
+
 def _split(rows: Rows, order: Ints) -> pa.DictionaryArray:
-    """Return the split column: the file's, else a hash of the query id."""
+    """Return the split column: the file's, else a hash of the prompt."""
     if "split" in rows.texts:
         codes = rows.texts["split"].codes
         for code, text in enumerate(rows.texts["split"].texts):
             if text not in SPLITS:
-                fix = "without --split-column a hash of the query id decides"
+                fix = "without --split-column a hash of the prompt decides"
                 raise rows.refusal("split", int(np.argmax(codes == code)), "'train' or 'test'", text, fix)
         return _texts(rows, "split", order)
-    by_query = np.array([SPLITS.index(split_of(text)) for text in rows.texts["query_id"].texts], dtype=np.int32)
-    codes = by_query[rows.texts["query_id"].codes[order]]
+    by_prompt = np.array([SPLITS.index(split_of(text)) for text in rows.texts["prompt"].texts], dtype=np.int32)
+    codes = by_prompt[rows.texts["prompt"].codes[order]]
     return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(SPLITS, TEXT))
 
 

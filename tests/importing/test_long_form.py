@@ -78,7 +78,7 @@ def test_every_format_gives_the_same_table(tmp_path: Path, suffix: str):
     assert [query.context for query in table.queries] == ["maths", "law"]
     assert [query.prompt for query in table.queries] == ["prompt, of\nq1", "prompt, of\nq2"]
     assert [query.references for query in table.queries] == [("yes",), ()]
-    assert [query.split for query in table.queries] == [split_of("q1"), split_of("q2")]
+    assert [query.split for query in table.queries] == [split_of("prompt, of\nq1"), split_of("prompt, of\nq2")]
     np.testing.assert_array_equal(table.accuracy("recorded")[:, :, 0], [[1, 0], [0.5, 1]])
     np.testing.assert_array_equal(table.cost_usd[:, :, 0], [[0.004, 0.001], [0.002, 0.001]])
     np.testing.assert_array_equal(table.latency_s[:, :, 0], [[2, 0.5], [4, 0.25]])
@@ -160,6 +160,10 @@ REFUSED = [
     (changed(2, context="law"), "row 2, column 'context': expected 'maths' as in row 0 of the same query, found 'law'"),
     (changed(2, prompt="else"), "row 2, column 'prompt': expected .* as in row 0 of the same query, found 'else'"),
     (changed(2, prompt={"role": "user"}), "row 2, column 'prompt': expected a text, found {'role'"),
+    (
+        [dict(row, context="mixed") for row in rows()],
+        "row 0, column 'context': expected the name of a context, found 'mixed'; rename the context: 'mixed' stands for",
+    ),
     (rows()[:3], "row 1: expected every query with all 2 LLMs, found no row for query 'q2', LLM 'small'; --drop"),
     ([dict(row, accuracy=None) for row in rows()], "column 'accuracy': expected a score, found None"),
 ]
@@ -222,6 +226,21 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, conten
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read(tmp_path / name)
+
+
+def test_one_context_for_all_may_not_have_a_reserved_name(tmp_path: Path):
+    with pytest.raises(ValueError, match="rename the context: 'all' stands for the mean over all contexts"):
+        read(save(tmp_path, rows()), context="all")
+
+
+def test_equal_prompts_get_one_split_and_a_given_split_that_parts_them_is_said(tmp_path: Path):
+    content = [row | {"prompt": "Who?", "set": "test" if row["query_id"] == "q1" else "train"} for row in rows()]
+    table = read(save(tmp_path, content))
+    assert table.is_train.tolist() == [split_of("Who?") == "train"] * 2
+    assert table.notes == ()
+    arguments = [str(tmp_path / "source.jsonl"), str(tmp_path / "out.parquet"), "--split-column", "set"]
+    done = CliRunner().invoke(app, ["import", "long", *arguments])
+    assert "Prompts in both splits: 1." in done.output
 
 
 def test_the_command_writes_reports_and_spares_what_is_there(tmp_path: Path):
