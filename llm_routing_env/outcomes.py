@@ -18,6 +18,7 @@ from llm_routing_env.pool import DATA
 from llm_routing_env.queries import Query, QuerySet
 from llm_routing_env.table_check import check_columns, check_values, grid_order, read_metadata
 from llm_routing_env.table_file import read_rows
+from llm_routing_env.table_notes import table_notes
 
 SCHEMA_VERSION = 1
 QUERY_COLUMNS = ("query_id", "context", "split", "prompt", "references")
@@ -154,11 +155,13 @@ class OutcomeTable:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the numbers must be told: measures that are simulated or missing, and remarks kept."""
-        said = [f"The latency is {self.metadata['latency']}."] if "latency" in self.metadata else []
-        absent = (("cost", self.cost_usd), ("latency", self.latency_s))
-        said += [f"The table records no {name}." for name, values in absent if np.isnan(values).all()]
-        return (*said, *self.metadata.get("notes", ()))
+        """What a reader of the numbers must be told; see `table_notes`."""
+        return table_notes(self)
+
+    @property
+    def failed_share(self) -> dict[str, float]:
+        """For each LLM, the share of its calls that failed."""
+        return dict(zip(self.llm_names, self.failed.mean(axis=(0, 2)).tolist(), strict=True))
 
     @property
     def scorers(self) -> tuple[str, ...]:

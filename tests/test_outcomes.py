@@ -99,6 +99,7 @@ def with_cell(column: str, row: int, value: Any) -> Any:
         (with_cell("latency_s", 2, None), "row 2 .*latency_s"),
         (with_cell("split", 3, "dev"), "row 3 .*split must be 'train' or 'test', is 'dev'"),
         (with_cell("repeat", 1, 0), "row 1: duplicate of query 'art-0', LLM 'llm-0', repeat 0"),
+        (with_cell("context", 1, "mixed"), "t.parquet: rename the context: 'mixed' stands for a session of all contexts"),
         (lambda rows: rows.slice(1), "no row for query 'art-0', LLM 'llm-0', repeat 0"),
         (with_cell("llm", 0, "other"), r"metadata names the LLMs .* \['other'"),
         (
@@ -130,3 +131,18 @@ def test_a_whole_missing_latency_column_is_allowed_but_not_weighed():
     rows = records(asked, ["a", "b"], np.ones((2, 2, 1)), 1e-5, 0.1)
     table = OutcomeTable.from_records(asked, ["a", "b"], [row | {"latency_s": None} for row in rows], {})
     assert np.isnan(table.latency_s).all()
+
+
+def test_an_llm_whose_calls_failed_is_named_with_its_first_error():
+    asked = queries(5, ["art"])
+    rows = records(asked, ["good", "typo"], 1.0, 1e-5, np.full(2, 0.1))
+    for row in rows:
+        if row["llm"] == "typo":
+            row |= {"response": None, "error": f"HTTP 404: {row['query_id']}", "accuracy_exact_match": 0.0}
+    table = OutcomeTable.from_records(asked, ["good", "typo"], rows, {})
+    assert table.failed_share == {"good": 0.0, "typo": 1.0}
+    assert table.notes == ("10 of the 10 calls of 'typo' failed, the first with 'HTTP 404: art-0'.",)
+    for row in rows[:3]:  # one call of 'typo' among them
+        row["error"] = None
+    table = OutcomeTable.from_records(asked, ["good", "typo"], rows, {})
+    assert table.failed_share == {"good": 0.0, "typo": 0.9}

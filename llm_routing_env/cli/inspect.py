@@ -85,12 +85,15 @@ def _print(console: Terminal, document: Document) -> None:
 
 
 def _overall(document: Document) -> Table:
-    table = _table("LLM", "#", "accuracy", "cost", "latency", "reward", "wins")
+    overall = document["means"]["all"]
+    some_failed = any(means["failed_share"] for means in overall.values())
+    table = _table("LLM", "#", *(["failed"] if some_failed else []), "accuracy", "cost", "latency", "reward", "wins")
     winners = list(document["context_best_llm"].values())
-    for number, (llm, means) in enumerate(document["means"]["all"].items(), start=1):
+    for number, (llm, means) in enumerate(overall.items(), start=1):
         table.add_row(
             f"[bold]{escape(llm)}[/]" if llm == document["best_fixed_llm"] else escape(llm),
             f"#{number}",
+            *([f"{means['failed_share']:.0%}"] if some_failed else []),
             _format(means["accuracy"], "{:.3f}"),
             _format(means["cost_usd"], "${:.2e}"),
             _format(means["latency_s"], "{:.3f} s"),

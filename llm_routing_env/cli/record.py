@@ -79,6 +79,8 @@ def record(
     console.print(
         f"wrote {out} (sha256 {result.table.sha256[:12]}…); next: pickllm embed {out}", markup=False, highlight=False
     )
+    for note in result.table.notes:
+        console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _recorder(

@@ -107,6 +107,7 @@ def _means(problem: RoutingProblem, contexts: Sequence[str]) -> Document:
         "cost_usd": problem.table.cost_usd,
         "latency_s": problem.table.latency_s,
         "reward": problem.reward_table.rewards,
+        "failed_share": problem.table.failed,
     }
     means = {
         name: np.mean([values[problem.queries_of(context)].mean(axis=(0, 2)) for context in contexts], axis=0)
