@@ -99,7 +99,10 @@ def with_cell(column: str, row: int, value: Any) -> Any:
         (with_cell("latency_s", 2, None), "row 2 .*latency_s"),
         (with_cell("split", 3, "dev"), "row 3 .*split must be 'train' or 'test', is 'dev'"),
         (with_cell("repeat", 1, 0), "row 1: duplicate of query 'art-0', LLM 'llm-0', repeat 0"),
-        (with_cell("context", 1, "mixed"), "t.parquet: rename the context: 'mixed' stands for a session of all contexts"),
+        (
+            with_cell("context", 1, "mixed"),
+            "t.parquet: rename the context: 'mixed' stands for a session of all contexts",
+        ),
         (lambda rows: rows.slice(1), "no row for query 'art-0', LLM 'llm-0', repeat 0"),
         (with_cell("llm", 0, "other"), r"metadata names the LLMs .* \['other'"),
         (

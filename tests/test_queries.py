@@ -26,7 +26,9 @@ def test_the_hash_depends_on_content_and_order():
 def test_a_missing_split_is_assigned_by_a_hash_of_the_prompt(tmp_path: Path):
     path = tmp_path / "q.jsonl"
     line = '{"query_id": "%s", "context": "c", "prompt": "%s", "references": ["r"]}\n'
-    path.write_text("".join(line % (f"q{number}", "Who is it?") for number in range(20)) + line % ("q", " who  is IT? "))
+    path.write_text(
+        "".join(line % (f"q{number}", "Who is it?") for number in range(20)) + line % ("q", " who  is IT? ")
+    )
     assert {query.split for query in QuerySet.read(path)} == {split_of("Who is it?")}
 
 
@@ -59,7 +61,10 @@ def test_a_slice_is_a_query_set():
         ),
         ('{"query_id": "a", "context": "c", "split": "dev", "prompt": "p", "references": ["r"]}', "split is 'dev'"),
         ('{"query_id": "a", "context": "c", "prompt": "\\ud800", "references": ["r"]}', "'prompt' must be a string"),
-        ('{"query_id": "a", "context": "all", "prompt": "p", "references": ["r"]}', "line 1: rename the context: 'all' st"),
+        (
+            '{"query_id": "a", "context": "all", "prompt": "p", "references": ["r"]}',
+            "line 1: rename the context: 'all' st",
+        ),
         ('{"query_id": "a", "context": "\\u001b[2J", "prompt": "p", "references": ["r"]}', "no control characters"),
         ("1" * 5_000, "line 1: expected one JSON object"),
         ("[" * 100_000, "line 1: expected one JSON object"),

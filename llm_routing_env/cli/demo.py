@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import gymnasium as gym
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from llm_routing_env.agents import agent_class, make_agent
 from llm_routing_env.cli import options
@@ -72,7 +72,7 @@ def _line(info: dict[str, Any], reward: float) -> str:
 
 
 def _beliefs(learner: Any, observation: Any, llm_names: tuple[str, ...]) -> Table:
-    table = Table("LLM", "probability", "", title="What the agent now believes")
+    table = Table(Column("LLM", overflow="fold"), "probability", "", title="What the agent now believes")
     for name, probability in zip(llm_names, learner.action_probabilities(observation), strict=True):
         table.add_row(escape(name), f"{probability:.3f}", "█" * round(BAR * probability))
     if learner.committed_action >= 0:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from llm_routing_env.cli import options
 from llm_routing_env.terminal import Terminal
@@ -169,10 +169,11 @@ def _sweep_lines(document: Document) -> list[str]:
 
 
 def _table(first: str, *numbers: str) -> Table:
-    """Return a table whose numbers are never cut: only its first column gives way."""
-    table = Table(first, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    """Return a table that cuts nothing: names that are too long go on in the next line."""
+    # Names of one family differ at their ends only: there stand the numbers.
+    table = Table(Column(first, overflow="fold"), box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
     return table
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from llm_routing_env.backends import Budget, make_backend
 from llm_routing_env.cli import options
@@ -67,7 +67,7 @@ def _parse(concurrency: str) -> list[int]:
 
 
 def _slowdowns(outcomes: OutcomeTable, loads: list[int]) -> Table:
-    shown = Table("LLM", "alone, ms", *(f"{load} in flight" for load in loads[1:]))
+    shown = Table(Column("LLM", overflow="fold"), "alone, ms", *(f"{load} in flight" for load in loads[1:]))
     for name, curve in zip(outcomes.llm_names, load_curves(outcomes), strict=True):
         shown.add_row(
             escape(name), f"{1000 * curve.latency_s[0]:.1f}", *(f"x {factor:.2f}" for factor in curve.factors[1:])

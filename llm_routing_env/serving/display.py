@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from llm_routing_env.pool import Pool
 from llm_routing_env.serving.endpoints import ServingError
@@ -101,7 +101,7 @@ class _Display:
 
 def _report(pool: Pool, servers: list[VLLMServer], as_json: bool, console: Terminal) -> None:
     by_name = {server.llm.name: server for server in servers}
-    table = Table("LLM", "endpoint", "log", title=f"Pool {escape(pool.name)}")
+    table = Table(Column("LLM", overflow="fold"), "endpoint", "log", title=f"Pool {escape(pool.name)}")
     for llm in pool.llms:
         server = by_name.get(llm.name)
         cells = (server.base_url, str(server.log)) if server else (llm.base_url, "not started here")

@@ -278,3 +278,16 @@ def test_further_terms_are_part_of_the_ratios_numerator():
     audit = inspected(reward="pickllm", extra_terms={"bias": 0.3})["audit"]
     assert audit["bias"]["effect_variance"] == pytest.approx(0.15**2)
     assert audit["latency"]["effect_variance"] == pytest.approx((0.2 * 0.6) ** 2)
+
+
+def test_names_that_differ_at_their_ends_can_be_told_apart(tmp_path: Path):
+    names = ["meta-llama/Llama-3.1-8B-Instruct-Lite", "meta-llama/Llama-3.1-8B-Instruct-Turbo"]
+    asked = queries(3, ["art"])
+    rows = records(asked, names, np.eye(2)[:, :, None].mean(axis=0), 1e-4, [0.1])
+    OutcomeTable.from_records(asked, names, rows, {}).write(tmp_path / "t.parquet")
+    done = CliRunner().invoke(app, ["inspect", str(tmp_path / "t.parquet")], env={"COLUMNS": "80"})
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    for name, number in zip(names, ("#1", "#2"), strict=True):
+        end = next(row for row, line in enumerate(lines) if f" {number} " in line)
+        assert "".join(line.split("  ")[0] for line in lines[end - 1 : end + 1]) == name
