@@ -72,6 +72,14 @@ def test_the_best_value_is_chosen_and_every_agent_gets_the_same_budget():
     assert [tried["parameters"]["llm"] for tried in document["candidates"]] == ["z", "y", "x"]
 
 
+def test_where_nothing_is_tuned_no_train_split_is_needed():
+    test = TABLE.select(None, "test")
+    untrained = Setting({"table": TABLE.resplit(test, np.zeros(len(test), dtype=bool))}, length=10)
+    assert tune({}, untrained, budget=2) == {}
+    with pytest.raises(ValueError, match="no train split to tune on"):
+        tune({"ucb1": {"c": [1, 2]}}, untrained, budget=2)
+
+
 def test_more_candidates_than_sessions_and_bad_values_are_refused():
     setting = Setting({"table": TABLE}, length=10)
     with pytest.raises(ValueError, match="ucb1 has 3 candidates for 2 tuning sessions"):
