@@ -112,12 +112,7 @@ def make_reward(
     checked = _check_weights(weights)
     if form == "pickllm" and not any(checked[:2]) and not extra_terms:
         raise ValueError("With a weight on latency alone the ratio is always 0: use reward='additive'.")
-    for name, weight, values in (
-        ("cost", checked[1], table.cost_usd),
-        ("latency", checked[2], table.latency_s),
-    ):
-        if weight and np.isnan(values).any():
-            raise ValueError(f"The reward weighs {name} ({weight}), but the table {table.path} records none.")
+    _check_recorded(table, checked)
     for name, weight in (extra_terms or {}).items():
         if name not in table.measures:
             raise unknown_name("measure", name, table.measures)
@@ -125,7 +120,9 @@ def make_reward(
             raise ValueError(f"extra_terms names {name!r}, which the reward has already: rename the measure's column.")
         if not math.isfinite(weight):
             raise ValueError(f"extra_terms[{name!r}] must be a finite number, got {weight}.")
-    scale = table.cost_scale_usd if cost_scale_usd is None else cost_scale_usd
+    # Where every LLM is free no unit makes a difference.
+    usual = table.cost_scale_usd if table.cost_usd.any() else 1.0
+    scale = usual if cost_scale_usd is None else cost_scale_usd
     if checked[1] and not 0 < scale < math.inf:
         raise ValueError(f"cost_scale_usd must be a finite number above 0, got {scale}.")
     if not 0 < t_scaling < math.inf:
@@ -140,6 +137,18 @@ def make_reward(
         extra_terms=dict(extra_terms or {}),
         max_measures={name: float(values.max()) for name, values in table.measures.items()},
     )
+
+
+def _check_recorded(table: OutcomeTable, weights: tuple[float, float, float]) -> None:
+    """Check that the table records what is weighed, and say how to go on where it does not."""
+    ways = (("cost", table.cost_usd, "--cost-column"), ("latency", table.latency_s, "--latency-column or --latency-from"))
+    for number, (name, values, flags) in enumerate(ways, start=1):
+        if weights[number] and np.isnan(values).any():
+            without = ",".join(f"{0 if place == number else weight:g}" for place, weight in enumerate(weights))
+            raise ValueError(
+                f"The reward weighs {name} ({weights[number]:g}), but the table {table.name} records none: leave it "
+                f"out with --weights {without}, or give it to `pickllm import` with {flags}."
+            )
 
 
 def _check_weights(weights: Sequence[float]) -> tuple[float, float, float]:

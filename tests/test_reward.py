@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import random_table
+from tables import queries, random_table, records
 
+from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.reward import Reward, make_reward
 
 TABLE = random_table()
@@ -96,6 +97,30 @@ def test_the_bounds_by_hand(form):
 def test_a_reward_that_cannot_be_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_reward(TABLE, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("cost_usd", r"weighs cost \(0.5\).* records none: .* --weights 1,0,0.25, .* with --cost-column\."),
+        ("latency_s", r"weighs latency \(0.25\).* --weights 1,0.5,0, .* --latency-column or --latency-from\."),
+    ],
+)
+def test_a_measure_that_is_weighed_but_not_recorded_is_refused_with_what_to_do(column, message):
+    asked = queries(2, ["art"])
+    rows = [row | {column: None} for row in records(asked, ["a"], 1.0, 1e-5, [0.1])]
+    table = OutcomeTable.from_records(asked, ["a"], rows, {})
+    with pytest.raises(ValueError, match=message):
+        make_reward(table, weights=(1, 0.5, 0.25))
+
+
+@pytest.mark.parametrize("form", ["pickllm", "additive"])
+def test_where_every_llm_is_free_the_cost_is_nothing(form):
+    asked = queries(2, ["art"])
+    table = OutcomeTable.from_records(asked, ["a"], records(asked, ["a"], 1.0, 0.0, [0.1]), {})
+    free = make_reward(table, form)
+    assert free.terms(1.0, 0.0, 0.1) == {"accuracy": 1.0, "cost": 0.0, "latency": 1.0}
+    assert free(1.0, 0.0, 0.1) == (1.0 if form == "pickllm" else 0.0)
 
 
 def test_the_unit_of_cost_is_the_dearest_llms_mean():
