@@ -201,6 +201,10 @@ class OutcomeTable:
             chosen &= self.query_contexts == self.contexts.index(context)
         return np.flatnonzero(chosen)
 
+    def contexts_without(self, split: str) -> tuple[str, ...]:
+        """Return the contexts that have no query in a split."""
+        return tuple(name for name in self.contexts if not len(self.select(name, split)))
+
     def resplit(self, queries: NDArray[np.int64], is_train: NDArray[np.bool_]) -> "OutcomeTable":
         """Return some of the queries as a table of their own, with another split.
 

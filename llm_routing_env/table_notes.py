@@ -8,6 +8,7 @@ import numpy as np
 if TYPE_CHECKING:
     from llm_routing_env.outcomes import OutcomeTable
 
+LISTED = 10
 DEAD = 0.9  # an LLM that fails more often than this was hardly measured
 
 
@@ -15,6 +16,15 @@ def table_notes(table: "OutcomeTable") -> tuple[str, ...]:
     """Return the notes of a table: measures that are simulated or missing, what else is amiss, and remarks kept."""
     simulated = [f"The latency is {table.metadata['latency']}."] if "latency" in table.metadata else []
     return (*simulated, *_missing(table), *_shared_prompts(table), *_dead_llms(table), *table.metadata.get("notes", ()))
+
+
+def not_judged(table: "OutcomeTable", split: str) -> str:
+    """Return the line that names the contexts without a query in a split; "" if there are none."""
+    names = table.contexts_without(split)
+    if not names:
+        return ""
+    listed = ", ".join(map(repr, names[:LISTED])) + ", ..." * (len(names) > LISTED)
+    return f"{len(names)} of {len(table.contexts)} contexts ({listed}) not judged: no query in the {split} split."
 
 
 def _missing(table: "OutcomeTable") -> Iterator[str]:

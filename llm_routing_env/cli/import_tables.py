@@ -11,6 +11,7 @@ from llm_routing_env.encoders import embeddings_path
 from llm_routing_env.importing import Imported, ImportOptions, Source, build_table, read_long, read_routerbench
 from llm_routing_env.importing.rows import Rows
 from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.table_notes import not_judged
 from llm_routing_env.terminal import Terminal
 
 app = typer.Typer(help="Make an outcome table of results somebody else recorded.", no_args_is_help=True)
@@ -184,5 +185,5 @@ def _report(imported: Imported, out: Path, console: Terminal) -> None:
     console.print("columns: " + ", ".join(f"{role} from {name!r}" for role, name in imported.columns.items()))
     if imported.n_dropped:
         console.print(f"dropped {imported.n_dropped} incomplete queries")
-    for note in table.notes:
+    for note in filter(None, (*table.notes, not_judged(table, "test"))):
         console.print(note)

@@ -32,6 +32,7 @@ class RoutingProblem:
         reward_table: Every reward of the table.
         observations: Shape (queries, size).
         contexts: The contexts that have queries in the split.
+        contexts_not_judged: The table's other contexts.
         optimal_actions: For each query, its context's best LLM on the split.
         context_best: For each query, the expected reward of that LLM.
         context_means: For each query, each LLM's expected reward in its context, shape (queries, LLMs).
@@ -74,7 +75,8 @@ class RoutingProblem:
         recorded = self.scorer if not pool or self.scorer in self.table.scorers else self.table.scorer
         self.reward_table = RewardTable(self.table, self.reward, recorded)
         self.observations = _observations(self.table, observation)
-        self.contexts = tuple(name for name in self.table.contexts if len(self.table.select(name, split)))
+        self.contexts_not_judged = self.table.contexts_without(split)
+        self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
         self._require_queries()
         self.context = self.check_context(context)
         self._queries = {name: self.table.select(name, split) for name in self.contexts}

@@ -81,8 +81,11 @@ def test_a_table_without_queries_in_the_split_is_refused_by_name():
         RoutingProblem(nothing_to_judge, observation="none", context="mixed")
 
 
-def test_a_context_without_queries_in_the_split_is_refused_by_name():
+def test_a_context_without_queries_in_the_split_is_not_judged_and_refused_by_name():
     table = random_table()
     is_train = table.query_contexts == table.contexts.index("art")
+    problem = RoutingProblem(table.resplit(np.arange(table.n_queries), is_train), observation="none")
+    assert problem.contexts_not_judged == ("art",)
+    assert RoutingProblem(table, observation="none").contexts_not_judged == ()
     with pytest.raises(ValueError, match="'art' has no query in the split 'test'; these have: biology, chess"):
         RoutingProblem(table.resplit(np.arange(table.n_queries), is_train), observation="none", context="art")
