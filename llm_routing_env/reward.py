@@ -141,7 +141,10 @@ def make_reward(
 
 def _check_recorded(table: OutcomeTable, weights: tuple[float, float, float]) -> None:
     """Check that the table records what is weighed, and say how to go on where it does not."""
-    ways = (("cost", table.cost_usd, "--cost-column"), ("latency", table.latency_s, "--latency-column or --latency-from"))
+    ways = (
+        ("cost", table.cost_usd, "--cost-column"),
+        ("latency", table.latency_s, "--latency-column or --latency-from"),
+    )
     for number, (name, values, flags) in enumerate(ways, start=1):
         if weights[number] and np.isnan(values).any():
             without = ",".join(f"{0 if place == number else weight:g}" for place, weight in enumerate(weights))

@@ -64,10 +64,11 @@ def _print(console: Terminal, document: Document) -> None:
         f"reward {document['reward']!r}, weights {document['weights']}, scorer {escape(document['scorer'])}, "
         f"split {document['split']}"
     )
-    for note in document["notes"]:
-        console.print(f"[yellow]{escape(note)}[/]")
+    for note in filter(None, (*document["notes"], document["not_judged"])):
+        console.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
     console.print("\n[bold]Means over all queries[/] (bold: best fixed LLM; wins: contexts it is best in)\n")
     console.print(_overall(document))
+    console.print(_noise_line(document["repeat_noise"]), soft_wrap=True, style="dim")
     console.print("\n[bold]Mean reward by context[/] (bold: the best; accuracy, cost and latency: --json)\n")
     console.print(*_by_context(document, console.width), sep="\n")
     console.print("\n[bold]Headroom[/]: mean rewards, and the share of the gap to the oracle that is closed\n")
@@ -103,6 +104,16 @@ def _overall(document: Document) -> Table:
     return table
 
 
+def _noise_line(noise: Document | None) -> str:
+    if noise is None:
+        return "one repeat: how much an LLM's outcomes of one query differ between runs cannot be known"
+    return (
+        f"repeats of one query on one LLM: standard deviation {noise['reward_sd']:.2g} in reward, "
+        f"{noise['accuracy_sd']:.2g} in accuracy; {noise['session_reward_sd']:.2g} and "
+        f"{noise['session_accuracy_sd']:.2g} in the mean of a session of {noise['session_length']} queries"
+    )
+
+
 def _by_context(document: Document, width: int) -> list[Table]:
     """Return the mean rewards by context, as many LLMs side by side as fit, by their numbers in the table above."""
     llms = list(document["means"]["all"])
@@ -123,17 +134,18 @@ def _by_context(document: Document, width: int) -> list[Table]:
 
 
 def _headroom(document: Document) -> Table:
-    table = _table("knowing", "reward", "best fixed", "oracle", "gap closed", "95 %")
+    table = _table("knowing", "reward", "best fixed", "oracle", "closed", "middle 95 %")
     context, embeddings = document["context_label"], document["embeddings"]
-    rows = [("context, random half", context, "context_best", context["gap_closed"])]
+    rows = [("context, halves", context, "context_best", context["gap_closed"], "halves")]
     if (by_split := context["by_table_split"]) is not None:
-        rows.append(("context, train/test", by_split, "context_best", _alone(by_split["gap_closed"])))
+        rows.append(("context, splits", by_split, "context_best", _alone(by_split["gap_closed"]), ""))
     if "neighbours" in embeddings:
-        rows.append(("embedding, neighbours", embeddings, "neighbours", embeddings["gap_closed"] or _alone(None)))
-    for label, entry, name, share in rows:
+        share = embeddings["gap_closed"] or _alone(None)
+        rows.append(("embeddings", embeddings, "neighbours", share, "interval"))
+    for label, entry, name, share, kind in rows:
         values = (_format(entry[key], "{:.4f}") for key in (name, "best_fixed", "oracle"))
-        interval = "" if share["low"] is None else f"{100 * share['low']:.1f} to {100 * share['high']:.1f}"
-        table.add_row(label, *values, _format(share["mean"], "{:.1f} %", 100), interval)
+        spread = "" if share["low"] is None else f"{kind}: {100 * share['low']:.1f} to {100 * share['high']:.1f}"
+        table.add_row(label, *values, _format(share["mean"], "{:.1f} %", 100), spread)
     return table
 
 

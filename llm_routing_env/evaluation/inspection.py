@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.encoders import embeddings_path, read_embeddings
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.audit import audit_reward, sweep_weights, warnings
 from llm_routing_env.evaluation.headroom import HALVES, Judged, SplitHalf, judge_routed
 from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
 from llm_routing_env.evaluation.references import choose_references
+from llm_routing_env.table_notes import not_judged
 
 ALL = "all"
 MIN_PROMPTS = 10 * FOLDS  # fewer say nothing about neighbours
@@ -39,6 +41,7 @@ def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
         "best_fixed_llm": references.best_fixed,
         "best_fixed_llm_of_other_split": references.chosen_fixed,
         "context_best_llm": best,
+        "repeat_noise": _repeat_noise(problem, queries),
         "context_label": _context_label(problem, queries, rng),
         "embeddings": _embeddings(problem, queries, rng, seed),
         "audit": audit,
@@ -54,6 +57,7 @@ def _subject(problem: RoutingProblem) -> Document:
         "table": problem.table.name,
         "sha256": problem.table.sha256,
         "notes": list(problem.table.notes),
+        "not_judged": not_judged(problem.table, "test" if problem.split == "all" else problem.split),
         "sizes": _sizes(problem),
         "split": problem.split,
         "scorer": problem.scorer,
@@ -119,6 +123,18 @@ def _means(problem: RoutingProblem, contexts: Sequence[str]) -> Document:
     }
 
 
+def _repeat_noise(problem: RoutingProblem, queries: NDArray[np.int64]) -> Document | None:
+    """Return how much repeats of one query on one LLM differ, alone and in a session's mean; None for one repeat."""
+    if problem.table.n_repeats == 1:
+        return None
+    length = min(SESSION_LENGTH, *(len(problem.table.select(name, problem.split)) for name in problem.contexts))
+    noise: Document = {"session_length": length}
+    for name, values in (("reward", problem.reward_table.rewards), ("accuracy", problem.reward_table.accuracies)):
+        spread = float(np.sqrt(values[queries].var(axis=2, ddof=1).mean()))
+        noise |= {f"{name}_sd": spread, f"session_{name}_sd": spread / length**0.5}
+    return noise
+
+
 def _context_label(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.random.Generator) -> Document:
     """Return what knowing the context gains, chosen on one half of the queries and judged on the other."""
     halves = SplitHalf(problem.reward_table.query_means[queries], problem.table.query_contexts[queries])
@@ -126,7 +142,7 @@ def _context_label(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.
     is_train = problem.table.is_train[queries]
     has_both = is_train.any() and not is_train.all()
     return {
-        "judged": f"{HALVES} random halves within contexts, both ways; interval: the middle 95 % of them",
+        "judged": f"{HALVES} random halves within contexts, both ways; the middle 95 % of them: no confidence interval",
         **_references(mean),
         "gap_closed": dict(share),
         "by_table_split": _references(halves.judge(is_train)) if has_both else None,
@@ -155,7 +171,7 @@ def _embeddings(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.ran
     routed = route_by_neighbours(read_embeddings(table, "embedding")[queries], means, contexts, prompts, rng)
     oracle = means[routed.queries].max(axis=1)
     mean, share = judge_routed(routed.fixed, routed.informed, oracle, contexts[routed.queries], seed)
-    judged = f"{FOLDS}-fold cross-validation on {len(routed.queries)} queries; interval: 95 % bootstrap over queries"
+    judged = f"{FOLDS}-fold cross-validation on {len(routed.queries)} queries; interval: bootstrap over queries"
     reference = _references(mean)
     return {
         "judged": judged,

@@ -219,6 +219,16 @@ def test_the_command_prints_the_document_and_draws_the_figure(tmp_path: Path):
     assert (out / "best_llm_by_weight.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+def test_failures_and_contexts_that_are_not_judged_are_marked(tmp_path: Path):
+    table = six_queries(error="HTTP 404: no such model", response=None)
+    chess = table.query_contexts == table.contexts.index("chess")
+    table.resplit(np.arange(6), chess).write(tmp_path / "six.parquet")
+    output = CliRunner().invoke(app, ["inspect", str(tmp_path / "six.parquet")]).output
+    assert "6 of the 6 calls of 'a' failed, the first with 'HTTP 404: no such model'." in output
+    assert "100%" in output
+    assert "1 of 2 contexts ('chess') not judged: no query in the test split." in output
+
+
 def test_the_command_prints_tables_warnings_and_the_verdict(tmp_path: Path):
     table = six_queries()
     table.metadata["latency"] = "simulated from elsewhere"
@@ -291,3 +301,29 @@ def test_names_that_differ_at_their_ends_can_be_told_apart(tmp_path: Path):
     for name, number in zip(names, ("#1", "#2"), strict=True):
         end = next(row for row, line in enumerate(lines) if f" {number} " in line)
         assert "".join(line.split("  ")[0] for line in lines[end - 1 : end + 1]) == name
+
+
+def test_the_noise_between_repeats_by_hand():
+    """Of four repeats two are right: a variance of 4 * 0.25 / 3; the shorter of the two contexts has three queries."""
+    asked = queries(4, ["art", "chess"])[:7]
+    rows = records(asked, ["a", "b"], [[[1.0, 1.0, 0.0, 0.0]]], 1e-4, 0.1)
+    table = OutcomeTable.from_records(asked, ["a", "b"], rows, {})
+    arguments: dict[str, Any] = {"observation": "none", "split": "all", "reward": "additive", "weights": (0.5, 0, 0)}
+    noise = inspect_table(RoutingProblem(table, **arguments))["repeat_noise"]
+    assert noise["session_length"] == 3
+    assert noise["accuracy_sd"] == pytest.approx((1 / 3) ** 0.5)
+    assert noise["reward_sd"] == pytest.approx(0.5 * (1 / 3) ** 0.5)
+    assert noise["session_accuracy_sd"] == pytest.approx(1 / 3)
+    assert inspect_table(RoutingProblem(six_queries(), **arguments))["repeat_noise"] is None
+
+
+def test_the_command_says_what_each_range_is_and_what_it_cannot_know(tmp_path: Path):
+    path = write_random_table(tmp_path, per_context=20)
+    six_queries().write(tmp_path / "six.parquet")
+    paths = (path, tmp_path / "six.parquet")
+    repeated, single = (CliRunner().invoke(app, ["inspect", str(name)]).output for name in paths)
+    assert "halves: " in repeated
+    assert "interval: " in repeated
+    assert "no confidence interval" in repeated
+    assert "standard deviation" in repeated
+    assert "one repeat: how much" in single

@@ -162,7 +162,7 @@ REFUSED = [
     (changed(2, prompt={"role": "user"}), "row 2, column 'prompt': expected a text, found {'role'"),
     (
         [dict(row, context="mixed") for row in rows()],
-        "row 0, column 'context': expected the name of a context, found 'mixed'; rename the context: 'mixed' stands for",
+        "row 0, column 'context': expected the name of a context, found 'mixed'; rename the context: 'mixed'",
     ),
     (rows()[:3], "row 1: expected every query with all 2 LLMs, found no row for query 'q2', LLM 'small'; --drop"),
     ([dict(row, accuracy=None) for row in rows()], "column 'accuracy': expected a score, found None"),
