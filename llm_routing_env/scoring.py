@@ -4,7 +4,6 @@ A scorer takes a batch: a sequence of responses and, for each, its references (t
 one float per response, the best over the references.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,24 +11,26 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.answers import clean, is_answer, parse_answer, plain
 from llm_routing_env.encoders import encode
 from llm_routing_env.errors import unknown_name
 
 Scores = NDArray[np.float64]
 Scorer = Callable[[Sequence[str], Sequence[tuple[str, ...]]], Scores]
 
-_EDGES = " \t\n\r.,;:!?\"'`()[]"
-_NUMBER_AT_END = re.compile(r"(?<![\w.])[-+]?(?:\d[\d,]*\.?\d*|\.\d+)$")
-
 
 def exact_match(responses: Sequence[str], references: Sequence[tuple[str, ...]]) -> Scores:
     """Return 1 where the response is a reference, up to case, white space and punctuation at its ends."""
-    return _best(lambda response, reference: float(_plain(response) == _plain(reference)), responses, references)
+    return _best(lambda response, reference: float(plain(response) == plain(reference)), responses, references)
 
 
 def final_answer(responses: Sequence[str], references: Sequence[tuple[str, ...]]) -> Scores:
-    """Return 1 where a reference is the last thing said; numbers are compared as numbers ("1,250.0" is 1250)."""
-    return _best(_ends_with, responses, references)
+    """Return 1 where a reference is the final answer, see `parse_answer`; 0 where none can be read.
+
+    Numbers are compared as numbers: "$1,250.0" is 1250.
+    """
+    answers = {text: parse_answer(text) for text in dict.fromkeys(responses)}
+    return _best(lambda response, reference: _is_final(response, answers[response], reference), responses, references)
 
 
 def token_f1(responses: Sequence[str], references: Sequence[tuple[str, ...]]) -> Scores:
@@ -72,26 +73,9 @@ def _best(
     return np.array([max(score(response, text) for text in several) for response, several in pairs])
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(_EDGES)
-
-
-def _ends_with(response: str, reference: str) -> float:
-    response, reference = _plain(response), _plain(reference)
-    expected = _number(reference)
-    if expected is not None:
-        found = _NUMBER_AT_END.search(response.rstrip("%"))
-        value = _number(found.group()) if found else None
-        return float(value is not None and math.isclose(value, expected, rel_tol=1e-9, abs_tol=1e-9))
-    if not reference or not response.endswith(reference):
-        return 0.0
-    before = response[: -len(reference)]
-    return float(not before or not (before[-1].isalnum() and reference[0].isalnum()))
-
-
-def _number(text: str) -> float | None:
-    text = text.rstrip("%").lstrip("$€£")
-    return float(text.replace(",", "")) if _NUMBER_AT_END.fullmatch(text) else None
+def _is_final(response: str, answer: str | None, reference: str) -> float:
+    is_whole = plain(clean(response)) == plain(clean(reference)) != ""
+    return float(is_whole or (answer is not None and is_answer(answer, reference)))
 
 
 def _f1(response: str, reference: str) -> float:

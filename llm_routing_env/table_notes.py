@@ -27,6 +27,20 @@ def not_judged(table: "OutcomeTable", split: str) -> str:
     return f"{len(names)} of {len(table.contexts)} contexts ({listed}) not judged: no query in the {split} split."
 
 
+def not_read(table: "OutcomeTable", scorer: str) -> str:
+    """Return the line that says whose final answers could not be read, and scored 0; "" for another scorer, or none."""
+    if scorer != "final_answer":
+        return ""
+    from llm_routing_env.answers import not_parsed  # its patterns take milliseconds to compile
+
+    responses, shares = table.texts("response"), {}
+    for number, llm in enumerate(table.llm_names):
+        answered = responses[:, number][~table.failed[:, number]]
+        shares[llm] = float(not_parsed([text or "" for text in answered]).mean()) if len(answered) else 0.0
+    listed = ", ".join(f"{llm} {share:.1%}" for llm, share in shares.items() if share > 0)
+    return f"No final answer could be read in some responses, which score 0: {listed}." if listed else ""
+
+
 def _missing(table: "OutcomeTable") -> Iterator[str]:
     for name, values in (("cost", table.cost_usd), ("latency", table.latency_s)):
         if np.isnan(values).all():

@@ -14,8 +14,8 @@ LATER = ("aiohttp", "asyncio", "pyarrow.compute", "pyarrow.dataset", "rich", "ty
 # Each layer may import only those before it (and its own).
 LAYERS = (
     ("errors", "printable", "ray_cluster", "terminal"),
-    ("queries", "pool"),
-    ("outcome", "table_check", "table_file", "outcomes"),
+    ("answers", "queries", "pool"),
+    ("outcome", "table_check", "table_file", "table_notes", "outcomes"),
     ("encoders", "embedding_cache", "load_curve", "reward", "reward_table", "scoring"),
     ("importing",),
     ("serving",),

@@ -64,7 +64,7 @@ def _print(console: Terminal, document: Document) -> None:
         f"reward {document['reward']!r}, weights {document['weights']}, scorer {escape(document['scorer'])}, "
         f"split {document['split']}"
     )
-    for note in filter(None, (*document["notes"], document["not_judged"])):
+    for note in filter(None, (*document["notes"], document["not_judged"], document["not_read"])):
         console.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
     console.print("\n[bold]Means over all queries[/] (bold: best fixed LLM; wins: contexts it is best in)\n")
     console.print(_overall(document))

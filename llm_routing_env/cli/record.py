@@ -20,6 +20,7 @@ from llm_routing_env.pool import Pool, load_pool
 from llm_routing_env.queries import QuerySet
 from llm_routing_env.recording import Recording, record_sharded
 from llm_routing_env.recording import record as record_here
+from llm_routing_env.table_notes import not_read
 from llm_routing_env.terminal import Terminal
 
 
@@ -79,7 +80,7 @@ def record(
     console.print(
         f"wrote {out} (sha256 {result.table.sha256[:12]}…); next: pickllm embed {out}", markup=False, highlight=False
     )
-    for note in result.table.notes:
+    for note in filter(None, (*result.table.notes, not_read(result.table, result.table.scorer))):
         console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 

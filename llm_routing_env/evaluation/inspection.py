@@ -13,7 +13,7 @@ from llm_routing_env.evaluation.audit import audit_reward, sweep_weights, warnin
 from llm_routing_env.evaluation.headroom import HALVES, Judged, SplitHalf, judge_routed
 from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
 from llm_routing_env.evaluation.references import choose_references
-from llm_routing_env.table_notes import not_judged
+from llm_routing_env.table_notes import not_judged, not_read
 
 ALL = "all"
 MIN_PROMPTS = 10 * FOLDS  # fewer say nothing about neighbours
@@ -57,6 +57,7 @@ def _subject(problem: RoutingProblem) -> Document:
         "table": problem.table.name,
         "sha256": problem.table.sha256,
         "notes": list(problem.table.notes),
+        "not_read": not_read(problem.table, problem.scorer),
         "not_judged": not_judged(problem.table, "test" if problem.split == "all" else problem.split),
         "sizes": _sizes(problem),
         "split": problem.split,

@@ -16,6 +16,7 @@ from llm_routing_env.evaluation.headroom import SplitHalf, judge_routed
 from llm_routing_env.evaluation.inspection import inspect_table, verdict
 from llm_routing_env.evaluation.neighbours import route_by_neighbours
 from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.table_notes import not_read
 
 # Rows: art-0 (train), art-1, art-2, chess-0 (train), chess-1, chess-2. "a" costs twice as much as "b".
 ACCURACY = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [1, 0]], dtype=float)[:, :, None]
@@ -327,3 +328,18 @@ def test_the_command_says_what_each_range_is_and_what_it_cannot_know(tmp_path: P
     assert "no confidence interval" in repeated
     assert "standard deviation" in repeated
     assert "one repeat: how much" in single
+
+
+def test_the_share_of_answers_that_could_not_be_read_is_said(tmp_path: Path):
+    asked = queries(4, ["art"])
+    rows = records(asked, ["clear", "vague"], 1.0, 1e-4, np.full(1, 0.1))
+    for row in rows:
+        row["accuracy_final_answer"] = row.pop("accuracy_exact_match")
+        is_read = row["llm"] == "clear" or row["query_id"] == "art-0"
+        row["response"] = "The answer is 18." if is_read else "It is 18 or 20"
+    table = OutcomeTable.from_records(asked, ["clear", "vague"], rows, {})
+    said = inspect_table(RoutingProblem(table, observation="none"))["not_read"]
+    assert said == "No final answer could be read in some responses, which score 0: vague 75.0%."
+    table.write(tmp_path / "t.parquet")
+    assert "vague 75.0%" in CliRunner().invoke(app, ["inspect", str(tmp_path / "t.parquet")]).output
+    assert not_read(table, "exact_match") == ""
