@@ -96,7 +96,10 @@ class RoutingProblem:
     def _require_queries(self) -> None:
         if not self.contexts:
             counts = ", ".join(f"{len(self.table.select(None, split))} in {split!r}" for split in SPLITS)
-            raise ValueError(f"The table {self.table.path} has no query in the split {self.split!r}; it has {counts}.")
+            raise ValueError(
+                f"The table {self.table.name} has no query in the split {self.split!r}; it has {counts}: "
+                "ask for another with split= or --split."
+            )
 
     def check_context(self, context: str | None) -> str | None:
         """Return `context` if it is one (or "mixed", or None), else raise ValueError."""

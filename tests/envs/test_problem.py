@@ -76,7 +76,8 @@ def test_a_table_without_queries_in_the_split_is_refused_by_name():
     whole = np.arange(table.n_queries)
     nothing_to_judge = table.resplit(whole, np.ones(len(whole), dtype=bool))
     with pytest.raises(
-        ValueError, match=r"no query in the split 'test'; it has 90 in 'train', 0 in 'test', 90 in 'all'"
+        ValueError,
+        match=r"no query in the split 'test'; it has 90 in 'train', 0 in 'test', 90 in 'all': ask for another",
     ):
         RoutingProblem(nothing_to_judge, observation="none", context="mixed")
 
