@@ -19,7 +19,7 @@ _SIGNS = str.maketrans({"\u2212": "-", "\u2019": "'", "\u201c": '"', "\u201d": '
 _LATEX = (
     (re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
-    (re.compile(r"\\[()\[\]]|\$\$|\\(?:left|right)\b"), ""),
+    (re.compile(r"\\[()\[\]]|\$\$|\\(?:left|right)\b|\\boxed(?=\s+\w)"), ""),
     (re.compile(r"(?<=\d)(?:\{,\}|\\[,!])(?=\d{3})"), ","),
     (re.compile(r"\\[,;:! ]|~"), " "),
     (re.compile(r"\\([$%&#_])"), r"\1"),
@@ -41,8 +41,11 @@ _IS_THE_ANSWER = re.compile(
 _SEPARATOR = re.compile(
     r"(?:\b(?:is|are|was|were|equals?|so|therefore|thus|hence|gives|makes)\b[,:]?|[:=≈→])\s+|=", re.IGNORECASE
 )
-_REASON = re.compile(r"[,;]?\s+(?:because|since|which|due to)\b.*", re.IGNORECASE | re.DOTALL)
+_OPTION_IS_RIGHT = re.compile(r"\b((?:option|choice)\s+\(?[A-Z]\)?)\s+is\s+(?:correct|right)\b", re.IGNORECASE)
+_REASON = re.compile(r"[,;]?\s+(?:because|since|due to)\b.*", re.IGNORECASE | re.DOTALL)
+_ASIDE = re.compile(r",?\s+which\b.*|,\s+(?:not|as)\b.*", re.IGNORECASE | re.DOTALL)
 _EXPLANATION = re.compile(r"\n[^\w\n]*(?:explanation|reasoning|reason|justification)\b.*", re.IGNORECASE | re.DOTALL)
+_BULLET = re.compile(r"^[-*•] ")
 _CLOSING = re.compile(
     r"\b(?:hope|let me know|feel free|glad|happy to|thanks?|welcome|anything else|questions?|good luck|enjoy)\b", re.I
 )
@@ -61,20 +64,21 @@ _CHANGES = r"(?:not|minus|negative|than|over|under|above|below|least|most|betwee
 _CHANGES += r"|hundred|thousand|million|billion|trillion|dozens?|k)\b"
 _BEFORE = rf"(?:(?!{_CHANGES})[^\W\d]+[',]?\s+){{0,5}}"
 _BEHIND = rf"(?:{_GLUED})?(?:\s+(?!{_CHANGES})[^\W\d][^\s\d]*(?:\^?[23²³])?[.,]?){{0,6}}"
-_NUMBER = re.compile(rf"{_BEFORE}(-?){_MONEY}?\s*([-+]?)({_DIGITS})\s*{_MONEY}?{_BEHIND}", re.IGNORECASE)
+_NUMBER = re.compile(rf"{_BEFORE}(-?)(?:{_MONEY}\s*)?([-+]?)({_DIGITS})\s*{_MONEY}?{_BEHIND}", re.IGNORECASE)
 
 
 def parse_answer(response: str) -> str | None:
     """Return the final answer of a response without markup; None where no short reading of it is safe."""
     # Single spaces and line ends: else patterns with spaces would take quadratic time on hostile text.
-    lines = (" ".join(line.split()) for line in _plain_maths(response).splitlines())
+    lines = (_BULLET.sub("", " ".join(line.split())) for line in _plain_maths(response).splitlines())
     text = _EXPLANATION.sub("", "\n".join(filter(None, lines)))
     text, box, rest = _last_box(text)
     if box and not _SAYS_SO.search(rest):
         return None if _TAKEN_BACK.search(rest) else _short(box)
     text = _BOLD.sub(r"<\2>", text.replace("<", "(").replace(">", ")"))
     says_so: list[tuple[int, str | None]] = [(match.end(), None) for match in _SAYS_SO.finditer(text)]
-    says_so += [(match.end(), match[1]) for match in _IS_THE_ANSWER.finditer(text)]
+    for names in (_IS_THE_ANSWER, _OPTION_IS_RIGHT):
+        says_so += [(match.end(), match[1]) for match in names.finditer(text)]
     return _said(text, *max(says_so, key=lambda one: one[0])) if says_so else _of_last_sentence(text)
 
 
@@ -88,8 +92,8 @@ def is_answer(answer: str, reference: str) -> bool:
     reference = clean(reference)
     expected, wanted = number(reference, alone=True), _CHOICE.fullmatch(reference)
     if expected is not None:
-        found = number(answer.rpartition("=")[2].strip())
-        return found is not None and math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
+        sides = map(number, (answer.rpartition("=")[2], answer.partition("=")[0]))
+        return any(side is not None and math.isclose(side, expected, rel_tol=1e-9, abs_tol=1e-9) for side in sides)
     chosen = _CHOICE.fullmatch(answer)
     if wanted and wanted[3] and chosen:
         return wanted[3] == (chosen[1] or chosen[3])
@@ -100,7 +104,7 @@ def is_answer(answer: str, reference: str) -> bool:
 
 def number(text: str, *, alone: bool = False) -> float | None:
     """Return the number that a text gives, with its currency and unit; `alone`: only with a currency or percent."""
-    match = _NUMBER.fullmatch(text)
+    match = _NUMBER.fullmatch(re.sub(r"(?<=\w)\s+\([^()]*\)$", "", text.strip()).strip("()[]"))
     if not match or (alone and re.search(r"[^\W\d]", re.sub(_MONEY, "", text))):
         return None
     return float(match[1] + match[2] + match[3].replace(",", "")) if not (match[1] and match[2]) else None
@@ -141,7 +145,7 @@ def _said(text: str, end: int, before: str | None) -> str | None:
     """Return the answer that a text names, `before` the words that end at `end` or behind them."""
     sentence, *more = _SENTENCE_END.split(text[end:].strip(), maxsplit=1)
     after = "".join(more) if before is None else text[end:]
-    sentence = _unmarked(_REASON.sub("", sentence if before is None else before))
+    sentence = _unmarked(_ASIDE.sub("", _REASON.sub("", sentence if before is None else before)))
     if _TAKEN_BACK.search(after) or _NEGATION.search(sentence):
         return None
     choice = _CHOICE.fullmatch(sentence)
@@ -156,10 +160,11 @@ def _of_last_sentence(text: str) -> str | None:
         sentences.pop()
     if not sentences or _UNSURE.search(sentences[-1]):
         return None
-    bold = re.findall(r"<(.+?)>", sentences[-1])
-    if len(bold) == 1 and not bold[0].endswith(":") and not _NEGATION.search(sentences[-1]):
+    last = _REASON.sub("", sentences[-1])
+    bold = re.findall(r"<(.+?)>", last)
+    if len(bold) == 1 and not bold[0].endswith(":") and not _NEGATION.search(_ASIDE.sub("", last)):
         return _short(bold[0])
-    return _short(_SEPARATOR.split(_unmarked(sentences[-1]))[-1])
+    return _short(_ASIDE.sub("", _SEPARATOR.split(_unmarked(last))[-1]))
 
 
 def _short(text: str) -> str | None:
