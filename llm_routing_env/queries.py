@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import overload
 
@@ -85,7 +86,7 @@ class QuerySet(Sequence[Query]):
         """The contexts that occur, sorted."""
         return tuple(sorted({query.context for query in self._queries}))
 
-    @property
+    @cached_property
     def n_prompts_in_both_splits(self) -> int:
         """How many different prompts occur in train and in test."""
         by_split = ({_normal(q.prompt) for q in self._queries if q.split == split} for split in SPLITS)
