@@ -13,13 +13,12 @@ from numpy.typing import ArrayLike
 from llm_routing_env.agents import checkpoint
 from llm_routing_env.agents.checks import InputChecks
 from llm_routing_env.agents.distributions import sample
+from llm_routing_env.agents.generators import Seed, make_generators
 from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, Stateful
 from llm_routing_env.agents.task import RoutingTask
 from llm_routing_env.agents.training import TrainingTable
 
 __all__ = ["Agent", "RoutingTask"]
-
-_STREAM = 1
 
 
 class Agent(InputChecks, Stateful):
@@ -47,21 +46,20 @@ class Agent(InputChecks, Stateful):
     feedback: str = "bandit"
     maximises: str = "reward"
 
-    def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
+    def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: Seed = None) -> None:
         """Start a learner that has seen nothing.
 
         Args:
             task: The LLMs with their expected costs, the size of an observation, the range of the reward.
             n_sessions: Number of sessions to route at once; None for one, with scalars in and out.
-            seed: Seed of the agent's own random generator.
+            seed: Seed of the agent's own random generator; `SessionSeeds` for one of each session.
         """
         super().__init__(task, n_sessions)
         self.n_updates = np.zeros((), dtype=np.int64)
         self.commitments = np.full(n_sessions or 1, -1)
         # What `select_action` was last allowed to pick; None: everything. A reward teaches about a choice among these.
         self._allowed: BoolArray | None = None
-        # Without a stream of its own, an environment with the same seed would draw the same numbers.
-        self._rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM,)))
+        self._rng, self._common_rng = make_generators(seed)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         """Return the distribution of the next action, 0 where not allowed, shape (sessions, arms); it is only read."""

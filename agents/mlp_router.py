@@ -66,14 +66,14 @@ class MLPRouter(PretrainedAgent):
     def _fit(self, training_table: TrainingTable) -> None:
         inputs, rewards = with_intercept(training_table.observations), training_table.rewards
         # Observations have length 1: with weights of size 1 a unit's input varies by about 1, where tanh bends.
-        weights = self._rng.normal(size=(inputs.shape[1], self.hidden_units))
+        weights = self._common_rng.normal(size=(inputs.shape[1], self.hidden_units))
         self.network = FeatureNetwork(weights, 1, self.task.n_actions)
         # One scale for all LLMs: they are compared with each other.
         means, scale = rewards.mean(axis=0), float(rewards.std()) or 1.0
         self.network.train_on_all(
             inputs,
             (rewards - means) / scale,
-            self._rng,
+            self._common_rng,
             n_epochs=self.n_epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,

@@ -67,7 +67,7 @@ class NeuralLinear(LinTS):
         self.capacity = capacity
         if hidden_units:
             n_rows, size = len(self._rows), task.observation_size
-            weights = self._rng.normal(size=(size + 1, hidden_units)) / np.sqrt(size + 1)
+            weights = self._common_rng.normal(size=(size + 1, hidden_units)) / np.sqrt(size + 1)
             self.network = FeatureNetwork(weights, n_rows, task.n_actions)
             self.memory = Memory(n_rows, capacity, size)
             self.regressions = ArmRegressions(n_rows, task.n_actions, hidden_units + 1, ridge)

@@ -234,7 +234,9 @@ def _by_context(results: Sequence[tuple[Job, Result]], contexts: Sequence[str]) 
     parts: dict[str, list[SessionLog]] = {context: [] for context in contexts}
     for job, log in results:
         if isinstance(job.work, Block) and isinstance(log, SessionLog):
-            parts[job.work.context].append(log)
+            names = np.array(job.work.contexts)
+            for context in dict.fromkeys(job.work.contexts):
+                parts[context].append(log.rows(np.flatnonzero(names == context)))
     return {context: SessionLog.concatenate(of_context) for context, of_context in parts.items()}
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from llm_routing_env.agents import Agent, RoutingTask, agent_class, make_agent
+from llm_routing_env.agents.generators import SessionSeeds
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.evaluation.sessions import Floats, SessionLog, run_sessions
@@ -20,17 +21,15 @@ TRAINING_SEEDS = 5  # fewer say little about what training's chance does
 
 @dataclass(frozen=True)
 class Block:
-    """Sessions of one context that are run together.
+    """Sessions that are run together, all of one length.
 
     Attributes:
-        context: Of all of them.
-        first: Place of the first among the context's sessions.
+        contexts: One per session.
         seeds: The environment's seed of each session.
         length: Queries of each session.
     """
 
-    context: str
-    first: int
+    contexts: tuple[str, ...]
     seeds: tuple[int, ...]
     length: int
 
@@ -120,7 +119,7 @@ class AgentContestant:
         """See `Contestant`; a pretrained agent is fitted first."""
 
         def ready(env: RoutingVectorEnv) -> Agent:
-            return self._made(env.problem, setting, f"{block.context}/{block.first}", env.num_envs)
+            return self._made(env.problem, setting.session_seeds(self.agent, block.contexts, block.seeds), env.num_envs)
 
         return run_block(setting, block, self.observation, ready, on_step)
 
@@ -133,15 +132,14 @@ class AgentContestant:
         problem = RoutingProblem(**{**setting.options, "observation": self.observation})
         judged = problem.queries_of(MIXED)
         size = min(len(judged), BATCH_SIZE)
-        agent = self._made(problem, setting, f"training/{number}", size)
+        agent = self._made(problem, setting.agent_seed(self.agent, f"training/{number}"), size)
         policy = np.zeros((problem.table.n_queries, problem.table.n_llms))
         for start in range(0, len(judged), size):
             batch = np.resize(judged[start : start + size], size)  # the last one is filled up
             policy[batch] = _chances(agent, problem.observations[batch])
         return policy
 
-    def _made(self, problem: RoutingProblem, setting: Setting, purpose: str, n_sessions: int) -> Agent:
-        seed = setting.agent_seed(self.agent, purpose)
+    def _made(self, problem: RoutingProblem, seed: int | SessionSeeds, n_sessions: int) -> Agent:
         agent = make_agent(self.agent, problem.task, n_sessions=n_sessions, seed=seed, **self.parameters)
         if self.protocol == "pretrained":
             agent.fit(problem.training_table())
@@ -169,7 +167,7 @@ def run_block(
             env,
             ready(env),
             block.seeds,
-            contexts=[block.context] * env.num_envs,
+            contexts=block.contexts,
             propensities=setting.propensities,
             on_step=lambda: on_step(env.num_envs),
         )
@@ -191,7 +189,7 @@ def require_fair(contestant: Contestant, problem: RoutingProblem) -> None:
 
 
 def blocks_of(problem: RoutingProblem, seeds: Mapping[str, Sequence[int]], length: int, size: int) -> list[Block]:
-    """Cut the sessions of each context into blocks: a context's numbers do not depend on which others are judged.
+    """Cut the sessions of all contexts into blocks of sessions of equal length, in a fixed order.
 
     Args:
         problem: The problem, which knows how many queries a context has.
@@ -199,11 +197,15 @@ def blocks_of(problem: RoutingProblem, seeds: Mapping[str, Sequence[int]], lengt
         length: Queries per session at most.
         size: Most sessions of a block.
     """
-    blocks = []
+    by_length: dict[int, list[tuple[str, int]]] = {}
     for context, of_context in seeds.items():
         steps = min(length, len(problem.queries_of(context)))
-        for part in np.array_split(np.arange(len(of_context)), -(-len(of_context) // size)):
-            blocks.append(Block(context, int(part[0]), tuple(of_context[index] for index in part), steps))
+        by_length.setdefault(steps, []).extend((context, seed) for seed in of_context)
+    blocks = []
+    for steps, sessions in by_length.items():
+        for part in np.array_split(np.arange(len(sessions)), -(-len(sessions) // size)):
+            contexts, of_block = zip(*(sessions[index] for index in part), strict=True)
+            blocks.append(Block(contexts, of_block, steps))
     return blocks
 
 

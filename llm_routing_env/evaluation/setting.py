@@ -1,11 +1,12 @@
 """What every agent of a comparison faces, and what a live one may spend."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llm_routing_env.agents.generators import SessionSeeds
 from llm_routing_env.backends import MAX_IN_FLIGHT, make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs.live import refuse_given
@@ -122,9 +123,21 @@ class Setting:
 
         Args:
             agent: Its name.
-            purpose: What it is for: sessions of a context, or a training.
+            purpose: What it is for.
         """
         return zlib.crc32(f"{self.seed}/{agent}/{purpose}".encode())
+
+    def session_seeds(self, agent: str, contexts: Sequence[str], seeds: Sequence[int]) -> SessionSeeds:
+        """Return the seeds of an agent's sessions: each one's own, so that it does not depend on the others.
+
+        Args:
+            agent: Its name.
+            contexts: One per session.
+            seeds: The environment's seed of each session.
+        """
+        sessions = zip(contexts, seeds, strict=True)
+        each = tuple(self.agent_seed(agent, f"{context}/{seed}") for context, seed in sessions)
+        return SessionSeeds(self.agent_seed(agent, "common"), each)
 
 
 def live_options(

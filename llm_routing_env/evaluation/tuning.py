@@ -105,9 +105,9 @@ def tune(
                 training_seeds=1,
                 on_progress=on_progress,
             )
-            metrics = None if result.failures else result.metrics[contestant.name][POOLED]
-            rewards.append(metrics and metrics["reward"])
-            gaps_closed.append(metrics and metrics["oracle_gap_closed"])
+            metrics = {} if result.failures else result.metrics[contestant.name][POOLED]
+            rewards.append(metrics.get("reward"))
+            gaps_closed.append(metrics.get("oracle_gap_closed"))
         tuned[agent] = Tuned(combinations, rewards, gaps_closed, n_sessions, _remark(result, setting))
     return tuned
 

@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.wrappers import TimeLimit
 
 from llm_routing_env.agents import RoutingTask
+from llm_routing_env.agents.generators import SessionSeeds
 from llm_routing_env.agents.state import FloatArray
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
@@ -143,7 +144,10 @@ class OnlineContestant(SB3Contestant):
         try:
             with one_thread():
                 return SessionLog.concatenate(
-                    [self._session(env, recorder, setting, block.context, seed, block.length) for seed in block.seeds]
+                    [
+                        self._session(env, recorder, setting, context, seed, block.length)
+                        for context, seed in zip(block.contexts, block.seeds, strict=True)
+                    ]
                 )
         finally:
             env.close()
@@ -226,13 +230,13 @@ class PretrainedContestant(SB3Contestant):
 
         def ready(env: RoutingVectorEnv) -> FrozenPolicy:
             self._train(setting, 0)
-            seed = self._seed(setting, f"{block.context}/{block.first}")
-            return self._agent(env.task, 0, n_sessions=env.num_envs, seed=seed)
+            seeds = setting.session_seeds(self.agent, block.contexts, block.seeds)
+            return self._agent(env.task, 0, n_sessions=env.num_envs, seed=seeds)
 
         with one_thread():
             return run_block(setting, block, self.observation, ready, on_step)
 
-    def _agent(self, task: RoutingTask, number: int, *, n_sessions: int, seed: int) -> FrozenPolicy:
+    def _agent(self, task: RoutingTask, number: int, *, n_sessions: int, seed: int | SessionSeeds) -> FrozenPolicy:
         model, deterministic = self.models[number], self._own["deterministic"]
         return FrozenPolicy(task, n_sessions=n_sessions, seed=seed, model=model, deterministic=deterministic)
 

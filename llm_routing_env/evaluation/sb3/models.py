@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents import Agent, RoutingTask
 from llm_routing_env.agents.distributions import epsilon_greedy, restrict, softmax, uniform_over_best
+from llm_routing_env.agents.generators import SessionSeeds
 from llm_routing_env.agents.state import BoolArray, FloatArray
 from llm_routing_env.evaluation.sb3.defaults import OBSERVATION, SB3_ALGORITHMS
 
@@ -70,7 +71,9 @@ class FrozenPolicy(Agent):
     observation = OBSERVATION
     feedback = "none"
 
-    def __init__(self, task: RoutingTask, *, n_sessions: int, seed: int, model: Any, deterministic: bool) -> None:
+    def __init__(
+        self, task: RoutingTask, *, n_sessions: int, seed: int | SessionSeeds, model: Any, deterministic: bool
+    ) -> None:
         """Wrap a model.
 
         Args:
