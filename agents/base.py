@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,8 @@ from llm_routing_env.agents.training import TrainingTable
 __all__ = ["Agent", "RoutingTask"]
 
 _STREAM = 1
+# Set by the base class, or by a subclass in its constructor; a checkpoint's header has what of it must be known.
+_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback")
 
 
 class Agent(InputChecks, Stateful):
@@ -189,7 +192,12 @@ class Agent(InputChecks, Stateful):
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in shared}
 
     def save(self, path: str | Path) -> None:
-        """Write the agent to one ``.npz`` file of arrays and JSON, without pickle."""
+        """Write the agent to one ``.npz`` file of arrays and JSON, without pickle.
+
+        Raises:
+            ValueError: If it has public attributes that such a file cannot keep.
+        """
+        self.require_storable([*_NOT_LEARNED, *self.hyperparameters()])
         checkpoint.write(
             path,
             {
@@ -197,11 +205,25 @@ class Agent(InputChecks, Stateful):
                 "llm_names": self.task.llm_names,
                 "observation_size": self.task.observation_size,
                 "n_sessions": self.n_sessions,
-                "hyperparameters": {name: getattr(self, name) for name in self.hyperparameters()},
+                "hyperparameters": self._stored_hyperparameters(),
                 "generator": self._rng.bit_generator.state,
             },
             self.state(),
         )
+
+    def _stored_hyperparameters(self) -> dict[str, Any]:
+        """Return the hyperparameters' values, each of which must be JSON-plain and have an attribute of its name."""
+        values = {}
+        for name in self.hyperparameters():
+            try:
+                values[name] = getattr(self, name)
+                json.dumps(values[name])
+            except (AttributeError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{type(self).__name__} cannot be saved: keep the hyperparameter {name!r} in an attribute of that "
+                    f"name, as a number, a text, a list or a dict of them ({error})."
+                ) from error
+        return values
 
     @classmethod
     def load(cls, path: str | Path, task: RoutingTask) -> Self:

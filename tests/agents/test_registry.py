@@ -32,7 +32,7 @@ class StickToWinner(Agent):
     def update(self, observation, action, reward, outcome=None):
         if reward < self.bar:
             self.arm = np.array((action + 1) % self.task.n_actions)
-        self.last_outcome = outcome
+        self._last_outcome = outcome
 
     def action_probabilities(self, observation, action_mask=None):
         return np.eye(self.task.n_actions)[int(self.arm)]
@@ -110,7 +110,7 @@ def test_plugin_for_one_session_is_lifted_to_a_batch(plugin, make_task):
     np.testing.assert_array_equal(agent.select_action(seen), [0, 2, 0])
     np.testing.assert_array_equal(agent.action_probabilities(seen), np.eye(4)[[0, 2, 0]])
     np.testing.assert_array_equal(agent.committed_action, [-1, -1, -1])
-    assert agent.agents[1].last_outcome == {"cost_usd": 2.0}
+    assert agent.agents[1]._last_outcome == {"cost_usd": 2.0}
 
 
 def test_plugin_that_is_fitted_is_fitted_in_every_session_of_a_batch(
