@@ -186,10 +186,10 @@ class Agent(InputChecks, Stateful):
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
-        """Return the hyperparameters that the constructor takes, with their defaults."""
-        parameters = inspect.signature(cls).parameters.values()
-        shared = ("n_sessions", "seed")
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in shared}
+        """Return the hyperparameters that the constructor takes after the task, with their defaults."""
+        parameters = list(inspect.signature(cls).parameters.values())[1:]
+        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return {p.name: p.default for p in parameters if p.kind in by_name and p.name not in ("n_sessions", "seed")}
 
     def save(self, path: str | Path) -> None:
         """Write the agent to one ``.npz`` file of arrays and JSON, without pickle.

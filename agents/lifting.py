@@ -16,9 +16,16 @@ from llm_routing_env.agents.training import TrainingTable
 
 
 def handles_batches(agent_type: type[Agent]) -> bool:
-    """Say whether the constructor takes ``n_sessions``, by name or in ``**kwargs`` that it hands on."""
+    """Say whether the constructor takes ``n_sessions``.
+
+    Through ``**kwargs`` it may come to either kind of agent: one that overrides `select_action` or `update` is then
+    taken to be written for a single session, since `_probabilities` and `_learn` are the ones with an axis of sessions.
+    """
     parameters = inspect.signature(agent_type).parameters
-    return "n_sessions" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if "n_sessions" in parameters:
+        return True
+    hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return hands_on and agent_type.select_action is Agent.select_action and agent_type.update is Agent.update
 
 
 class LiftedAgent(Agent):

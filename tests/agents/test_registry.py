@@ -37,6 +37,42 @@ class StickToWinner(Agent):
     def action_probabilities(self, observation, action_mask=None):
         return np.eye(self.task.n_actions)[int(self.arm)]
 
+class HandsOnOneSession(Agent):
+    """Takes turns, in one session, and hands its keyword arguments on."""
+
+    def __init__(self, task, **kwargs):
+        super().__init__(task, **kwargs)
+        self.turn = np.array(0)
+
+    def select_action(self, observation, action_mask=None):
+        return int(self.turn) % self.task.n_actions
+
+    def update(self, observation, action, reward, outcome=None):
+        self.turn = self.turn + 1
+
+class HandsOnSessions(Agent):
+    """Asks the LLM that every session was asked last, and hands its keyword arguments on."""
+
+    def __init__(self, task, **kwargs):
+        super().__init__(task, **kwargs)
+        self.last = np.zeros(len(self._rows), dtype=int)
+
+    def _probabilities(self, observation, allowed):
+        return np.eye(self.task.n_actions)[self.last]
+
+    def _learn(self, observation, action, *others):
+        self.last = action
+
+class Ordinary(Agent):
+    """Takes its hyperparameter as an ordinary argument."""
+
+    def __init__(self, task, epsilon=0.1, *, seed=None):
+        super().__init__(task, seed=seed)
+        self.epsilon = epsilon
+
+    def select_action(self, observation, action_mask=None):
+        return 0
+
 not_an_agent = dict
 '''
 
@@ -111,6 +147,27 @@ def test_plugin_for_one_session_is_lifted_to_a_batch(plugin, make_task):
     np.testing.assert_array_equal(agent.action_probabilities(seen), np.eye(4)[[0, 2, 0]])
     np.testing.assert_array_equal(agent.committed_action, [-1, -1, -1])
     assert agent.agents[1]._last_outcome == {"cost_usd": 2.0}
+
+
+def test_plugin_that_hands_its_keyword_arguments_on_runs_a_batch_however_it_was_written(plugin, make_task):
+    one = make_agent("someones_agents:HandsOnOneSession", make_task(), n_sessions=3, seed=0)
+    for turn in range(5):
+        np.testing.assert_array_equal(one.select_action(None), [turn % 4] * 3)
+        one.update(None, [0, 1, 2], [0.1, 0.2, 0.3])
+    assert make_agent("someones_agents:HandsOnOneSession", make_task()).select_action(None) == 0
+    many = make_agent("someones_agents:HandsOnSessions", make_task(), n_sessions=3, seed=0)
+    many.update(None, [3, 1, 2], [0.1, 0.2, 0.3])
+    np.testing.assert_array_equal(many.select_action(None), [3, 1, 2])
+    assert many.n_sessions == 3
+    assert not hasattr(many, "agents")
+
+
+def test_hyperparameters_may_be_ordinary_arguments(plugin, make_task, tmp_path):
+    agent = make_agent("someones_agents:Ordinary", make_task(), epsilon=0.3)
+    assert type(agent).hyperparameters() == {"epsilon": 0.1}
+    agent.save(tmp_path / "agent.npz")
+    assert type(agent).load(tmp_path / "agent.npz", make_task()).epsilon == 0.3
+    assert make_agent("someones_agents:Ordinary", make_task(), n_sessions=2, epsilon=0.3).agents[1].epsilon == 0.3
 
 
 def test_plugin_that_is_fitted_is_fitted_in_every_session_of_a_batch(
