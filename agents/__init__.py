@@ -11,6 +11,7 @@ if __name__ == "agents":
         "Import the agents as `llm_routing_env.agents`: a top-level `agents` would be a second copy of them."
     )
 
+from llm_routing_env.agents.adapting import adapt
 from llm_routing_env.agents.base import Agent, RoutingTask
 from llm_routing_env.agents.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.pretrained import PretrainedAgent
@@ -62,8 +63,11 @@ AGENTS: dict[str, str] = {
 def agent_class(name: str) -> type[Agent]:
     """Return the class of a registered agent, or of anyone's agent named ``my_package.my_module:MyAgent``.
 
+    A class with ``select_action(observation)`` and ``update(observation, action, reward)`` that is no subclass of
+    `Agent` comes back as one, for a single session; its constructor takes the task, and a seed if it wants one.
+
     Raises:
-        ValueError: If there is no such agent, or it is not a subclass of `Agent`.
+        ValueError: If there is no such agent, or it is neither.
     """
     if name not in AGENTS and ":" not in name:
         raise ValueError(_unknown("agent", name, list(AGENTS)) + " Your own agent: my_package.my_module:MyAgent.")
@@ -72,9 +76,16 @@ def agent_class(name: str) -> type[Agent]:
         found = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"Cannot load agent {name!r}: {error}.") from error
-    if not (isinstance(found, type) and issubclass(found, Agent)):
-        raise ValueError(f"Agent {name!r} must be a subclass of llm_routing_env.agents.Agent, got {found!r}.")
-    return found
+    if isinstance(found, type) and issubclass(found, Agent):
+        return found
+    if isinstance(found, type) and all(
+        callable(getattr(found, method, None)) for method in ("select_action", "update")
+    ):
+        return adapt(found)
+    raise ValueError(
+        f"Agent {name!r} must be a subclass of llm_routing_env.agents.Agent, or a class with "
+        f"select_action(observation) and update(observation, action, reward); got {found!r}."
+    )
 
 
 def make_agent(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -187,9 +187,7 @@ class Agent(InputChecks, Stateful):
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
         """Return the hyperparameters that the constructor takes after the task, with their defaults."""
-        parameters = list(inspect.signature(cls).parameters.values())[1:]
-        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        return {p.name: p.default for p in parameters if p.kind in by_name and p.name not in ("n_sessions", "seed")}
+        return hyperparameters_of(cls)
 
     def save(self, path: str | Path) -> None:
         """Write the agent to one ``.npz`` file of arrays and JSON, without pickle.
@@ -264,3 +262,10 @@ class Agent(InputChecks, Stateful):
         """Settle for good on the given arm in the sessions that are settled now and were not before."""
         if np.count_nonzero(settled):
             np.copyto(self.commitments, action, where=settled & (self.commitments < 0))
+
+
+def hyperparameters_of(constructor: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a constructor takes by name after the task, with defaults; every agent takes sessions and seed."""
+    parameters = list(inspect.signature(constructor).parameters.values())[1:]
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {p.name: p.default for p in parameters if p.kind in by_name and p.name not in ("n_sessions", "seed")}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,39 @@ def handles_batches(agent_type: type[Agent]) -> bool:
         return True
     hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     return hands_on and agent_type.select_action is Agent.select_action and agent_type.update is Agent.update
+
+
+def takes(function: Callable[..., Any], argument: str) -> bool:
+    """Say whether a function takes an argument of this name, be it in ``**kwargs``."""
+    parameters = inspect.signature(function).parameters
+    return argument in parameters or any(given.kind is given.VAR_KEYWORD for given in parameters.values())
+
+
+def given_mask(select_action: Callable[..., Any], mask: Any) -> dict[str, Any]:
+    """Return the mask as keyword argument of a `select_action`, which need not take one while all LLMs are available.
+
+    Raises:
+        ValueError: If it takes none, and there is one.
+    """
+    if mask is None:
+        return {}
+    if not takes(select_action, "action_mask"):
+        raise ValueError(f"{select_action.__qualname__} must take action_mask where LLMs may be unavailable.")
+    return {"action_mask": mask}
+
+
+def adopt(agent: Agent, fitted: Agent) -> None:
+    """Give an agent a copy of all that another of its class holds, but for its random generators."""
+    own = vars(agent)
+    # What deepcopy finds here it takes as it is.
+    kept: dict[int, Any] = {id(fitted): agent, id(fitted.task): agent.task}
+    kept |= {id(value): own[name] for name, value in vars(fitted).items() if name in own and _is_generator(value)}
+    own.update(copy.deepcopy(vars(fitted), kept))
+
+
+def _is_generator(value: object) -> bool:
+    # torch's is called Generator too, and torch need not be there.
+    return isinstance(value, random.Random | np.random.RandomState) or type(value).__name__ == "Generator"
 
 
 class LiftedAgent(Agent):
@@ -54,22 +89,27 @@ class LiftedAgent(Agent):
             **hyperparameters: For every agent.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self.observation = agent_type.observation
+        seeds = np.random.SeedSequence(seed).generate_state(n_sessions).tolist()
+        self.agents = [agent_type(task, seed=row_seed, **hyperparameters) for row_seed in seeds]
+        self.observation = self.agents[0].observation
         self.feedback = agent_type.feedback
         self.maximises = agent_type.maximises
         self.protocol = agent_type.protocol  # type: ignore[method-assign]
-        seeds = np.random.SeedSequence(seed).generate_state(n_sessions).tolist()
-        self.agents = [agent_type(task, seed=row_seed, **hyperparameters) for row_seed in seeds]
+        self._takes_outcome = takes(agent_type.update, "outcome")
 
     def fit(self, training_table: TrainingTable) -> None:
-        """Fit every agent on the same table."""
-        for agent in self.agents:
-            agent.fit(training_table)
+        """Fit one agent, and give the others what it learned: fitting may take minutes."""
+        first, *others = self.agents
+        first.fit(training_table)
+        for agent in others:
+            adopt(agent, first)
 
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
         """Return the action of every session, shape (sessions,). See `Agent.select_action`."""
         rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
-        return np.array([agent.select_action(row, mask) for agent, row, mask in rows])
+        return np.array(
+            [agent.select_action(row, **given_mask(agent.select_action, mask)) for agent, row, mask in rows]
+        )
 
     def update(
         self,
@@ -82,7 +122,7 @@ class LiftedAgent(Agent):
         actions, rewards = self._checked_action(action).tolist(), self._checked_reward(reward).tolist()
         for row, (agent, seen) in enumerate(zip(self.agents, self._split(observation), strict=True)):
             of_row = None if outcome is None else {name: values[row] for name, values in outcome.items()}
-            agent.update(seen, actions[row], rewards[row], of_row)
+            agent.update(seen, actions[row], rewards[row], **({"outcome": of_row} if self._takes_outcome else {}))
         self.n_updates += 1
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
@@ -100,6 +140,7 @@ class LiftedAgent(Agent):
         raise NotImplementedError(f"A lifted batch is not saved as one: save its agents ({len(self.agents)}) instead.")
 
     def _split(self, observation: ArrayLike | None) -> list[Any]:
+        self._checked_observation(observation)
         return [None] * len(self.agents) if observation is None else list(np.asarray(observation))
 
     def _split_mask(self, action_mask: ArrayLike | None) -> list[Any]:

@@ -73,24 +73,51 @@ class Ordinary(Agent):
     def select_action(self, observation, action_mask=None):
         return 0
 
+class Duck:
+    """Is no agent, but has its two methods: repeats the LLM that earned most."""
+
+    def __init__(self, task, bonus=0.0, seed=None):
+        self.seed, self.bonus, self.earned = seed, bonus, [0.0] * task.n_actions
+
+    def select_action(self, observation):
+        return self.earned.index(max(self.earned))
+
+    def update(self, observation, action, reward):
+        assert (type(action), type(reward)) == (int, float)
+        self.earned[action] += reward + self.bonus
+
 not_an_agent = dict
 '''
 
 ROUTER = '''
+import random
+import numpy as np
 from llm_routing_env.agents import Agent
 
+N_FITS = []
+
 class BestOnAverage(Agent):
-    """Written for one session: the LLM with the highest mean reward on the training queries."""
+    """Written for one session: the LLM with the highest mean reward on the training queries, and at times another."""
     feedback = "full"
 
     def __init__(self, task, *, seed=None):
         super().__init__(task, seed=seed)
+        self.dice = random.Random(seed)
+        self.counts = None
 
     def fit(self, training_table):
+        N_FITS.append(1)
         self.best = int(training_table.rewards.mean(axis=0).argmax())
+        self.counts = [0] * self.task.n_actions
 
     def select_action(self, observation, action_mask=None):
         return self.best
+
+    def update(self, observation, action, reward):
+        self.counts[action] += 1
+
+    def throw(self):
+        return self.dice.random(), self._rng.random()
 '''
 
 
@@ -170,7 +197,7 @@ def test_hyperparameters_may_be_ordinary_arguments(plugin, make_task, tmp_path):
     assert make_agent("someones_agents:Ordinary", make_task(), n_sessions=2, epsilon=0.3).agents[1].epsilon == 0.3
 
 
-def test_plugin_that_is_fitted_is_fitted_in_every_session_of_a_batch(
+def test_plugin_that_is_fitted_is_fitted_once_for_all_sessions_of_a_batch(
     tmp_path, monkeypatch, make_task, make_training_table
 ):
     (tmp_path / "someones_router.py").write_text(ROUTER)
@@ -179,7 +206,30 @@ def test_plugin_that_is_fitted_is_fitted_in_every_session_of_a_batch(
     agent = make_agent("someones_router:BestOnAverage", make_task(), n_sessions=3)
     assert (agent.protocol(), agent.feedback) == ("pretrained", "full")
     agent.fit(table)
+    assert len(sys.modules["someones_router"].N_FITS) == 1
     np.testing.assert_array_equal(agent.select_action(np.ones((3, 5))), [table.rewards.mean(axis=0).argmax()] * 3)
+    agent.update(np.ones((3, 5)), [0, 1, 1], [0.0, 0.0, 0.0])
+    assert [row.counts for row in agent.agents] == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]]
+    assert len({draw for row in agent.agents for draw in row.throw()}) == 6
+    sys.modules.pop("someones_router")
+
+
+def test_a_class_that_only_has_the_two_methods_routes_too(plugin, make_task, tmp_path):
+    duck = "someones_agents:Duck"
+    assert agent_class(duck).hyperparameters() == {"bonus": 0.0}
+    agent = make_agent(duck, make_task(), n_sessions=3, seed=0, bonus=1.0)
+    agent.update(None, [3, 1, 2], [0.5, 0.5, 0.5], {"cost_usd": np.zeros(3)})
+    np.testing.assert_array_equal(agent.select_action(None), [3, 1, 2])
+    with pytest.raises(NotImplementedError, match="Duck gives no action probabilities"):
+        agent.action_probabilities(None)
+    with pytest.raises(ValueError, match=r"Duck\.select_action must take action_mask where LLMs may be unavailable"):
+        agent.select_action(None, [1, 1, 0, 1])
+    with pytest.raises(NotImplementedError, match="Duck is saved by its own means"):
+        make_agent(duck, make_task()).save(tmp_path / "duck.npz")
+    with pytest.raises(
+        ValueError, match=r"Unknown hyperparameter of someones_agents:Duck: 'bonu'. Did you mean 'bonus'"
+    ):
+        make_agent(duck, make_task(), bonu=1.0)
 
 
 def test_lifted_sessions_have_seeds_of_their_own(plugin, make_task):
@@ -197,7 +247,10 @@ def test_lifted_batch_says_how_to_save_it(plugin, make_task, tmp_path):
     [
         ("no_such_module:Agent", "No module named 'no_such_module'"),
         ("someones_agents:Missing", "has no attribute 'Missing'"),
-        ("someones_agents:not_an_agent", "must be a subclass"),
+        (
+            "someones_agents:not_an_agent",
+            r"must be a subclass .*, or a class with select_action\(observation\) and update",
+        ),
     ],
 )
 def test_broken_plugins_are_refused(plugin, name, problem, make_task):
