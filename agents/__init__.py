@@ -15,11 +15,13 @@ from llm_routing_env.agents.adapting import adapt
 from llm_routing_env.agents.base import Agent, RoutingTask
 from llm_routing_env.agents.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.pretrained import PretrainedAgent
+from llm_routing_env.agents.task import LLMInfo
 from llm_routing_env.agents.training import TrainingTable
 
 __all__ = [
     "AGENTS",
     "Agent",
+    "LLMInfo",
     "PretrainedAgent",
     "RoutingTask",
     "TrainingTable",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.encoders import OBSERVATIONS, observations
+from llm_routing_env.envs.llm_info import llm_infos
 from llm_routing_env.errors import unknown_name
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import Pool, shipped_pools
@@ -161,9 +162,10 @@ class RoutingProblem:
             n_actions=len(llm_names),
             observation_size=self.observations.shape[1],
             llm_names=llm_names,
-            expected_cost_usd=self._expected_cost_usd(train),
+            expected_cost_usd=self.expected_cost_usd(train),
             reward_bounds=self.reward.bounds,
             reward_quantiles=(float(low), float(high)) if low < high else None,
+            llms=llm_infos(self, train),
         )
 
     def training_table(self) -> TrainingTable:
@@ -188,7 +190,8 @@ class RoutingProblem:
             latency_s=self.table.latency_s[train].mean(axis=2),
         )
 
-    def _expected_cost_usd(self, train: NDArray[np.int64]) -> tuple[float, ...]:
+    def expected_cost_usd(self, train: NDArray[np.int64]) -> tuple[float, ...]:
+        """Return the mean cost of some queries for each LLM, in US dollars, as the table or the pool's prices say."""
         if self.knows_truth:
             return tuple(np.nan_to_num(self.table.cost_usd[train].mean(axis=(0, 2))).tolist())
         prompt, completion, seconds = (
