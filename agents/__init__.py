@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 if __name__ == "agents":
@@ -15,7 +16,7 @@ from llm_routing_env.agents.adapting import adapt
 from llm_routing_env.agents.base import Agent, RoutingTask
 from llm_routing_env.agents.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.pretrained import PretrainedAgent
-from llm_routing_env.agents.task import LLMInfo
+from llm_routing_env.agents.task import VECTORS, LLMInfo
 from llm_routing_env.agents.training import TrainingTable
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "agent_class",
     "describe_agents",
     "make_agent",
+    "observation_of",
 ]
 
 AGENTS: dict[str, str] = {
@@ -105,21 +107,40 @@ def make_agent(
         task: What the agent may know before it starts.
         n_sessions: Number of sessions to route at once; None for one, with scalars in and out.
         seed: Seed of the agent's own random generator.
-        **hyperparameters: The agent's own, see `describe_agents`.
+        **hyperparameters: The agent's own, see `describe_agents`. Agents that see "embedding", "embedding32" or
+            "features" also take ``observation``: what they see instead.
 
     Raises:
-        ValueError: If the agent or a hyperparameter is unknown, or a value out of range.
+        ValueError: If the agent or a hyperparameter is unknown, a value out of range, or the agent sees something else
+            than the task's observations.
     """
     agent_type = agent_class(name)
     known = agent_type.hyperparameters()
+    sees = None
+    if "observation" not in known and agent_type.observation in VECTORS:
+        sees = hyperparameters.pop("observation", None)
     for given in hyperparameters:
         if given not in known:
             raise ValueError(_unknown(f"hyperparameter of {name}", given, list(known)))
+
+    def construct(**options: Any) -> Agent:
+        agent = agent_type(task, **options, **hyperparameters)
+        agent.observation = sees or agent.observation
+        _require_seen(name, agent.observation, task)
+        return agent
+
     if handles_batches(agent_type):
-        return agent_type(task, n_sessions=n_sessions, seed=seed, **hyperparameters)
+        return construct(n_sessions=n_sessions, seed=seed)
     if n_sessions is None:
-        return agent_type(task, seed=seed, **hyperparameters)
-    return LiftedAgent(agent_type, task, n_sessions=n_sessions, seed=seed, **hyperparameters)
+        return construct(seed=seed)
+    return LiftedAgent(construct, task, n_sessions=n_sessions, seed=seed)
+
+
+def observation_of(name: str, hyperparameters: Mapping[str, Any]) -> str:
+    """Return the kind of observation that an agent with these hyperparameters sees."""
+    agent_type = agent_class(name)
+    own = agent_type.hyperparameters().get("observation", agent_type.observation)
+    return str(hyperparameters.get("observation", own))
 
 
 def describe_agents() -> list[dict[str, Any]]:
@@ -143,3 +164,13 @@ def _unknown(what: str, name: str, known: list[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return f"Unknown {what}: {name!r}.{hint} Known: {', '.join(known) or 'none'}."
+
+
+def _require_seen(name: str, observation: str, task: RoutingTask) -> None:
+    if observation == "none" or task.observation in (None, observation):
+        return
+    other = f", or the agent: observation={task.observation!r}" if observation in VECTORS else ""
+    raise ValueError(
+        f"{name} sees observation {observation!r}, but the environment gives {task.observation!r}. Make the "
+        f'environment for it: gym.make("PickLLM-v0", observation={observation!r}){other}.'
+    )

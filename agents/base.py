@@ -15,14 +15,14 @@ from llm_routing_env.agents import checkpoint
 from llm_routing_env.agents.checks import InputChecks
 from llm_routing_env.agents.distributions import sample
 from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, Stateful
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.task import PROMPT, RoutingTask
 from llm_routing_env.agents.training import TrainingTable
 
 __all__ = ["Agent", "RoutingTask"]
 
 _STREAM = 1
 # Set by the base class, or by a subclass in its constructor; a checkpoint's header has what of it must be known.
-_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback")
+_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback", "maximises")
 
 
 class Agent(InputChecks, Stateful):
@@ -37,7 +37,8 @@ class Agent(InputChecks, Stateful):
     attributes: then it can be saved and loaded. A constructor without ``n_sessions`` is enough for one session.
 
     Attributes:
-        observation: What the agent wants to see: "none", "context", "embedding32", "embedding", ...
+        observation: What the agent wants to see: "none", "context", "embedding32", "embedding", ..., or "prompt": the
+            query's text, an object array of texts in a batch.
         feedback: What fitting uses: "bandit" (it learns online and is never fitted), "full" or "none".
         maximises: What it is after: "reward", or another measure; then its place among agents by reward says nothing.
         task: What the agent knew before it started.
@@ -174,7 +175,7 @@ class Agent(InputChecks, Stateful):
             The actions as an array, of shape () for one observation, and ``state``.
         """
         observations = np.asarray(observation)
-        if self.n_sessions is None and observations.ndim > 1:
+        if self.n_sessions is None and observations.ndim > (self.observation != PROMPT):
             return np.array([self._act(row, deterministic) for row in observations]), state
         return np.asarray(self._act(observations, deterministic)), state
 
@@ -201,6 +202,7 @@ class Agent(InputChecks, Stateful):
             {
                 "agent": type(self).__name__,
                 "llm_names": self.task.llm_names,
+                "observation": self.observation,
                 "observation_size": self.task.observation_size,
                 "n_sessions": self.n_sessions,
                 "hyperparameters": self._stored_hyperparameters(),
@@ -234,12 +236,15 @@ class Agent(InputChecks, Stateful):
         checkpoint.require_match(path, "agent", header["agent"], cls.__name__)
         checkpoint.require_match(path, "number of LLMs", len(header["llm_names"]), task.n_actions)
         checkpoint.require_match(path, "llm_names", tuple(header["llm_names"]), task.llm_names)
-        if cls.observation != "none":
+        if header["observation"] != "none":
+            sees = header["observation"]
+            checkpoint.require_match(path, "observation", sees, task.observation or sees)
             checkpoint.require_match(path, "observation_size", header["observation_size"], task.observation_size)
         # An agent written for one session takes no n_sessions.
         batch = {} if header["n_sessions"] is None else {"n_sessions": header["n_sessions"]}
         with checkpoint.refusing(path):
             agent = cls(task, **batch, **header["hyperparameters"])
+            agent.observation = header["observation"]
             agent.restore(arrays)
             agent._rng.bit_generator.state = header["generator"]
         return agent

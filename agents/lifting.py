@@ -71,31 +71,24 @@ class LiftedAgent(Agent):
     """
 
     def __init__(
-        self,
-        agent_type: type[Agent],
-        task: RoutingTask,
-        *,
-        n_sessions: int,
-        seed: int | None,
-        **hyperparameters: Any,
+        self, construct: Callable[..., Agent], task: RoutingTask, *, n_sessions: int, seed: int | None
     ) -> None:
         """Construct one agent per session.
 
         Args:
-            agent_type: Agent that takes no ``n_sessions``.
+            construct: Gives an agent for one session, from a ``seed``.
             task: See `Agent`.
             n_sessions: Number of agents.
             seed: The agents' seeds are drawn from it.
-            **hyperparameters: For every agent.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         seeds = np.random.SeedSequence(seed).generate_state(n_sessions).tolist()
-        self.agents = [agent_type(task, seed=row_seed, **hyperparameters) for row_seed in seeds]
-        self.observation = self.agents[0].observation
-        self.feedback = agent_type.feedback
-        self.maximises = agent_type.maximises
-        self.protocol = agent_type.protocol  # type: ignore[method-assign]
-        self._takes_outcome = takes(agent_type.update, "outcome")
+        self.agents = [construct(seed=row_seed) for row_seed in seeds]
+        first = self.agents[0]
+        self.observation, self.feedback = first.observation, first.feedback
+        self.maximises = first.maximises
+        self.protocol = first.protocol  # type: ignore[method-assign]
+        self._takes_outcome = takes(first.update, "outcome")
 
     def fit(self, training_table: TrainingTable) -> None:
         """Fit one agent, and give the others what it learned: fitting may take minutes."""

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+# Observations that are the query's text, and those that are vectors of numbers which any vector could replace.
+PROMPT = "prompt"
+VECTORS = ("embedding", "embedding32", "features")
+
 
 @dataclass(frozen=True)
 class LLMInfo:
@@ -37,12 +41,13 @@ class RoutingTask:
 
     Attributes:
         n_actions: Number of LLMs (arms).
-        observation_size: Length of one observation vector.
+        observation_size: Length of one observation vector; 0 for texts.
         llm_names: Names of the LLMs, in the order of the actions.
         expected_cost_usd: Expected cost of one query for each LLM, in US dollars.
         reward_bounds: Lowest and highest reward that can occur.
         reward_quantiles: 5 % and 95 % quantile of the training split's rewards; None: the bounds.
         llms: More about each LLM; where left out, names and expected costs.
+        observation: Kind of the observations: "embedding", "context", ...; None: not said, any agent takes them.
     """
 
     n_actions: int
@@ -52,6 +57,7 @@ class RoutingTask:
     reward_bounds: tuple[float, float]
     reward_quantiles: tuple[float, float] | None = None
     llms: tuple[LLMInfo, ...] = ()
+    observation: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse lengths that disagree and empty reward ranges; fill in what was left out."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llm_routing_env.agents.state import FloatArray
 
@@ -14,14 +16,14 @@ class TrainingTable:
     """Full information about the training queries, each number the mean over a query's repeats.
 
     Attributes:
-        observations: What an agent sees of each query, shape (queries, observation_size).
+        observations: What an agent sees of each query, shape (queries, observation_size); (queries,) for prompts.
         rewards: Shape (queries, LLMs).
         accuracy: In [0, 1], shape (queries, LLMs).
         cost_usd: In US dollars, shape (queries, LLMs); all NaN where costs were not recorded.
         latency_s: In seconds, shape (queries, LLMs); all NaN where latencies were not recorded.
     """
 
-    observations: FloatArray
+    observations: NDArray[Any]
     rewards: FloatArray
     accuracy: FloatArray
     cost_usd: FloatArray
@@ -29,8 +31,9 @@ class TrainingTable:
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree and numbers that are not finite."""
-        for field in fields(self):
-            object.__setattr__(self, field.name, np.asarray(getattr(self, field.name), dtype=np.float64))
+        numbers = [field.name for field in fields(self) if field.name != "observations" or not self.are_texts]
+        for name in numbers:
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
         shape = self.rewards.shape
         if len(shape) != 2 or not all(shape):
             raise ValueError(f"TrainingTable: rewards must be of shape (queries, LLMs), not empty, got {shape}.")
@@ -39,14 +42,24 @@ class TrainingTable:
             if actual != shape:
                 raise ValueError(f"TrainingTable: {name} must be of shape {shape}, as the rewards are, got {actual}.")
         seen = self.observations.shape
-        if len(seen) != 2 or seen[0] != shape[0]:
+        if len(seen) != (1 if self.are_texts else 2) or seen[0] != shape[0]:
             raise ValueError(f"TrainingTable: observations must be of shape ({shape[0]}, size), got {seen}.")
-        for field in fields(self):
-            values = getattr(self, field.name)
-            is_absent = field.name in ("cost_usd", "latency_s") and np.isnan(values).all()
+        for name in numbers:
+            values = getattr(self, name)
+            is_absent = name in ("cost_usd", "latency_s") and np.isnan(values).all()
             if not is_absent and not np.isfinite(values).all():
                 query, column = np.argwhere(~np.isfinite(values))[0].tolist()
                 raise ValueError(
-                    f"TrainingTable: {field.name} must be finite, got {values[query, column]} in row {query}, "
+                    f"TrainingTable: {name} must be finite, got {values[query, column]} in row {query}, "
                     f"column {column}."
                 )
+
+    @property
+    def are_texts(self) -> bool:
+        """Whether the observations are prompts."""
+        return np.asarray(self.observations).dtype == np.object_
+
+    @property
+    def observation_size(self) -> int:
+        """Length of one observation vector; 0 for prompts."""
+        return 0 if self.are_texts else self.observations.shape[1]

@@ -156,7 +156,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
                 terminated[row] = isinstance(outcomes[row], RefusedOutcome)
                 truncated[row] = self._sessions[row].has_ended
             if (terminated[row] or truncated[row]) and self._autoreset is AutoresetMode.SAME_STEP:
-                last = self.problem.observations[self._sessions[row].query].copy()
+                last = self.problem.observations.take(self._sessions[row].query, axis=0)
                 final = {"final_obs": last, "final_info": info}
                 infos, info = self._add_info(infos, final, row), self._start(row, self.problem.context)
             infos = self._add_info(infos, info, row)

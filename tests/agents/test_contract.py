@@ -22,7 +22,13 @@ POSITIONAL = {"fixed", "round_robin"}
 
 
 def observations_for(name, task, n_rounds, n_sessions, rng):
-    """Return unit vectors, one-hot for agents that want the context; shape (rounds, sessions, observation size)."""
+    """Return unit vectors, one-hot for agents that want the context; shape (rounds, sessions, observation size).
+
+    Texts for agents that want the prompt, shape (rounds, sessions).
+    """
+    if agent_class(name).observation == "prompt":
+        numbers = rng.integers(0, 1000, size=(n_rounds, n_sessions))
+        return np.array([[f"What is {number}?" for number in row] for row in numbers], dtype=object)
     if agent_class(name).observation == "context":
         contexts = rng.integers(0, task.observation_size, size=(n_rounds, n_sessions))
         return np.eye(task.observation_size)[contexts]
@@ -310,6 +316,10 @@ def test_bad_actions_are_refused(name, action, make_task, trained):
 @pytest.mark.parametrize("name", [name for name in ALL if agent_class(name).observation != "none"])
 def test_bad_observations_are_refused(name, make_task, trained):
     agent, observation = trained(name, make_task(), 2)
+    if agent.observation == "prompt":
+        with pytest.raises(ValueError, match=rf"{type(agent).__name__}: observation must be 2 text\(s\)"):
+            agent.select_action(np.zeros((2, 5)))
+        return
     with pytest.raises(ValueError, match=rf"{type(agent).__name__}: observation must be of shape \(2, 5\), got"):
         agent.select_action(observation[:, :3])
     with pytest.raises(ValueError, match=rf"{type(agent).__name__}: observation must be finite, got"):
@@ -325,6 +335,8 @@ def test_agents_that_learn_online_cannot_be_fitted(name, make_task):
 @pytest.mark.parametrize("name", ALL)
 def test_stable_baselines3_can_evaluate_it(name):
     evaluation = pytest.importorskip("stable_baselines3.common.evaluation")
+    if agent_class(name).observation == "prompt":
+        pytest.skip("Stable-Baselines3 knows no texts")
     env = gym.make("PickLLM-v0", observation=agent_class(name).observation, max_episode_steps=3)
     agent = make_agent(name, env.unwrapped.task, seed=0)
     if agent.feedback == "full":

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import llm_routing_env.agents as registry
-from llm_routing_env.agents import agent_class, describe_agents, make_agent
+from llm_routing_env.agents import agent_class, describe_agents, make_agent, observation_of
 
 PLUGIN = '''
 import numpy as np
@@ -86,6 +86,21 @@ class Duck:
         assert (type(action), type(reward)) == (int, float)
         self.earned[action] += reward + self.bonus
 
+class Sees(Agent):
+    """Wants vectors."""
+    observation = "embedding32"
+
+    def __init__(self, task, *, seed=None):
+        super().__init__(task, seed=seed)
+
+class Reads(Agent):
+    """Asks the LLM whose number is how many digits the prompt has."""
+    observation = "prompt"
+
+    def _probabilities(self, observation, allowed):
+        digits = [sum(map(str.isdigit, text)) for text in observation]
+        return np.eye(self.task.n_actions)[digits]
+
 not_an_agent = dict
 '''
 
@@ -148,6 +163,57 @@ def test_description_is_plain_json_and_lists_defaults():
         "observation": "none",
         "parameters": {"learning_rate": 0.1, "normaliser": "running_minmax", "threshold": 0.01},
     }
+
+
+def test_an_agent_that_sees_something_else_is_refused_and_told_what_to_do(make_task):
+    task = make_task(observation="embedding")
+    with pytest.raises(
+        ValueError, match=r"linucb sees observation 'embedding32', but the environment gives 'embedding'"
+    ) as said:
+        make_agent("linucb", task)
+    assert """gym.make("PickLLM-v0", observation='embedding32')""" in str(said.value)
+    assert "or the agent: observation='embedding'" in str(said.value)
+    with pytest.raises(ValueError, match="per_context_q sees observation 'context'") as said:
+        make_agent("per_context_q", task, n_sessions=3)
+    assert "or the agent" not in str(said.value)
+    make_agent("learning_automaton", task)
+    make_agent("linucb", make_task(observation="embedding32"))
+
+
+@pytest.mark.parametrize("n_sessions", [None, 2])
+def test_an_agent_that_sees_vectors_may_be_given_others(n_sessions, make_task, tmp_path):
+    task = make_task(observation="features")
+    agent = make_agent("linucb", task, n_sessions=n_sessions, observation="features", alpha=0.1)
+    assert (agent.observation, agent.alpha) == ("features", 0.1)
+    assert observation_of("linucb", {"observation": "features"}) == "features"
+    agent.save(tmp_path / "agent.npz")
+    assert agent_class("linucb").load(tmp_path / "agent.npz", task).observation == "features"
+    with pytest.raises(ValueError, match="holds an agent with observation 'features'; expected 'context'"):
+        agent_class("linucb").load(tmp_path / "agent.npz", make_task(observation="context"))
+    for name in ("ucb1", "per_context_q"):
+        with pytest.raises(ValueError, match=f"Unknown hyperparameter of {name}: 'observation'"):
+            make_agent(name, make_task(), observation="features")
+
+
+def test_a_plugin_for_one_session_may_be_given_other_vectors_too(plugin, make_task):
+    agent = make_agent("someones_agents:Sees", make_task(observation="context"), n_sessions=2, observation="context")
+    assert [row.observation for row in (agent, *agent.agents)] == ["context"] * 3
+
+
+@pytest.mark.parametrize("n_sessions", [None, 2])
+def test_an_agent_of_prompts_takes_texts_only(plugin, n_sessions, make_task):
+    agent = make_agent("someones_agents:Reads", make_task(), n_sessions=n_sessions)
+    prompts = "What is 2 + 2?" if n_sessions is None else np.array(["What is 2 + 2?", "Why?"], dtype=object)
+    np.testing.assert_array_equal(agent.select_action(prompts), 2 if n_sessions is None else [2, 0])
+    agent.update(prompts, np.zeros(n_sessions or 1, dtype=int), np.zeros(n_sessions or 1))
+    with pytest.raises(ValueError, match=r"observation must be . text\(s\), the prompt of each session"):
+        agent.select_action(np.zeros(5))
+
+
+def test_predict_reads_one_prompt_or_several(plugin, make_task):
+    agent = make_agent("someones_agents:Reads", make_task())
+    assert agent.predict("2 or 3?")[0] == 2
+    np.testing.assert_array_equal(agent.predict(["2 or 3?", "Why?"], deterministic=True)[0], [2, 0])
 
 
 def test_plugin_routes_one_session(plugin, make_task):

@@ -132,3 +132,24 @@ def test_a_live_pool_says_what_its_file_does(tmp_path: Path):
     assert new.expected_cost_usd == pytest.approx((10 * 1.0 + 5 * 2.0) / 1e6)  # the table's tokens
     assert new.expected_latency_s is None  # it was never measured
     assert by_the_hour.input_price_usd_per_mtok is None
+
+
+@pytest.mark.parametrize(("kind", "size"), [("none", 1), ("context", 3), ("features", 12), ("prompt", 0)])
+def test_the_task_says_what_is_seen(kind: str, size: int):
+    problem = RoutingProblem(random_table(), observation=kind)
+    assert (problem.task.observation, problem.task.observation_size) == (kind, size)
+    assert RoutingProblem(random_table(), observation="none").task_seeing(kind).observation_size == size
+    with pytest.raises(ValueError, match="Unknown observation 'pixels'"):
+        problem.task_seeing("pixels")
+
+
+def test_prompts_are_seen_as_texts_by_one_session_and_by_many():
+    one = gym.make("PickLLM-v0", table=random_table(), observation="prompt", info="full")
+    many = gym.make_vec("PickLLM-v0", num_envs=2, table=random_table(), observation="prompt", info="full")
+    seen, info = one.reset(seed=3)
+    together, _ = many.reset(seed=3)
+    assert (seen, type(seen), together[0]) == (info["prompt"], str, info["prompt"])
+    assert seen in one.observation_space
+    assert together in many.observation_space
+    assert one.step(0)[0] == many.step(np.array([0, 1]))[0][0]
+    assert one.unwrapped.problem.training_table().observations[0] == "art question 0?"
