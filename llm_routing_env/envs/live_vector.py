@@ -13,7 +13,7 @@ from llm_routing_env.backends import LiveBackend, Request, ScoredBackend
 from llm_routing_env.backends.budget import RefusedOutcome
 from llm_routing_env.envs.live import describe, live_pool, live_rewards, open_backend
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step
+from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
 from llm_routing_env.outcome import Outcome
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import Pool
@@ -94,13 +94,16 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         max_requests: int | None = None,
         journal: str | Path | None = None,
         resume: bool = False,
+        render_mode: str | None = None,
     ) -> None:
         """See the class and `PickLLMEnv` for the arguments.
 
         Raises:
-            ValueError: As `PickLLMEnv`, and for `num_envs`, `max_episode_steps` or `max_in_flight` below 1.
+            ValueError: As `PickLLMEnv`, for `num_envs`, `max_episode_steps` or `max_in_flight` below 1, and for a
+                `render_mode`.
             ServingError: If the pool is not being served; names the command that serves it.
         """
+        refuse_rendering(render_mode)
         problem = RoutingProblem(
             table,
             pool=live_pool(backend, pool, table),
