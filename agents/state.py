@@ -86,8 +86,8 @@ class Stateful:
                 raise ValueError(
                     f"{type(self).__name__} cannot be saved: its attribute {name!r} ({type(value).__name__}) is "
                     "neither a numeric numpy array nor a hyperparameter. Store what is learned in public numpy "
-                    "arrays, and begin the names of constants and of what can be derived with an underscore: "
-                    f"_{name}."
+                    "arrays, draw from self._rng, and begin the names of constants and of what can be derived with "
+                    "an underscore."
                 )
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:

@@ -52,9 +52,7 @@ def test_what_a_checkpoint_cannot_keep_is_refused_by_name(name, value, make_task
     agent = Learner(make_task())
     agent.save(tmp_path / "agent.npz")
     setattr(agent, name, value)
-    with pytest.raises(
-        ValueError, match=rf"Learner cannot be saved: its attribute '{name}' .*public numpy arrays.*_{name}"
-    ):
+    with pytest.raises(ValueError, match=rf"Learner cannot be saved: its attribute '{name}' .*public numpy arrays"):
         agent.save(tmp_path / "lost.npz")
     assert not (tmp_path / "lost.npz").exists()
 

@@ -24,16 +24,16 @@ POSITIONAL = {"fixed", "round_robin"}
 def observations_for(name, task, n_rounds, n_sessions, rng):
     """Return unit vectors, one-hot for agents that want the context; shape (rounds, sessions, observation size).
 
-    Texts for agents that want the prompt, shape (rounds, sessions).
+    Single precision, as environments give them. Texts for agents that want the prompt, shape (rounds, sessions).
     """
     if agent_class(name).observation == "prompt":
         numbers = rng.integers(0, 1000, size=(n_rounds, n_sessions))
         return np.array([[f"What is {number}?" for number in row] for row in numbers], dtype=object)
     if agent_class(name).observation == "context":
         contexts = rng.integers(0, task.observation_size, size=(n_rounds, n_sessions))
-        return np.eye(task.observation_size)[contexts]
+        return np.eye(task.observation_size, dtype=np.float32)[contexts]
     vectors = rng.normal(size=(n_rounds, n_sessions, task.observation_size))
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
 def probabilities_of(agent, *arguments):
@@ -249,7 +249,12 @@ def test_a_loaded_agent_goes_on_as_if_never_saved(name, n_sessions, make_task, m
     rewards = rng.random(60) if n_sessions is None else rng.random((60, n_sessions))
     for step in range(30):
         agent.update(seen[step], agent.select_action(seen[step]), rewards[step])
-    agent.save(tmp_path / "agent.npz")
+    try:
+        agent.save(tmp_path / "agent.npz")
+    except ValueError as refusal:
+        if name in AGENTS:
+            raise
+        pytest.skip(str(refusal))
     loaded = agent_class(name).load(tmp_path / "agent.npz", task)
     for step in range(30, 60):
         action = agent.select_action(seen[step])
