@@ -31,9 +31,10 @@ class TrainingTable:
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree and numbers that are not finite."""
-        numbers = [field.name for field in fields(self) if field.name != "observations" or not self.are_texts]
-        for name in numbers:
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+        are_texts = self.are_texts
+        for field in fields(self):
+            kind = np.object_ if are_texts and field.name == "observations" else np.float64
+            object.__setattr__(self, field.name, np.asarray(getattr(self, field.name), dtype=kind))
         shape = self.rewards.shape
         if len(shape) != 2 or not all(shape):
             raise ValueError(f"TrainingTable: rewards must be of shape (queries, LLMs), not empty, got {shape}.")
@@ -41,10 +42,10 @@ class TrainingTable:
             actual = getattr(self, name).shape
             if actual != shape:
                 raise ValueError(f"TrainingTable: {name} must be of shape {shape}, as the rewards are, got {actual}.")
-        seen = self.observations.shape
-        if len(seen) != (1 if self.are_texts else 2) or seen[0] != shape[0]:
-            raise ValueError(f"TrainingTable: observations must be of shape ({shape[0]}, size), got {seen}.")
-        for name in numbers:
+        seen, expected = self.observations.shape, f"({shape[0]},)" if are_texts else f"({shape[0]}, size)"
+        if len(seen) != (1 if are_texts else 2) or seen[0] != shape[0]:
+            raise ValueError(f"TrainingTable: observations must be of shape {expected}, got {seen}.")
+        for name in [field.name for field in fields(self) if not (are_texts and field.name == "observations")]:
             values = getattr(self, name)
             is_absent = name in ("cost_usd", "latency_s") and np.isnan(values).all()
             if not is_absent and not np.isfinite(values).all():
@@ -57,7 +58,7 @@ class TrainingTable:
     @property
     def are_texts(self) -> bool:
         """Whether the observations are prompts."""
-        return np.asarray(self.observations).dtype == np.object_
+        return np.ndim(self.observations) == 1 and np.asarray(self.observations).dtype.kind in "OU"
 
     @property
     def observation_size(self) -> int:
