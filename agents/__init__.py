@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 if __name__ == "agents":
@@ -11,20 +12,24 @@ if __name__ == "agents":
         "Import the agents as `llm_routing_env.agents`: a top-level `agents` would be a second copy of them."
     )
 
+from llm_routing_env.agents.adapting import adapt
 from llm_routing_env.agents.base import Agent, RoutingTask
 from llm_routing_env.agents.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.pretrained import PretrainedAgent
+from llm_routing_env.agents.task import VECTORS, LLMInfo
 from llm_routing_env.agents.training import TrainingTable
 
 __all__ = [
     "AGENTS",
     "Agent",
+    "LLMInfo",
     "PretrainedAgent",
     "RoutingTask",
     "TrainingTable",
     "agent_class",
     "describe_agents",
     "make_agent",
+    "observation_of",
 ]
 
 AGENTS: dict[str, str] = {
@@ -62,8 +67,11 @@ AGENTS: dict[str, str] = {
 def agent_class(name: str) -> type[Agent]:
     """Return the class of a registered agent, or of anyone's agent named ``my_package.my_module:MyAgent``.
 
+    A class with ``select_action(observation)`` and ``update(observation, action, reward)`` that is no subclass of
+    `Agent` comes back as one, for a single session; its constructor takes the task, and a seed if it wants one.
+
     Raises:
-        ValueError: If there is no such agent, or it is not a subclass of `Agent`.
+        ValueError: If there is no such agent, or it is neither.
     """
     if name not in AGENTS and ":" not in name:
         raise ValueError(_unknown("agent", name, list(AGENTS)) + " Your own agent: my_package.my_module:MyAgent.")
@@ -72,9 +80,16 @@ def agent_class(name: str) -> type[Agent]:
         found = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"Cannot load agent {name!r}: {error}.") from error
-    if not (isinstance(found, type) and issubclass(found, Agent)):
-        raise ValueError(f"Agent {name!r} must be a subclass of llm_routing_env.agents.Agent, got {found!r}.")
-    return found
+    if isinstance(found, type) and issubclass(found, Agent):
+        return found
+    if isinstance(found, type) and all(
+        callable(getattr(found, method, None)) for method in ("select_action", "update")
+    ):
+        return adapt(found)
+    raise ValueError(
+        f"Agent {name!r} must be a subclass of llm_routing_env.agents.Agent, or a class with "
+        f"select_action(observation) and update(observation, action, reward); got {found!r}."
+    )
 
 
 def make_agent(
@@ -92,21 +107,43 @@ def make_agent(
         task: What the agent may know before it starts.
         n_sessions: Number of sessions to route at once; None for one, with scalars in and out.
         seed: Seed of the agent's own random generator.
-        **hyperparameters: The agent's own, see `describe_agents`.
+        **hyperparameters: The agent's own, see `describe_agents`. Agents that see "embedding", "embedding32" or
+            "features" also take ``observation``: what they see instead.
 
     Raises:
-        ValueError: If the agent or a hyperparameter is unknown, or a value out of range.
+        ValueError: If the agent or a hyperparameter is unknown, a value out of range, or the agent sees something else
+            than the task's observations.
     """
     agent_type = agent_class(name)
     known = agent_type.hyperparameters()
+    sees = None
+    if "observation" not in known and agent_type.observation in VECTORS:
+        sees = hyperparameters.pop("observation", None)
     for given in hyperparameters:
         if given not in known:
             raise ValueError(_unknown(f"hyperparameter of {name}", given, list(known)))
+
+    def construct(**options: Any) -> Agent:
+        try:
+            agent = agent_type(task, **options, **hyperparameters)
+        except TypeError as error:  # a text where a number belongs, for one
+            raise ValueError(f"{name} cannot be made with {hyperparameters}: {error}.") from error
+        agent.observation = sees or agent.observation
+        _require_seen(name, agent.observation, task)
+        return agent
+
     if handles_batches(agent_type):
-        return agent_type(task, n_sessions=n_sessions, seed=seed, **hyperparameters)
+        return construct(n_sessions=n_sessions, seed=seed)
     if n_sessions is None:
-        return agent_type(task, seed=seed, **hyperparameters)
-    return LiftedAgent(agent_type, task, n_sessions=n_sessions, seed=seed, **hyperparameters)
+        return construct(seed=seed)
+    return LiftedAgent(construct, task, n_sessions=n_sessions, seed=seed)
+
+
+def observation_of(name: str, hyperparameters: Mapping[str, Any]) -> str:
+    """Return the kind of observation that an agent with these hyperparameters sees."""
+    agent_type = agent_class(name)
+    own = agent_type.hyperparameters().get("observation", agent_type.observation)
+    return str(hyperparameters.get("observation", own))
 
 
 def describe_agents() -> list[dict[str, Any]]:
@@ -130,3 +167,13 @@ def _unknown(what: str, name: str, known: list[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return f"Unknown {what}: {name!r}.{hint} Known: {', '.join(known) or 'none'}."
+
+
+def _require_seen(name: str, observation: str, task: RoutingTask) -> None:
+    if observation == "none" or task.observation in (None, observation):
+        return
+    other = f", or the agent: observation={task.observation!r}" if observation in VECTORS else ""
+    raise ValueError(
+        f"{name} sees observation {observation!r}, but the environment gives {task.observation!r}. Make the "
+        f'environment for it: gym.make("PickLLM-v0", observation={observation!r}){other}.'
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,12 +14,15 @@ from numpy.typing import ArrayLike
 from llm_routing_env.agents import checkpoint
 from llm_routing_env.agents.checks import InputChecks
 from llm_routing_env.agents.distributions import sample
-from llm_routing_env.agents.generators import Seed, make_generators
+from llm_routing_env.agents.generators import make_generators
 from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, Stateful
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.task import PROMPT, RoutingTask
 from llm_routing_env.agents.training import TrainingTable
 
 __all__ = ["Agent", "RoutingTask"]
+
+# Set by the base class, or by a subclass in its constructor; a checkpoint's header has what of it must be known.
+_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback", "maximises")
 
 
 class Agent(InputChecks, Stateful):
@@ -33,7 +37,8 @@ class Agent(InputChecks, Stateful):
     attributes: then it can be saved and loaded. A constructor without ``n_sessions`` is enough for one session.
 
     Attributes:
-        observation: What the agent wants to see: "none", "context", "embedding32", "embedding", ...
+        observation: What the agent wants to see: "none", "context", "embedding32", "embedding", ..., or "prompt": the
+            query's text, an object array of texts in a batch.
         feedback: What fitting uses: "bandit" (it learns online and is never fitted), "full" or "none".
         maximises: What it is after: "reward", or another measure; then its place among agents by reward says nothing.
         task: What the agent knew before it started.
@@ -46,7 +51,7 @@ class Agent(InputChecks, Stateful):
     feedback: str = "bandit"
     maximises: str = "reward"
 
-    def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: Seed = None) -> None:
+    def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
         """Start a learner that has seen nothing.
 
         Args:
@@ -169,7 +174,7 @@ class Agent(InputChecks, Stateful):
             The actions as an array, of shape () for one observation, and ``state``.
         """
         observations = np.asarray(observation)
-        if self.n_sessions is None and observations.ndim > 1:
+        if self.n_sessions is None and observations.ndim > (self.observation != PROMPT):
             return np.array([self._act(row, deterministic) for row in observations]), state
         return np.asarray(self._act(observations, deterministic)), state
 
@@ -181,25 +186,43 @@ class Agent(InputChecks, Stateful):
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
-        """Return the hyperparameters that the constructor takes, with their defaults."""
-        parameters = inspect.signature(cls).parameters.values()
-        shared = ("n_sessions", "seed")
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in shared}
+        """Return the hyperparameters that the constructor takes after the task, with their defaults."""
+        return hyperparameters_of(cls)
 
     def save(self, path: str | Path) -> None:
-        """Write the agent to one ``.npz`` file of arrays and JSON, without pickle."""
+        """Write the agent to one ``.npz`` file of arrays and JSON, without pickle.
+
+        Raises:
+            ValueError: If it has public attributes that such a file cannot keep.
+        """
+        self.require_storable([*_NOT_LEARNED, *self.hyperparameters()])
         checkpoint.write(
             path,
             {
                 "agent": type(self).__name__,
                 "llm_names": self.task.llm_names,
+                "observation": self.observation,
                 "observation_size": self.task.observation_size,
                 "n_sessions": self.n_sessions,
-                "hyperparameters": {name: getattr(self, name) for name in self.hyperparameters()},
+                "hyperparameters": self._stored_hyperparameters(),
                 "generator": self._rng.bit_generator.state,
             },
             self.state(),
         )
+
+    def _stored_hyperparameters(self) -> dict[str, Any]:
+        """Return the hyperparameters' values, each of which must be JSON-plain and have an attribute of its name."""
+        values = {}
+        for name in self.hyperparameters():
+            try:
+                values[name] = getattr(self, name)
+                json.dumps(values[name])
+            except (AttributeError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{type(self).__name__} cannot be saved: keep the hyperparameter {name!r} in an attribute of that "
+                    f"name, as a number, a text, a list or a dict of them ({error})."
+                ) from error
+        return values
 
     @classmethod
     def load(cls, path: str | Path, task: RoutingTask) -> Self:
@@ -212,12 +235,15 @@ class Agent(InputChecks, Stateful):
         checkpoint.require_match(path, "agent", header["agent"], cls.__name__)
         checkpoint.require_match(path, "number of LLMs", len(header["llm_names"]), task.n_actions)
         checkpoint.require_match(path, "llm_names", tuple(header["llm_names"]), task.llm_names)
-        if cls.observation != "none":
+        if header["observation"] != "none":
+            sees = header["observation"]
+            checkpoint.require_match(path, "observation", sees, task.observation or sees)
             checkpoint.require_match(path, "observation_size", header["observation_size"], task.observation_size)
         # An agent written for one session takes no n_sessions.
         batch = {} if header["n_sessions"] is None else {"n_sessions": header["n_sessions"]}
         with checkpoint.refusing(path):
             agent = cls(task, **batch, **header["hyperparameters"])
+            agent.observation = header["observation"]
             agent.restore(arrays)
             agent._rng.bit_generator.state = header["generator"]
         return agent
@@ -240,3 +266,10 @@ class Agent(InputChecks, Stateful):
         """Settle for good on the given arm in the sessions that are settled now and were not before."""
         if np.count_nonzero(settled):
             np.copyto(self.commitments, action, where=settled & (self.commitments < 0))
+
+
+def hyperparameters_of(constructor: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a constructor takes by name after the task, with defaults; every agent takes sessions and seed."""
+    parameters = list(inspect.signature(constructor).parameters.values())[1:]
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {p.name: p.default for p in parameters if p.kind in by_name and p.name not in ("n_sessions", "seed")}

@@ -19,6 +19,7 @@ _HEADER = "header.json"
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "agent": str,
     "llm_names": list,
+    "observation": str,
     "observation_size": int,
     "n_sessions": (int, type(None)),
     "hyperparameters": dict,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.task import PROMPT, RoutingTask
 
 
 class InputChecks:
@@ -45,9 +45,11 @@ class InputChecks:
     def _refuse(self, argument: str, expected: str, actual: object) -> NoReturn:
         raise ValueError(f"{type(self).__name__}: {argument} must be {expected}, got {actual!r}.")
 
-    def _checked_observation(self, observation: ArrayLike | None) -> FloatArray:
+    def _checked_observation(self, observation: ArrayLike | None) -> Any:
         if self.observation == "none":
             return self._unseen
+        if self.observation == PROMPT:
+            return self._checked_texts(observation)
         rows = np.asarray(observation, dtype=np.float64)
         size = self.task.observation_size
         shape = (size,) if self.n_sessions is None else (self.n_sessions, size)
@@ -56,6 +58,13 @@ class InputChecks:
         if np.count_nonzero(np.isfinite(rows)) != rows.size:
             self._refuse("observation", "finite", observation)
         return rows[None] if self.n_sessions is None else rows
+
+    def _checked_texts(self, observation: Any) -> Any:
+        texts = np.asarray(observation, dtype=object)
+        shape = () if self.n_sessions is None else (self.n_sessions,)
+        if texts.shape != shape or not all(isinstance(text, str) for text in texts.flat):
+            self._refuse("observation", f"{len(self._rows)} text(s), the prompt of each session", observation)
+        return texts.reshape(-1)
 
     def _checked_mask(self, action_mask: ArrayLike | None) -> BoolArray | None:
         if action_mask is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,16 +12,22 @@ from llm_routing_env.agents.state import FloatArray
 _STREAM = 1
 
 
-class SessionSeeds(NamedTuple):
+class SessionSeeds(int):
     """Seeds of a batch in which no session's draws depend on which others run beside it.
 
+    As a number it is the seed of what all sessions share, such as first weights: whoever expects one seed has one.
+
     Attributes:
-        common: Of what all sessions share, such as first weights.
         sessions: One per session.
     """
 
-    common: int
     sessions: tuple[int, ...]
+
+    def __new__(cls, common: int, sessions: Iterable[int]) -> Self:
+        """Keep the seeds."""
+        seeds = super().__new__(cls, common)
+        seeds.sessions = tuple(sessions)
+        return seeds
 
 
 class SessionGenerators:
@@ -28,7 +35,7 @@ class SessionGenerators:
 
     def __init__(self, seeds: SessionSeeds) -> None:
         """Start the generators."""
-        self._common = make_generator(seeds.common)
+        self._common = make_generator(seeds)
         self._generators = [make_generator(seed) for seed in seeds.sessions]
 
     def random(self, size: int | None = None) -> Any:
@@ -39,11 +46,14 @@ class SessionGenerators:
 
     def standard_normal(self, size: tuple[int, ...]) -> FloatArray:
         """Return standard normal numbers, shape (sessions, ...)."""
-        return np.array([generator.standard_normal(size[1:]) for generator in self._generators])
+        draws: FloatArray = np.array([generator.standard_normal(size[1:]) for generator in self._generators])
+        return draws
 
     def beta(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Return draws from Beta(a, b), the parameters and the draws of shape (sessions, ...)."""
-        return np.array([generator.beta(*row) for generator, *row in zip(self._generators, a, b, strict=True)])
+        rows = zip(self._generators, a, b, strict=True)
+        draws: FloatArray = np.array([generator.beta(first, second) for generator, first, second in rows])
+        return draws
 
     @property
     def bit_generator(self) -> Any:
@@ -55,18 +65,23 @@ class SessionGenerators:
         return getattr(self._common, name)
 
 
-Seed = int | SessionSeeds | None
-
-
-def make_generators(seed: Seed) -> tuple[Any, np.random.Generator]:
+def make_generators(seed: int | None) -> tuple[Any, np.random.Generator]:
     """Return what sessions draw from, with sessions as the first axis, and what is drawn from for all of them at once.
 
     With one seed both are the same generator; with a seed per session each session has its own.
     """
     if isinstance(seed, SessionSeeds):
-        return SessionGenerators(seed), make_generator(seed.common)
+        return SessionGenerators(seed), make_generator(seed)
     generator = make_generator(seed)
     return generator, generator
+
+
+def seeds_of(seed: int | None, n_sessions: int) -> Sequence[int]:
+    """Return a seed per session: its own, or one that is drawn."""
+    if isinstance(seed, SessionSeeds):
+        return seed.sessions
+    drawn: list[int] = np.random.SeedSequence(seed).generate_state(n_sessions).tolist()
+    return drawn
 
 
 def make_generator(seed: int | None) -> np.random.Generator:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,55 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from llm_routing_env.agents.base import Agent, RoutingTask
+from llm_routing_env.agents.generators import seeds_of
 from llm_routing_env.agents.state import FloatArray, IntArray
 from llm_routing_env.agents.training import TrainingTable
 
 
 def handles_batches(agent_type: type[Agent]) -> bool:
-    """Say whether the constructor takes ``n_sessions``, by name or in ``**kwargs`` that it hands on."""
+    """Say whether the constructor takes ``n_sessions``.
+
+    Through ``**kwargs`` it may come to either kind of agent: one that overrides `select_action` or `update` is then
+    taken to be written for a single session, since `_probabilities` and `_learn` are the ones with an axis of sessions.
+    """
     parameters = inspect.signature(agent_type).parameters
-    return "n_sessions" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if "n_sessions" in parameters:
+        return True
+    hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return hands_on and agent_type.select_action is Agent.select_action and agent_type.update is Agent.update
+
+
+def takes(function: Callable[..., Any], argument: str) -> bool:
+    """Say whether a function takes an argument of this name, be it in ``**kwargs``."""
+    parameters = inspect.signature(function).parameters
+    return argument in parameters or any(given.kind is given.VAR_KEYWORD for given in parameters.values())
+
+
+def given_mask(select_action: Callable[..., Any], mask: Any) -> dict[str, Any]:
+    """Return the mask as keyword argument of a `select_action`, which need not take one while all LLMs are available.
+
+    Raises:
+        ValueError: If it takes none, and there is one.
+    """
+    if mask is None:
+        return {}
+    if not takes(select_action, "action_mask"):
+        raise ValueError(f"{select_action.__qualname__} must take action_mask where LLMs may be unavailable.")
+    return {"action_mask": mask}
+
+
+def adopt(agent: Agent, fitted: Agent) -> None:
+    """Give an agent a copy of all that another of its class holds, but for its random generators."""
+    own = vars(agent)
+    # What deepcopy finds here it takes as it is.
+    kept: dict[int, Any] = {id(fitted): agent, id(fitted.task): agent.task}
+    kept |= {id(value): own[name] for name, value in vars(fitted).items() if name in own and _is_generator(value)}
+    own.update(copy.deepcopy(vars(fitted), kept))
+
+
+def _is_generator(value: object) -> bool:
+    # torch's is called Generator too, and torch need not be there.
+    return isinstance(value, random.Random | np.random.RandomState) or type(value).__name__ == "Generator"
 
 
 class LiftedAgent(Agent):
@@ -29,40 +72,37 @@ class LiftedAgent(Agent):
     """
 
     def __init__(
-        self,
-        agent_type: type[Agent],
-        task: RoutingTask,
-        *,
-        n_sessions: int,
-        seed: int | None,
-        **hyperparameters: Any,
+        self, construct: Callable[..., Agent], task: RoutingTask, *, n_sessions: int, seed: int | None
     ) -> None:
         """Construct one agent per session.
 
         Args:
-            agent_type: Agent that takes no ``n_sessions``.
+            construct: Gives an agent for one session, from a ``seed``.
             task: See `Agent`.
             n_sessions: Number of agents.
             seed: The agents' seeds are drawn from it.
-            **hyperparameters: For every agent.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self.observation = agent_type.observation
-        self.feedback = agent_type.feedback
-        self.maximises = agent_type.maximises
-        self.protocol = agent_type.protocol  # type: ignore[method-assign]
-        seeds = np.random.SeedSequence(seed).generate_state(n_sessions).tolist()
-        self.agents = [agent_type(task, seed=row_seed, **hyperparameters) for row_seed in seeds]
+        self.agents = [construct(seed=row_seed) for row_seed in seeds_of(seed, n_sessions)]
+        first = self.agents[0]
+        self.observation, self.feedback = first.observation, first.feedback
+        self.maximises = first.maximises
+        self.protocol = first.protocol  # type: ignore[method-assign]
+        self._takes_outcome = takes(first.update, "outcome")
 
     def fit(self, training_table: TrainingTable) -> None:
-        """Fit every agent on the same table."""
-        for agent in self.agents:
-            agent.fit(training_table)
+        """Fit one agent, and give the others what it learned: fitting may take minutes."""
+        first, *others = self.agents
+        first.fit(training_table)
+        for agent in others:
+            adopt(agent, first)
 
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
         """Return the action of every session, shape (sessions,). See `Agent.select_action`."""
         rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
-        return np.array([agent.select_action(row, mask) for agent, row, mask in rows])
+        return np.array(
+            [agent.select_action(row, **given_mask(agent.select_action, mask)) for agent, row, mask in rows]
+        )
 
     def update(
         self,
@@ -75,7 +115,7 @@ class LiftedAgent(Agent):
         actions, rewards = self._checked_action(action).tolist(), self._checked_reward(reward).tolist()
         for row, (agent, seen) in enumerate(zip(self.agents, self._split(observation), strict=True)):
             of_row = None if outcome is None else {name: values[row] for name, values in outcome.items()}
-            agent.update(seen, actions[row], rewards[row], of_row)
+            agent.update(seen, actions[row], rewards[row], **({"outcome": of_row} if self._takes_outcome else {}))
         self.n_updates += 1
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
@@ -93,6 +133,7 @@ class LiftedAgent(Agent):
         raise NotImplementedError(f"A lifted batch is not saved as one: save its agents ({len(self.agents)}) instead.")
 
     def _split(self, observation: ArrayLike | None) -> list[Any]:
+        self._checked_observation(observation)
         return [None] * len(self.agents) if observation is None else list(np.asarray(observation))
 
     def _split_mask(self, action_mask: ArrayLike | None) -> list[Any]:

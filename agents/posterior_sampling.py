@@ -47,7 +47,8 @@ class GaussianSampling(PosteriorSampling):
 
     def _draw_scores(self, observation: FloatArray) -> FloatArray:
         mean, deviation = self._scores(observation)
-        return mean + deviation * self._rng.standard_normal(mean.shape)
+        scores: FloatArray = mean + deviation * self._rng.standard_normal(mean.shape)
+        return scores
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         return gaussian_probability_of_best(*self._scores(observation), allowed)

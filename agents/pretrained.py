@@ -48,7 +48,7 @@ class PretrainedAgent(Agent):
         Raises:
             ValueError: If the table has another number of LLMs or observations of another size.
         """
-        n_llms, size = training_table.rewards.shape[1], training_table.observations.shape[1]
+        n_llms, size = training_table.rewards.shape[1], training_table.observation_size
         self._require(n_llms == self.task.n_actions, "training_table", f"of {self.task.n_actions} LLMs", n_llms)
         expected = self.task.observation_size
         fits = self.observation == "none" or size == expected

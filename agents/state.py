@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -53,7 +53,7 @@ def plain(*arrays: NDArray[Any]) -> Sequence[Any]:
 class Stateful:
     """An object whose public array attributes are everything that it has learned.
 
-    Arrays whose name starts with an underscore are constants and are left out.
+    Attributes whose name starts with an underscore are constants and are left out.
     """
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -67,6 +67,28 @@ class Stateful:
             elif isinstance(value, Stateful):
                 arrays |= {f"{name}.{inner}": array for inner, array in value.state().items()}
         return arrays
+
+    def require_storable(self, kept: Collection[str] = ()) -> None:
+        """Refuse public attributes that `state` leaves out: what is learned there would be lost without a word.
+
+        Args:
+            kept: Attributes that are stored elsewhere, or that the constructor sets anew.
+
+        Raises:
+            ValueError: If there are any.
+        """
+        for name, value in vars(self).items():
+            if name.startswith("_") or name in kept:
+                continue
+            if isinstance(value, Stateful):
+                value.require_storable()
+            elif not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
+                raise ValueError(
+                    f"{type(self).__name__} cannot be saved: its attribute {name!r} ({type(value).__name__}) is "
+                    "neither a numeric numpy array nor a hyperparameter. Store what is learned in public numpy "
+                    "arrays, draw from self._rng, and begin the names of constants and of what can be derived with "
+                    "an underscore."
+                )
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Replace the arrays by those that ``state`` returned earlier.

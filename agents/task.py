@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+
+# Observations that are the query's text, and those that are vectors of numbers which any vector could replace.
+PROMPT = "prompt"
+VECTORS = ("embedding", "embedding32", "features")
+
+
+@dataclass(frozen=True)
+class LLMInfo:
+    """What is known of an LLM before it is asked; None: not known.
+
+    Attributes:
+        name: Its name.
+        input_price_usd_per_mtok: US dollars per million prompt tokens.
+        output_price_usd_per_mtok: US dollars per million completion tokens.
+        max_tokens: Longest completion that is asked for.
+        expected_cost_usd: Mean cost of a query of the train split, in US dollars.
+        expected_latency_s: Mean latency of a query of the train split, in seconds.
+        features: Whatever else the pool's file says in numbers, in ``[llm.features]``.
+    """
+
+    name: str
+    input_price_usd_per_mtok: float | None = None
+    output_price_usd_per_mtok: float | None = None
+    max_tokens: int | None = None
+    expected_cost_usd: float | None = None
+    expected_latency_s: float | None = None
+    features: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -13,11 +41,13 @@ class RoutingTask:
 
     Attributes:
         n_actions: Number of LLMs (arms).
-        observation_size: Length of one observation vector.
+        observation_size: Length of one observation vector; 0 for texts.
         llm_names: Names of the LLMs, in the order of the actions.
         expected_cost_usd: Expected cost of one query for each LLM, in US dollars.
         reward_bounds: Lowest and highest reward that can occur.
         reward_quantiles: 5 % and 95 % quantile of the training split's rewards; None: the bounds.
+        llms: More about each LLM; where left out, names and expected costs.
+        observation: Kind of the observations: "embedding", "context", ...; None: not said, any agent takes them.
     """
 
     n_actions: int
@@ -26,14 +56,22 @@ class RoutingTask:
     expected_cost_usd: tuple[float, ...]
     reward_bounds: tuple[float, float]
     reward_quantiles: tuple[float, float] | None = None
+    llms: tuple[LLMInfo, ...] = ()
+    observation: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse lengths that disagree and empty reward ranges."""
+        """Refuse lengths that disagree and empty reward ranges; fill in what was left out."""
         if self.n_actions < 1:
             raise ValueError(f"RoutingTask: n_actions must be at least 1, got {self.n_actions}.")
         for name in ("llm_names", "expected_cost_usd"):
             if len(getattr(self, name)) != self.n_actions:
                 raise ValueError(f"RoutingTask: {name} must have {self.n_actions} entries, got {getattr(self, name)}.")
+        if not self.llms:
+            costs = zip(self.llm_names, self.expected_cost_usd, strict=True)
+            known = tuple(LLMInfo(name, expected_cost_usd=cost) for name, cost in costs)
+            object.__setattr__(self, "llms", known)
+        if tuple(llm.name for llm in self.llms) != tuple(self.llm_names):
+            raise ValueError(f"RoutingTask: llms must be those of llm_names, {self.llm_names}, got {self.llms}.")
         for name in ("reward_bounds", "reward_quantiles"):
             low, high = getattr(self, name) or (0.0, 1.0)
             if not -np.inf < low < high < np.inf:

@@ -50,7 +50,8 @@ class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
         return beta_probability_of_best(*self._posterior(), allowed)
 
     def _draw_scores(self, observation: FloatArray) -> FloatArray:
-        return self._rng.beta(*self._posterior())
+        scores: FloatArray = self._rng.beta(*self._posterior())
+        return scores
 
     def _posterior(self) -> tuple[FloatArray, FloatArray]:
         """Return both parameters of each arm's posterior, shape (sessions, arms)."""

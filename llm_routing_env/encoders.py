@@ -153,11 +153,11 @@ def _share(text: str, is_counted: Callable[[str], bool]) -> float:
     return sum(map(is_counted, text)) / max(len(text), 1)
 
 
-OBSERVATIONS = ("embedding", "embedding32", "features", "context", "none")
+OBSERVATIONS = ("embedding", "embedding32", "features", "context", "prompt", "none")
 
 
-def observations(table: OutcomeTable, kind: str) -> Vectors:
-    """Return every query's observation, shape (queries, size).
+def observations(table: OutcomeTable, kind: str) -> NDArray[Any]:
+    """Return every query's observation, shape (queries, size); for "prompt" the texts, shape (queries,).
 
     Args:
         table: The table the queries are of.
@@ -167,6 +167,8 @@ def observations(table: OutcomeTable, kind: str) -> Vectors:
         return read_embeddings(table, kind)
     if kind == "features":
         return text_features([query.prompt for query in table.queries])
+    if kind == "prompt":
+        return np.array([query.prompt for query in table.queries], dtype=object)
     if kind == "context":
         return np.eye(len(table.contexts), dtype=np.float32)[table.query_contexts]
     return np.ones((table.n_queries, 1), dtype=np.float32)

@@ -47,6 +47,7 @@ class LLMSpec:
         hardware_usd_per_hour: Above 0, a call costs its time on this hardware instead of its tokens.
         serve: vLLM flags of this LLM, over the pool's.
         environment: Environment variables of this LLM's server, over the pool's.
+        features: Numbers that agents may know of it beside its prices, such as its parameters or a benchmark's score.
     """
 
     name: str
@@ -61,6 +62,7 @@ class LLMSpec:
     hardware_usd_per_hour: float = 0.0
     serve: Mapping[str, FlagValue] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    features: Mapping[str, float] = field(default_factory=dict)
 
     def cost_usd(self, prompt_tokens: int, completion_tokens: int, latency_s: float) -> float:
         """Return what one call costs in US dollars."""
@@ -192,6 +194,9 @@ def _check_keys(table: dict[str, Any], cls: type, required: set[str], internal: 
     for key, value in table.get("environment", {}).items():
         if not isinstance(value, str):
             raise ValueError(f"{where}: environment.{key} must be a string, got {value!r}.")
+    for key, value in table.get("features", {}).items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= 1e300:
+            raise ValueError(f"{where}: features.{key} must be a finite number, got {value!r}.")
     if not _is_plain(table.get("serve", {})):
         raise ValueError(f"{where}: serve may hold texts, finite numbers, true, false, lists and tables only.")
     if not 1 <= len(table["name"]) <= 100 or not table["name"].strip("."):  # it names files

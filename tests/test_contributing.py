@@ -1,4 +1,4 @@
-"""The agent in CONTRIBUTING works as written, by the command that stands under it."""
+"""The agents in CONTRIBUTING work as written, by the commands that stand under them."""
 
 import os
 import re
@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 GUIDE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+AGENTS = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
 
 
-def test_the_agent_in_contributing_is_compared_as_written(tmp_path: Path):
-    (tmp_path / "my_agent.py").write_text(re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)[1])
+def test_the_agents_in_contributing_are_compared_as_written(tmp_path: Path):
+    (tmp_path / "my_agent.py").write_text(AGENTS)
     command = shlex.split(re.search(r"^pickllm (compare --agents .*)$", GUIDE, re.MULTILINE)[1])
     done = subprocess.run(
         [sys.executable, "-m", "llm_routing_env.cli", *command, "--sessions", "10"],
@@ -21,15 +22,18 @@ def test_the_agent_in_contributing_is_compared_as_written(tmp_path: Path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert " Greedy  " in done.stdout
     assert "SampleMeanGreedy  " in done.stdout
 
 
-def test_the_agent_in_contributing_passes_the_contract_tests(tmp_path: Path):
-    (tmp_path / "my_agent.py").write_text(re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)[1])
-    environment = os.environ | {"PICKLLM_AGENTS": "my_agent:SampleMeanGreedy", "PYTHONPATH": str(tmp_path)}
+def test_the_agents_in_contributing_pass_the_contract_tests(tmp_path: Path):
+    (tmp_path / "my_agent.py").write_text(AGENTS)
+    names = re.search(r"^PICKLLM_AGENTS=(\S+) ", GUIDE, re.MULTILINE)[1]
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PICKLLM_AGENTS": names, "PYTHONPATH": path}
     contract = Path(__file__).parent / "agents" / "test_contract.py"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", str(contract), "-k", "SampleMeanGreedy"],
+        [sys.executable, "-m", "pytest", "-q", str(contract), "-k", "my_agent"],
         capture_output=True,
         text=True,
         env=environment,

@@ -38,6 +38,11 @@ def test_an_llm_with_a_hardware_rate_needs_no_token_price(tmp_path: Path):
     assert load_pool(write(tmp_path, text)).llms[0].cost_usd(1, 1, 1800) == pytest.approx(1.0)
 
 
+def test_features_are_free_numbers(tmp_path: Path):
+    text = f'name = "p"\n{LLM}[llm.features]\nmmlu = 0.7\nparameters = 8_000_000_000\n'
+    assert load_pool(write(tmp_path, text)).llms[0].features == {"mmlu": 0.7, "parameters": 8e9}
+
+
 def test_the_shipped_pool_has_four_llms_with_spread_prices():
     prices = [llm.output_price_usd_per_mtok for llm in load_pool("nano").llms]
     assert len(prices) == 4
@@ -48,6 +53,8 @@ def test_the_shipped_pool_has_four_llms_with_spread_prices():
     ("text", "message"),
     [
         (f'name = "p"\ncolour = 1\n{LLM}', "Unknown key 'colour'"),
+        (f'name = "p"\n{LLM}[llm.features]\nfamily = "llama"', "features.family must be a finite number, got 'llama'"),
+        (f'name = "p"\n{LLM}[llm.features]\nsize = 1{"0" * 400}', "features.size must be a finite number"),
         (f'name = "p"\n{LLM}pricey = 1\n', "Unknown key 'pricey'"),
         (LLM, "key 'name' is missing"),
         ('name = "p"\n', r"at least one \[\[llm\]\]"),

@@ -13,7 +13,7 @@ from llm_routing_env.backends import LiveBackend, Request, ScoredBackend
 from llm_routing_env.backends.budget import RefusedOutcome
 from llm_routing_env.envs.live import describe, live_pool, live_rewards, open_backend
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step
+from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
 from llm_routing_env.outcome import Outcome
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import Pool
@@ -94,13 +94,16 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         max_requests: int | None = None,
         journal: str | Path | None = None,
         resume: bool = False,
+        render_mode: str | None = None,
     ) -> None:
         """See the class and `PickLLMEnv` for the arguments.
 
         Raises:
-            ValueError: As `PickLLMEnv`, and for `num_envs`, `max_episode_steps` or `max_in_flight` below 1.
+            ValueError: As `PickLLMEnv`, for `num_envs`, `max_episode_steps` or `max_in_flight` below 1, and for a
+                `render_mode`.
             ServingError: If the pool is not being served; names the command that serves it.
         """
+        refuse_rendering(render_mode)
         problem = RoutingProblem(
             table,
             pool=live_pool(backend, pool, table),
@@ -156,7 +159,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
                 terminated[row] = isinstance(outcomes[row], RefusedOutcome)
                 truncated[row] = self._sessions[row].has_ended
             if (terminated[row] or truncated[row]) and self._autoreset is AutoresetMode.SAME_STEP:
-                last = self.problem.observations[self._sessions[row].query].copy()
+                last = self.problem.observations.take(self._sessions[row].query, axis=0)
                 final = {"final_obs": last, "final_info": info}
                 infos, info = self._add_info(infos, final, row), self._start(row, self.problem.context)
             infos = self._add_info(infos, info, row)

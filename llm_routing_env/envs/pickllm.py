@@ -51,6 +51,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | `"context"` | contexts of the table | one-hot context |
     | `"none"` | 1 | the constant 1 |
 
+    or `Text`, with `observation="prompt"`: the query itself.
+
     ## Rewards
 
     With a = accuracy in [0, 1], c = cost / `cost_scale_usd`, l = latency in ms (at least 10):
@@ -266,8 +268,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         return outcome, reward, describe(self.problem, self._info, query, llm, outcome, waiting, spent_usd)
 
     def _observation(self) -> Observation:
-        # Copy: since Gymnasium 1.4 the checker rejects observations that share memory.
-        observation: Observation = self.problem.observations[self._order[self._position]].copy()
+        # A copy: since Gymnasium 1.4 the checker rejects observations that share memory.
+        observation: Observation = self.problem.observations.take(self._order[self._position], axis=0)
         return observation
 
 

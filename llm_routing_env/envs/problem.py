@@ -1,6 +1,7 @@
 """What the scalar and the vector environment share: the table, its rewards, and how a session is drawn."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask, TrainingTable
-from llm_routing_env.encoders import OBSERVATIONS, observations
+from llm_routing_env.envs.llm_info import llm_infos
+from llm_routing_env.envs.observed import observation_size, observe, space_of
 from llm_routing_env.errors import unknown_name
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.pool import Pool, shipped_pools
@@ -30,7 +32,8 @@ class RoutingProblem:
         table: The outcome table.
         reward: The reward function, with its bounds.
         reward_table: Every reward of the table.
-        observations: Shape (queries, size).
+        observation: What is seen of a query, one of `encoders.OBSERVATIONS`.
+        observations: Shape (queries, size); for "prompt" the texts, shape (queries,).
         contexts: The contexts that have queries in the split.
         contexts_not_judged: The table's other contexts.
         optimal_actions: For each query, its context's best LLM on the split.
@@ -56,8 +59,6 @@ class RoutingProblem:
         """Load and check everything; see `PickLLMEnv` for the arguments. `pool`: the live LLMs, if any."""
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
-        if observation not in OBSERVATIONS:
-            raise unknown_name("observation", observation, OBSERVATIONS)
         self.table = load_table(table)
         self.scorer = scorer or self.table.scorer
         self.split = split
@@ -74,7 +75,7 @@ class RoutingProblem:
         # A live session may use a scorer that the table did not record; truths then follow the table's own.
         recorded = self.scorer if not pool or self.scorer in self.table.scorers else self.table.scorer
         self.reward_table = RewardTable(self.table, self.reward, recorded)
-        self.observations = _observations(self.table, observation)
+        self.observation, self.observations = observation, observe(self.table, observation)
         self.contexts_not_judged = self.table.contexts_without(split)
         self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
         self._require_queries()
@@ -133,9 +134,9 @@ class RoutingProblem:
         return self.reward_table.expected(self._queries[self.check_context(context) or MIXED])
 
     @property
-    def observation_space(self) -> spaces.Box:
-        """Each vector has length 1 at most, so every component lies in [-1, 1]."""
-        return spaces.Box(-1.0, 1.0, (self.observations.shape[1],), np.float32)
+    def observation_space(self) -> spaces.Space[Any]:
+        """The space of what is seen of a query."""
+        return space_of(self.observations)
 
     @property
     def knows_truth(self) -> bool:
@@ -164,12 +165,23 @@ class RoutingProblem:
         llm_names = self.pool.llm_names if self.pool else self.table.llm_names
         return RoutingTask(
             n_actions=len(llm_names),
-            observation_size=self.observations.shape[1],
+            observation_size=observation_size(self.observations),
             llm_names=llm_names,
-            expected_cost_usd=self._expected_cost_usd(train),
+            expected_cost_usd=self.expected_cost_usd(train),
             reward_bounds=self.reward.bounds,
             reward_quantiles=(float(low), float(high)) if low < high else None,
+            llms=llm_infos(self, train),
+            observation=self.observation,
         )
+
+    def task_seeing(self, observation: str) -> RoutingTask:
+        """Return the task of an agent that sees another kind of observation.
+
+        Raises:
+            ValueError: If there is no such kind, or the table has none of it.
+        """
+        size = observation_size(observe(self.table, observation))
+        return replace(self.task, observation=observation, observation_size=size)
 
     def training_table(self) -> TrainingTable:
         """Return every LLM's mean outcomes on the train split, all contexts: what pretrained agents are fitted on.
@@ -186,14 +198,15 @@ class RoutingProblem:
                 f"{', '.join(self.task.llm_names)}: pretrained agents cannot be fitted."
             )
         return TrainingTable(
-            observations=self.observations[train].astype(np.float64),
+            observations=self.observations[train],
             rewards=self.reward_table.query_means[train],
             accuracy=self.reward_table.accuracies[train].mean(axis=2),
             cost_usd=self.table.cost_usd[train].mean(axis=2),
             latency_s=self.table.latency_s[train].mean(axis=2),
         )
 
-    def _expected_cost_usd(self, train: NDArray[np.int64]) -> tuple[float, ...]:
+    def expected_cost_usd(self, train: NDArray[np.int64]) -> tuple[float, ...]:
+        """Return the mean cost of some queries for each LLM, in US dollars, as the table or the pool's prices say."""
         if self.knows_truth:
             return tuple(np.nan_to_num(self.table.cost_usd[train].mean(axis=(0, 2))).tolist())
         prompt, completion, seconds = (
@@ -241,10 +254,3 @@ def load_table(table: str | Path | OutcomeTable) -> OutcomeTable:
 @lru_cache(maxsize=4)
 def _load_table(name_or_path: str, modified_ns: int) -> OutcomeTable:
     return OutcomeTable.read(name_or_path)
-
-
-@lru_cache(maxsize=8)
-def _observations(table: OutcomeTable, kind: str) -> NDArray[np.float32]:
-    vectors = np.clip(observations(table, kind), -1.0, 1.0)  # rounding may leave a length of 1 + 1e-7
-    vectors.flags.writeable = False
-    return vectors

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from llm_routing_env.envs.cells import CellReader
 from llm_routing_env.envs.cells_under_load import CellsUnderLoad
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step
+from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
 from llm_routing_env.outcomes import OutcomeTable
 
 Ints = NDArray[np.int64]
@@ -60,13 +60,21 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         cost_scale_usd: float | None = None,
         extra_terms: Mapping[str, float] | None = None,
         latency_under_load: bool = False,
+        backend: str = "table",
+        render_mode: str | None = None,
     ) -> None:
         """See the class and `PickLLMEnv` for the arguments.
 
         Raises:
-            ValueError: As `PickLLMEnv`, for `num_envs` or `max_episode_steps` below 1, and for `latency_under_load`
-                with a table that has no load curve.
+            ValueError: As `PickLLMEnv`, for `num_envs` or `max_episode_steps` below 1, for `latency_under_load`
+                with a table that has no load curve, and for a live backend or a `render_mode`.
         """
+        refuse_rendering(render_mode)
+        if backend != "table":
+            raise ValueError(
+                f'This vector has recorded outcomes only, got backend={backend!r}: gym.make_vec("PickLLMLive-v0", '
+                "backend=...) asks live LLMs."
+            )
         problem = RoutingProblem(
             table,
             context=context,

@@ -134,6 +134,15 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         return checked if checked.dtype == np.int64 else checked.astype(np.int64)
 
 
+def refuse_rendering(render_mode: str | None) -> None:
+    """Raise ValueError if a picture is asked for."""
+    if render_mode is not None:
+        raise ValueError(
+            f"Vector environments do not render, got render_mode={render_mode!r}: leave it out, or watch one session, "
+            f'gym.make("PickLLM-v0", render_mode={render_mode!r}).'
+        )
+
+
 def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
     if isinstance(mode, AutoresetMode):
         return mode

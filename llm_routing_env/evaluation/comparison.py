@@ -23,7 +23,7 @@ from llm_routing_env.evaluation.judging import POOLED, Drawn, Judge
 from llm_routing_env.evaluation.policies import Policies, always, distinct, policies_log
 from llm_routing_env.evaluation.references import choose_references
 from llm_routing_env.evaluation.result import Comparison
-from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, sb3_contestants
+from llm_routing_env.evaluation.sb3 import is_sb3, sb3_contestants
 from llm_routing_env.evaluation.sessions import SessionLog, draw_sessions
 from llm_routing_env.evaluation.setting import Setting, live_options
 from llm_routing_env.evaluation.verdicts import verdict
@@ -54,9 +54,10 @@ def compare(
     """Run every agent on the same sessions of every context.
 
     Args:
-        agents: Registered names, "module:Class" of your own, or Stable-Baselines3's "ppo", "a2c", "dqn": both as a
-            fresh learner per session and pretrained; "ppo@online" and "ppo@pretrained" are one of the two. "b1=ucb1"
-            is one under a name of its own, so that an agent can be compared with itself.
+        agents: Registered names, "module:Class" of your own, or Stable-Baselines3's "ppo", "a2c", "dqn" or a
+            "module:Class" derived from its algorithms: both as a fresh learner per session and pretrained;
+            "ppo@online" and "ppo@pretrained" are one of the two. "b1=ucb1" is one under a name of its own, so that an
+            agent can be compared with itself.
         n_sessions: Sessions per context.
         length: Queries per session (fewer where a context has fewer).
         seed: Of the sessions (the same for every agent), the agents and the intervals.
@@ -99,8 +100,7 @@ def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any
     for entry in agents:
         row, agent = row_name(entry), entry.rpartition("=")[2]
         given = parameters.get(row, {})
-        is_sb3 = agent.partition("@")[0] in SB3_ALGORITHMS
-        found += sb3_contestants(agent, given, row) if is_sb3 else [AgentContestant(agent, given, name=row)]
+        found += sb3_contestants(agent, given, row) if is_sb3(agent) else [AgentContestant(agent, given, name=row)]
     names = [contestant.name for contestant in found]
     for name in names:
         if names.count(name) > 1:

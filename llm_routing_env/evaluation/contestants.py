@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from llm_routing_env.agents import Agent, RoutingTask, agent_class, make_agent
-from llm_routing_env.agents.generators import SessionSeeds
+from llm_routing_env.agents import Agent, agent_class, make_agent, observation_of
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.evaluation.sessions import Floats, SessionLog, run_sessions
@@ -107,13 +106,13 @@ class AgentContestant:
         self.name, self.agent = name or agent, agent
         self.parameters: Mapping[str, Any] = dict(parameters)
         self.protocol, self.feedback = described.protocol(), described.feedback
-        self.observation = described.observation
+        self.observation = observation_of(agent, parameters)
         self.is_frozen = self.protocol == "pretrained" and not _learns_while_routing(described)
 
     def check(self, problem: RoutingProblem) -> None:
         """Construct the agent once, for its complaints about hyperparameters."""
         require_fair(self, problem)
-        make_agent(self.agent, _with_observations(problem.task), **self.parameters)
+        make_agent(self.agent, problem.task_seeing(self.observation), **self.parameters)
 
     def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
         """See `Contestant`; a pretrained agent is fitted first."""
@@ -139,7 +138,7 @@ class AgentContestant:
             policy[batch] = _chances(agent, problem.observations[batch])
         return policy
 
-    def _made(self, problem: RoutingProblem, seed: int | SessionSeeds, n_sessions: int) -> Agent:
+    def _made(self, problem: RoutingProblem, seed: int, n_sessions: int) -> Agent:
         agent = make_agent(self.agent, problem.task, n_sessions=n_sessions, seed=seed, **self.parameters)
         if self.protocol == "pretrained":
             agent.fit(problem.training_table())
@@ -219,8 +218,3 @@ def _chances(agent: Agent, observations: Any) -> Floats:
     except NotImplementedError:  # a plug-in that only selects
         chances: Floats = np.eye(agent.task.n_actions)[agent.select_action(observations)]
         return chances
-
-
-def _with_observations(task: RoutingTask) -> RoutingTask:
-    # A problem without observations stands for any: no agent can refuse vectors of one component.
-    return replace(task, observation_size=max(task.observation_size, 1))

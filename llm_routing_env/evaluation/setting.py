@@ -136,7 +136,7 @@ class Setting:
             seeds: The environment's seed of each session.
         """
         sessions = zip(contexts, seeds, strict=True)
-        each = tuple(self.agent_seed(agent, f"{context}/{seed}") for context, seed in sessions)
+        each = (self.agent_seed(agent, f"{context}/{seed}") for context, seed in sessions)
         return SessionSeeds(self.agent_seed(agent, "common"), each)
 
 

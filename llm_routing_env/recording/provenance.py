@@ -66,7 +66,10 @@ def weights_sha256(pool: Pool) -> dict[str, str]:
 
 
 def _describe_llm(llm: LLMSpec) -> dict[str, Any]:
-    plain = {key: getattr(llm, key) for key in LLMSpec.__dataclass_fields__ if key not in ("serve", "environment")}
+    apart = ("serve", "environment", "features")
+    plain = {key: getattr(llm, key) for key in LLMSpec.__dataclass_fields__ if key not in apart}
+    if llm.features:  # journals and tables of pools without any stay as they are
+        plain["features"] = dict(llm.features)
     plain["base_url"] = re.sub(r"//[^/]*@", "//[hidden]@", llm.base_url).partition("?")[0]
     return {**plain, **_tables(llm)}
 

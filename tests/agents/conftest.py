@@ -63,7 +63,9 @@ def make_ready(make_training_table: Callable[..., TrainingTable]) -> Callable[..
     def make(name: str, task: RoutingTask, *, table: TrainingTable | None = None, **options: Any) -> Agent:
         agent = make_agent(name, task, **options)
         if agent.feedback == "full":
-            agent.fit(table or make_training_table(task))
+            asked = np.array([f"question {number}" for number in range(60)], dtype=object)
+            seen = {"observations": asked} if agent.observation == "prompt" else {}
+            agent.fit(table or make_training_table(task, **seen))
         return agent
 
     return make

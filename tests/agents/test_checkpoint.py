@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_routing_env.agents import agent_class, checkpoint, make_agent
+from llm_routing_env.agents import Agent, agent_class, checkpoint, make_agent
+from llm_routing_env.agents.state import Stateful
 
 Automaton = agent_class("learning_automaton")
 
@@ -18,6 +19,58 @@ def saved(make_task, tmp_path):
     path = tmp_path / "agent.checkpoint"
     make_agent("learning_automaton", make_task(), learning_rate=0.3).save(path)
     return path
+
+
+class Learner(Agent):
+    """Keeps one attribute that a test chooses, beside what a checkpoint can hold."""
+
+    def __init__(self, task, *, seed=None, epsilon=0.1):
+        super().__init__(task, seed=seed)
+        self.epsilon = epsilon
+        self.means = np.zeros(task.n_actions)
+        self._names = list(task.llm_names)
+
+
+class Part(Stateful):
+    """Learns in a list."""
+
+    def __init__(self):
+        self.counts = [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n", [10, 179, 5, 6]),
+        ("n", {"a": 1.0}),
+        ("n", 0.0),
+        ("n", np.array(["a"], dtype=object)),
+        ("net", object()),
+    ],
+)
+def test_what_a_checkpoint_cannot_keep_is_refused_by_name(name, value, make_task, tmp_path):
+    agent = Learner(make_task())
+    agent.save(tmp_path / "agent.npz")
+    setattr(agent, name, value)
+    with pytest.raises(ValueError, match=rf"Learner cannot be saved: its attribute '{name}' .*public numpy arrays"):
+        agent.save(tmp_path / "lost.npz")
+    assert not (tmp_path / "lost.npz").exists()
+
+
+def test_what_a_part_cannot_keep_is_refused_too(make_task, tmp_path):
+    agent = Learner(make_task())
+    agent.part = Part()
+    with pytest.raises(ValueError, match="Part cannot be saved: its attribute 'counts'"):
+        agent.save(tmp_path / "lost.npz")
+
+
+def test_a_hyperparameter_that_is_not_kept_is_refused_by_name(make_task, tmp_path):
+    agent = Learner(make_task(), epsilon=object())
+    with pytest.raises(ValueError, match="Learner cannot be saved: keep the hyperparameter 'epsilon'"):
+        agent.save(tmp_path / "lost.npz")
+    del agent.epsilon
+    with pytest.raises(ValueError, match="Learner cannot be saved: keep the hyperparameter 'epsilon'"):
+        agent.save(tmp_path / "lost.npz")
 
 
 def test_file_keeps_its_name_and_holds_no_objects(saved):

@@ -19,6 +19,15 @@ def test_numbers_become_floats():
     np.testing.assert_array_equal(table.rewards[1], [3, 4, 5])
 
 
+def test_prompts_are_kept_as_texts():
+    table = TrainingTable(**fields(observations=["What?", "Why is that?"]))
+    assert (table.are_texts, table.observation_size) == (True, 0)
+    assert table.observations.tolist() == ["What?", "Why is that?"]
+    assert TrainingTable(**fields()).observation_size == 4
+    with pytest.raises(ValueError, match=r"observations must be of shape \(2,\), got \(3,\)"):
+        TrainingTable(**fields(observations=["a", "b", "c"]))
+
+
 @pytest.mark.parametrize("name", ["cost_usd", "latency_s"])
 def test_a_measure_may_be_missing_altogether(name):
     missing = np.full((2, 3), np.nan)

@@ -132,6 +132,18 @@ def test_a_typing_error_suggests_the_id():
         gym.make("PikLLM-v0")
 
 
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_vector_says_that_it_does_not_render(env_id: str):
+    with pytest.raises(ValueError, match=r"do not render, got render_mode='rgb_array': .*gym\.make\("):
+        gym.make_vec(env_id, num_envs=2, render_mode="rgb_array")
+
+
+def test_a_vector_of_recorded_outcomes_names_the_live_one():
+    with pytest.raises(ValueError, match=r"""got backend='vllm': gym\.make_vec\("PickLLMLive-v0", """):
+        gym.make_vec("PickLLM-v0", num_envs=2, backend="vllm")
+    gym.make_vec("PickLLM-v0", num_envs=2, backend="table", render_mode=None)
+
+
 @pytest.mark.parametrize("vectorization_mode", ["sync", "async", "vector_entry_point"])
 def test_every_vectorization_gives_the_same_rewards(vectorization_mode: str):
     env = gym.make_vec("PickLLM-v0", num_envs=3, vectorization_mode=vectorization_mode, context="math")

@@ -31,7 +31,7 @@ def run(setting: Setting, engine=run_local, folder: Path | None = None, agents=A
 def test_a_stored_block_equals_the_log_that_was_saved(tmp_path):
     setting = setting_on(tmp_path)
     (contestant,) = contestants(["epsilon_greedy_q"], {})
-    job = Job(contestant, Block("art", 0, (1, 2), 15))
+    job = Job(contestant, Block(("art", "chess"), (1, 2), 15))
     ((_, log),) = run_local([job], setting, lambda name, n: None)
     store = BlockStore(tmp_path / "blocks", setting, "sha")
     assert store.load(job) is None
@@ -49,7 +49,7 @@ def test_a_stored_block_equals_the_log_that_was_saved(tmp_path):
 def test_a_block_of_another_comparison_is_not_taken(tmp_path, change):
     setting = setting_on(tmp_path)
     (contestant,) = contestants(["epsilon_greedy_q"], {})
-    job = Job(contestant, Block("art", 0, (1,), 15))
+    job = Job(contestant, Block(("art",), (1,), 15))
     ((_, log),) = run_local([job], setting, lambda name, n: None)
     BlockStore(tmp_path / "blocks", setting, "sha").save(job, log)
     other, sha = setting, "sha"
@@ -86,7 +86,7 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(setting, interrupted, tmp_path / "blocks")
     assert run(setting, counting, tmp_path / "blocks") == whole
-    assert sorted(ran) == sorted(3 * AGENTS)  # each block once: there is one per agent and context
+    assert sorted(ran) == sorted(AGENTS)  # each block once: there is one per agent
 
 
 def test_bad_engines_are_refused():

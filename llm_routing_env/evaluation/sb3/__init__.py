@@ -1,4 +1,4 @@
-"""Stable-Baselines3's PPO, A2C and DQN in a comparison, by name; it is imported only when one of them takes part."""
+"""Stable-Baselines3's algorithms in a comparison, by name; it is imported only when one of them takes part."""
 
 from llm_routing_env.evaluation.sb3.contestants import (
     OnlineContestant,
@@ -7,6 +7,7 @@ from llm_routing_env.evaluation.sb3.contestants import (
     sb3_contestants,
 )
 from llm_routing_env.evaluation.sb3.defaults import SB3_ALGORITHMS, describe_sb3
+from llm_routing_env.evaluation.sb3.models import is_sb3
 
 __all__ = [
     "SB3_ALGORITHMS",
@@ -14,5 +15,6 @@ __all__ = [
     "PretrainedContestant",
     "SB3Contestant",
     "describe_sb3",
+    "is_sb3",
     "sb3_contestants",
 ]

@@ -13,7 +13,6 @@ import numpy as np
 from gymnasium.wrappers import TimeLimit
 
 from llm_routing_env.agents import RoutingTask
-from llm_routing_env.agents.generators import SessionSeeds
 from llm_routing_env.agents.state import FloatArray
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
@@ -27,7 +26,14 @@ from llm_routing_env.evaluation.sb3.defaults import (
     TRAINING,
     sb3_arguments,
 )
-from llm_routing_env.evaluation.sb3.models import FrozenPolicy, action_distribution, load_model, one_thread, sb3_class
+from llm_routing_env.evaluation.sb3.models import (
+    FrozenPolicy,
+    action_distribution,
+    is_sb3,
+    load_model,
+    one_thread,
+    sb3_class,
+)
 from llm_routing_env.evaluation.sb3.recording import SessionEndedError, SessionRecorder
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
@@ -39,7 +45,8 @@ def sb3_contestants(name: str, parameters: Mapping[str, Any], row: str = "") -> 
     """Return the contestants that a name stands for.
 
     Args:
-        name: "ppo", "a2c" or "dqn" for both protocols; "ppo@online" or "ppo@pretrained" for one.
+        name: "ppo", "a2c", "dqn", or "module:Class" of an algorithm of your own, for both protocols; "ppo@online" or
+            "ppo@pretrained" for one.
         parameters: Arguments of the algorithm's constructor, and "observation". For the pretrained one only:
             "total_timesteps"; "deterministic", whether it always asks the LLM it deems best; "model", the file of a
             saved model to judge instead of training one.
@@ -50,7 +57,7 @@ def sb3_contestants(name: str, parameters: Mapping[str, Any], row: str = "") -> 
         ValueError: For an unknown name or parameter.
     """
     algorithm, at, protocol = name.partition("@")
-    if algorithm not in SB3_ALGORITHMS:
+    if not is_sb3(algorithm):
         raise unknown_name("algorithm of Stable-Baselines3", algorithm, SB3_ALGORITHMS)
     if not at:
         online = {key: value for key, value in parameters.items() if key not in TRAINING}
@@ -74,7 +81,7 @@ class SB3Contestant:
         """Look the algorithm up, and its parameters.
 
         Args:
-            agent: A key of `SB3_ALGORITHMS`.
+            agent: A key of `SB3_ALGORITHMS`, or "module:Class".
             parameters: See `sb3_contestants`.
             row: See `sb3_contestants`.
 
@@ -86,14 +93,16 @@ class SB3Contestant:
         self.parameters: Mapping[str, Any] = dict(parameters)
         self._class = sb3_class(agent)
         own = {"observation": OBSERVATION} | (TRAINING if self.protocol == "pretrained" else {})
-        known = [*own, *(name for name in inspect.signature(self._class).parameters if name not in _NOT_GIVEN)]
+        taken = inspect.signature(self._class).parameters.values()
+        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken)
+        known = [*own, *(parameter.name for parameter in taken if parameter.name not in _NOT_GIVEN)]
         for name in parameters:
-            if name not in known:
+            if name not in known and not takes_any:
                 raise unknown_name(f"parameter of {self.name}", name, known)
         self._own = own | {name: value for name, value in parameters.items() if name in own}
-        self._arguments = sb3_arguments(agent, self.protocol) | {
-            name: value for name, value in parameters.items() if name not in own
-        }
+        usual = sb3_arguments(agent, self.protocol).items()
+        self._arguments = {name: value for name, value in usual if name in known or takes_any}
+        self._arguments |= {name: value for name, value in parameters.items() if name not in own}
         self.observation = self._own["observation"]
 
     def check(self, problem: RoutingProblem) -> None:
@@ -236,7 +245,7 @@ class PretrainedContestant(SB3Contestant):
         with one_thread():
             return run_block(setting, block, self.observation, ready, on_step)
 
-    def _agent(self, task: RoutingTask, number: int, *, n_sessions: int, seed: int | SessionSeeds) -> FrozenPolicy:
+    def _agent(self, task: RoutingTask, number: int, *, n_sessions: int, seed: int) -> FrozenPolicy:
         model, deterministic = self.models[number], self._own["deterministic"]
         return FrozenPolicy(task, n_sessions=n_sessions, seed=seed, model=model, deterministic=deterministic)
 

@@ -37,8 +37,8 @@ _BY_PROTOCOL: dict[str, dict[str, Arguments]] = {
 
 
 def sb3_arguments(algorithm: str, protocol: str) -> Arguments:
-    """Return the arguments of an algorithm's constructor that differ from Stable-Baselines3's defaults."""
-    return _ROUTING | _BY_PROTOCOL[protocol][algorithm]
+    """Return the arguments of an algorithm's constructor that differ from its own defaults."""
+    return _ROUTING | _BY_PROTOCOL[protocol].get(algorithm, {})
 
 
 def describe_sb3() -> list[dict[str, Any]]:

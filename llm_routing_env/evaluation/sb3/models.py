@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,46 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents import Agent, RoutingTask
 from llm_routing_env.agents.distributions import epsilon_greedy, restrict, softmax, uniform_over_best
-from llm_routing_env.agents.generators import SessionSeeds
 from llm_routing_env.agents.state import BoolArray, FloatArray
 from llm_routing_env.evaluation.sb3.defaults import OBSERVATION, SB3_ALGORITHMS
 
+_BASE = ("stable_baselines3.common.base_class", "BaseAlgorithm")
+
+
+def is_sb3(name: str) -> bool:
+    """Say whether a name, with or without a protocol, is that of an algorithm of Stable-Baselines3.
+
+    Keys of `SB3_ALGORITHMS` are, and ``my_package.my_module:MyClass`` where the class is derived from `BaseAlgorithm`.
+    """
+    algorithm = name.partition("@")[0]
+    if algorithm in SB3_ALGORITHMS:
+        return True
+    try:
+        bases = _anyones(algorithm).__mro__ if ":" in algorithm else ()
+    except (ImportError, AttributeError):  # no algorithm; as an agent it is refused with the reason
+        return False
+    # By name: Stable-Baselines3 takes seconds to import, and need not be there.
+    return any((base.__module__, base.__name__) == _BASE for base in bases)
+
 
 def sb3_class(algorithm: str) -> Any:
-    """Return the class of a key of `SB3_ALGORITHMS`.
+    """Return the class of a key of `SB3_ALGORITHMS`, or the one that ``my_package.my_module:MyClass`` names.
 
     Raises:
         ImportError: If Stable-Baselines3 is not installed.
     """
+    if algorithm not in SB3_ALGORITHMS:
+        return _anyones(algorithm)
     try:
         import stable_baselines3
     except ImportError as error:
         raise ImportError('stable-baselines3 is not installed: pip install "llm-routing-env[sb3]".') from error
     return getattr(stable_baselines3, SB3_ALGORITHMS[algorithm])
+
+
+def _anyones(name: str) -> Any:
+    module, _, class_name = name.partition(":")
+    return getattr(import_module(module), class_name)
 
 
 def load_model(algorithm: str, path: str | Path) -> Any:
@@ -39,14 +64,15 @@ def load_model(algorithm: str, path: str | Path) -> Any:
     try:
         return sb3_class(algorithm).load(path, device="cpu")
     except Exception as error:  # another algorithm's file fails wherever its contents first differ
-        raise ValueError(f"{path} is not a model saved by {SB3_ALGORITHMS[algorithm]}: {error}") from error
+        raise ValueError(f"{path} is not a model saved by {sb3_class(algorithm).__name__}: {error}") from error
 
 
 def action_distribution(model: Any, observations: ArrayLike) -> FloatArray:
     """Return the probabilities with which a model would now choose while it learns.
 
     Args:
-        model: PPO or A2C: its policy's distribution; DQN: epsilon-greedy with its current epsilon.
+        model: One whose policy has a distribution (PPO, A2C): that; another (DQN): epsilon-greedy with its current
+            epsilon.
         observations: Shape (observations, size).
 
     Returns:
@@ -54,14 +80,17 @@ def action_distribution(model: Any, observations: ArrayLike) -> FloatArray:
     """
     import torch
 
-    model.policy.set_training_mode(False)
-    seen, _ = model.policy.obs_to_tensor(np.asarray(observations, dtype=np.float32))
-    with torch.no_grad():
-        if not hasattr(model, "q_net"):
-            return softmax(model.policy.get_distribution(seen).distribution.logits.cpu().numpy().astype(np.float64))
-        values = model.q_net(seen).cpu().numpy().astype(np.float64)
+    rows = np.asarray(observations, dtype=np.float32)
+    if hasattr(model.policy, "get_distribution"):
+        model.policy.set_training_mode(False)
+        with torch.no_grad():
+            logits = model.policy.get_distribution(model.policy.obs_to_tensor(rows)[0]).distribution.logits
+        return softmax(logits.cpu().numpy().astype(np.float64))
+    greedy, _ = model.policy.predict(rows, deterministic=True)
+    values = np.eye(int(model.action_space.n))[greedy]
     # Until it starts to learn, DQN draws uniformly, whatever its epsilon is.
-    epsilon = 1.0 if model.num_timesteps < model.learning_starts else model.exploration_rate
+    is_waiting = model.num_timesteps < getattr(model, "learning_starts", 0)
+    epsilon = 1.0 if is_waiting else getattr(model, "exploration_rate", 0.0)
     return epsilon_greedy(values, epsilon, None)
 
 
@@ -71,16 +100,14 @@ class FrozenPolicy(Agent):
     observation = OBSERVATION
     feedback = "none"
 
-    def __init__(
-        self, task: RoutingTask, *, n_sessions: int, seed: int | SessionSeeds, model: Any, deterministic: bool
-    ) -> None:
+    def __init__(self, task: RoutingTask, *, n_sessions: int, seed: int, model: Any, deterministic: bool) -> None:
         """Wrap a model.
 
         Args:
             task: See `Agent`.
             n_sessions: See `Agent`.
             seed: See `Agent`.
-            model: PPO, A2C or DQN of Stable-Baselines3.
+            model: Of Stable-Baselines3, with discrete actions.
             deterministic: Whether it asks the LLM it deems best, rather than drawing one from its distribution.
 
         Raises:

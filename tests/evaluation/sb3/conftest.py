@@ -1,4 +1,4 @@
-"""A small random table, and two sessions of a context."""
+"""A small random table, and two sessions of its contexts."""
 
 from pathlib import Path
 
@@ -24,4 +24,4 @@ def setting(table: Path) -> Setting:
 
 @pytest.fixture
 def block() -> Block:
-    return Block("art", 0, (11, 4), LENGTH)
+    return Block(("art", "chess"), (11, 4), LENGTH)

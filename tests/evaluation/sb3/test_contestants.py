@@ -4,12 +4,22 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from stable_baselines3 import DQN
 
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation import compare
-from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, describe_sb3, sb3_contestants
+from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, describe_sb3, is_sb3, sb3_contestants
+
+
+class Patient(DQN):
+    """Someone's own algorithm, which hands its keyword arguments on."""
+
+    def __init__(self, policy: Any, env: Any, learning_starts: int = 7, **kwargs: Any) -> None:
+        super().__init__(policy, env, learning_starts=learning_starts, **kwargs)
 
 
 def test_a_name_stands_for_both_protocols_or_one():
@@ -104,3 +114,29 @@ def test_both_protocols_take_part_in_a_comparison(table: Path):
         ("dqn (pretrained)", "pretrained"),
     }
     assert result.logs["dqn (online)"]["chess"].rewards.shape == (2, 12)
+
+
+def test_anyones_algorithm_takes_part_under_both_protocols_with_its_own_defaults(table: Path):
+    name = f"{__name__}:Patient"
+    parameters = {name: {"total_timesteps": 60, "exploration_fraction": 1.0}}
+    result = compare([name], n_sessions=2, length=12, table=str(table), parameters=parameters, propensities=True)
+    assert result.agents == [f"{name} (online)", f"{name} (pretrained)"]
+    online, pretrained = (result.contestants[row] for row in result.agents)
+    assert pretrained.models[0].learning_starts == 7
+    assert pretrained.models[0].gamma == 0.0
+    assert pretrained.models[0].buffer_size == 1_000_000  # DQN's own, not the one that "dqn" was given here
+    assert online.parameters == {"exploration_fraction": 1.0}
+    propensities = result.logs[f"{name} (online)"]["chess"].propensities
+    np.testing.assert_array_equal(propensities[:, :7], 0.25)
+    assert (propensities[:, 7:] != 0.25).all()
+    (alone,) = sb3_contestants(f"{name}@online", {"exploration_fraction": 1.0})
+    assert alone.name == f"{name} (online)"
+
+
+def test_only_algorithms_of_stable_baselines3_are_taken_for_them():
+    assert is_sb3("ppo@online")
+    assert is_sb3(f"{__name__}:Patient@pretrained")
+    for name in ("ucb1", f"{__name__}:Missing", f"{__name__}:compare", "no_such_module:Class", "pathlib:Path"):
+        assert not is_sb3(name)
+    with pytest.raises(ValueError, match="No module named 'no_such_module'"):
+        compare(["no_such_module:Class"], n_sessions=1, length=1)

@@ -47,7 +47,7 @@ def test_sessions_are_those_that_other_agents_face(agent: str, setting: Setting,
     """In a random table the latency tells query, LLM and repeat: equal latencies are equal queries in equal order."""
     log = OnlineContestant(agent, {}).run(setting, block, ignore)
     env = setting.vector_env(2, "none")
-    env.reset(seed=list(block.seeds), options={"context": block.context})
+    env.reset(seed=list(block.seeds), options={"context": list(block.contexts)})
     for step in range(block.length):
         _, rewards, _, truncated, info = env.step(log.actions[:, step])
         np.testing.assert_array_equal(log.rewards[:, step], rewards)
@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_log_and_another_another(agent: str, settin
 
 def test_a_session_does_not_depend_on_its_block(setting: Setting, block: Block):
     log = OnlineContestant("a2c", {}).run(setting, block, ignore)
-    alone = Block("art", 1, block.seeds[1:], block.length)
+    alone = Block(block.contexts[1:], block.seeds[1:], block.length)
     assert_equal(log.rows(slice(1, 2)), OnlineContestant("a2c", {}).run(setting, alone, ignore))
 
 
@@ -95,7 +95,7 @@ def test_a_rollout_is_learned_from_if_it_fits_into_the_session(
 
 
 def test_a_session_may_be_shorter_than_the_setting_allows(setting: Setting):
-    block = Block("art", 0, (5,), 40)
+    block = Block(("art",), (5,), 40)
     assert OnlineContestant("ppo", {}).run(replace(setting, length=200), block, ignore).rewards.shape == (1, 40)
 
 
@@ -139,7 +139,7 @@ def test_a_live_session_asks_once_per_query(setting: Setting, tmp_path: Path):
         )
         (tmp_path / "pool.toml").write_text(f'name = "p"\n{llms}')
         live = replace(setting, backend="vllm", pool=str(tmp_path / "pool.toml"), length=6)
-        log = OnlineContestant("a2c", {"n_steps": 4}).run(live, Block("art", 0, (5,), 6), ignore)
+        log = OnlineContestant("a2c", {"n_steps": 4}).run(live, Block(("art",), (5,), 6), ignore)
         assert len(server.requests) == 6
     assert log.actions.shape == (1, 6)
     np.testing.assert_allclose(log.measures["cost_usd"], 110e-6)  # 100 tokens in and 10 out, a dollar a million

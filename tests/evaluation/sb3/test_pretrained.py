@@ -87,8 +87,9 @@ def test_the_model_is_trained_once_and_does_not_change_while_it_is_judged(
     assert contestant.models == {0: model}
     np.testing.assert_array_equal(action_distribution(model, observations), before)
     problem = setting.problem()
-    queries, _ = draw_sessions(problem, block.seeds, context="art", length=block.length)
-    np.testing.assert_array_equal(log.actions, policy.argmax(axis=1)[queries])
+    for row, (context, seed) in enumerate(zip(block.contexts, block.seeds, strict=True)):
+        queries, _ = draw_sessions(problem, [seed], context=context, length=block.length)
+        np.testing.assert_array_equal(log.actions[row], policy.argmax(axis=1)[queries[0]])
 
 
 def test_training_uses_the_train_split_only(setting: Setting, block: Block, monkeypatch: pytest.MonkeyPatch):
@@ -102,7 +103,7 @@ def test_training_uses_the_train_split_only(setting: Setting, block: Block, monk
     monkeypatch.setattr(RoutingProblem, "draw_session", noting)
     quick("a2c").run(setting, block, ignore)
     assert set(splits[:-2]) == {("train", "mixed")}
-    assert splits[-2:] == [("test", "art")] * 2
+    assert splits[-2:] == [("test", "art"), ("test", "chess")]
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
@@ -111,7 +112,7 @@ def test_it_asks_its_favourite_or_draws(agent: str, deterministic: bool, setting
     contestant = quick(agent, deterministic=deterministic)
     log = contestant.run(setting, block, ignore)
     env = setting.vector_env(2, "embedding32")
-    seen, _ = env.reset(seed=list(block.seeds), options={"context": block.context})
+    seen, _ = env.reset(seed=list(block.seeds), options={"context": list(block.contexts)})
     for step in range(block.length):
         actions, _ = contestant.models[0].predict(seen, deterministic=True)
         if deterministic:

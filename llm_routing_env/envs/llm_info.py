@@ -1,0 +1,65 @@
+"""What an agent may know of each LLM before it starts, from the pool's file or from what a table says of its pool."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_routing_env.agents.task import LLMInfo
+
+if TYPE_CHECKING:
+    from llm_routing_env.envs.problem import RoutingProblem
+
+
+def llm_infos(problem: "RoutingProblem", train: NDArray[np.int64]) -> tuple[LLMInfo, ...]:
+    """Return what is known of each LLM, in the order of the actions.
+
+    Args:
+        problem: What is routed.
+        train: The queries whose costs and latencies count.
+    """
+    names = problem.pool.llm_names if problem.pool else problem.table.llm_names
+    described = _described(problem)
+    if problem.knows_truth:
+        costs, seconds = (
+            values[train].mean(axis=(0, 2)) for values in (problem.table.cost_usd, problem.table.latency_s)
+        )
+    else:
+        costs, seconds = np.array(problem.expected_cost_usd(train)), np.full(len(names), np.nan)
+    return tuple(
+        LLMInfo(
+            name=name,
+            **_prices(described.get(name, {})),
+            expected_cost_usd=_number(cost),
+            expected_latency_s=_number(latency),
+        )
+        for name, cost, latency in zip(names, costs.tolist(), seconds.tolist(), strict=True)
+    )
+
+
+def _described(problem: "RoutingProblem") -> dict[str, Mapping[str, Any]]:
+    """Return each LLM's keys of the pool's file; a table holds them as they were when it was recorded."""
+    if problem.pool:
+        return {llm.name: vars(llm) for llm in problem.pool.llms}
+    recorded = problem.table.metadata.get("pool", {}).get("llm")
+    llms = recorded if isinstance(recorded, list) else []
+    return {llm["name"]: llm for llm in llms if isinstance(llm, dict) and isinstance(llm.get("name"), str)}
+
+
+def _prices(llm: Mapping[str, Any]) -> dict[str, Any]:
+    """Return prices, longest completion and features; what is paid by the hour has no price per token."""
+    is_hourly = bool(llm.get("hardware_usd_per_hour"))
+    prices = ("input_price_usd_per_mtok", "output_price_usd_per_mtok")
+    features = llm.get("features")
+    given = features.items() if isinstance(features, Mapping) else ()
+    return {
+        **{price: None if is_hourly else _number(llm.get(price)) for price in prices},
+        "max_tokens": llm["max_tokens"] if isinstance(llm.get("max_tokens"), int) else None,
+        "features": {str(name): float(value) for name, value in given if _number(value) is not None},
+    }
+
+
+def _number(value: Any) -> float | None:
+    is_known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
+    return float(value) if is_known else None
