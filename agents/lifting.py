@@ -6,6 +6,7 @@ import copy
 import inspect
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ class LiftedAgent(Agent):
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self.agents = [construct(seed=row_seed) for row_seed in seeds_of(seed, n_sessions)]
+        self._fresh = partial(construct, seed=None if seed is None else int(seed))
         first = self.agents[0]
         self.observation, self.feedback = first.observation, first.feedback
         self.maximises = first.maximises
@@ -91,11 +93,14 @@ class LiftedAgent(Agent):
         self._takes_outcome = takes(first.update, "outcome")
 
     def fit(self, training_table: TrainingTable) -> None:
-        """Fit one agent, and give the others what it learned: fitting may take minutes."""
-        first, *others = self.agents
-        first.fit(training_table)
-        for agent in others:
-            adopt(agent, first)
+        """Fit one agent, and give all what it learned: fitting may take minutes.
+
+        Its seed is the one that the sessions share, so that the model does not depend on which they are.
+        """
+        fitted = self._fresh()
+        fitted.fit(training_table)
+        for agent in self.agents:
+            adopt(agent, fitted)
 
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
         """Return the action of every session, shape (sessions,). See `Agent.select_action`."""

@@ -12,6 +12,7 @@ import pytest
 
 import llm_routing_env.agents as registry
 from llm_routing_env.agents import agent_class, describe_agents, make_agent, observation_of
+from llm_routing_env.agents.generators import SessionSeeds
 
 PLUGIN = '''
 import numpy as np
@@ -100,6 +101,16 @@ class Reads(Agent):
     def _probabilities(self, observation, allowed):
         digits = [sum(map(str.isdigit, text)) for text in observation]
         return np.eye(self.task.n_actions)[digits]
+
+class FitsByChance(Agent):
+    """Has a weight that is drawn when it is fitted."""
+    feedback = "full"
+
+    def __init__(self, task, *, seed=None):
+        super().__init__(task, seed=seed)
+
+    def fit(self, training_table):
+        self.weight = self._rng.random()
 
 not_an_agent = dict
 '''
@@ -301,6 +312,19 @@ def test_a_class_that_only_has_the_two_methods_routes_too(plugin, make_task, tmp
 def test_lifted_sessions_have_seeds_of_their_own(plugin, make_task):
     agents = make_agent(plugin, make_task(), n_sessions=3, seed=0).agents
     assert len({agent._rng.random() for agent in agents}) == 3
+
+
+def test_a_lifted_sessions_model_does_not_depend_on_those_beside_it(plugin, make_task, make_training_table):
+    table = make_training_table(make_task())
+    batches = [
+        make_agent("someones_agents:FitsByChance", make_task(), n_sessions=len(seeds), seed=SessionSeeds(1, seeds))
+        for seeds in ((5, 6), (6,))
+    ]
+    for batch in batches:
+        batch.fit(table)
+    beside, alone = (batch.agents[-1] for batch in batches)
+    assert beside.weight == alone.weight
+    assert beside._rng.random() == alone._rng.random()
 
 
 def test_lifted_batch_says_how_to_save_it(plugin, make_task, tmp_path):
