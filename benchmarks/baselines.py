@@ -140,8 +140,8 @@ def page(result: Comparison) -> str:
 
 
 def shown_agents(result: Comparison) -> list[str]:
-    """Return the agents with a row of their own; the textbook settings have a column."""
-    return [name for name in result.agents if not name.startswith(TEXTBOOK_ROW)]
+    """Return the agents with a row of their own: the textbook settings have a column, and rows rank by reward."""
+    return [name for name in result.ranked if not name.startswith(TEXTBOOK_ROW)]
 
 
 def row(name: str, metrics: Any, result: Comparison | None = None, agent: str = "") -> str:

@@ -163,7 +163,7 @@ def baselines() -> str:
     agents: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any] | None]] = {}
     for key, document in results.items():
         for row in document["agents"]:
-            if not row["name"].startswith(TEXTBOOK_ROW):
+            if not row["name"].startswith(TEXTBOOK_ROW) and row["maximises"] == "reward":
                 agents.setdefault((row["protocol"], row["agent"]), {})[key] = row["metrics"]
         for row in document["carried"]:
             agents.setdefault((row["protocol"], row["agent"]), {})[key] = None

@@ -64,7 +64,10 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
         table.add_section()
     table.add_row("[bold]references[/bold]")
     for name, metrics in references.items():
-        table.add_row(escape(name), "", *_cells(metrics))
+        if name in result.dead_llms:  # its accuracy, cost and latency are those of no answer
+            table.add_row(f"{escape(name)}: its calls fail", "", escape(shown(metrics["reward"], ".2f")))
+        else:
+            table.add_row(escape(name), "", *_cells(metrics))
     _print_whole(console, table)
     _print_whole(console, _routing(result))
     _print_verdicts(console, result, against)

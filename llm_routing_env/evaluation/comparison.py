@@ -218,7 +218,9 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
     for name in found:
         result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
         best = result.references.best_fixed
-        result.verdicts[name] = verdict(result.metrics[name][POOLED], best, result.sessions_behind(name))
+        said = verdict(result.metrics[name][POOLED], best, result.sessions_behind(name))
+        maximises = result.contestants[name].maximises
+        result.verdicts[name] = said if maximises == "reward" else f"maximises {maximises}, not the reward; {said}"
 
 
 def _drawn_logs(result: Comparison, name: str, policies: Policies, drawn: Mapping[str, Drawn]) -> dict[str, SessionLog]:

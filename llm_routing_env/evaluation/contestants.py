@@ -63,6 +63,7 @@ class Contestant(Protocol):
         observation: What it sees.
         parameters: The hyperparameters given.
         block_size: Most sessions to run together.
+        maximises: What it is made to maximise: "reward", or a measure that leaves it out of rankings by reward.
         is_frozen: Whether it learns nothing while it routes: then its means are exact, and are taken over trainings.
     """
 
@@ -73,6 +74,7 @@ class Contestant(Protocol):
     observation: str
     parameters: Mapping[str, Any]
     block_size: int
+    maximises: str
     is_frozen: bool
 
     def check(self, problem: RoutingProblem) -> None:
@@ -107,6 +109,7 @@ class AgentContestant:
         self.parameters: Mapping[str, Any] = dict(parameters)
         self.protocol, self.feedback = described.protocol(), described.feedback
         self.observation = observation_of(agent, parameters)
+        self.maximises = described.maximises
         self.is_frozen = self.protocol == "pretrained" and not _learns_while_routing(described)
 
     def check(self, problem: RoutingProblem) -> None:
@@ -174,7 +177,7 @@ def run_block(
 
 def describe(contestant: Contestant) -> dict[str, Any]:
     """Return what every table says of an agent, JSON-plain."""
-    named = ("name", "agent", "protocol", "feedback", "observation", "parameters")
+    named = ("name", "agent", "protocol", "feedback", "observation", "maximises", "parameters")
     return {attribute: getattr(contestant, attribute) for attribute in named}
 
 

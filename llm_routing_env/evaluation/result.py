@@ -12,6 +12,7 @@ from llm_routing_env.evaluation.references import References
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.statistics import SESSIONS
 from llm_routing_env.evaluation.verdicts import paired_verdict
+from llm_routing_env.table_notes import DEAD
 
 
 @dataclass
@@ -60,14 +61,20 @@ class Comparison:
         return [name for name in self.contestants if name not in self.failures]
 
     @property
+    def ranked(self) -> list[str]:
+        """Those of them that maximise what rows are ranked by."""
+        return [name for name in self.agents if self.contestants[name].maximises == "reward"]
+
+    @property
     def lengths(self) -> dict[str, int]:
         """Queries that each session of a context really has."""
         return {context: min(self.length, len(self.problem.queries_of(context))) for context in self.seeds}
 
     @property
-    def contexts_not_judged(self) -> tuple[str, ...]:
-        """The table's contexts that have no query in the split."""
-        return tuple(name for name in self.problem.table.contexts if name not in self.problem.contexts)
+    def dead_llms(self) -> dict[str, float]:
+        """Single LLMs' row names, where nearly every recorded call failed, with the share that did."""
+        shares = self.problem.table.failed_share
+        return {f"always {name}": share for name, share in shares.items() if share >= DEAD}
 
     def sessions_behind(self, name: str) -> int | None:
         """Return how many sessions per context a row's intervals rest on; None where they rest on queries alone."""
@@ -96,7 +103,7 @@ class Comparison:
             "length": self.length,
             "lengths": self.lengths,
             "queries": {context: len(self.problem.queries_of(context)) for context in self.seeds},
-            "contexts_not_judged": list(self.contexts_not_judged),
+            "contexts_not_judged": list(self.problem.contexts_not_judged),
             "best_fixed_llm": {"in_hindsight": self.references.best_fixed, "chosen": self.references.chosen_fixed},
             "references": {name: self._row(name) for name in self.references.actions},
             "agents": [

@@ -12,6 +12,7 @@ from llm_routing_env.evaluation.verdicts import MIN_SESSIONS
 
 DASH = "–"
 N_SHADES = 5
+OF_ANSWERS = ("accuracy", "session_cost_usd", "latency_s", "latency_p50_s", "latency_p95_s")
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,10 @@ def agent_rows(result: Comparison) -> list[Row]:
             rows.append(Row(name, "failure", (), *seen, result.failures[name]))
         else:
             rows.append(Row(name, "agent", _cells(result, name), *seen))
-    return rows + [Row(name, "reference", _cells(result, name), "reference") for name in result.references.actions]
+    for name in result.references.actions:
+        shown = f"{name}: its calls fail" if name in result.dead_llms else name
+        rows.append(Row(shown, "reference", _cells(result, name), "reference"))
+    return rows
 
 
 def context_table(result: Comparison) -> ContextTable:
@@ -184,7 +188,11 @@ def pair_table(result: Comparison) -> ContextTable:
 
 
 def _cells(result: Comparison, name: str) -> list[Cell]:
-    return [column.cell(interval(result, name, column.metric)) for column in COLUMNS]
+    # The accuracy, cost and latency of calls that fail are those of no answer.
+    hidden = OF_ANSWERS if name in result.dead_llms else ()
+    return [
+        column.cell(NOTHING if column.metric in hidden else interval(result, name, column.metric)) for column in COLUMNS
+    ]
 
 
 def _shaded(result: Comparison, names: Sequence[str], group: str) -> list[Cell]:

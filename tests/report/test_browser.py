@@ -80,7 +80,7 @@ def test_every_figure_is_seen_and_the_page_does_not_scroll_sideways(
             return [figure.id, box.left, box.right, box.height, inner.width, inner.height, svg !== null];
         });"""
     )
-    assert len(figures) == 9
+    assert len(figures) == 11
     for name, left, right, height, inner_width, inner_height, is_drawn in figures:
         assert left >= 0, name
         assert right <= size[0], name

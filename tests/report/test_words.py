@@ -48,7 +48,7 @@ def test_what_was_not_judged_and_not_measured_is_said():
     said = conditions(small(["random"], table=table))
     assert said == [
         "in memory, test split: 4 sessions of all 4 queries in each of 1 contexts.",
-        "1 of 2 contexts ('chess') has no query in the test split and is not judged.",
+        "1 of 2 contexts ('chess') not judged: no query in the test split.",
         "The latency is simulated: drawn.",
     ]
 

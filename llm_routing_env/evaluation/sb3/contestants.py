@@ -75,6 +75,7 @@ class SB3Contestant:
     protocol: str
     block_size: int
     feedback = "bandit"
+    maximises = "reward"
     is_frozen = False
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], row: str = "") -> None:
