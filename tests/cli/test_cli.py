@@ -1,15 +1,19 @@
 """The `pickllm` command: what scripts rely on, and what bad input ends in."""
 
 import csv
+import html
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tables import queries, records
 
 from llm_routing_env.cli import main
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED
+from llm_routing_env.outcomes import OutcomeTable
 
 METRICS = {
     "reward",
@@ -146,6 +150,10 @@ def test_every_command_explains_itself(command: str):
         (("compare", "--param", "ucb1.c=1"), "not compared"),
         (("compare", "--param", "learning_automaton.learning_rate=7"), "learning_rate must be between 0 and 1"),
         (("compare", "--param", "learning_automaton.speed=7"), "speed"),
+        (("compare", "--param", "learning_automaton.learning_rate=fast"), "learning_automaton cannot be made with"),
+        (("compare", "--agents", "ucb1,ucb1"), "'ucb1' is named twice"),
+        (("compare", "--agents", "ucb1", "--against", "ucb"), "Did you mean 'ucb1'"),
+        (("compare", "--training-seeds", "0"), "training seeds must be 1 or more"),
         (("compare", "--backend", "vlm"), "Did you mean 'vllm'"),
         (
             ("compare", "--sessions", "4", "--agents", "knn_router", "--split", "all"),
@@ -260,3 +268,54 @@ def test_an_interrupted_comparison_is_not_overwritten_unasked(tmp_path: Path):
     assert refused.returncode == 2
     assert "go on with --resume" in refused.stderr
     assert pickllm("compare", *SMALL, "--out", tmp_path / "run", "--resume").returncode == 0
+
+
+def simulated(folder: Path) -> Path:
+    """Write a table whose latencies were drawn from another one, of which one LLM never answered."""
+    asked = queries(12)
+    llms, path = ("good", "typo"), folder / "simulated.parquet"
+    rows = records(asked, llms, np.ones((36, 2, 1)), 1e-5, 0.1)
+    for row in rows:
+        if row["llm"] == "typo":
+            row |= {"error": "HTTP 404: no such model", "response": None, "accuracy_exact_match": 0.0}
+    notes = {"latency": "simulated: drawn from another table's", "notes": ["Costs are estimates."]}
+    OutcomeTable.from_records(asked, llms, rows, notes).write(path)
+    return path
+
+
+def test_what_was_not_measured_is_labelled_wherever_it_shows(tmp_path: Path):
+    done = pickllm("compare", *SMALL, "--agents", "random", "--table", simulated(tmp_path), "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    said = ("simulated: drawn from another table", "Costs are estimates.")
+    document = json.loads((tmp_path / "run" / "results.json").read_text())
+    with (tmp_path / "run" / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    report = html.unescape((tmp_path / "run" / "report.html").read_text())
+    for label in said:
+        assert label in " ".join(done.stdout.split())
+        assert label in " ".join(document["table"]["notes"])
+        assert all(label in row["table_notes"] for row in rows)
+        assert label in report
+
+
+def test_an_llm_that_never_answered_is_marked_and_has_no_accuracy(tmp_path: Path):
+    done = pickllm("compare", *SMALL, "--agents", "random", "--table", simulated(tmp_path), "--out", tmp_path / "run")
+    (row,) = [line for line in done.stdout.splitlines() if "always typo" in line and "calls fail" in line]
+    assert "0.000" not in row
+    assert " ms" not in row
+    assert "HTTP 404: no such model" in done.stdout
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "always typo: its calls fail" in report.replace("<wbr>", "")
+
+
+def test_a_setting_of_the_same_agent_has_a_row_and_can_be_the_yardstick():
+    agents = "learning_automaton,b1=learning_automaton"
+    given = ("--param", "b1.learning_rate=.05", "--against", "b1", "--sessions", "10", "--length", "20")
+    done = pickllm("compare", "--agents", agents, *given)
+    assert done.returncode == 0, done.stderr
+    assert "learning_automaton: " in done.stdout
+    assert any(line.startswith("learning_automaton:") and " b1" in line for line in done.stdout.splitlines())
+    document = json.loads(pickllm("compare", "--agents", agents, *given, "--json").stdout)
+    parameters = {row["name"]: row["parameters"] for row in document["agents"]}
+    assert parameters == {"learning_automaton": {}, "b1": {"learning_rate": 0.05}}
+    assert set(document["pairs"]["b1"]) == {"learning_automaton"}

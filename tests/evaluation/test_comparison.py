@@ -1,6 +1,9 @@
 """Comparisons: common random numbers, determinism, and convergence on the real table."""
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -56,6 +59,40 @@ def test_numbers_do_not_depend_on_how_many_sessions_run_together(monkeypatch, tm
     monkeypatch.setattr(AgentContestant, "block_size", size)
     found = rows(agents, table=path, n_sessions=5)
     assert [name for name in expected if expected[name] != found[name]] == []
+
+
+def test_numbers_do_not_depend_on_the_number_of_threads(tmp_path):
+    path = write_random_table(tmp_path, per_context=36)
+    code = (
+        "import json; from llm_routing_env.evaluation import compare; "
+        "agents = ['linucb', 'lin_ts', 'neural_linear', 'knn_bandit', 'knn_router', 'linear_router', 'mlp_router']; "
+        f"result = compare(agents, n_sessions=30, length=20, table={str(path)!r}); "
+        "print(json.dumps(result.document()))"
+    )
+    one, two = (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), threads)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2")
+    )
+    assert one == two
+
+
+def test_an_agent_that_committed_before_it_was_asked_is_said_to():
+    metrics = compare(["cheapest"], n_sessions=3, length=5, table=TABLE).metrics["cheapest"]["all"]
+    assert metrics["median_queries_to_commit"]["mean"] == 0.0
+    assert metrics["committed"]["mean"] == 1.0
+
+
+def test_an_agent_that_maximises_something_else_is_not_ranked_by_reward():
+    result = compare(["zero_router", "random"], n_sessions=3, length=5, table=TABLE)
+    assert result.ranked == ["random"]
+    assert result.verdicts["zero_router"].startswith("maximises accuracy, not the reward; ")
+    assert [row["maximises"] for row in result.document()["agents"]][::4] == ["accuracy", "reward"]
 
 
 def test_an_agent_can_be_compared_with_itself():

@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 from llm_routing_env.cli import app
 from llm_routing_env.encoders import embeddings_path, write_embeddings
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.headroom import SplitHalf, judge_routed
 from llm_routing_env.evaluation.inspection import inspect_table, verdict
 from llm_routing_env.evaluation.neighbours import route_by_neighbours
 from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.queries import QuerySet
 from llm_routing_env.table_notes import not_read
 
 # Rows: art-0 (train), art-1, art-2, chess-0 (train), chess-1, chess-2. "a" costs twice as much as "b".
@@ -52,6 +54,20 @@ def test_sizes_and_means(document: dict[str, Any]):
     assert overall["a"]["reward"] == pytest.approx(4 / 6 - 0.4)
     assert chess["a"]["reward"] == pytest.approx(1 / 3 - 0.4)
     assert chess["b"]["reward"] == pytest.approx(2 / 3 - 0.2)
+
+
+def test_the_best_fixed_llm_is_that_of_comparisons():
+    """Contexts equal, in hindsight and chosen on the other split: what `compare` reports for the same table."""
+    asked = QuerySet([*queries(9, ["large"]), *queries(3, ["small"])])
+    is_large = np.array([query.context == "large" for query in asked])
+    right = np.stack([is_large, ~is_large | (np.arange(12) % 9 < 4)], axis=1)[:, :, None].astype(float)
+    table = OutcomeTable.from_records(asked, ["a", "b"], records(asked, ["a", "b"], right, 1e-5, 0.1), {})
+    problem = RoutingProblem(table, observation="none", weights=(1, 0, 0), split="test")
+    document = inspect_table(problem)
+    compared = compare(["random"], table=table, weights=(1, 0, 0), n_sessions=1, length=2).references
+    assert document["best_fixed_llm"] == compared.best_fixed == "b"
+    assert document["best_fixed_llm_of_other_split"] == compared.chosen_fixed
+    assert document["means"]["all"]["a"]["reward"] == pytest.approx((1.0 + 0.0) / 2)
 
 
 def test_the_best_overall_and_by_context(document: dict[str, Any]):
