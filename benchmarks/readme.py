@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import numpy as np
-from baselines import TEXTBOOK_ROW
+from readme_agents import baselines, convergence, paper, reading
 from readme_figures import figures, live
 from readme_speed import speed
 from readme_tables import RESULTS, ROOT, markdown, read
@@ -16,7 +16,6 @@ from readme_tables import RESULTS, ROOT, markdown, read
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
-from llm_routing_env.evaluation.verdicts import is_clear_gain
 from llm_routing_env.load_curve import load_curves
 from llm_routing_env.pool import load_pool
 
@@ -137,73 +136,10 @@ def scorers() -> str:
     return note + markdown(("scorer", *contexts), lines) + "\n"
 
 
-def paper() -> str:
-    """Return the paper's two headline claims, measured."""
-    lines = [
-        (
-            row["reward_form"],
-            f"`{row['agent']}`",
-            *(f"{shown(row[key], '.0f', 100)} %" for key in ("cost_saved", "latency_saved")),
-            f"{shown(row['accuracy_gain_over_dearest'], '.1f', 100)} points",
-        )
-        for row in read("headline")["result"]
-    ]
-    dearest = read("headline")["result"][0]["dearest"]
-    header = ("reward", "agent", f"cost saved against {dearest}", "latency saved against random", "accuracy against it")
-    return markdown(header, lines) + "\n"
-
-
-def baselines() -> str:
-    """Return the share of the gap to the oracle that every agent closes, on every table."""
-    results = {
-        (table, form): read("baselines", table)["result"][form]
-        for table in ("nano", "cascades9", "mmlu_pro")
-        for form in ("pickllm", "additive")
-    }
-    agents: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any] | None]] = {}
-    for key, document in results.items():
-        for row in document["agents"]:
-            if not row["name"].startswith(TEXTBOOK_ROW) and row["maximises"] == "reward":
-                agents.setdefault((row["protocol"], row["agent"]), {})[key] = row["metrics"]
-        for row in document["carried"]:
-            agents.setdefault((row["protocol"], row["agent"]), {})[key] = None
-    lines = [
-        (f"`{agent}`", protocol, *(_gap(of_agent.get(key, {})) for key in results))
-        for (protocol, agent), of_agent in sorted(agents.items(), key=lambda item: _order(item[0], item[1]))
-    ]
-    references = [document["references"] for document in results.values()]
-    oracle = [found[ORACLE]["metrics"]["reward_minus_best_fixed"]["mean"] for found in references]
-    for name in (CHOSEN_FIXED, CONTEXT_BEST):
-        lines.append((name, "", *(_gap(found[name]["metrics"]) for found in references)))
-    lines.append(("oracle minus best fixed", "", *(f"{gap:.3f}" for gap in oracle)))
-    header = ("agent", "protocol", *(f"{table}, {form}" for table, form in results))
-    note = (
-        "\nShare closed of the gap between the best fixed LLM in hindsight and the per-query oracle "
-        "(`python benchmarks/baselines.py`); the gap itself is in the last line. Bold: better than that LLM by the "
-        "95 % interval of the paired difference, over other queries and sessions or training seeds, and by 1 % of the "
-        "gap. Negative: worse than always asking that one LLM. †: not yet run against this reference, see the page.\n"
-    )
-    return markdown(header, lines) + "\n" + note
-
-
-def _gap(metrics: dict[str, Any] | None) -> str:
-    if metrics is None:
-        return "†"
-    share = metrics["oracle_gap_closed"]["mean"] if metrics else None
-    if share is None:
-        return "-"
-    return f"**{share:.0%}**" if is_clear_gain(metrics) else f"{share:.0%}"
-
-
-def _order(name: tuple[str, str], of_agent: dict[tuple[str, str], dict[str, Any] | None]) -> tuple[str, float]:
-    metrics = of_agent.get(("nano", "pickllm"))
-    return name[0], -metrics["reward"]["mean"] if metrics else 0.0
-
-
 def main() -> None:
     """Rewrite the README's measured parts."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for part in (results, weights, nano, load, scorers, baselines, paper, figures, speed, live):
+    for part in (results, weights, nano, load, scorers, baselines, reading, paper, convergence, figures, speed, live):
         pattern = rf"(<!-- {part.__name__}:start -->\n).*?(<!-- {part.__name__}:end -->)"
         text, found = re.subn(pattern, lambda match, part=part: match[1] + part() + match[2], text, flags=re.DOTALL)
         if not found:

@@ -1,10 +1,8 @@
 """The speed benchmarks run, compare like with like, and fill the README's tables; no speed is tested."""
 
-import importlib
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import gymnasium as gym
@@ -14,24 +12,7 @@ import pytest
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.outcomes import OutcomeTable
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PEERS = ("coba", "mabwiser", "river", "vowpalwabbit")
-
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Return what imports a script by name; its results go to a folder of the test."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    before = set(sys.modules)
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    monkeypatch.setattr(load("results_file"), "FOLDER", tmp_path)
-    yield load
-    for name in set(sys.modules) - before:
-        if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == BENCHMARKS:
-            del sys.modules[name]
 
 
 def result(folder: Path, name: str) -> Any:

@@ -1,0 +1,62 @@
+"""The scripts behind the numbers about agents: what they compare with, what they print, what they leave out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from tables import records
+
+from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.queries import Query, QuerySet
+
+
+def two_contexts(folder: Path) -> Path:
+    """Over queries `wordy` costs most, over contexts `dear`: one context has nine queries, the other three."""
+    sizes = {"large": 9, "small": 3}
+    asked = QuerySet(
+        Query(f"{context}-{i}", context, "test" if i % 3 else "train", f"{context} {i}", ("yes",))
+        for context, n in sizes.items()
+        for i in range(n)
+    )
+    is_large = np.array([query.context == "large" for query in asked])
+    cost = np.where(is_large[:, None], [[3e-3, 1e-3]], [[1e-3, 9e-3]])[:, :, None]
+    right = np.ones((12, 2, 1))
+    path = folder / "sizes.parquet"
+    rows = records(asked, ["wordy", "dear"], right, cost, 0.1)
+    OutcomeTable.from_records(asked, ["wordy", "dear"], rows, {"notes": ["Invented."]}).write(path)
+    return path
+
+
+def test_the_dearest_llm_is_that_of_the_contexts_that_are_judged(script, tmp_path):
+    script("headline").main(table=str(two_contexts(tmp_path)), sessions=2, length=2)
+    (path,) = tmp_path.glob("headline_*.json")
+    rows = json.loads(path.read_text())["result"]
+    assert {row["dearest"] for row in rows} == {"always dear"}
+    assert {row["reward_form"] for row in rows} == {"pickllm", "additive"}
+
+
+def test_a_page_says_what_ran_and_what_was_not_measured(script, tmp_path, monkeypatch):
+    baselines = script("baselines")
+    monkeypatch.setattr(baselines, "BLOCKS", tmp_path / "blocks")
+    path = two_contexts(tmp_path)
+    given = {"table": str(path), "sessions": 2, "source": "nowhere", "seed": 0, "engine": "local"}
+    baselines.main(agents="random,ucb1,zero_router", **given)
+    page = (tmp_path / "baselines_sizes.md").read_text()
+    assert "queries of each: large 6 of 6, small 2 of 2" in page
+    assert "Invented." in page
+    assert "| `ucb1` | none |" in page
+    assert "textbook ucb1" not in page
+    assert "zero_router" not in page  # it does not maximise what rows are ranked by
+    document = json.loads((tmp_path / "baselines_sizes.json").read_text())["result"]["pickllm"]
+    assert [row["name"] for row in document["agents"]] == ["random", "ucb1", "zero_router", "textbook ucb1"]
+
+    baselines.main(agents="random", **given)
+    again = (tmp_path / "baselines_sizes.md").read_text()
+    assert "Not run again; as of an earlier protocol" in again
+    assert "| `ucb1` | online |" in again
+
+
+def test_a_figures_title_claims_nothing_that_its_lines_may_contradict(script):
+    source = Path(script("convergence").__file__).read_text()
+    assert "more often" not in source
+    assert "Commitments, and wrong ones, by step size" in source

@@ -1,0 +1,38 @@
+"""The README says what the committed results say, and nothing that no script measured."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+PARTS = ("results", "weights", "nano", "load", "scorers", "baselines", "reading", "paper", "convergence", "figures")
+# What prose may say with a number and a unit: what others claim, how intervals are defined, and sizes of files.
+STATED = (
+    "60 %", "52 %",  # the paper's claims, from secondary sources
+    "95 %", "1 %", "4 %", "92 to 98 %",  # how intervals and verdicts are defined; held by tests
+    "7 MiB",  # of weights, in the repository
+    "1 GB",  # of downloads
+    "2 minutes",
+)  # fmt: skip
+FIGURE = re.compile(
+    r"\d[\d.,]*(?: to \d[\d.,]*)?\s?(?:%|ms\b|seconds?\b|minutes?\b|times\b|points\b|microseconds\b|[GM]i?B\b)"
+)
+
+
+@pytest.mark.parametrize("part", [*PARTS, "speed", "live"])
+def test_every_part_is_what_its_script_makes_of_the_committed_results(script, part: str):
+    made = getattr(script("readme"), part)()
+    found = re.search(
+        rf"<!-- {part}:start -->\n(.*?)<!-- {part}:end -->", README.read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert found is not None
+    assert found[1] == made
+
+
+def test_no_figure_stands_in_the_prose_that_no_script_produces():
+    text = README.read_text(encoding="utf-8")
+    text = re.sub(r"<!-- (\w+):start -->.*?<!-- \1:end -->", "", text, flags=re.DOTALL)
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    found = [figure.group() for figure in FIGURE.finditer(" ".join(text.split()))]
+    assert [figure for figure in found if figure not in STATED] == []
