@@ -23,8 +23,8 @@ class DiscountedUCB(IndexPolicy):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        discount: float = 0.99,
-        exploration: float = 0.6,
+        discount: float = 0.9995,
+        exploration: float = 0.02,
         normaliser: str = "running_minmax",
     ) -> None:
         """Start with every arm untried.

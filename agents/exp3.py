@@ -24,7 +24,7 @@ class EXP3(UnitRewardAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        exploration: float = 0.1,
+        exploration: float = 0.3,
         normaliser: str = "running_minmax",
     ) -> None:
         """Start with equal weights.

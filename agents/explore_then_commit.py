@@ -26,7 +26,7 @@ class ExploreThenCommit(Agent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        pulls_per_arm: int = 10,
+        pulls_per_arm: int = 3,
     ) -> None:
         """Start exploring.
 

@@ -27,7 +27,7 @@ class GradientBandit(Agent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        step_size: float = 0.4,
+        step_size: float = 1.6,
     ) -> None:
         """Start with equal preferences.
 

@@ -31,8 +31,8 @@ class KNNBandit(Agent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        n_neighbours: int = 10,
-        epsilon: float = 0.1,
+        n_neighbours: int = 5,
+        epsilon: float = 0.005,
         capacity: int = 256,
     ) -> None:
         """Start without queries.

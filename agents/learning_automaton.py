@@ -28,7 +28,7 @@ class LearningAutomaton(UnitRewardAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        learning_rate: float = 0.1,
+        learning_rate: float = 0.2,
         normaliser: str = "running_minmax",
         threshold: float = 0.01,
     ) -> None:

@@ -25,8 +25,8 @@ class LinTS(GaussianSampling):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        scale: float = 0.3,
-        ridge: float = 1.0,
+        scale: float = 0.1,
+        ridge: float = 0.3,
     ) -> None:
         """Start without data.
 

@@ -28,8 +28,8 @@ class LinearRewardPenalty(UnitRewardAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        learning_rate: float = 0.1,
-        penalty_ratio: float = 0.1,
+        learning_rate: float = 0.3,
+        penalty_ratio: float = 0.05,
         normaliser: str = "running_minmax",
     ) -> None:
         """Start with equal probabilities.

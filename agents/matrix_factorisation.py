@@ -38,7 +38,7 @@ class MatrixFactorisation(PretrainedAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        rank: int = 2,
+        rank: int = 3,
         noise: float = 0.05,
     ) -> None:
         """Start without a model.

@@ -31,7 +31,7 @@ class MLPRouter(PretrainedAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        hidden_units: int = 100,
+        hidden_units: int = 50,
         n_epochs: int = 30,
         batch_size: int = 200,
         learning_rate: float = 0.003,

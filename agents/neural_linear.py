@@ -33,7 +33,7 @@ class NeuralLinear(LinTS):
         seed: int | None = None,
         scale: float = 0.3,
         ridge: float = 1.0,
-        hidden_units: int = 16,
+        hidden_units: int = 8,
         refit_every: int = 50,
         refit_steps: int = 30,
         refit_rate: float = 0.01,

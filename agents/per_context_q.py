@@ -28,10 +28,10 @@ class PerContextQ(Agent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        step_size: float = 0.1,
+        step_size: float = 0.3,
         initial_value: float = 0.0,
         epsilon: float = 0.01,
-        epsilon_decay: float = 0.97,
+        epsilon_decay: float = 0.9,
     ) -> None:
         """Start with equal action values.
 

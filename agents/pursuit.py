@@ -34,9 +34,9 @@ class Pursuit(UnitRewardAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.2,
         scheme: str = "reward_inaction",
-        initial_pulls: int = 10,
+        initial_pulls: int = 2,
         normaliser: str = "running_minmax",
         threshold: float = 0.01,
     ) -> None:

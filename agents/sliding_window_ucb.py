@@ -25,8 +25,8 @@ class SlidingWindowUCB(IndexPolicy):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        window: int = 100,
-        exploration: float = 0.6,
+        window: int = 200,
+        exploration: float = 0.02,
         normaliser: str = "running_minmax",
     ) -> None:
         """Start with an empty window.

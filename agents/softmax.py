@@ -24,7 +24,7 @@ class Softmax(UnitRewardAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        temperature: float = 0.1,
+        temperature: float = 0.05,
         normaliser: str = "running_minmax",
     ) -> None:
         """Start with every arm untried.

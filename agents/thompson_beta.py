@@ -26,7 +26,7 @@ class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
         n_sessions: int | None = None,
         seed: int | None = None,
         prior_successes: float = 1.0,
-        prior_failures: float = 1.0,
+        prior_failures: float = 2.0,
         normaliser: str = "running_minmax",
     ) -> None:
         """Start from the prior.

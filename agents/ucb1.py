@@ -23,7 +23,7 @@ class UCB1(IndexPolicy):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        c: float = 2.0,
+        c: float = 0.02,
         normaliser: str = "running_minmax",
     ) -> None:
         """Start with every arm untried.
