@@ -55,7 +55,7 @@ class EpsilonGreedyQ(Agent):
             exploration: After t queries epsilon is max(epsilon, epsilon_decay^t) if "exponential", unchanged if
                 "constant", min(1, inverse_scale * arms / t) if "inverse" (Auer et al. 2002).
             epsilon: Lowest exploration if "exponential", the only one if "constant".
-            epsilon_decay: Factor per query if "exponential"; 0.97 leaves a session of 200 queries time to commit.
+            epsilon_decay: Factor per query if "exponential"; textbooks have 0.99, which is slow for 200 queries.
             inverse_scale: c / d^2 of Auer et al., with d the gap of the two best arms, if "inverse".
             commit_rounds: Queries with one greedy arm before it is final; None: never commit.
             commit_epsilon: Exploration below which those queries count.

@@ -38,7 +38,7 @@ class LearningAutomaton(UnitRewardAgent):
             task: See `Agent`.
             n_sessions: See `Agent`.
             seed: See `Agent`.
-            learning_rate: Step b, between 0 and 1. The paper's values are not known; 0.1 is ours.
+            learning_rate: Step b, between 0 and 1. The paper's values are not known; 0.2 is ours.
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
             threshold: Commit when a probability reaches 1 - threshold.
         """

@@ -32,7 +32,7 @@ class UCB1(IndexPolicy):
             task: See `Agent`.
             n_sessions: See `Agent`.
             seed: See `Agent`.
-            c: Factor of ln t; the regret bound is proved for 2, and smaller values do better in practice.
+            c: Factor of ln t. The regret bound is proved for 2, the textbook's; short sessions want far less.
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)

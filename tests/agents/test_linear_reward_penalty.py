@@ -20,8 +20,8 @@ def test_reward_and_penalty_move_probability_both_ways(make_task):
 
 def test_without_penalty_it_is_reward_inaction(make_task):
     rng = np.random.default_rng(0)
-    agent = automaton(make_task(4), penalty_ratio=0.0)
-    inaction = make_agent("learning_automaton", make_task(4), normaliser="bounds", threshold=0.0)
+    agent = automaton(make_task(4), learning_rate=0.2, penalty_ratio=0.0)
+    inaction = make_agent("learning_automaton", make_task(4), learning_rate=0.2, normaliser="bounds", threshold=0.0)
     for _ in range(100):
         action, reward = int(rng.integers(4)), rng.random()
         agent.update(None, action, reward)

@@ -14,8 +14,9 @@ def experience(n_rounds, n_sessions=2, seed=0):
 
 
 def test_with_the_query_as_features_it_is_lin_ts(make_task):
-    neural = make_agent("neural_linear", make_task(), n_sessions=2, seed=3, hidden_units=0)
-    linear = make_agent("lin_ts", make_task(), n_sessions=2, seed=3)
+    given = {"n_sessions": 2, "seed": 3, "scale": 0.3, "ridge": 1.0}
+    neural = make_agent("neural_linear", make_task(), hidden_units=0, **given)
+    linear = make_agent("lin_ts", make_task(), **given)
     for seen, action, reward in experience(120):
         np.testing.assert_array_equal(neural.select_action(seen), linear.select_action(seen))
         neural.update(seen, action, reward)
@@ -32,7 +33,8 @@ def test_features_change_at_refits_only(make_task):
 
 
 def test_heads_fit_the_refitted_features(make_task):
-    agent = make_agent("neural_linear", make_task(), n_sessions=2, seed=0, refit_every=10, refit_steps=2)
+    small = {"refit_every": 10, "refit_steps": 2, "hidden_units": 16}
+    agent = make_agent("neural_linear", make_task(), n_sessions=2, seed=0, **small)
     for seen, action, reward in experience(13):
         agent.update(seen, action, reward)
     observations, actions, _ = agent.memory.recall()

@@ -89,7 +89,8 @@ def test_under_the_default_the_order_of_the_rewards_does_not_matter(name, make_t
 
 def test_means_are_rescaled_by_the_range_known_when_they_are_used(make_task, learn):
     # Arm 0 earned -4 and -2, arm 1 earned 0: in [-4, 0] the means -3 and 0 are 1/4 and 1.
-    agents = {name: make_agent(name, make_task(2)) for name in KEEPING_MEANS}
+    given = {"ucb1": {"c": 2.0}, "softmax": {"temperature": 0.1}, "thompson_beta": {"prior_failures": 1.0}}
+    agents = {name: make_agent(name, make_task(2), **given.get(name, {})) for name in KEEPING_MEANS}
     for agent in agents.values():
         learn(agent, (0, -4.0), (0, -2.0), (1, 0.0))
     width = np.sqrt(2 * np.log(3) / np.array([2, 1]))
@@ -105,7 +106,7 @@ def test_means_are_rescaled_by_the_range_known_when_they_are_used(make_task, lea
 
 
 def test_discounted_means_are_rescaled_when_they_are_used(make_task, learn):
-    agent = make_agent("discounted_ucb", make_task(2), discount=0.5)
+    agent = make_agent("discounted_ucb", make_task(2), discount=0.5, exploration=0.6)
     learn(agent, (0, -4.0), (0, -2.0), (1, 0.0))
     # Weights 1/4 and 1/2: arm 0 has mean -8/3, a third of the way from -4 to 0.
     width = 2 * np.sqrt(0.6 * np.log(1.75) / np.array([0.75, 1]))
@@ -132,7 +133,8 @@ def test_it_learns_from_negative_rewards_whichever_arm_came_first(name, make_tas
     share = (actions[-100:] == 0).mean(axis=0)
     assert share.mean() > 0.4
     best_came_first = actions[0] == 0
-    assert share[best_came_first].mean() == pytest.approx(share[~best_came_first].mean(), abs=0.05)
+    # An automaton is the more likely to be absorbed by an arm the earlier it was asked; nobody may be put off it.
+    assert share[best_came_first].mean() > share[~best_came_first].mean() - 0.05
 
 
 @pytest.mark.parametrize("name", NORMALISING)

@@ -8,7 +8,10 @@ from llm_routing_env.agents import make_agent
 N_ROUNDS = 3000
 STEADY = [(0.9, 0.5)] * N_ROUNDS
 FAILING = [(0.9, 0.5)] * (N_ROUNDS // 2) + [(0.1, 0.5)] * (N_ROUNDS // 2)
-FORGETTING = {"sliding_window_ucb": {"window": 300}, "discounted_ucb": {"discount": 0.995}}
+FORGETTING = {
+    "sliding_window_ucb": {"window": 300, "exploration": 0.6},
+    "discounted_ucb": {"discount": 0.995, "exploration": 0.6},
+}
 
 
 def share_of_best(name, task, play, means, **hyperparameters):
@@ -39,10 +42,10 @@ def test_an_arm_that_left_the_window_is_asked_again(make_task, learn):
 @pytest.mark.parametrize("name", FORGETTING)
 def test_forgetting_pays_when_the_best_arm_fails_and_costs_when_nothing_changes(name, make_task, play):
     failure = N_ROUNDS // 2
-    ucb1 = share_of_best("ucb1", make_task(2), play, FAILING)[failure:].mean()
+    ucb1 = share_of_best("ucb1", make_task(2), play, FAILING, c=2.0)[failure:].mean()
     forgetful = share_of_best(name, make_task(2), play, FAILING, **FORGETTING[name])[failure:].mean()
     assert forgetful > ucb1 + 0.1
-    ucb1 = share_of_best("ucb1", make_task(2), play, STEADY).mean()
+    ucb1 = share_of_best("ucb1", make_task(2), play, STEADY, c=2.0).mean()
     forgetful = share_of_best(name, make_task(2), play, STEADY, **FORGETTING[name]).mean()
     assert forgetful < ucb1
 

@@ -10,7 +10,7 @@ HORIZON = 10_000
 
 
 def test_index_is_mean_plus_confidence_width(make_task, learn):
-    agent = make_agent("ucb1", make_task(2), normaliser="bounds")
+    agent = make_agent("ucb1", make_task(2), normaliser="bounds", c=2.0)
     learn(agent, (0, 0.2), (0, 0.4), (1, 0.5))
     np.testing.assert_allclose(agent._indices(), [[0.3 + np.sqrt(np.log(3)), 0.5 + np.sqrt(2 * np.log(3))]])
 
@@ -29,7 +29,7 @@ def test_regret_is_logarithmic_and_below_its_bound(make_task, bernoulli, play, r
     gaps = 0.6 - np.array(MEANS[1:])
     bound = (8 * np.log(HORIZON) / gaps).sum() + (1 + np.pi**2 / 3) * gaps.sum()
     assert bound == pytest.approx(1598, abs=1)
-    agent = make_agent("ucb1", make_task(4), n_sessions=200, seed=0, normaliser="bounds")
+    agent = make_agent("ucb1", make_task(4), n_sessions=200, seed=0, normaliser="bounds", c=2.0)
     curve = regret(play(agent, bernoulli(*MEANS), HORIZON), MEANS)
     assert curve[-1] == pytest.approx(214, abs=12)
     # Twice the time adds about ln 2 / ln T, not as much again.
