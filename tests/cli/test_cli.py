@@ -119,7 +119,7 @@ def test_agents_are_listed_with_what_they_see():
     assert {"learning_automaton", "epsilon_greedy_q", "random", "round_robin", "fixed", "cheapest"} <= described.keys()
     automaton = described["learning_automaton"]
     assert (automaton["protocol"], automaton["feedback"], automaton["observation"]) == ("online", "bandit", "none")
-    assert automaton["parameters"]["learning_rate"] == 0.1
+    assert automaton["parameters"]["learning_rate"] == 0.2
 
 
 @pytest.mark.parametrize(
