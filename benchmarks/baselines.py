@@ -16,9 +16,10 @@ from rich.progress import Progress
 
 from llm_routing_env.agents import AGENTS
 from llm_routing_env.envs.problem import load_table
-from llm_routing_env.evaluation.comparison import contestants, run_comparison
+from llm_routing_env.evaluation.comparison import run_comparison
 from llm_routing_env.evaluation.contestants import Contestant
 from llm_routing_env.evaluation.engines import make_engine
+from llm_routing_env.evaluation.entries import contestants
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
@@ -80,9 +81,13 @@ def _earlier(outcomes: OutcomeTable) -> dict[str, Any]:
 
 
 def carried(earlier: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of an earlier page whose agents were not run this time."""
+    """Return an earlier page's rows of agents that were not run now, of the time before intervals spoke of queries.
+
+    Later ones belong to another run, and are left out.
+    """
     ran = {row["name"] for row in rows}
-    return [row for row in [*earlier.get("carried", []), *earlier.get("agents", [])] if row["name"] not in ran]
+    rows_before = [*earlier.get("carried", []), *earlier.get("agents", [])]
+    return [row for row in rows_before if row["name"] not in ran and "intervals_over" not in row]
 
 
 def carried_page(rows: list[dict[str, Any]]) -> str:

@@ -48,7 +48,7 @@ def _one_session() -> list[tuple[str, ...]]:
     others = ", ".join(f"{name} {speed:,.0f}" for name, speed in peers.items())
     return [
         ("one session through gym.make, full info", "200,000 steps/s", f"{env:,.0f} steps/s", "peers.py"),
-        ("one session, agent + env", "faster than coba and MABWiser", f"{ours:,.0f} pulls/s; {others}", "peers.py"),
+        ("one session, agent + env", "faster than the peers", f"{ours:,.0f} pulls/s; {others}", "peers.py"),
     ]
 
 

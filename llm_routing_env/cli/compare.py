@@ -19,9 +19,10 @@ from llm_routing_env.cli.compare_files import write_files
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.errors import unknown_name
 from llm_routing_env.evaluation.block_store import journals_of
-from llm_routing_env.evaluation.comparison import contestants, row_name, run_comparison
+from llm_routing_env.evaluation.comparison import run_comparison
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS
 from llm_routing_env.evaluation.engines import make_engine
+from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.setting import Setting, live_options
 from llm_routing_env.evaluation.tuning import tune
 from llm_routing_env.terminal import Terminal

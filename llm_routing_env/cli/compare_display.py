@@ -1,6 +1,6 @@
 """A comparison in the terminal: the headroom, the agents, the references, and what may be concluded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
@@ -11,8 +11,8 @@ from llm_routing_env.evaluation.intervals import Interval, shown
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.tuning import Tuned
-from llm_routing_env.evaluation.verdicts import headroom, is_clear_gain
-from llm_routing_env.report.words import conditions
+from llm_routing_env.evaluation.verdicts import headroom
+from llm_routing_env.report.words import about_intervals, conditions
 from llm_routing_env.terminal import Terminal
 
 COLUMNS = (
@@ -67,16 +67,16 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
         if name in result.dead_llms:  # its accuracy, cost and latency are those of no answer
             table.add_row(f"{escape(name)}: its calls fail", "", escape(shown(metrics["reward"], ".2f")))
         else:
-            table.add_row(escape(name), "", *_cells(metrics))
+            table.add_row(escape(name), "", *_cells(metrics, is_clear=result.is_clear_gain(name)))
     _print_whole(console, table)
     _print_whole(console, _routing(result))
     _print_verdicts(console, result, against)
+    for line in ("", *about_intervals(result)):
+        console.print(line, highlight=False, markup=False)
     console.print(
-        "\nonline: a fresh learner per session, judged on all it routes; intervals speak of other queries and "
-        "sessions. pretrained: fitted on the train split, judged on every query; intervals speak of other queries and "
-        "training seeds. right: share of right answers. commits, wrongly: sessions that settle on one LLM, and on "
-        "another than their context's best; after: the median number of queries until then, of all sessions. gap: "
-        "share closed of the gap between the best fixed LLM in hindsight and the oracle. *: beats that LLM clearly."
+        "right: share of right answers. commits, wrongly: sessions that settle on one LLM, and on another than their "
+        "context's best; after: the median number of queries until then, of all sessions. gap: share closed of the gap "
+        "between the best fixed LLM in hindsight and the oracle. *: beats that LLM clearly."
     )
 
 
@@ -105,26 +105,27 @@ def _routing(result: Comparison) -> Table:
     references = [name for name in result.references.actions if not name.startswith("always ")]
     for name in (*result.agents, *references):
         shares = result.routing[name][POOLED].values()
-        table.add_row(escape(_shown_name(name)), *(f"{share:.0%}" for share in shares))
+        table.add_row(escape(_shown_name(result, name)), *(f"{share:.0%}" for share in shares))
     return table
 
 
 def _add_agent(table: Table, result: Comparison, name: str) -> None:
     contestant = result.contestants[name]
-    if name in result.failures:
-        table.add_row(escape(_shown_name(name)), contestant.feedback, "[red]failed[/red]")
-    else:
-        table.add_row(escape(_shown_name(name)), contestant.feedback, *_cells(result.metrics[name][POOLED]))
+    cells = ["[red]failed[/red]"]
+    if name not in result.failures:
+        cells = _cells(result.metrics[name][POOLED], is_clear=result.is_clear_gain(name))
+    table.add_row(escape(_shown_name(result, name)), contestant.feedback, *cells)
 
 
-def _shown_name(name: str) -> str:
-    return name.rpartition(":")[2]  # of module:Class, the class
+def _shown_name(result: Comparison, name: str) -> str:
+    """Return a row's name; of module:Class, which nobody gave it, the class."""
+    contestant = result.contestants.get(name)
+    return name.rpartition(":")[2] if contestant is not None and name == contestant.agent else name
 
 
-def _cells(metrics: Metrics) -> Sequence[str]:
-    star = "*" if is_clear_gain(metrics) else ""
+def _cells(metrics: Metrics, *, is_clear: bool) -> list[str]:
     return [
-        escape(shown(metrics["reward"], ".2f")) + star,
+        escape(shown(metrics["reward"], ".2f")) + ("*" if is_clear else ""),
         _format(metrics, "accuracy", "{:.3f}"),
         _format(metrics, "session_cost_usd", "{:.1e}"),
         *(_format(metrics, name, "{:.0f} ms", 1000) for name in ("latency_s", "latency_p50_s", "latency_p95_s")),

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from llm_routing_env.evaluation.intervals import published
 from llm_routing_env.evaluation.result import Comparison
 
 
@@ -31,14 +33,17 @@ def write_files(
     for name in result.agents:
         # Models of Stable-Baselines3 that were trained for this comparison, one per training seed.
         for number, model in getattr(result.contestants[name], "models", {}).items():
-            written.append(folder / "models" / f"{name.replace(' ', '_')}_{number}.zip")
-            written[-1].parent.mkdir(exist_ok=True)
-            model.save(written[-1])
+            plain = re.sub(r"[^\w.@()-]", "_", name)  # a name may hold what a path may not
+            path = folder / "models" / f"{plain}_{number}.zip"
+            path = path.with_stem(f"{path.stem}_{len(written)}") if path in written else path
+            path.parent.mkdir(exist_ok=True)
+            model.save(path)
+            written.append(path)
     return written
 
 
 def _write_csv(result: Comparison, path: Path) -> None:
-    notes = " ".join(result.problem.table.notes)
+    notes = " ".join([*result.problem.table.notes, *result.unread])
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(
@@ -50,6 +55,8 @@ def _write_csv(result: Comparison, path: Path) -> None:
             sources = " and ".join(result.sources[name])
             for context, metrics in contexts.items():
                 for metric, interval in metrics.items():
-                    writer.writerow([kind, name, protocol, context, metric, *interval.values(), sources, notes])
+                    writer.writerow(
+                        [kind, name, protocol, context, metric, *published(interval).values(), sources, notes]
+                    )
                 for llm, share in result.routing[name][context].items():
                     writer.writerow([kind, name, protocol, context, f"asked {llm}", share, "", "", "", notes])

@@ -1,6 +1,7 @@
 """Options that several commands share, and how their values are read."""
 
 import json
+import math
 from typing import Annotated, Any
 
 import typer
@@ -66,15 +67,24 @@ def _assignments(option: str, texts: list[str] | None, agents: list[str]) -> dic
             raise ValueError(
                 f"{option} {text!r} is for the agent {agent!r}, which is not compared: {', '.join(agents)}."
             )
-        found.setdefault(agent, {})[name] = value
+        if name in found.setdefault(agent, {}):
+            raise ValueError(f"{option} {text!r}: {agent}.{name} is given twice.")
+        found[agent][name] = value
     return found
 
 
 def _value(text: str) -> Any:
-    """Read a value as JSON, as a number that JSON would not take (".05"), or else as text."""
+    """Read a value as JSON, as a number that JSON would not take (".05"), or else as text.
+
+    Raises:
+        ValueError: For a number without end, or none: nothing here takes one, and no JSON file holds one.
+    """
     for read in (json.loads, float):
         try:
-            return read(text)
+            value = read(text)
         except ValueError:
             continue
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"a hyperparameter must be finite, got {text!r}.")
+        return value
     return text

@@ -12,18 +12,17 @@ from llm_routing_env.envs.problem import MIXED
 from llm_routing_env.evaluation.block_store import BlockStore
 from llm_routing_env.evaluation.contestants import (
     TRAINING_SEEDS,
-    AgentContestant,
     Block,
     Contestant,
     Training,
     blocks_of,
 )
 from llm_routing_env.evaluation.engines import Engine, Failure, Job, Result, make_engine, run_local
+from llm_routing_env.evaluation.entries import contestants
 from llm_routing_env.evaluation.judging import POOLED, Drawn, Judge
 from llm_routing_env.evaluation.policies import Policies, always, distinct, policies_log
 from llm_routing_env.evaluation.references import choose_references
 from llm_routing_env.evaluation.result import Comparison
-from llm_routing_env.evaluation.sb3 import is_sb3, sb3_contestants
 from llm_routing_env.evaluation.sessions import SessionLog, draw_sessions
 from llm_routing_env.evaluation.setting import Setting, live_options
 from llm_routing_env.evaluation.verdicts import verdict
@@ -88,32 +87,6 @@ def compare(
         training_seeds=training_seeds,
         on_progress=on_progress,
     )
-
-
-def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any]]) -> list[Contestant]:
-    """Return who takes part; see `compare` for the names.
-
-    Raises:
-        ValueError: For an unknown agent, or a name that stands for two of them.
-    """
-    found: list[Contestant] = []
-    for entry in agents:
-        row, agent = row_name(entry), entry.rpartition("=")[2]
-        given = parameters.get(row, {})
-        found += sb3_contestants(agent, given, row) if is_sb3(agent) else [AgentContestant(agent, given, name=row)]
-    names = [contestant.name for contestant in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(
-                f"{name!r} is named twice. To compare an agent with itself, name them: first={name},second={name}."
-            )
-    return found
-
-
-def row_name(entry: str) -> str:
-    """Return the name given to an agent, "b1" of "b1=learning_automaton", or else its own."""
-    given, _, agent = entry.rpartition("=")
-    return given or agent
 
 
 def run_comparison(
@@ -182,9 +155,11 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
         ("sessions", n_sessions),
         ("session length", setting.length),
         ("training seeds", training_seeds),
+        ("seed", setting.seed + 1),
     ):
-        if value < 1:
-            raise ValueError(f"{name} must be 1 or more, got {value}.")
+        if not isinstance(value, int | np.integer) or value < 1:
+            least = "0" if name == "seed" else "1"
+            raise ValueError(f"{name} must be {least} or more and a whole number, got {value}.")
     problem = setting.problem()
     for contestant in contestants:
         contestant.check(problem)
@@ -209,7 +184,7 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
             result.logs[name] = _drawn_logs(result, name, distinct(policies), drawn)
         else:
             result.logs[name] = _by_context(results, list(result.seeds))
-            judge.add_log(name, result.logs[name])
+            judge.add_log(name, result.logs[name], learns=result.contestants[name].feedback != "none")
     for name, actions in result.references.actions.items():
         result.logs[name] = _drawn_logs(result, name, always(actions, result.problem.table.n_llms), drawn)
     for name in [*found, *result.references.actions]:
@@ -217,8 +192,8 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
         result.sources[name] = judge.sources(name)
     for name in found:
         result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
-        best = result.references.best_fixed
-        said = verdict(result.metrics[name][POOLED], best, result.sessions_behind(name))
+        fixed = (result.references.best_fixed, result.references.chosen_fixed)
+        said = verdict(result.metrics[name][POOLED], *fixed, result.sessions_behind(name))
         maximises = result.contestants[name].maximises
         result.verdicts[name] = said if maximises == "reward" else f"maximises {maximises}, not the reward; {said}"
 

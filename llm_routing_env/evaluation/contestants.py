@@ -105,12 +105,15 @@ class AgentContestant:
             ValueError: If there is no such agent.
         """
         described = agent_class(agent)
+        for given in parameters:
+            if given in ("seed", "n_sessions", "task"):
+                raise ValueError(f"{given} of {agent} is the comparison's to give: --seed and --sessions decide.")
         self.name, self.agent = name or agent, agent
         self.parameters: Mapping[str, Any] = dict(parameters)
         self.protocol, self.feedback = described.protocol(), described.feedback
         self.observation = observation_of(agent, parameters)
         self.maximises = described.maximises
-        self.is_frozen = self.protocol == "pretrained" and not _learns_while_routing(described)
+        self.is_frozen = _is_frozen(described)
 
     def check(self, problem: RoutingProblem) -> None:
         """Construct the agent once, for its complaints about hyperparameters."""
@@ -138,7 +141,7 @@ class AgentContestant:
         policy = np.zeros((problem.table.n_queries, problem.table.n_llms))
         for start in range(0, len(judged), size):
             batch = np.resize(judged[start : start + size], size)  # the last one is filled up
-            policy[batch] = _chances(agent, problem.observations[batch])
+            policy[batch] = _checked(agent.action_probabilities(problem.observations[batch]))
         return policy
 
     def _made(self, problem: RoutingProblem, seed: int, n_sessions: int) -> Agent:
@@ -211,13 +214,21 @@ def blocks_of(problem: RoutingProblem, seeds: Mapping[str, Sequence[int]], lengt
     return blocks
 
 
-def _learns_while_routing(agent_type: type[Agent]) -> bool:
-    return agent_type.update is not Agent.update or agent_type._learn is not Agent._learn
+def _is_frozen(agent_type: type[Agent]) -> bool:
+    """Say whether an agent that was fitted has one distribution per query, whatever it routed before."""
+    routes = ("select_action", "update", "_select", "_learn")
+    return agent_type.protocol() == "pretrained" and all(
+        getattr(agent_type, name) is getattr(Agent, name) for name in routes
+    )
 
 
-def _chances(agent: Agent, observations: Any) -> Floats:
-    try:
-        return agent.action_probabilities(observations)
-    except NotImplementedError:  # a plug-in that only selects
-        chances: Floats = np.eye(agent.task.n_actions)[agent.select_action(observations)]
-        return chances
+def _checked(chances: Floats) -> Floats:
+    """Return the probabilities of LLMs, shape (queries, LLMs).
+
+    Raises:
+        ValueError: If they are none.
+    """
+    if not (np.isfinite(chances).all() and (chances >= 0).all() and np.allclose(chances.sum(axis=-1), 1.0)):
+        wrong = chances[~(np.isfinite(chances) & (chances >= 0)).all(axis=-1) | ~np.isclose(chances.sum(axis=-1), 1.0)]
+        raise ValueError(f"action_probabilities must give numbers of 0 or more that sum to 1, got {wrong[0].tolist()}.")
+    return chances

@@ -25,9 +25,18 @@ def shown(value: Interval, form: str = ".3f", factor: float = 1.0) -> str:
 def bounds_shown(value: Interval, form: str = ".3f", factor: float = 1.0) -> str:
     """Return "[low, high]"; nothing for an interval that is not known or has no width."""
     low, high = value["low"], value["high"]
-    if low is None or high is None or high - low <= ROUNDING * max(abs(low), abs(high)):
+    if low is None or high is None:
         return ""
-    return f"[{number(low * factor, form)}, {number(high * factor, form)}]"
+    ends = [number(end * factor, form) for end in (low, high)]
+    return "" if ends[0] == ends[1] else f"[{', '.join(ends)}]"
+
+
+def published(value: Interval) -> Interval:
+    """Return a statistic as files hold it: without an interval that has no width."""
+    low, high = value["low"], value["high"]
+    if low is None or high is None or high - low <= ROUNDING * max(abs(low), abs(high)):
+        return {**NOTHING, "mean": value["mean"]}
+    return value
 
 
 def number(value: float, form: str) -> str:

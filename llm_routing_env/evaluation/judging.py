@@ -13,6 +13,7 @@ from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, ORAC
 from llm_routing_env.evaluation.samples import Sample, quantile, sample_of_log, sample_of_policies
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
 from llm_routing_env.evaluation.statistics import (
+    LEARNING,
     SESSIONS,
     Estimate,
     Resamples,
@@ -50,13 +51,16 @@ class Judge:
         self._problem, self._drawn, self._groups = problem, drawn, groups
         self._resamples = {context: Resamples(len(problem.queries_of(context)), seed, context) for context in contexts}
         self._logs: dict[str, Mapping[str, SessionLog]] = {}
+        self._learners: set[str] = set()
         n_llms = problem.table.n_llms
         self._policies: dict[str, Policies] = {RANDOM: np.full((1, problem.table.n_queries, n_llms), 1 / n_llms)}
         self._means: dict[tuple[str, str, str, str, bool], Estimate] = {}
 
-    def add_log(self, name: str, logs: Mapping[str, SessionLog]) -> None:
-        """Take note of an agent's sessions, by context."""
+    def add_log(self, name: str, logs: Mapping[str, SessionLog], *, learns: bool) -> None:
+        """Take note of an agent's sessions, by context, and of whether it learns in them."""
         self._logs[name] = logs
+        if learns:
+            self._learners.add(name)
 
     def add_policies(self, name: str, policies: Policies) -> None:
         """Take note of a frozen agent's policies."""
@@ -92,20 +96,19 @@ class Judge:
             group: All contexts, or one.
             measure: "reward", "accuracy", "cost_usd" or "latency_s".
         """
-        ours, theirs = self._paired(name, other, group, measure)
-        return (ours - theirs).interval()
+        return self._difference(name, other, group, measure).interval()
 
     def share_saved(self, name: str, other: str, measure: str, group: str = POOLED) -> Interval:
         """Return how much less of a measure a row takes than another, as a share of what the other takes, paired."""
-        ours, theirs = self._paired(name, other, group, measure)
+        means = zip(*self._paired(name, other, group, measure), strict=True)
+        ours, theirs = (self._widened(pooled(of_row), name, other) for of_row in means)
         if not (ours.is_known and theirs.is_known):
             return {**NOTHING, "mean": 1 - ours.mean / theirs.mean}
         return interval(1 - ours.draws() / theirs.draws())
 
     def _metrics(self, name: str, group: str, samples: Mapping[str, Sample]) -> dict[str, Interval]:
-        ours, fixed = self._paired(name, BEST_FIXED, group)
-        best = ours - fixed
-        found = {metric: self._of_queries(metric, samples).interval() for metric in metrics.OF_QUERIES}
+        best = self._difference(name, BEST_FIXED, group)
+        found = {metric: self._of_queries(name, metric, samples).interval() for metric in metrics.OF_QUERIES}
         found |= self._latency_quantiles(samples)
         found |= {
             "reward_minus_best_fixed": best.interval(),
@@ -115,13 +118,13 @@ class Judge:
         }
         return found | self._of_sessions(name, group)
 
-    def _of_queries(self, metric: str, samples: Mapping[str, Sample]) -> Estimate:
+    def _of_queries(self, name: str, metric: str, samples: Mapping[str, Sample]) -> Estimate:
         measure = metrics.OF_QUERIES[metric]
         estimates = []
         for context, sample in samples.items():
             mean = self._resamples[context].mean(sample.values[measure], sample.queries, sample.units)
             estimates.append(mean * (self._length(context) if metric in metrics.SUMMED else 1.0))
-        return pooled(estimates)
+        return self._widened(pooled(estimates), name)
 
     def _latency_quantiles(self, samples: Mapping[str, Sample]) -> dict[str, Interval]:
         calls, weights = (
@@ -131,8 +134,7 @@ class Judge:
         return {name: {**NOTHING, "mean": None if math.isnan(value) else value} for name, value in found.items()}
 
     def _gap_closed(self, gain: Estimate, group: str) -> Interval:
-        oracle, fixed = self._paired(ORACLE, BEST_FIXED, group)
-        gap = oracle - fixed
+        gap = self._difference(ORACLE, BEST_FIXED, group)
         low = gap.interval()["low"]
         # The share of a gap that may be none would have an interval without end.
         if low is None or low <= ROUNDING:
@@ -167,14 +169,23 @@ class Judge:
         llm = self.references[group].actions[BEST_FIXED][queries]
         return np.asarray(self._problem.reward_table.rewards[queries, llm, repeats].mean(axis=1))
 
-    def _paired(self, name: str, other: str, group: str, measure: str = "reward") -> tuple[Estimate, Estimate]:
-        """Return the means of two rows, both on the sessions where one of them is known by sessions only."""
+    def _difference(self, name: str, other: str, group: str, measure: str = "reward") -> Estimate:
+        pairs = self._paired(name, other, group, measure)
+        return self._widened(pooled([ours - theirs for ours, theirs in pairs]), name, other)
+
+    def _paired(self, name: str, other: str, group: str, measure: str) -> list[tuple[Estimate, Estimate]]:
+        """Return each context's means of two rows, both on the sessions where one is known by sessions only."""
         on_sessions = name in self._logs or other in self._logs
-        ours, theirs = (
-            pooled([self._mean(row, measure, context, group, on_sessions) for context in self._groups[group]])
-            for row in (name, other)
-        )
-        return ours, theirs
+        return [
+            (
+                self._mean(name, measure, context, group, on_sessions),
+                self._mean(other, measure, context, group, on_sessions),
+            )
+            for context in self._groups[group]
+        ]
+
+    def _widened(self, estimate: Estimate, *names: str) -> Estimate:
+        return estimate.widened(LEARNING) if self._learners.intersection(names) else estimate
 
     def _mean(self, name: str, measure: str, context: str, group: str, in_sessions: bool) -> Estimate:
         key = (name, measure, context, group if name in (BEST_FIXED, CHOSEN_FIXED) else POOLED, in_sessions)

@@ -28,7 +28,7 @@ class References:
     Attributes:
         actions: For each reference, the LLM it sends each query of the table to, shape (queries,).
         best_fixed: Name of the LLM that is best on the judged queries.
-        chosen_fixed: Name of the LLM that is best on the other split.
+        chosen_fixed: Name of the LLM that is best on the other split; several where the judged queries are of both.
     """
 
     actions: dict[str, Ints]
@@ -66,7 +66,8 @@ def choose_references(problem: RoutingProblem, contexts: Sequence[str]) -> Refer
         CONTEXT_BEST: by_context,
         ORACLE: np.argmax(means, axis=1),
     }
-    return References(singles | informed, names[hindsight], names[fixed[judged[0][0]]])
+    chosen = dict.fromkeys(names[llm] for queries in judged for llm in np.unique(fixed[queries]))
+    return References(singles | informed, names[hindsight], " or ".join(chosen))
 
 
 def _mean_of_contexts(means: Floats, queries: Sequence[Ints]) -> Floats:

@@ -1,18 +1,19 @@
 """Everything that a comparison found."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import Contestant, describe
-from llm_routing_env.evaluation.intervals import Interval
-from llm_routing_env.evaluation.judging import Judge
-from llm_routing_env.evaluation.references import References
+from llm_routing_env.evaluation.intervals import Interval, published
+from llm_routing_env.evaluation.judging import POOLED, Judge
+from llm_routing_env.evaluation.references import ORACLE, References
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.statistics import SESSIONS
-from llm_routing_env.evaluation.verdicts import paired_verdict
-from llm_routing_env.table_notes import DEAD
+from llm_routing_env.evaluation.verdicts import is_clear_gain, paired_verdict
+from llm_routing_env.table_notes import DEAD, not_read
 
 
 @dataclass
@@ -65,6 +66,12 @@ class Comparison:
         """Those of them that maximise what rows are ranked by."""
         return [name for name in self.agents if self.contestants[name].maximises == "reward"]
 
+    @cached_property
+    def unread(self) -> list[str]:
+        """A line on whose final answers could not be read, and scored 0."""
+        line = not_read(self.problem.table, self.problem.scorer)
+        return [line] if line else []
+
     @property
     def lengths(self) -> dict[str, int]:
         """Queries that each session of a context really has."""
@@ -76,9 +83,15 @@ class Comparison:
         shares = self.problem.table.failed_share
         return {f"always {name}": share for name, share in shares.items() if share >= DEAD}
 
-    def sessions_behind(self, name: str) -> int | None:
-        """Return how many sessions per context a row's intervals rest on; None where they rest on queries alone."""
-        return self.n_sessions if SESSIONS in self.sources[name] else None
+    def sessions_behind(self, *names: str) -> int | None:
+        """Return how many sessions per context rows' intervals rest on; None where they rest on no session."""
+        return self.n_sessions if any(SESSIONS in self.sources[name] for name in names) else None
+
+    def is_clear_gain(self, name: str) -> bool:
+        """Return whether a row is marked as clearly better than the best fixed LLM: those that maximise the reward."""
+        contestant = self.contestants.get(name)
+        is_ranked = contestant is None or contestant.maximises == "reward"
+        return is_ranked and is_clear_gain(self.metrics[name][POOLED], self.sessions_behind(name))
 
     def against(self, name: str, other: str) -> str:
         """Say how an agent compares with another one, paired.
@@ -86,14 +99,14 @@ class Comparison:
         Raises:
             KeyError: If one of them has no results.
         """
-        n_sessions = self.n_sessions if SESSIONS in {*self.sources[name], *self.sources[other]} else None
-        return paired_verdict(self.pairs[name][other], other, n_sessions)
+        gap = self.metrics[ORACLE][POOLED]["reward_minus_best_fixed"]["mean"]
+        return paired_verdict(self.pairs[name][other], other, gap, self.sessions_behind(name, other))
 
     def document(self) -> dict[str, Any]:
         """Return the result as one JSON-plain document."""
         table = self.problem.table
         document = {
-            "table": {"name": table.name, "sha256": table.sha256, "notes": list(table.notes)},
+            "table": {"name": table.name, "sha256": table.sha256, "notes": [*table.notes, *self.unread]},
             "reward": self.problem.reward.form,
             "weights": list(self.problem.reward.weights),
             "scorer": self.problem.scorer,
@@ -112,7 +125,7 @@ class Comparison:
                 for context, found in self._row(name).items()
             ],
             "verdicts": self.verdicts,
-            "pairs": self.pairs,
+            "pairs": {a: {b: published(value) for b, value in of_a.items()} for a, of_a in self.pairs.items()},
             "failures": [describe(self.contestants[name]) | {"error": line} for name, line in self.failures.items()],
         }
         if self.budget is not None:
@@ -123,7 +136,7 @@ class Comparison:
         return {
             context: {
                 "intervals_over": list(self.sources[name]),
-                "metrics": found,
+                "metrics": {metric: published(value) for metric, value in found.items()},
                 "routing": self.routing[name][context],
             }
             for context, found in self.metrics[name].items()

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env.envs.problem import load_table
-from llm_routing_env.evaluation.comparison import OnProgress, contestants, row_name, run_comparison
+from llm_routing_env.evaluation.comparison import OnProgress, run_comparison
+from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.intervals import Interval
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.result import Comparison

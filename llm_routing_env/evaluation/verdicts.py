@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from llm_routing_env.evaluation.intervals import ROUNDING, Interval, shown
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.evaluation.statistics import MIN_QUERIES
 
 Metrics = Mapping[str, Interval]
 
@@ -14,42 +15,61 @@ MIN_SESSIONS = 10  # fewer give intervals that hold too seldom
 MIN_SHARE = 0.01  # of the gap to the oracle: a smaller gain is none that anyone would act on
 
 
-def verdict(metrics: Metrics, best_fixed_llm: str, n_sessions: int | None) -> str:
+def verdict(metrics: Metrics, best_fixed_llm: str, chosen_fixed_llm: str, n_sessions: int | None) -> str:
     """Say whether an agent beats always asking the best fixed LLM, and where it does not beat asking at random.
+
+    It beats the LLM that is best in hindsight, or it beats none. It is worse than the LLM that was chosen elsewhere, or
+    no better: of many equal LLMs one is always best in hindsight, which is nobody's fault.
 
     Args:
         metrics: The agent's, with intervals.
         best_fixed_llm: The name of the LLM that is best in hindsight.
+        chosen_fixed_llm: The name of the LLM that is best on the other split.
         n_sessions: Per context, where the intervals speak of sessions too; None where they do not.
     """
     if n_sessions is not None and n_sessions < MIN_SESSIONS:
         return f"no verdict: {_counted(n_sessions)} per context, and intervals of fewer than {MIN_SESSIONS} mislead"
-    gained, over_random = (_measured(metrics[f"reward_minus_{other}"]) for other in ("best_fixed", "random"))
-    if gained is None or over_random is None:
-        return "shows nothing: that takes 2 or more queries in some context"
-    share = metrics["oracle_gap_closed"]["mean"]
-    said = gained.against(f"always {best_fixed_llm}", share)
+    names = ("best_fixed", "chosen_fixed", "random")
+    gained, over_chosen, over_random = (_measured(metrics[f"reward_minus_{name}"]) for name in names)
+    if gained is None or over_chosen is None or over_random is None:
+        return f"shows nothing: that takes {MIN_QUERIES} or more queries in every context"
+    said = gained.against(f"always {best_fixed_llm}", metrics["oracle_gap_closed"]["mean"])
+    if gained.is_loss:
+        said = (
+            over_chosen.against(f"always {chosen_fixed_llm}")
+            if over_chosen.is_loss
+            else gained.undecided(f"always {best_fixed_llm}")
+        )
     return said if over_random.is_gain else f"{over_random.against('asking at random')}; {said}"
 
 
-def is_clear_gain(metrics: Metrics) -> bool:
-    """Return whether an agent's lead over the best fixed LLM clears 0 and is worth a hundredth of the gap."""
+def is_clear_gain(metrics: Metrics, n_sessions: int | None = None) -> bool:
+    """Return whether an agent's lead over the best fixed LLM clears 0 and is worth a hundredth of the gap.
+
+    Args:
+        metrics: The agent's, with intervals.
+        n_sessions: See `verdict`.
+    """
     gained, share = _measured(metrics["reward_minus_best_fixed"]), metrics["oracle_gap_closed"]["mean"]
-    return gained is not None and gained.is_gain and share is not None and share >= MIN_SHARE
+    is_shown = n_sessions is None or n_sessions >= MIN_SESSIONS
+    return is_shown and gained is not None and gained.is_gain and share is not None and share >= MIN_SHARE
 
 
-def paired_verdict(difference: Interval, other: str, n_sessions: int | None) -> str:
+def paired_verdict(difference: Interval, other: str, gap: float | None, n_sessions: int | None) -> str:
     """Say how an agent compares with another one.
 
     Args:
         difference: Of their rewards, the first minus the second.
         other: The second one's name.
+        gap: Between the best fixed LLM and the oracle: a lead of less than a hundredth of it is none.
         n_sessions: See `verdict`.
     """
     if n_sessions is not None and n_sessions < MIN_SESSIONS:
         return f"no verdict: {_counted(n_sessions)} per context"
     measured = _measured(difference)
-    return "shows nothing" if measured is None else measured.against(other)
+    if measured is None:
+        return "shows nothing"
+    return measured.against(other, measured.mean / gap if gap and gap > ROUNDING else None)
 
 
 def headroom(metrics: Mapping[str, Metrics], best_fixed_llm: str, chosen_fixed_llm: str) -> str:
@@ -90,15 +110,23 @@ class _Measured(NamedTuple):
     def is_gain(self) -> bool:
         return self.low > ROUNDING
 
+    @property
+    def is_loss(self) -> bool:
+        return self.high < -ROUNDING
+
     def against(self, other: str, share: float | None = None) -> str:
-        """Say how it compares with `other`, of which gap to the oracle it closes a share."""
+        """Say how it compares with `other`; `share` is its own of the gap to the oracle."""
         if self.is_gain and share is not None and share < MIN_SHARE:
             return f"no better than {other} in practice: {self} more, less than 1 % of the gap to the oracle"
         if self.is_gain:
             return f"beats {other} by {self}" + (f", {_percent(share)} of the gap to the oracle" if share else "")
-        if self.high < -ROUNDING:
+        if self.is_loss:
             return f"worse than {other} by {_Measured(-self.mean, -self.high, -self.low)}"
-        if self.high - self.low <= ROUNDING:
+        return self.undecided(other)
+
+    def undecided(self, other: str) -> str:
+        """Say that it is no better than `other`, and by how much the two differ."""
+        if self.high - self.low <= ROUNDING and abs(self.mean) <= ROUNDING:
             return f"no better than {other}: the same reward on every query"
         return f"no better than {other}: the difference is {self}"
 

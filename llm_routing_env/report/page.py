@@ -16,7 +16,7 @@ from llm_routing_env.evaluation.verdicts import headroom
 from llm_routing_env.printable import printable
 from llm_routing_env.report.svg import inline_svg
 from llm_routing_env.report.tables import COLUMNS, agent_rows, context_table, pair_table, routing_table
-from llm_routing_env.report.words import facts, question, versions
+from llm_routing_env.report.words import about_intervals, facts, question, versions
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -40,6 +40,7 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
             policy=_policy(style, script),
             question=question(result),
             headroom=headroom(pooled, result.references.best_fixed, result.references.chosen_fixed),
+            intervals=about_intervals(result),
             verdicts=result.verdicts,
             failures=result.failures,
             columns=COLUMNS,

@@ -179,7 +179,7 @@ def pair_table(result: Comparison) -> ContextTable:
         cells = []
         for other in result.agents:
             value = result.pairs[name].get(other, NOTHING)
-            low, few = value["low"], (result.sessions_behind(name) or MIN_SESSIONS) < MIN_SESSIONS
+            low, few = value["low"], (result.sessions_behind(name, other) or MIN_SESSIONS) < MIN_SESSIONS
             is_clear = low is not None and low > ROUNDING and not few
             text = DASH if value["mean"] is None else f"{value['mean']:+z.3f}"
             cells.append(Cell(text, value["mean"], bounds_shown(value, "+.3f"), N_SHADES if is_clear else 0))
@@ -200,11 +200,12 @@ def _shaded(result: Comparison, names: Sequence[str], group: str) -> list[Cell]:
     means = [value["mean"] for value in values]
     known = [mean for mean in means if mean is not None]
     low, width = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
-    best = max((mean for mean in means[: len(result.agents)] if mean is not None), default=None)
+    ranked = {name: mean for name, mean in zip(names, means, strict=True) if name in result.ranked}
+    best = max((mean for mean in ranked.values() if mean is not None), default=None)
     cells = []
     for number, (mean, value) in enumerate(zip(means, values, strict=True)):
         plain = COLUMNS[0].cell(value)
         shade = 0 if mean is None or width == 0 else min(N_SHADES, int((mean - low) / width * (N_SHADES + 1)))
-        is_best = number < len(result.agents) and mean is not None and mean == best
+        is_best = names[number] in ranked and mean is not None and mean == best
         cells.append(Cell(plain.text, plain.value, plain.range, shade, is_best))
     return cells

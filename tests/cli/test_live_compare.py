@@ -18,7 +18,8 @@ from tables import write_random_table
 
 from llm_routing_env.cli import main
 from llm_routing_env.evaluation.block_store import journals_of
-from llm_routing_env.evaluation.comparison import contestants, run_comparison
+from llm_routing_env.evaluation.comparison import run_comparison
+from llm_routing_env.evaluation.entries import contestants
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting, live_options
 from llm_routing_env.evaluation.tuning import tune

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tables import queries, random_table, records, write_random_table
 
-from llm_routing_env.agents import AGENTS, agent_class
+from llm_routing_env.agents import AGENTS, Agent, agent_class
 from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.contestants import AgentContestant
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
@@ -109,10 +109,79 @@ def test_an_agent_can_be_compared_with_itself():
     assert {row["agent"] for row in result.document()["agents"]} == {"ucb1"}
 
 
-@pytest.mark.parametrize("agents", [["ucb1", "ucb1"], ["a=ucb1", "a=random"], ["random", "random=ucb1"]])
+@pytest.mark.parametrize("agents", [["ucb1", "ucb1"], ["a=ucb1", "a=random"]])
 def test_an_agent_named_twice_is_refused_before_anything_runs(agents: list[str]):
     with pytest.raises(ValueError, match="is named twice"):
         compare(agents, table=TABLE)
+
+
+@pytest.mark.parametrize(
+    "name", ["random", "ppo", "per-query oracle", "always llm-0", "uniformly at random", "all", " ", "a\nb"]
+)
+def test_no_agent_takes_the_name_of_another_row(name: str):
+    with pytest.raises(ValueError, match="cannot be called"):
+        compare([f"{name}=ucb1"], table=TABLE)
+
+
+def test_parameters_of_nobody_are_refused():
+    with pytest.raises(ValueError, match=r"'ucb'.*Did you mean 'ucb1'"):
+        compare(["ucb1"], table=TABLE, parameters={"ucb": {"c": 1.0}})
+    with pytest.raises(ValueError, match=r"sessions must be 1 or more and a whole number, got 2\.5"):
+        compare(["ucb1"], table=TABLE, n_sessions=2.5)
+
+
+class Odd(Agent):
+    """Fitted, and gives probabilities that are none."""
+
+    feedback = "full"
+    chances = (2.0, -1.0, 0.0, 0.0)
+
+    def fit(self, training_table):
+        """Learn nothing."""
+
+    def action_probabilities(self, observation, action_mask=None):
+        return np.tile(self.chances, (len(observation), 1))
+
+
+class NotEvenNumbers(Odd):
+    """As odd."""
+
+    chances = (np.nan, 0.5, 0.5, 0.0)
+
+
+class TooMuch(Odd):
+    """As odd."""
+
+    chances = (0.5, 0.5, 0.5, 0.0)
+
+
+@pytest.mark.parametrize("odd", [Odd, NotEvenNumbers, TooMuch])
+def test_a_frozen_agent_without_a_distribution_loses_its_row_and_no_other(odd: type):
+    plug_in = f"{__name__}:{odd.__name__}"
+    result = compare([plug_in, "random"], n_sessions=2, length=5, table=TABLE)
+    assert result.agents == ["random"]
+    assert "action_probabilities must give numbers of 0 or more that sum to 1" in result.failures[plug_in]
+
+
+class TurnsAround(Agent):
+    """Fitted, and still chooses by what it chose before."""
+
+    feedback = "full"
+
+    def fit(self, training_table):
+        """Start at the first LLM."""
+        self.turn = 0
+
+    def select_action(self, observation, action_mask=None):
+        self.turn += 1
+        return np.full(len(observation), self.turn % 4)
+
+
+def test_what_is_fitted_and_still_changes_is_judged_in_sessions():
+    result = compare([f"{__name__}:TurnsAround"], n_sessions=3, length=8, table=TABLE)
+    (name,) = result.agents
+    assert result.sources[name] == ("queries", "sessions")
+    assert set(result.routing[name]["all"].values()) == {0.25}
 
 
 def test_a_pretrained_agent_is_judged_by_several_trainings():
@@ -166,7 +235,7 @@ def test_the_oracle_is_above_the_per_context_best_and_random_closes_no_gap():
 def test_unknown_agents_and_impossible_sizes_are_refused():
     with pytest.raises(ValueError, match="epsilon_greedy_q"):
         compare(["epsilon_greedy"], table=TABLE)
-    with pytest.raises(ValueError, match="session length must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="session length must be 1 or more and a whole number, got 0"):
         compare(["random"], length=0, table=TABLE)
     with pytest.raises(ValueError, match="sessions must be 1 or more"):
         compare(["random"], n_sessions=0, table=TABLE)

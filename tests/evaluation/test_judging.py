@@ -11,7 +11,9 @@ from llm_routing_env.evaluation.metrics import METRICS
 from llm_routing_env.evaluation.policies import policies_log
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.evaluation.sessions import SessionLog, draw_sessions
+from llm_routing_env.evaluation.statistics import LEARNING
 from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.queries import QuerySet
 
 TABLE = random_table(per_context=39)
 PROBLEM = RoutingProblem(TABLE, observation="none")
@@ -69,7 +71,7 @@ def test_random_choice_is_worth_what_the_llms_get_on_average():
             env.reset(seed=session, options={"context": "art"})
             rewards[session, llm] = [env.step(llm)[1] for _ in range(LENGTH)]
     made = judge()
-    made.add_log("agent", logs())
+    made.add_log("agent", logs(), learns=False)
     difference = made.difference("agent", RANDOM, "art")["mean"]
     assert difference == pytest.approx(logs()["art"].rewards.mean() - rewards.mean())
 
@@ -102,14 +104,14 @@ def test_an_agent_that_copies_a_reference_differs_from_it_by_nothing():
     made = judge()
     policy = np.eye(4)[np.full(TABLE.n_queries, 2)][None]
     copied = {c: policies_log(PROBLEM, policy, *of, np.random.default_rng(0)) for c, of in drawn().items()}
-    made.add_log("copy", copied)
+    made.add_log("copy", copied, learns=False)
     assert made.difference("copy", "always llm-2") == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert made.sources("copy") == ("queries", "sessions")
 
 
 def test_differences_of_any_two_are_the_same_seen_from_either_side():
     made = judge()
-    made.add_log("online", logs(1))
+    made.add_log("online", logs(1), learns=False)
     made.add_policies("frozen", np.random.default_rng(0).dirichlet(np.ones(4), size=(5, TABLE.n_queries)))
     for one, other in (("online", "frozen"), ("frozen", ORACLE), ("online", BEST_FIXED)):
         there, back = made.difference(one, other), made.difference(other, one)
@@ -124,26 +126,53 @@ def test_more_sessions_do_not_make_an_agent_surer_than_its_queries_allow():
     for n_sessions in (20, 500):
         of = {"art": draw_sessions(PROBLEM, range(n_sessions), context="art", length=26)}
         made = Judge(PROBLEM, of, 0)
-        made.add_log("copy", {"art": policies_log(PROBLEM, policy, *of["art"], np.random.default_rng(0))})
+        made.add_log("copy", {"art": policies_log(PROBLEM, policy, *of["art"], np.random.default_rng(0))}, learns=False)
         found = made.judge("copy")["art"]["reward"]
         assert found["high"] - found["low"] > 0.9 * (exact["high"] - exact["low"])
+
+
+def test_intervals_of_what_learns_are_wider():
+    """By what simulations of learners ask for; a mean stays what it is."""
+    widths, means = [], []
+    for learns in (False, True):
+        made = judge()
+        made.add_log("agent", logs(), learns=learns)
+        made.add_log("other", logs(1), learns=False)
+        for found in (made.judge("agent")[POOLED]["reward"], made.difference("other", "agent")):
+            widths.append(found["high"] - found["low"])
+            means.append(found["mean"])
+    assert means[:2] == means[2:]
+    np.testing.assert_allclose(np.divide(widths[2:], widths[:2]), LEARNING)
+
+
+def test_a_context_of_one_query_leaves_no_interval_for_all():
+    """However many queries the others have: nothing is known of how its queries differ."""
+    asked = QuerySet([*queries(60, ["large"]), *queries(2, ["tiny"])])
+    right = np.random.default_rng(0).integers(0, 2, (62, 2, 1))
+    table = OutcomeTable.from_records(asked, ["x", "y"], records(asked, ["x", "y"], right, 1e-5, 0.1), {})
+    problem = RoutingProblem(table, observation="none", weights=(1, 0, 0))
+    drawn_of = {c: draw_sessions(problem, range(3), context=c, length=1) for c in problem.contexts}
+    found = Judge(problem, drawn_of, 0).judge("always x")
+    assert found["large"]["reward"]["low"] is not None
+    assert found["tiny"]["reward"]["low"] is found[POOLED]["reward"]["low"] is None
+    assert found[POOLED]["reward"]["mean"] is not None
 
 
 def test_who_else_is_judged_changes_nothing_to_the_last_bit():
     """Others beside it, in any order, or other contexts; with odd numbers of everything."""
     alone = judge()
-    alone.add_log("agent", logs())
+    alone.add_log("agent", logs(), learns=False)
     expected = alone.judge("agent")
     for n_others in (1, 5, 12):
         made = judge()
         for number in range(n_others):
-            made.add_log(f"other {number}", logs(number + 1))
+            made.add_log(f"other {number}", logs(number + 1), learns=True)
             made.judge(f"other {number}")
-        made.add_log("agent", logs())
+        made.add_log("agent", logs(), learns=False)
         made.difference("agent", "other 0")
         assert made.judge("agent") == expected
     one = judge(contexts=("chess",))
-    one.add_log("agent", {"chess": logs()["chess"]})
+    one.add_log("agent", {"chess": logs()["chess"]}, learns=False)
     assert one.judge("agent")["chess"] == expected["chess"]
 
 
@@ -165,7 +194,7 @@ def test_without_a_gap_to_the_oracle_no_share_of_it_is_closed(equal: bool):
 
 def test_routing_sums_to_one():
     made = judge()
-    made.add_log("agent", logs())
+    made.add_log("agent", logs(), learns=False)
     for name in ("agent", ORACLE):
         for shares in made.routing(name).values():
             assert list(shares) == list(TABLE.llm_names)

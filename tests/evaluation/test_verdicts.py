@@ -20,14 +20,16 @@ def said(
     gap: Interval = NOTHING,
     reward: Interval = REWARD,
     n_sessions: int | None = 30,
+    over_chosen: Interval | None = None,
 ) -> str:
     metrics = {
         "reward": reward,
         "reward_minus_best_fixed": difference,
+        "reward_minus_chosen_fixed": difference if over_chosen is None else over_chosen,
         "reward_minus_random": over_random,
         "oracle_gap_closed": gap,
     }
-    return verdict(metrics, "atlas", n_sessions)
+    return verdict(metrics, "atlas", "atlas" if over_chosen is None else "tiny", n_sessions)
 
 
 def test_an_agent_that_beats_the_best_fixed_llm():
@@ -80,27 +82,39 @@ def test_a_gain_too_small_to_act_on_is_none():
     assert is_clear_gain(of | {"oracle_gap_closed": interval(0.02, 0.01, 0.03)})
     assert not is_clear_gain(of | {"reward_minus_best_fixed": interval(0.003, -0.001, 0.007)})
     assert not is_clear_gain(dict.fromkeys(of, NOTHING))
+    assert not is_clear_gain(of | {"oracle_gap_closed": interval(0.02, 0.01, 0.03)}, n_sessions=9)
 
 
 @pytest.mark.parametrize("n_sessions", [1, 2, 9])
 def test_few_sessions_give_no_verdict(n_sessions: int):
     gain = interval(0.36, 0.35, 0.37)
     assert said(gain, n_sessions=n_sessions).startswith(f"no verdict: {n_sessions} session")
-    assert paired_verdict(gain, "ucb1", n_sessions).startswith(f"no verdict: {n_sessions} session")
+    assert paired_verdict(gain, "ucb1", 1.0, n_sessions).startswith(f"no verdict: {n_sessions} session")
     assert said(gain, n_sessions=10).startswith("beats")
     assert said(gain, n_sessions=None).startswith("beats")  # a frozen agent needs no sessions
 
 
 def test_one_query_shows_nothing():
     one = {"mean": 0.2, "low": None, "high": None}
-    assert said(one) == "shows nothing: that takes 2 or more queries in some context"
-    assert paired_verdict(one, "ucb1", None) == "shows nothing"
+    assert said(one) == "shows nothing: that takes 5 or more queries in every context"
+    assert paired_verdict(one, "ucb1", 1.0, None) == "shows nothing"
 
 
 def test_agents_against_each_other():
-    assert paired_verdict(interval(0.3, 0.1, 0.5), "ucb1", 30) == "beats ucb1 by 0.30 [0.10, 0.50]"
-    assert paired_verdict(interval(-0.3, -0.5, -0.1), "ucb1", 30) == "worse than ucb1 by 0.30 [0.10, 0.50]"
-    assert paired_verdict(interval(0.3, -0.1, 0.5), "ucb1", 30).startswith("no better than ucb1: the difference is")
+    lead = interval(0.3, 0.1, 0.5)
+    assert paired_verdict(lead, "ucb1", 0.6, 30) == "beats ucb1 by 0.30 [0.10, 0.50], 50 % of the gap to the oracle"
+    assert paired_verdict(lead, "ucb1", None, 30) == "beats ucb1 by 0.30 [0.10, 0.50]"
+    assert paired_verdict(lead, "ucb1", 100.0, 30).startswith("no better than ucb1 in practice: ")
+    assert paired_verdict(interval(-0.3, -0.5, -0.1), "ucb1", 0.6, 30) == "worse than ucb1 by 0.30 [0.10, 0.50]"
+    undecided = paired_verdict(interval(0.3, -0.1, 0.5), "ucb1", 0.6, 30)
+    assert undecided.startswith("no better than ucb1: the difference is")
+
+
+def test_worse_takes_an_llm_that_was_chosen_without_hindsight():
+    """Of many equal LLMs one is always best in hindsight: being behind that one is nobody's fault."""
+    behind, level = interval(-0.05, -0.06, -0.04), interval(-0.01, -0.02, 0.01)
+    assert said(behind, over_chosen=level) == "no better than always atlas: the difference is -0.05 [-0.06, -0.04]"
+    assert said(behind, over_chosen=behind) == "worse than always tiny by 0.05 [0.04, 0.06]"
 
 
 def references(by_context: float, oracle: float, half_width: float, share: Interval) -> dict[str, dict[str, Interval]]:

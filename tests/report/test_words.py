@@ -47,7 +47,7 @@ def test_what_was_not_judged_and_not_measured_is_said():
     table = OutcomeTable.from_records(asked, ["x", "y"], rows, {"latency": "simulated: drawn"})
     said = conditions(small(["random"], table=table))
     assert said == [
-        "in memory, test split: 4 sessions of all 4 queries in each of 1 contexts.",
+        "in memory, test split: 4 sessions of all of 4 queries in the context art.",
         "1 of 2 contexts ('chess') not judged: no query in the test split.",
         "The latency is simulated: drawn.",
     ]

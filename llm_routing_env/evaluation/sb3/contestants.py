@@ -90,7 +90,7 @@ class SB3Contestant:
             ImportError: If Stable-Baselines3 is not installed.
             ValueError: For an unknown parameter.
         """
-        self.agent, self.name = agent, f"{row.partition('@')[0] or agent} ({self.protocol})"
+        self.agent, self.name = agent, f"{row or agent} ({self.protocol})"
         self.parameters: Mapping[str, Any] = dict(parameters)
         self._class = sb3_class(agent)
         own = {"observation": OBSERVATION} | (TRAINING if self.protocol == "pretrained" else {})

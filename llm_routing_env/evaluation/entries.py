@@ -1,0 +1,52 @@
+"""Who is to be compared, as people write it: "ucb1", "wide=ucb1", "ppo@online", "my_module:MyAgent"."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llm_routing_env.agents import AGENTS
+from llm_routing_env.errors import unknown_name
+from llm_routing_env.evaluation.contestants import AgentContestant, Contestant
+from llm_routing_env.evaluation.judging import POOLED, RANDOM
+from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, is_sb3, sb3_contestants
+from llm_routing_env.queries import is_name
+
+
+def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any]]) -> list[Contestant]:
+    """Return who takes part; see `compare` for the names.
+
+    Raises:
+        ValueError: For an unknown agent, or a name that stands for two of them.
+    """
+    unknown = set(parameters) - {row_name(entry) for entry in agents}
+    if unknown:
+        raise unknown_name("agent with parameters", min(unknown), [row_name(entry) for entry in agents])
+    found: list[Contestant] = []
+    for entry in agents:
+        row, agent = row_name(entry), entry.rpartition("=")[2].strip()
+        if row != agent:
+            _require_free(row)
+        given, named = parameters.get(row, {}), row if row != agent else ""
+        found += sb3_contestants(agent, given, named) if is_sb3(agent) else [AgentContestant(agent, given, name=row)]
+    names = [contestant.name for contestant in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"{name!r} is named twice. To compare an agent with itself, name each one: first={name},second={name}."
+            )
+    if not found:
+        raise ValueError("no agent is named: give one or more, for example learning_automaton.")
+    return found
+
+
+def _require_free(row: str) -> None:
+    """Raise ValueError for a name that is somebody else's, or none."""
+    taken = (*AGENTS, *SB3_ALGORITHMS, CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE, RANDOM, POOLED)
+    if row in taken or row.startswith("always ") or not row.strip() or not is_name(row):
+        raise ValueError(f"An agent cannot be called {row!r}: that is the name of another row, or no name.")
+
+
+def row_name(entry: str) -> str:
+    """Return the name given to an agent, "b1" of "b1=learning_automaton", or else its own."""
+    given, _, agent = entry.rpartition("=")
+    return (given or agent).strip()
