@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from llm_routing_env.agents.base import Agent, RoutingTask, hyperparameters_of
 from llm_routing_env.agents.lifting import given_mask, takes
 from llm_routing_env.agents.state import FloatArray
+from llm_routing_env.agents.training import TrainingTable
 
 
 class AdaptedAgent(Agent):
@@ -40,9 +42,16 @@ class AdaptedAgent(Agent):
         """Return what its constructor takes, see `Agent.hyperparameters`."""
         return hyperparameters_of(cls.adapted)
 
+    def fit(self, training_table: TrainingTable) -> None:
+        """Fit the object, if it can be, see `Agent.fit`."""
+        if not hasattr(self._agent, "fit"):
+            super().fit(training_table)
+        self._agent.fit(training_table)
+
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> int:
         """Return the object's action, see `Agent.select_action`."""
-        return int(self._agent.select_action(observation, **given_mask(self._agent.select_action, action_mask)))
+        action = self._agent.select_action(observation, **given_mask(self._agent.select_action, action_mask))
+        return int(self._checked_action(action)[0])
 
     def update(
         self,
@@ -66,12 +75,23 @@ class AdaptedAgent(Agent):
         )
         return probabilities
 
+    @property
+    def committed_action(self) -> int:
+        """The arm that the object has settled on for good, -1 before, or if it does not say."""
+        action = getattr(self._agent, "committed_action", -1)
+        return -1 if action is None or np.array_equal(action, -1) else int(self._checked_action(action)[0])
+
     def save(self, path: str | Path) -> None:
         """Refuse: what the object has learned only its own class knows."""
         raise NotImplementedError(f"{type(self).__name__} is saved by its own means: it is no subclass of Agent.")
 
 
 def adapt(found: type[Any]) -> type[Agent]:
-    """Return the class as an agent for one session."""
-    attributes = {"adapted": found, "__doc__": found.__doc__, "observation": getattr(found, "observation", "none")}
-    return type(found.__name__, (AdaptedAgent,), attributes)
+    """Return the class as an agent for one session; one that is fitted on a training table has full feedback."""
+    is_fitted = hasattr(found, "fit") and takes(found.fit, "training_table")
+    own = {
+        "observation": getattr(found, "observation", Agent.observation),
+        "feedback": getattr(found, "feedback", "full" if is_fitted else Agent.feedback),
+        "maximises": getattr(found, "maximises", Agent.maximises),
+    }
+    return type(found.__name__, (AdaptedAgent,), {"adapted": found, "__doc__": found.__doc__, **own})

@@ -56,8 +56,20 @@ def adopt(agent: Agent, fitted: Agent) -> None:
     own = vars(agent)
     # What deepcopy finds here it takes as it is.
     kept: dict[int, Any] = {id(fitted): agent, id(fitted.task): agent.task}
-    kept |= {id(value): own[name] for name, value in vars(fitted).items() if name in own and _is_generator(value)}
+    kept |= _generators(fitted, agent)
     own.update(copy.deepcopy(vars(fitted), kept))
+
+
+def _generators(theirs: object, ours: object) -> dict[int, Any]:
+    """Return our generator for each of theirs, by its id; of an object that is adapted, the ones that it holds."""
+    kept: dict[int, Any] = {}
+    for name, value in getattr(theirs, "__dict__", {}).items():
+        own = getattr(ours, name, None)
+        if name == "_agent":
+            kept |= _generators(value, own)
+        elif own is not None and _is_generator(value):
+            kept[id(value)] = own
+    return kept
 
 
 def _is_generator(value: object) -> bool:

@@ -1,85 +1,113 @@
 r"""Reads the final answer out of what an instruct model writes, or says that it cannot.
 
 A response may hold several numbers and names, so an answer is read only where the text marks it: in "\boxed{}", behind
-"####" or "the answer is", in bold, behind the last "is", "=" or "so" of the last sentence, or alone in a short one.
+"####" or "the answer is", as the option it begins with, in bold, behind the last "is", "=" or "so" of the last
+sentence, as the only number there, or alone in a short one.
 """
 
 import math
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-SHORT = 10  # a last sentence of so many words is an answer as it stands; a longer one must mark it
-_SPACES = "\u00a0\u2007\u2009\u202f"  # no-break and thin spaces, which may group digits
-_SIGNS = str.maketrans({"\u2212": "-", "\u2019": "'", "\u201c": '"', "\u201d": '"', **dict.fromkeys(_SPACES, " ")})
-_LATEX = (
-    (re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
-    (re.compile(r"\\[()\[\]]|\$\$|\\(?:left|right)\b|\\boxed(?=\s+\w)"), ""),
-    (re.compile(r"(?<=\d)(?:\{,\}|\\[,!])(?=\d{3})"), ","),
-    (re.compile(r"\\[,;:! ]|~"), " "),
-    (re.compile(r"\\([$%&#_])"), r"\1"),
-    (re.compile(r"\$([^$\n]+)\$(?!\d)"), r"\1"),  # "$18$" is a formula, "$18 and $20" is money
+from llm_routing_env.answer_markup import (
+    BOLD_END,
+    BOLD_START,
+    bold_marked,
+    last_box,
+    plain_maths,
+    unmarked,
+    without_tags,
 )
-_BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+from llm_routing_env.answer_numbers import LONE, lone_number, number
+from llm_routing_env.answer_words import leads
+
+SHORT = 10  # a marked answer has at most so many words
+ALONE = 5  # so few words are an answer as they stand
 _SENTENCE_END = re.compile(
-    r"(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bMrs\.)(?<!\b[A-Z]\.)(?<=[.!?])[)\"'>]?\s+(?=[^a-z\s])|\n+"
+    r"(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bMrs\.)(?<!\b[A-Z]\.)"
+    rf"(?<=[.!?])[)\"'{BOLD_END}]?\s+(?=[^a-z\s])|\n+"
 )
 _SAYS_SO = re.compile(
     r"####\s*|^[^\w\n]*(?:final |the )?answer[^\w\n]*\n"
-    r"|\b(?:answer|option|choice)\b>?(?:\s+(?:to|for|of)\s[^.:\n]{1,60}?)?\s*"
-    r"(?:[:=]|\b(?:is|are|was|(?:would|should|must) be)\b)[\s>]*:?\s*",
+    rf"|\b(?:answer|option|choice)\b{BOLD_END}?(?:\s+(?:to|for|of)\s[^.:\n]{{1,60}}?)?\s*"
+    rf"(?:[:=]|\b(?:is|are|was|(?:would|should|must) be)\b)[\s{BOLD_END}]*:?\s*",
     re.IGNORECASE | re.MULTILINE,
 )
-_IS_THE_ANSWER = re.compile(
-    r"(?:^|[.\n:,])\s*([^.\n:,]{1,60}?)\s+is\s+(?:the|our|my)\s+(?:\w+\s+)?(?:answer|option|choice)\b", re.IGNORECASE
+_NAMES = (
+    re.compile(
+        r"(?:^|[.\n:,])\s*([^.\n:,]{1,60}?)\s+is\s+(?:the|our|my)\s+(?:(?!wrong|incorrect|false)\w+\s+)?"
+        r"(?:answer|option|choice)\b",
+        re.IGNORECASE,
+    ),
+    re.compile(r"\b((?:option|choice)\s+\(?[A-Z]\)?)\s+is\s+(?:correct|right)\b", re.IGNORECASE),
 )
+_EQUALS = r"(?<![<>!~=])=(?!=)"
 _SEPARATOR = re.compile(
-    r"(?:\b(?:is|are|was|were|equals?|so|therefore|thus|hence|gives|makes)\b[,:]?|[:=≈→])\s+|=", re.IGNORECASE
+    rf"(?:\b(?:is|are|was|were|equals?|so|therefore|thus|hence|gives|makes|belongs to)\b[,:]?|(?<!\d\s):|[≈→])\s+"
+    rf"|{_EQUALS}\s*",
+    re.IGNORECASE,
 )
-_OPTION_IS_RIGHT = re.compile(r"\b((?:option|choice)\s+\(?[A-Z]\)?)\s+is\s+(?:correct|right)\b", re.IGNORECASE)
 _REASON = re.compile(r"[,;]?\s+(?:because|since|due to)\b.*", re.IGNORECASE | re.DOTALL)
 _ASIDE = re.compile(r",?\s+which\b.*|,\s+(?:not|as)\b.*", re.IGNORECASE | re.DOTALL)
 _EXPLANATION = re.compile(r"\n[^\w\n]*(?:explanation|reasoning|reason|justification)\b.*", re.IGNORECASE | re.DOTALL)
 _BULLET = re.compile(r"^[-*•] ")
+_ITEM = re.compile(r"\W{0,3}(?:[-*•] |\d+[.)] |\(?[A-Z][.)] |[-\d.,$€£%]+$)")
 _CLOSING = re.compile(
-    r"\b(?:hope|let me know|feel free|glad|happy to|thanks?|welcome|anything else|questions?|good luck|enjoy)\b", re.I
-)
-_TAKEN_BACK = re.compile(
-    r"(?:^|[.!?\n])\W{0,3}(?:wait|no|hmm|oops|actually|correction|sorry|on second thought|scratch that)\b",
+    r"\b(?:hope|let me know|feel free|glad|happy to|would you like|thanks?|welcome|anything else|questions?|good luck"
+    r"|enjoy)\b",
     re.IGNORECASE,
 )
-_UNSURE = re.compile(r"\b(?:or|either|maybe|perhaps|cannot)\b|n't\b", re.IGNORECASE)
-_NEGATION = re.compile(r"\b(?:not|never|no longer)\b|n't\b", re.IGNORECASE)
+_WRONG = r"\b(?:is|was|'s|am)(?: \w+)? (?:wrong|incorrect|mistaken|not (?:right|correct))\b"
+_TAKEN_BACK = re.compile(
+    r"(?:^|[.!?\n])\W{0,3}(?:(?:wait|hmm|oops|actually|correction|sorry|on second thought|scratch that)\b"
+    r"|no\b\s*[,.!:;—-])"
+    rf"|\b(?:this|that|it|which|answer|I)\s?{_WRONG}|\b(?:reconsider|my mistake)\b",
+    re.IGNORECASE,
+)
+# The words of a clause before "answer" or "option" that make it somebody else's, or none.
+_HEDGE = re.compile(
+    r"\b(?:wrong|incorrect|false|worst|not|never|neither|nor|might|may|could)\b|n't\b|\b(?:if|whether|suppose|assuming)\b"
+    r"|\b(?:some|many|others|people|you|one|they)\b.{0,40}\b(?:says?|thinks?|believes?|argues?|guess|claims?)\b",
+    re.IGNORECASE,
+)
+_UNSURE = re.compile(r"\b(?:or|either|maybe|perhaps|cannot(?! be determined))\b|n't\b", re.IGNORECASE)
+_NEGATION = re.compile(r"\b(?:not(?! enough| given| possible| applicable)|never|no longer)\b|n't\b", re.IGNORECASE)
 _CHOICE = re.compile(r"\(?([A-Z])(?:\)|[.:]|\)[.:])\s+(.+)|\(?([A-Z])\)?", re.DOTALL)
-_MONEY = r"(?:(?:US|A|C)?[$€£¥₹]|\b(?:USD|EUR|GBP|JPY|CHF|INR)\b)"
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
-_GLUED = r"(?:%|°[CF]?|[kcm]?m|[km]?g|m?s|h|hrs?|min|ft|lbs?|oz|m?[lL]|k?W|V|k?Hz|[kKMGT]B|mph|[km]+/[hs])(?!\w)"
-# What may stand before a number, and the units and words behind it; what changes its value may not.
-_CHANGES = r"(?:not|minus|negative|than|over|under|above|below|least|most|between|up|but|and|or|plus|times|to"
-_CHANGES += r"|hundred|thousand|million|billion|trillion|dozens?|k)\b"
-_BEFORE = rf"(?:(?!{_CHANGES})[^\W\d]+[',]?\s+){{0,5}}"
-_BEHIND = rf"(?:{_GLUED})?(?:\s+(?!{_CHANGES})[^\W\d][^\s\d]*(?:\^?[23²³])?[.,]?){{0,6}}"
-_NUMBER = re.compile(rf"{_BEFORE}(-?)(?:{_MONEY}\s*)?([-+]?)({_DIGITS})\s*{_MONEY}?{_BEHIND}", re.IGNORECASE)
+_OPTION_LINE = re.compile(
+    rf"^[{BOLD_START}(]*([A-Z])[{BOLD_END}]?(?:\)\.?|\.)[{BOLD_END}]?\s+(?![A-Z]\.)\S", re.MULTILINE
+)
+# Letters of options or numbers side by side are more than one answer, and so are two unknowns.
+_SEVERAL = re.compile(
+    r"(?<![\w'])[A-Z]\)?(?:\s*[,/&;]\s*(?:and\s+)?|\s+(?:and\s+)?)\(?[A-Z](?![\w'])|\d\s*(?:;|,?\s+and)\s*-?\d"
+)
+_UNKNOWN = re.compile(rf"(?<![\w=])[a-z]\s*{_EQUALS}")
+_INEXACT = re.compile(r"[<>≤≥≠~±]|\\(?:leq?|geq?|neq?|lt|gt|pm|approx|sim)\b")
 
 
 def parse_answer(response: str) -> str | None:
     """Return the final answer of a response without markup; None where no short reading of it is safe."""
     # Single spaces and line ends: else patterns with spaces would take quadratic time on hostile text.
-    lines = (_BULLET.sub("", " ".join(line.split())) for line in _plain_maths(response).splitlines())
-    text = _EXPLANATION.sub("", "\n".join(filter(None, lines)))
-    text, box, rest = _last_box(text)
+    lines = [" ".join(line.split()) for line in plain_maths(without_tags(response)).splitlines()]
+    lines = [line for line in lines if line]
+    is_list = len(lines) > 1 and all(map(_ITEM.match, lines[-2:])) and not _SEPARATOR.search(lines[-1])
+    text = "\n".join(_BULLET.sub("", line) for line in lines)
+    explanation = _EXPLANATION.search(text)
+    if explanation and not _SAYS_SO.search(explanation[0]):
+        text = text[: explanation.start()]
+    before, box, rest = last_box(text)
     if box and not _SAYS_SO.search(rest):
-        return None if _TAKEN_BACK.search(rest) else _short(box)
-    text = _BOLD.sub(r"<\2>", text.replace("<", "(").replace(">", ")"))
-    says_so: list[tuple[int, str | None]] = [(match.end(), None) for match in _SAYS_SO.finditer(text)]
-    for names in (_IS_THE_ANSWER, _OPTION_IS_RIGHT):
-        says_so += [(match.end(), match[1]) for match in names.finditer(text)]
-    return _said(text, *max(says_so, key=lambda one: one[0])) if says_so else _of_last_sentence(text)
+        return _boxed(before, box, rest)
+    text = bold_marked(before + box + rest)
+    says_so: list[tuple[int, int, str | None]] = [(m.end(), m.start(), None) for m in _SAYS_SO.finditer(text)]
+    for names in _NAMES:
+        says_so += [(m.end(), m.start(1), m[1]) for m in names.finditer(text)]
+    if says_so:
+        return _said(text, *max(says_so, key=lambda one: one[0]))
+    return None if is_list else _option_at_start(text) if _OPTION_LINE.match(text) else _of_last_sentence(text)
 
 
 def not_parsed(responses: Sequence[str]) -> NDArray[np.bool_]:
@@ -90,30 +118,25 @@ def not_parsed(responses: Sequence[str]) -> NDArray[np.bool_]:
 def is_answer(answer: str, reference: str) -> bool:
     """Return whether a parsed answer is a reference: as numbers, as letters of a choice, or as its last words."""
     reference = clean(reference)
-    expected, wanted = number(reference, alone=True), _CHOICE.fullmatch(reference)
+    if _key(answer) == _key(reference) != "":
+        return True
+    wanted, chosen = _CHOICE.fullmatch(reference), _CHOICE.fullmatch(answer)
+    if chosen and chosen[1]:
+        return chosen[1] == wanted[3] if wanted and wanted[3] else is_answer(chosen[2], reference)
+    expected = number(reference, alone=True)
     if expected is not None:
-        sides = map(number, (answer.rpartition("=")[2], answer.partition("=")[0]))
-        return any(side is not None and math.isclose(side, expected, rel_tol=1e-9, abs_tol=1e-9) for side in sides)
-    chosen = _CHOICE.fullmatch(answer)
-    if wanted and wanted[3] and chosen:
-        return wanted[3] == (chosen[1] or chosen[3])
+        sides = () if _INEXACT.search(answer) else (answer.rpartition("=")[2], answer.partition("=")[0])
+        values = map(number, sides)
+        return any(value is not None and math.isclose(value, expected, rel_tol=1e-9, abs_tol=1e-9) for value in values)
     if _NEGATION.search(answer) and not _NEGATION.search(reference):
         return False
-    return _ends_with(plain(answer), plain(reference))
-
-
-def number(text: str, *, alone: bool = False) -> float | None:
-    """Return the number that a text gives, with its currency and unit; `alone`: only with a currency or percent."""
-    match = _NUMBER.fullmatch(re.sub(r"(?<=\w)\s+\([^()]*\)$", "", text.strip()).strip("()[]"))
-    if not match or (alone and re.search(r"[^\W\d]", re.sub(_MONEY, "", text))):
-        return None
-    return float(match[1] + match[2] + match[3].replace(",", "")) if not (match[1] and match[2]) else None
+    return _ends_with(_key(answer, fold=False).split(), _key(reference).split())
 
 
 @lru_cache(maxsize=4096)  # references come again with every LLM and repeat
 def clean(text: str) -> str:
     """Return a text without LaTeX, markdown, and the punctuation and pictures at its ends."""
-    return _unmarked(_BOLD.sub(r"\2", _last_box(_plain_maths(text))[0]))
+    return unmarked(bold_marked("".join(last_box(plain_maths(text)))))
 
 
 def plain(text: str) -> str:
@@ -121,74 +144,95 @@ def plain(text: str) -> str:
     return " ".join(text.casefold().split()).strip(" .,;:!?\"'`()[]")
 
 
-def _plain_maths(text: str) -> str:
-    text = re.sub(rf"(?<=\d)[{_SPACES}](?=\d{{3}}(?!\d))", ",", text).translate(_SIGNS)
-    for pattern, replacement in _LATEX:
-        text = pattern.sub(replacement, text)
-    return text
+def _boxed(before: str, box: str, rest: str) -> str | None:
+    _, other, between = last_box(before)
+    is_second = other and plain(other) != plain(box) and re.fullmatch(r"(?:[\s$,;.&]|and|or)*", between)
+    if is_second or _TAKEN_BACK.search(rest) or rest.lstrip("$ ").startswith("?"):
+        return None
+    return _short(box)
 
 
-def _last_box(text: str) -> tuple[str, str, str]:
-    r"""Return the text without its last "\boxed{}", what that holds, braces and all, and what follows it."""
-    start = text.rfind("\\boxed")
-    begin = text.find("{", start)
-    depth = 0
-    for place in range(begin, len(text)) if min(start, begin) >= 0 else ():
-        depth += (text[place] == "{") - (text[place] == "}")
-        if depth == 0:
-            box, rest = text[begin + 1 : place], text[place + 1 :]
-            return text[:start] + box + rest, box, rest
-    return text, "", ""
-
-
-def _said(text: str, end: int, before: str | None) -> str | None:
+def _said(text: str, end: int, start: int, before: str | None) -> str | None:
     """Return the answer that a text names, `before` the words that end at `end` or behind them."""
     sentence, *more = _SENTENCE_END.split(text[end:].strip(), maxsplit=1)
     after = "".join(more) if before is None else text[end:]
-    sentence = _unmarked(_ASIDE.sub("", _REASON.sub("", sentence if before is None else before)))
-    if _TAKEN_BACK.search(after) or _NEGATION.search(sentence):
+    clause = text[max(text.rfind(mark, 0, start) for mark in ".!?\n,;:") + 1 : start]
+    if _HEDGE.search(clause) or _TAKEN_BACK.search(after) or (before is None and sentence.rstrip().endswith("?")):
         return None
+    sentence = unmarked(_ASIDE.sub("", _REASON.sub("", sentence if before is None else before)))
     choice = _CHOICE.fullmatch(sentence)
-    if choice and choice[1] and (_CLOSING.search(choice[2]) or not _short(choice[2])):
-        return choice[1]
-    return _short(sentence)
+    if choice and choice[1]:
+        return _chosen(sentence)
+    return None if _NEGATION.search(sentence) or re.search(_WRONG, sentence) else _phrase(sentence)
+
+
+def _chosen(option: str) -> str | None:
+    """Return an option with its text where that is short, only its letter before a sentence."""
+    match = _CHOICE.fullmatch(option)
+    if not match or _TAKEN_BACK.search(option[2:]):
+        return None
+    text = match[2] or ""
+    return match[1] if _CLOSING.search(text) or _SEPARATOR.search(text) or not _short(text) else _short(option)
+
+
+def _option_at_start(text: str) -> str | None:
+    """Return the option that a text begins with, unless its end names another."""
+    letters = set(_OPTION_LINE.findall(text))
+    line, *more = text.split("\n", 1)
+    last = _of_last_sentence(more[0]) if more else None
+    if len(letters) > 1:
+        return last
+    rest = _CHOICE.fullmatch(last or "")
+    if _TAKEN_BACK.search("".join(more)) or (rest and (rest[1] or rest[3]) not in letters):
+        return None
+    return _chosen(unmarked(line))
 
 
 def _of_last_sentence(text: str) -> str | None:
     sentences = [part for part in _SENTENCE_END.split(text) if any(map(str.isalnum, part))]
     while len(sentences) > 1 and _CLOSING.search(sentences[-1]) and not re.search(r"\d", sentences[-1]):
         sentences.pop()
-    if not sentences or _UNSURE.search(sentences[-1]):
+    if not sentences or _UNSURE.search(sentences[-1]) or sentences[-1].rstrip(f" {BOLD_END}").endswith("?"):
         return None
     last = _REASON.sub("", sentences[-1])
-    bold = re.findall(r"<(.+?)>", last)
+    bold = re.findall(f"{BOLD_START}([^{BOLD_START}{BOLD_END}]+){BOLD_END}", last)
     if len(bold) == 1 and not bold[0].endswith(":") and not _NEGATION.search(_ASIDE.sub("", last)):
         return _short(bold[0])
-    return _short(_ASIDE.sub("", _SEPARATOR.split(_unmarked(last))[-1]))
+    last = _ASIDE.sub("", unmarked(last))
+    *before, phrase = _SEPARATOR.split(last)
+    if (
+        _NEGATION.search(phrase)
+        or len(_UNKNOWN.findall(last)) > 1
+        or any("correct" in part and "in" in part for part in before)
+    ):
+        return None
+    return _phrase(phrase, last)
 
 
-def _short(text: str) -> str | None:
-    text = _unmarked(text)
-    return text if 0 < len(text.split()) <= SHORT and not _UNSURE.search(text) else None
+def _phrase(phrase: str, sentence: str | None = None) -> str | None:
+    """Return a phrase that is short, or a number with its unit; else the only number of the sentence."""
+    n_words, is_marked = len(phrase.split()), phrase != sentence
+    if number(phrase) is not None:
+        return _short(phrase)
+    # In a few marked words it may be part of a name: "type 2 diabetes".
+    lone = lone_number(sentence or phrase)
+    if lone and (not is_marked or n_words > ALONE or (sentence and LONE.match(sentence))):
+        return lone
+    return _short(phrase, SHORT if is_marked and len(LONE.findall(phrase)) < 2 else ALONE)
 
 
-def _unmarked(text: str) -> str:
-    text = re.sub(r"[<>`]|(?<!\w)[*_]+(?=\S)|(?<=\S)[*_]+(?!\w)", "", text)
-    start, end = 0, len(text)
-    while start < end and _is_edge(text[start]) and not re.match(r"\.\d", text[start:]):
-        start += 1
-    while end > start and _is_edge(text[end - 1]):
-        end -= 1
-    return text[start:end]
+def _short(text: str, limit: int = SHORT) -> str | None:
+    text = unmarked(text)
+    is_one = not (_UNSURE.search(text) or _SEVERAL.search(text) or len(_UNKNOWN.findall(text)) > 1)
+    return text if is_one and 0 < len(text.split()) <= limit else None
 
 
-def _is_edge(character: str) -> bool:
-    """Return whether a character at an end of a text says nothing: a space, punctuation, an emoji."""
-    return character in " \t\n\r.,;:!?\"'#\ufe0f…。" or unicodedata.category(character) in ("So", "Sk", "Cf")
+def _key(text: str, *, fold: bool = True) -> str:
+    text = re.sub(r"\s*([,+*/^=<>-])\s*", r"\1", text)
+    return plain(text) if fold else text
 
 
-def _ends_with(text: str, ending: str) -> bool:
-    if not ending or not text.endswith(ending):
+def _ends_with(words: list[str], ending: list[str]) -> bool:
+    if not ending or list(map(plain, words[-len(ending) :])) != ending:
         return False
-    before = text[: -len(ending)]
-    return not before or not (before[-1].isalnum() and ending[0].isalnum())
+    return leads(re.sub(r"^\d+[.)] ?", "", " ".join(words[: -len(ending)])))

@@ -14,7 +14,7 @@ LATER = ("aiohttp", "asyncio", "pyarrow.compute", "pyarrow.dataset", "rich", "ty
 # Each layer may import only those before it (and its own).
 LAYERS = (
     ("errors", "printable", "ray_cluster", "terminal"),
-    ("answers", "queries", "pool"),
+    ("answer_markup", "answer_numbers", "answer_words", "answers", "queries", "pool"),
     ("outcome", "table_check", "table_file", "table_notes", "outcomes"),
     ("encoders", "embedding_cache", "load_curve", "reward", "reward_table", "scoring"),
     ("importing",),
