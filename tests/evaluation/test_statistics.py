@@ -29,10 +29,11 @@ def places(n_units: int, n_queries: int) -> np.ndarray:
 
 
 def test_a_mean_by_hand():
-    found = Resamples(3, 0).mean(np.array([[1.0, 2.0, 6.0], [2.0, 3.0, 4.0]]), places(2, 3), SESSIONS)
+    values = np.array([[1.0, 2.0, 6.0, 3.0, 3.0], [2.0, 3.0, 4.0, 3.0, 3.0]])
+    found = Resamples(5, 0).mean(values, places(2, 5), SESSIONS)
     assert found.mean == 3.0
     assert found.sources == (QUERIES, SESSIONS)
-    assert [part.freedom for part in found.parts.values()] == [2, 1]
+    assert [part.freedom for part in found.parts.values()] == [4, 1]
 
 
 def test_deviations_are_as_wide_as_the_samples_own_standard_errors():
@@ -47,11 +48,13 @@ def test_deviations_are_as_wide_as_the_samples_own_standard_errors():
 
 def test_a_query_that_is_asked_more_often_counts_more():
     """Sessions do not come to every query equally often: a resample's mean is over the answers it draws."""
-    values, queries = np.array([[0.0, 0.0, 1.0]]), np.array([[0, 0, 1]])
-    found = Resamples(2, 0).mean(values, queries, None)
-    # Two draws of two queries: twice the first (0), one of each (1/3), twice the second (1), widened by sqrt(2).
-    moved = np.unique(np.round(found.parts[QUERIES].moved / math.sqrt(2), 12))
-    np.testing.assert_allclose(moved, [-1 / 3, 0, 2 / 3], atol=1e-12)
+    values, queries = np.array([[0.0, 0.0, 1.0, 1.0, 1.0, 1.0]]), np.array([[0, 0, 1, 2, 3, 4]])
+    found = Resamples(5, 0).mean(values, queries, None)
+    # Five draws of five queries, k of them the one that was asked twice in vain: (5 - k) right of 5 + k, less 4 of 6.
+    moved = np.unique(np.round(found.parts[QUERIES].moved / math.sqrt(5 / 4), 12))
+    expected = sorted((5 - k) / (5 + k) - 4 / 6 for k in range(6))
+    np.testing.assert_allclose(moved, expected[-len(moved) :], atol=1e-12)
+    assert len(moved) >= 5  # five times of five is rare
 
 
 def test_differences_are_paired():
@@ -73,12 +76,12 @@ def test_a_difference_has_every_source_of_chance_of_either():
 
 
 def test_contexts_count_equally_and_their_draws_add_up():
-    small = Resamples(4, 0, "art").mean(np.array([[1.0, 2.0, 3.0, 4.0]]), places(1, 4), None)
+    small = Resamples(5, 0, "art").mean(np.array([[1.0, 2.0, 3.0, 4.0, 2.5]]), places(1, 5), None)
     large = Resamples(40, 0, "chess").mean(np.full((1, 40), 10.0), places(1, 40), None)
     both = pooled([small, large])
     assert both.mean == pytest.approx((2.5 + 10) / 2)
     np.testing.assert_allclose(both.parts[QUERIES].moved, small.parts[QUERIES].moved / 2)
-    assert both.parts[QUERIES].freedom == pytest.approx(3)  # all of the variance is that of the small context
+    assert both.parts[QUERIES].freedom == pytest.approx(4)  # all of the variance is that of the small context
 
 
 def test_freedoms_are_pooled_as_welch_and_satterthwaite_do():
