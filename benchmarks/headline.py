@@ -16,6 +16,7 @@ from rich.table import Table
 
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation import Comparison, compare
+from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.judging import RANDOM
 
 AGENTS = ("learning_automaton", "epsilon_greedy_q")
@@ -62,10 +63,8 @@ def _dearest(result: Comparison) -> str:
 def _show(rows: list[dict[str, Any]]) -> None:
     table = Table("reward", "agent", "cost saved (paper: 60 %)", "latency saved (paper: 52 %)", "accuracy against it")
     for row in rows:
-        cells = [
-            f"{row[key]['mean']:+.1%} [{row[key]['low']:+.1%}, {row[key]['high']:+.1%}]"
-            for key in ("cost_saved", "latency_saved", "accuracy_gain_over_dearest")
-        ]
+        keys = ("cost_saved", "latency_saved", "accuracy_gain_over_dearest")
+        cells = [shown(row[key], "+.1%") for key in keys]
         table.add_row(row["reward_form"], row["agent"], *cells, end_section=row["agent"] == AGENTS[-1])
     table.caption = f"cost and accuracy against {rows[0]['dearest']}; latency against random"
     Console().print(table)
