@@ -34,9 +34,11 @@ def not_read(table: "OutcomeTable", scorer: str) -> str:
     from llm_routing_env.answers import not_parsed  # its patterns take milliseconds to compile
 
     responses, shares = table.texts("response"), {}
+    each = sorted({text or "" for text in responses.ravel()})  # repeats mostly say the same again
+    is_lost = dict(zip(each, not_parsed(each), strict=True))
     for number, llm in enumerate(table.llm_names):
         answered = responses[:, number][~table.failed[:, number]]
-        shares[llm] = float(not_parsed([text or "" for text in answered]).mean()) if len(answered) else 0.0
+        shares[llm] = float(np.mean([is_lost[text or ""] for text in answered])) if len(answered) else 0.0
     listed = ", ".join(f"{llm} {share:.1%}" for llm, share in shares.items() if share > 0)
     return f"No final answer could be read in some responses, which score 0: {listed}." if listed else ""
 
