@@ -36,3 +36,17 @@ def test_no_figure_stands_in_the_prose_that_no_script_produces():
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     found = [figure.group() for figure in FIGURE.finditer(" ".join(text.split()))]
     assert [figure for figure in found if figure not in STATED] == []
+
+
+def test_the_speed_row_names_every_peer_that_was_run(script):
+    rows = script("readme_tables").read("peers")["result"]["rows"]
+    peers = {row["learner"] for row in rows} - {None, "epsilon_greedy_q", "learning_automaton"}
+    assert len(peers) >= 4
+    shown = script("readme_figures").figures()
+    assert all(f"{peer} " in shown for peer in peers)
+
+
+def test_a_latency_added_that_may_be_negative_is_none(script):
+    added = script("readme_figures")._added
+    assert added({"median": -0.0148, "low": -0.03, "high": 0.02}) == "not measurable here"
+    assert added({"median": 0.004, "low": 0.002, "high": 0.006}) == "4 [2, 6] ms"

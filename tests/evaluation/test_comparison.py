@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.contestants import AgentContestant
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.queries import QuerySet
 
 TABLE = random_table(per_context=40)
 PRETRAINED = [name for name in AGENTS if agent_class(name).protocol() == "pretrained"]
@@ -273,3 +275,31 @@ def test_the_papers_agents_converge_on_outcomes_of_real_llms():
         assert pooled(learner, "session_cost_usd", "high") < pooled("random", "session_cost_usd", "low")
         assert pooled(learner, "committed") - pooled(learner, "wrong_commit") > 0.5
     assert pooled(CONTEXT_BEST, "reward", "low") > pooled(BEST_FIXED, "reward", "high")
+
+
+def odd_table(n_queries: int, n_llms: int, split: str | None, cost: float) -> OutcomeTable:
+    asked = queries(n_queries, ["art"])
+    asked = asked if split is None else QuerySet(replace(query, split=split) for query in asked)
+    llms = [f"llm-{number}" for number in range(n_llms)]
+    right = np.random.default_rng(0).integers(0, 2, (n_queries, n_llms, 1))
+    return OutcomeTable.from_records(asked, llms, records(asked, llms, right, cost, 0.1), {})
+
+
+@pytest.mark.parametrize("reward", ["pickllm", "additive"])
+@pytest.mark.parametrize(
+    ("n_queries", "n_llms", "split", "cost"),
+    [(1, 2, "test", 1e-5), (30, 1, None, 1e-5), (30, 2, "test", 1e-5), (30, 2, None, 0.0), (1, 1, "test", 0.0)],
+    ids=["one query", "one LLM", "no train split", "all free", "one of each, free"],
+)
+def test_tables_with_next_to_nothing_in_them_are_compared(reward, n_queries, n_llms, split, cost):
+    table = odd_table(n_queries, n_llms, split, cost)
+    result = compare(["learning_automaton", "ucb1"], table=table, n_sessions=1, length=5, reward=reward)
+    assert not result.failures
+    assert all(said.startswith("no verdict: 1 session per context") for said in result.verdicts.values())
+    assert json.loads(json.dumps(result.document(), allow_nan=False))
+
+
+def test_a_table_without_a_test_split_says_where_its_queries_are():
+    with pytest.raises(ValueError, match="no query in the split 'test'"):
+        compare(["ucb1"], table=odd_table(30, 2, "train", 1e-5))
+    assert compare(["ucb1"], table=odd_table(30, 2, "train", 1e-5), split="train", n_sessions=2, length=5).agents
