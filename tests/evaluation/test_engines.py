@@ -113,7 +113,7 @@ def test_a_ray_cluster_gives_the_same_numbers_to_the_last_bit_and_survives_a_kil
                 killed.append(pair[0])
             yield pair
 
-    agents = [*AGENTS, "learning_automaton", "ucb1", "knn_bandit"]
+    agents = [*AGENTS, "learning_automaton", "ucb1", "knn_bandit", "knn_router", "mlp_router"]
     assert run(setting, killing, agents=agents) == run(setting, agents=agents)
     assert killed
 
