@@ -32,6 +32,7 @@ __all__ = [
     "observation_of",
 ]
 
+FEEDBACKS = ("bandit", "full", "none")
 AGENTS: dict[str, str] = {
     "learning_automaton": "llm_routing_env.agents.learning_automaton:LearningAutomaton",
     "epsilon_greedy_q": "llm_routing_env.agents.epsilon_greedy_q:EpsilonGreedyQ",
@@ -80,6 +81,9 @@ def agent_class(name: str) -> type[Agent]:
         found = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"Cannot load agent {name!r}: {error}.") from error
+    feedback = getattr(found, "feedback", "bandit")
+    if feedback not in FEEDBACKS:
+        raise ValueError(_unknown(f"feedback of {name}", str(feedback), list(FEEDBACKS)))
     if isinstance(found, type) and issubclass(found, Agent):
         return found
     if isinstance(found, type) and all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,8 @@ class AdaptedAgent(Agent):
 
 
 def adapt(found: type[Any]) -> type[Agent]:
-    """Return the class as an agent for one session; one that is fitted on a training table has full feedback."""
-    is_fitted = hasattr(found, "fit") and takes(found.fit, "training_table")
+    """Return the class as an agent for one session; one with a ``fit`` has full feedback, unless it says otherwise."""
+    is_fitted = hasattr(found, "fit") and len(inspect.signature(found.fit).parameters) == 2  # itself, and the table
     own = {
         "observation": getattr(found, "observation", Agent.observation),
         "feedback": getattr(found, "feedback", "full" if is_fitted else Agent.feedback),

@@ -4,7 +4,7 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,6 +90,7 @@ def compare(
     names = [name.strip() for name in run["agents"].split(",") if name.strip()]
     parameters = options.parse_parameters(run["param"], [row_name(name) for name in names])
     grids = options.parse_sweeps(run["sweep"], [row_name(name) for name in names])
+    _require_apart(parameters, grids)
     competitors = contestants(names, parameters)
     if against is not None and against not in (known := [contestant.name for contestant in competitors]):
         raise unknown_name("agent to compare --against", against, known)
@@ -140,6 +141,13 @@ def compare(
             shutil.rmtree(folder, ignore_errors=True)
     if result.failures and not result.agents:
         raise RuntimeError("; ".join(f"{name}: {line}" for name, line in result.failures.items()))
+
+
+def _require_apart(parameters: Mapping[str, Mapping[str, Any]], grids: Mapping[str, Mapping[str, Any]]) -> None:
+    for row, grid in grids.items():
+        for name in grid:
+            if name in parameters.get(row, {}):
+                raise ValueError(f"{row}.{name} is given both by --param and by --sweep: leave one out.")
 
 
 def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:

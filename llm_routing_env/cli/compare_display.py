@@ -118,9 +118,10 @@ def _add_agent(table: Table, result: Comparison, name: str) -> None:
 
 
 def _shown_name(result: Comparison, name: str) -> str:
-    """Return a row's name; of module:Class, which nobody gave it, the class."""
-    contestant = result.contestants.get(name)
-    return name.rpartition(":")[2] if contestant is not None and name == contestant.agent else name
+    """Return a row's name; of module:Class, which nobody gave it, the class, where no other row is called so."""
+    contestant, short = result.contestants.get(name), name.rpartition(":")[2]
+    is_unique = [other.rpartition(":")[2] for other in result.contestants].count(short) == 1
+    return short if contestant is not None and name == contestant.agent and is_unique else name
 
 
 def _cells(metrics: Metrics, *, is_clear: bool) -> list[str]:

@@ -151,24 +151,25 @@ def _works(
 
 def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int, training_seeds: int) -> Comparison:
     """Check everything that can be checked before anything is run, and choose the references."""
-    for name, value in (
-        ("sessions", n_sessions),
-        ("session length", setting.length),
-        ("training seeds", training_seeds),
-        ("seed", setting.seed + 1),
-    ):
-        if not isinstance(value, int | np.integer) or value < 1:
-            least = "0" if name == "seed" else "1"
-            raise ValueError(f"{name} must be {least} or more and a whole number, got {value}.")
+    _require_whole("sessions", n_sessions, 1)
+    _require_whole("session length", setting.length, 1)
+    _require_whole("training seeds", training_seeds, 1)
+    _require_whole("seed", setting.seed, 0)
     problem = setting.problem()
     for contestant in contestants:
         contestant.check(problem)
     contexts = [problem.context] if problem.context is not None else list(problem.contexts)
     seeds = {context: _session_seeds(setting.seed, context, n_sessions) for context in contexts}
-    result = Comparison(problem, choose_references(problem, contexts), setting.seed, n_sessions, setting.length, seeds)
+    counts = (int(setting.seed), int(n_sessions), int(setting.length))
+    result = Comparison(problem, choose_references(problem, contexts), *counts, seeds)
     result.budget = setting.budget
     result.contestants = {contestant.name: contestant for contestant in contestants}
     return result
+
+
+def _require_whole(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be {least} or more and a whole number, got {value!r}.")
 
 
 def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:

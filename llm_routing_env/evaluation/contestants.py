@@ -10,7 +10,7 @@ import numpy as np
 from llm_routing_env.agents import Agent, agent_class, make_agent, observation_of
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
-from llm_routing_env.evaluation.sessions import Floats, SessionLog, run_sessions
+from llm_routing_env.evaluation.sessions import Floats, SessionLog, chances_of, run_sessions
 from llm_routing_env.evaluation.setting import Setting
 
 BLOCK_SIZE = 512
@@ -141,7 +141,11 @@ class AgentContestant:
         policy = np.zeros((problem.table.n_queries, problem.table.n_llms))
         for start in range(0, len(judged), size):
             batch = np.resize(judged[start : start + size], size)  # the last one is filled up
-            policy[batch] = _checked(agent.action_probabilities(problem.observations[batch]))
+            policy[batch] = chances_of(agent, problem.observations[batch])
+        if not np.array_equal(policy[batch], chances_of(agent, problem.observations[batch])):
+            raise ValueError(
+                "asked twice, it answers otherwise: an agent that changes while it routes has to say so in `_learn`."
+            )
         return policy
 
     def _made(self, problem: RoutingProblem, seed: int, n_sessions: int) -> Agent:
@@ -220,15 +224,3 @@ def _is_frozen(agent_type: type[Agent]) -> bool:
     return agent_type.protocol() == "pretrained" and all(
         getattr(agent_type, name) is getattr(Agent, name) for name in routes
     )
-
-
-def _checked(chances: Floats) -> Floats:
-    """Return the probabilities of LLMs, shape (queries, LLMs).
-
-    Raises:
-        ValueError: If they are none.
-    """
-    if not (np.isfinite(chances).all() and (chances >= 0).all() and np.allclose(chances.sum(axis=-1), 1.0)):
-        wrong = chances[~(np.isfinite(chances) & (chances >= 0)).all(axis=-1) | ~np.isclose(chances.sum(axis=-1), 1.0)]
-        raise ValueError(f"action_probabilities must give numbers of 0 or more that sum to 1, got {wrong[0].tolist()}.")
-    return chances

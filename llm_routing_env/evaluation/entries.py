@@ -42,7 +42,9 @@ def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any
 def _require_free(row: str) -> None:
     """Raise ValueError for a name that is somebody else's, or none."""
     taken = (*AGENTS, *SB3_ALGORITHMS, CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE, RANDOM, POOLED)
-    if row in taken or row.startswith("always ") or not row.strip() or not is_name(row):
+    plain = " ".join(row.split()).casefold()
+    is_taken = plain in {name.casefold() for name in taken} or plain.startswith("always ")
+    if is_taken or not plain or not is_name(row) or any(mark in row for mark in ("@", ":", "(online)", "(pretrained)")):
         raise ValueError(f"An agent cannot be called {row!r}: that is the name of another row, or no name.")
 
 

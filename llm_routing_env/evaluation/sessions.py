@@ -9,6 +9,7 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.base import Agent
+from llm_routing_env.agents.lifting import LiftedAgent
 from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
@@ -93,7 +94,7 @@ def run_sessions(
     ended = np.zeros(env.num_envs, dtype=bool)
     while not ended.any():
         if propensities:
-            distribution = agent.action_probabilities(observation)
+            distribution = chances_of(agent, observation)
         action = np.asarray(agent.select_action(observation))
         following, reward, terminated, truncated, info = env.step(action)
         if terminated.any():
@@ -111,18 +112,43 @@ def run_sessions(
         actions=actions,
         rewards=rewards,
         measures=dict(zip(MEASURES, measures, strict=True)),
-        final_probabilities=_final_probabilities(agent, observation),
+        final_probabilities=chances_of(agent, observation),
         commit_steps=commit_steps,
         commitments=np.asarray(agent.committed_action),
         propensities=np.stack(chances, axis=1) if propensities else None,
     )
 
 
-def _final_probabilities(agent: Agent, observation: Any) -> Floats:
+def chances_of(agent: Agent, observations: Any) -> Floats:
+    """Return the probabilities with which an agent chooses, shape (sessions, LLMs); NaN where it does not tell.
+
+    Raises:
+        ValueError: If what it tells are no probabilities.
+    """
+    unknown = np.full((len(observations), agent.task.n_actions), np.nan)
+    if not _tells_chances(type(agent.agents[0]) if isinstance(agent, LiftedAgent) else type(agent)):
+        return unknown
     try:
-        return agent.action_probabilities(observation)
+        chances = np.asarray(agent.action_probabilities(observations), dtype=np.float64)
     except NotImplementedError:  # a plug-in that only selects
-        return np.full((len(observation), agent.task.n_actions), np.nan)
+        return unknown
+    if chances.shape != unknown.shape:
+        raise ValueError(f"action_probabilities must have the shape {unknown.shape}, got {chances.shape}.")
+    is_fine = np.isfinite(chances).all(axis=1) & (chances >= 0).all(axis=1) & np.isclose(chances.sum(axis=1), 1.0)
+    if not is_fine.all():
+        wrong = chances[~is_fine][0].tolist()
+        raise ValueError(f"action_probabilities must give numbers of 0 or more that sum to 1, got {wrong}.")
+    return chances
+
+
+def _tells_chances(agent_type: type[Agent]) -> bool:
+    """Say whether the probabilities are of the choices: of a class that chooses in its own way, they are its base's."""
+    for base in agent_type.__mro__:
+        if {"action_probabilities", "_probabilities"} & vars(base).keys():
+            return True
+        if {"select_action", "_select"} & vars(base).keys():
+            return False
+    return False
 
 
 def draw_sessions(problem: RoutingProblem, seeds: Sequence[int], *, context: str, length: int) -> tuple[Ints, Ints]:

@@ -16,7 +16,7 @@ def write_steps(result: Comparison, path: Path) -> None:
     """Write one row per query that an agent routed.
 
     Columns: agent, context, session, step, query_id, llm, reward, accuracy, cost_usd, latency_s, regret,
-    propensity (the probability of the choice; null where it was not logged).
+    propensity (the probability of the choice; null where it was not logged, or the agent does not tell).
     """
     writer = None
     for name in result.agents:
@@ -70,8 +70,9 @@ def _rows(result: Comparison, name: str, context: str, log: SessionLog) -> pa.Ta
         "reward": log.rewards.ravel(),
         **{measure: log.measures[measure].ravel() for measure in MEASURES},
     }
-    unknown = pa.nulls(queries.size, pa.float64())
-    columns["propensity"] = unknown if log.propensities is None else log.propensities.ravel()
+    unknown = np.full(queries.size, np.nan)
+    chances = unknown if log.propensities is None else log.propensities.ravel()
+    columns["propensity"] = pa.array(chances, pa.float64(), from_pandas=True)  # NaN is null
     return pa.table(columns)
 
 

@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from llm_routing_env.evaluation.plots.style import listed
 from llm_routing_env.evaluation.result import Comparison
+from llm_routing_env.evaluation.statistics import SESSIONS
 from llm_routing_env.reward import Reward
 from llm_routing_env.table_notes import not_judged
 
@@ -24,9 +25,9 @@ def question(result: Comparison) -> list[str]:
         f"{listed(agents, 8)} {'route' if len(agents) > 1 else 'routes'} queries of the table "
         f"{result.problem.table.name} ({result.problem.split} split) to {len(result.problem.task.llm_names)} LLMs: "
         f"{listed(result.problem.task.llm_names, 12)}.",
-        f"Every agent that learns while it routes faces the same {result.n_sessions} "
-        f"{_plural('session', result.n_sessions)} in each of {len(contexts)} {_plural('context', len(contexts))} "
-        f"({listed(contexts, 12)}); one that is frozen is judged on every query. What counts is the reward: "
+        f"Agents that are judged in sessions face the same {_counted('session', result.n_sessions)} in each of "
+        f"{_counted('context', len(contexts))} ({listed(contexts, 12)}); frozen ones are judged on every query. What "
+        f"counts is the reward: "
         f"{reward_formula(result.problem.reward)}.",
         *conditions(result),
     ]
@@ -62,7 +63,12 @@ def about_intervals(result: Comparison) -> list[str]:
         for sources, of_sources in by_sources.items():
             speak = " and ".join(f"other {source}" for source in sources)
             which = "" if len(by_sources) == 1 else f" of {listed(of_sources)}"
-            said.append(f"{protocol}: {meaning}; intervals{which} speak of {speak}.")
+            once = ", and of one training" if protocol == "pretrained" and SESSIONS in sources else ""
+            said.append(f"{protocol}: {meaning}; intervals{which} speak of {speak}{once}.")
+    if any(SESSIONS in result.sources[name] for name in result.agents):
+        said.append(
+            "References are exact over the split; what is judged in sessions differs from them on its sessions."
+        )
     return said
 
 

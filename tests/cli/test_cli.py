@@ -154,8 +154,12 @@ def test_every_command_explains_itself(command: str):
         (("compare", "--agents", "ucb1,ucb1"), "'ucb1' is named twice"),
         (("compare", "--agents", "ucb1", "--against", "ucb"), "Did you mean 'ucb1'"),
         (("compare", "--training-seeds", "0"), "training seeds must be 1 or more"),
-        (("compare", "--seed", "-1"), "seed must be 0 or more and a whole number"),
+        (("compare", "--seed", "-1"), "seed must be 0 or more and a whole number, got -1"),
         (("compare", "--agents", ","), "no agent is named"),
+        (
+            ("compare", "--agents", "ucb1", "--param", "ucb1.c=3", "--sweep", "ucb1.c=1,2"),
+            "ucb1.c is given both by --param and by --sweep",
+        ),
         (("compare", "--agents", "per-query oracle=ucb1"), "cannot be called 'per-query oracle'"),
         (("compare", "--agents", "always x=ucb1"), "cannot be called 'always x'"),
         (("compare", "--agents", "random=ucb1"), "cannot be called 'random'"),

@@ -8,13 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from tables import queries, random_table, records, write_random_table
 
-from llm_routing_env.agents import AGENTS, Agent, agent_class
+from llm_routing_env.agents import AGENTS, Agent, PretrainedAgent, agent_class
+from llm_routing_env.agents.ucb1 import UCB1
 from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.contestants import AgentContestant
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.evaluation.step_logs import write_steps
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.queries import QuerySet
 
@@ -118,7 +121,11 @@ def test_an_agent_named_twice_is_refused_before_anything_runs(agents: list[str])
 
 
 @pytest.mark.parametrize(
-    "name", ["random", "ppo", "per-query oracle", "always llm-0", "uniformly at random", "all", " ", "a\nb"]
+    "name",
+    [
+        *("random", "ppo", "per-query oracle", "Per-query  Oracle", "always llm-0", "uniformly at random", "all", " "),
+        *("a\nb", "ppo (online)", "x@online", "my:Agent"),
+    ],
 )
 def test_no_agent_takes_the_name_of_another_row(name: str):
     with pytest.raises(ValueError, match="cannot be called"):
@@ -128,8 +135,12 @@ def test_no_agent_takes_the_name_of_another_row(name: str):
 def test_parameters_of_nobody_are_refused():
     with pytest.raises(ValueError, match=r"'ucb'.*Did you mean 'ucb1'"):
         compare(["ucb1"], table=TABLE, parameters={"ucb": {"c": 1.0}})
-    with pytest.raises(ValueError, match=r"sessions must be 1 or more and a whole number, got 2\.5"):
-        compare(["ucb1"], table=TABLE, n_sessions=2.5)
+    for wrong in (2.5, True, "3"):
+        with pytest.raises(ValueError, match=f"sessions must be 1 or more and a whole number, got {wrong!r}"):
+            compare(["ucb1"], table=TABLE, n_sessions=wrong)
+    with pytest.raises(ValueError, match="seed must be 0 or more and a whole number, got '3'"):
+        compare(["ucb1"], table=TABLE, seed="3")
+    json.dumps(compare(["ucb1"], table=TABLE, n_sessions=np.int64(2), length=5).document())
 
 
 class Odd(Agent):
@@ -163,6 +174,60 @@ def test_a_frozen_agent_without_a_distribution_loses_its_row_and_no_other(odd: t
     result = compare([plug_in, "random"], n_sessions=2, length=5, table=TABLE)
     assert result.agents == ["random"]
     assert "action_probabilities must give numbers of 0 or more that sum to 1" in result.failures[plug_in]
+
+
+class OddWhileItRoutes(Agent):
+    """Never fitted, and as odd."""
+
+    def _probabilities(self, observation, allowed):
+        return np.full((len(observation), self.task.n_actions), np.nan)
+
+
+class Counts(PretrainedAgent):
+    """Frozen by its base class, and still not the same twice."""
+
+    n_asked = 0
+
+    def _fit(self, training_table):
+        """Learn nothing."""
+
+    def _scores(self, observation):
+        self.n_asked += 1
+        return np.eye(self.task.n_actions)[np.full(len(observation), self.n_asked % self.task.n_actions)]
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"), [(OddWhileItRoutes, "action_probabilities must give numbers"), (Counts, "asked twice")]
+)
+def test_an_agent_that_is_not_what_it_says_loses_its_row(odd: type, said: str):
+    plug_in = f"{__name__}:{odd.__name__}"
+    result = compare([plug_in, "random"], n_sessions=2, length=5, table=TABLE)
+    assert result.agents == ["random"]
+    assert said in result.failures[plug_in]
+
+
+class OwnChoice(UCB1):
+    """Chooses in a way of its own; the probabilities are still UCB1's."""
+
+    def select_action(self, observation, action_mask=None):
+        return self._rng.random(len(observation)).round().astype(int)
+
+
+class OnlyChooses(Agent):
+    """Tells no probabilities."""
+
+    def select_action(self, observation, action_mask=None):
+        return np.zeros(len(observation), dtype=int)
+
+
+def test_propensities_of_agents_that_do_not_tell_theirs_are_unknown(tmp_path):
+    agents = [f"{__name__}:{kind.__name__}" for kind in (OwnChoice, OnlyChooses)]
+    result = compare([*agents, "ucb1"], n_sessions=2, length=6, table=TABLE, propensities=True)
+    assert not result.failures
+    write_steps(result, tmp_path / "steps.parquet")
+    rows = pq.read_table(tmp_path / "steps.parquet").to_pylist()
+    unknown = {name: {row["propensity"] is None for row in rows if row["agent"] == name} for name in [*agents, "ucb1"]}
+    assert unknown == {agents[0]: {True}, agents[1]: {True}, "ucb1": {False}}
 
 
 class TurnsAround(Agent):

@@ -33,8 +33,7 @@ def test_the_question_names_agents_llms_contexts_and_sizes(ordinary: Comparison)
         "llm-1, llm-2 and llm-3."
     )
     assert second.startswith(
-        "Every agent that learns while it routes faces the same 4 sessions in each of 3 contexts (art, biology and "
-        "chess)"
+        "Agents that are judged in sessions face the same 4 sessions in each of 3 contexts (art, biology and chess)"
     )
     assert sizes == "in memory, test split: 4 sessions of 12 of 16 queries in each of 3 contexts."
 
