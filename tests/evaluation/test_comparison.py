@@ -1,90 +1,18 @@
-"""Comparisons: common random numbers, determinism, and convergence on the real table."""
+"""Comparisons: who takes part, what is said of them and of the table, and convergence on the real one."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from tables import queries, random_table, records, write_random_table
+from tables import queries, random_table, records
 
-from llm_routing_env.agents import AGENTS, Agent, PretrainedAgent, agent_class
-from llm_routing_env.agents.ucb1 import UCB1
 from llm_routing_env.evaluation import compare
-from llm_routing_env.evaluation.contestants import AgentContestant
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
-from llm_routing_env.evaluation.step_logs import write_steps
 from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.queries import QuerySet
 
 TABLE = random_table(per_context=40)
-PRETRAINED = [name for name in AGENTS if agent_class(name).protocol() == "pretrained"]
-
-
-def rows(agents: list[str], *, seed: int = 0, **options: Any) -> dict[str, str]:
-    """Return every row of the document as text, to the last bit."""
-    given = {"n_sessions": 11, "length": 15, "table": TABLE} | options
-    result = compare(agents, seed=seed, **given).document()
-    json.dumps(result)
-    return {row["name"] + row["context"]: json.dumps(row) for row in result["agents"]}
-
-
-def test_the_same_seed_gives_the_same_document():
-    both = rows(["epsilon_greedy_q", "random"])
-    assert both == rows(["epsilon_greedy_q", "random"])
-    assert rows(["random"]) != rows(["random"], seed=1)
-
-
-OTHERS = ("ucb1", "kl_ucb", "exp3", "softmax", "pursuit", "cheapest", "round_robin", "thompson_beta", "gradient_bandit")
-
-
-@pytest.mark.parametrize("n_others", [1, 2, 5, 9])
-def test_an_agents_numbers_do_not_depend_on_who_else_is_compared(n_others: int):
-    alone = rows(["random"])
-    for others in (OTHERS[:n_others], OTHERS[::-1][:n_others]):
-        assert alone.items() <= rows([*others[: n_others // 2], "random", *others[n_others // 2 :]]).items()
-
-
-def test_a_contexts_numbers_do_not_depend_on_which_others_are_judged():
-    """Agents and intervals included: only what is drawn for all contexts together may differ."""
-    everywhere, alone = (rows(["epsilon_greedy_q"], context=context) for context in (None, "chess"))
-    assert everywhere["epsilon_greedy_qchess"] == alone["epsilon_greedy_qchess"]
-
-
-@pytest.mark.parametrize("size", [1, 4, 17])
-def test_numbers_do_not_depend_on_how_many_sessions_run_together(monkeypatch, tmp_path, size: int):
-    """Of no registered agent, whatever it draws and whatever it multiplies."""
-    path = write_random_table(tmp_path, per_context=36)
-    agents = [name for name in AGENTS if name not in PRETRAINED]
-    expected = rows(agents, table=path, n_sessions=5)
-    monkeypatch.setattr(AgentContestant, "block_size", size)
-    found = rows(agents, table=path, n_sessions=5)
-    assert [name for name in expected if expected[name] != found[name]] == []
-
-
-def test_numbers_do_not_depend_on_the_number_of_threads(tmp_path):
-    path = write_random_table(tmp_path, per_context=36)
-    code = (
-        "import json; from llm_routing_env.evaluation import compare; "
-        "agents = ['linucb', 'lin_ts', 'neural_linear', 'knn_bandit', 'knn_router', 'linear_router', 'mlp_router']; "
-        f"result = compare(agents, n_sessions=30, length=20, table={str(path)!r}); "
-        "print(json.dumps(result.document()))"
-    )
-    one, two = (
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), threads)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for threads in ("1", "2")
-    )
-    assert one == two
 
 
 def test_an_agent_that_committed_before_it_was_asked_is_said_to():
@@ -141,114 +69,6 @@ def test_parameters_of_nobody_are_refused():
     with pytest.raises(ValueError, match="seed must be 0 or more and a whole number, got '3'"):
         compare(["ucb1"], table=TABLE, seed="3")
     json.dumps(compare(["ucb1"], table=TABLE, n_sessions=np.int64(2), length=5).document())
-
-
-class Odd(Agent):
-    """Fitted, and gives probabilities that are none."""
-
-    feedback = "full"
-    chances = (2.0, -1.0, 0.0, 0.0)
-
-    def fit(self, training_table):
-        """Learn nothing."""
-
-    def action_probabilities(self, observation, action_mask=None):
-        return np.tile(self.chances, (len(observation), 1))
-
-
-class NotEvenNumbers(Odd):
-    """As odd."""
-
-    chances = (np.nan, 0.5, 0.5, 0.0)
-
-
-class TooMuch(Odd):
-    """As odd."""
-
-    chances = (0.5, 0.5, 0.5, 0.0)
-
-
-@pytest.mark.parametrize("odd", [Odd, NotEvenNumbers, TooMuch])
-def test_a_frozen_agent_without_a_distribution_loses_its_row_and_no_other(odd: type):
-    plug_in = f"{__name__}:{odd.__name__}"
-    result = compare([plug_in, "random"], n_sessions=2, length=5, table=TABLE)
-    assert result.agents == ["random"]
-    assert "action_probabilities must give numbers of 0 or more that sum to 1" in result.failures[plug_in]
-
-
-class OddWhileItRoutes(Agent):
-    """Never fitted, and as odd."""
-
-    def _probabilities(self, observation, allowed):
-        return np.full((len(observation), self.task.n_actions), np.nan)
-
-
-class Counts(PretrainedAgent):
-    """Frozen by its base class, and still not the same twice."""
-
-    n_asked = 0
-
-    def _fit(self, training_table):
-        """Learn nothing."""
-
-    def _scores(self, observation):
-        self.n_asked += 1
-        return np.eye(self.task.n_actions)[np.full(len(observation), self.n_asked % self.task.n_actions)]
-
-
-@pytest.mark.parametrize(
-    ("odd", "said"), [(OddWhileItRoutes, "action_probabilities must give numbers"), (Counts, "asked twice")]
-)
-def test_an_agent_that_is_not_what_it_says_loses_its_row(odd: type, said: str):
-    plug_in = f"{__name__}:{odd.__name__}"
-    result = compare([plug_in, "random"], n_sessions=2, length=5, table=TABLE)
-    assert result.agents == ["random"]
-    assert said in result.failures[plug_in]
-
-
-class OwnChoice(UCB1):
-    """Chooses in a way of its own; the probabilities are still UCB1's."""
-
-    def select_action(self, observation, action_mask=None):
-        return self._rng.random(len(observation)).round().astype(int)
-
-
-class OnlyChooses(Agent):
-    """Tells no probabilities."""
-
-    def select_action(self, observation, action_mask=None):
-        return np.zeros(len(observation), dtype=int)
-
-
-def test_propensities_of_agents_that_do_not_tell_theirs_are_unknown(tmp_path):
-    agents = [f"{__name__}:{kind.__name__}" for kind in (OwnChoice, OnlyChooses)]
-    result = compare([*agents, "ucb1"], n_sessions=2, length=6, table=TABLE, propensities=True)
-    assert not result.failures
-    write_steps(result, tmp_path / "steps.parquet")
-    rows = pq.read_table(tmp_path / "steps.parquet").to_pylist()
-    unknown = {name: {row["propensity"] is None for row in rows if row["agent"] == name} for name in [*agents, "ucb1"]}
-    assert unknown == {agents[0]: {True}, agents[1]: {True}, "ucb1": {False}}
-
-
-class TurnsAround(Agent):
-    """Fitted, and still chooses by what it chose before."""
-
-    feedback = "full"
-
-    def fit(self, training_table):
-        """Start at the first LLM."""
-        self.turn = 0
-
-    def select_action(self, observation, action_mask=None):
-        self.turn += 1
-        return np.full(len(observation), self.turn % 4)
-
-
-def test_what_is_fitted_and_still_changes_is_judged_in_sessions():
-    result = compare([f"{__name__}:TurnsAround"], n_sessions=3, length=8, table=TABLE)
-    (name,) = result.agents
-    assert result.sources[name] == ("queries", "sessions")
-    assert set(result.routing[name]["all"].values()) == {0.25}
 
 
 def test_a_pretrained_agent_is_judged_by_several_trainings():
