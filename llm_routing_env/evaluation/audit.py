@@ -26,14 +26,13 @@ def audit_reward(problem: RoutingProblem) -> dict[str, Any]:
     terms = _context_terms(problem)
     effects = terms if problem.reward.form == "additive" else _first_order(terms, problem.reward.weights[2] > 0)
     weights = dict(zip(TERMS, problem.reward.weights, strict=True)) | dict(problem.reward.extra_terms)
-    sizes = np.array([len(problem.table.select(name, problem.split)) for name in problem.contexts])
-    variances = {name: float(np.average(effect.var(axis=1), weights=sizes)) for name, effect in effects.items()}
+    variances = {name: float(effect.var(axis=1).mean()) for name, effect in effects.items()}
     total = sum(variances.values())
     best = _best(problem, problem.reward)
     return {
         name: {
             "weight": weight,
-            "term_variance": float(np.average(terms[name].var(axis=1), weights=sizes)),
+            "term_variance": float(terms[name].var(axis=1).mean()),
             "effect_variance": variances[name],
             "share": variances[name] / total if total > 0 else None,
             "best_changes_without_it": _changes(problem, name, best) if weight else [],
