@@ -179,10 +179,11 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
     }
     judge = result.judge = Judge(result.problem, drawn, result.seed)
     for name, results in found.items():
-        policies = [found for _, found in results if not isinstance(found, SessionLog)]
-        if policies:
-            judge.add_policies(name, distinct(policies))
-            result.logs[name] = _drawn_logs(result, name, distinct(policies), drawn)
+        trained = [policies for _, policies in results if not isinstance(policies, SessionLog)]
+        if trained:
+            policies = distinct(trained)
+            judge.add_policies(name, policies)
+            result.logs[name] = _drawn_logs(result, name, policies, drawn)
         else:
             result.logs[name] = _by_context(results, list(result.seeds))
             judge.add_log(name, result.logs[name], learns=result.contestants[name].feedback != "none")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval
-from llm_routing_env.evaluation.statistics import Estimate, Resamples, interval, pooled
+from llm_routing_env.evaluation.intervals import NOTHING, Interval
+from llm_routing_env.evaluation.statistics import Estimate, Resamples, pooled, share_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -68,7 +68,7 @@ class SplitHalf:
         mean = Judged(best_fixed, informed, self._oracle)
         shares = [one.gap_closed for one in drawn if one.gap_closed is not None]
         if mean.gap_closed is None or not shares:
-            return mean, {"mean": None, "low": None, "high": None}
+            return mean, NOTHING
         low, high = np.percentile(shares, [2.5, 97.5])
         return mean, {"mean": mean.gap_closed, "low": float(low), "high": float(high)}
 
@@ -107,8 +107,8 @@ def judge_routed(fixed: Floats, informed: Floats, oracle: Floats, contexts: Ints
     judged = Judged(*(estimate.mean for estimate in means))
     if judged.gap_closed is None:
         return judged, NOTHING
-    gained, gaps = ((estimate - means[0]).draws() for estimate in means[1:])
-    return judged, interval(np.divide(gained, gaps, out=np.full(gaps.shape, np.nan), where=gaps > ROUNDING))
+    gain, gap = (estimate - means[0] for estimate in means[1:])
+    return judged, share_of(gain, gap)
 
 
 def _mean(values: Floats, contexts: Ints, seed: int) -> Estimate:

@@ -20,6 +20,7 @@ from llm_routing_env.evaluation.statistics import (
     interval,
     medians,
     pooled,
+    share_of,
 )
 
 POOLED = "all"
@@ -141,8 +142,7 @@ class Judge:
             return NOTHING
         if not gain.is_known:
             return {**NOTHING, "mean": gain.mean / gap.mean}
-        gaps = gap.draws()
-        return interval(np.divide(gain.draws(), gaps, out=np.full(gaps.shape, np.nan), where=gaps > ROUNDING))
+        return share_of(gain, gap)
 
     def _of_sessions(self, name: str, group: str) -> dict[str, Interval]:
         names = (*metrics.OF_SESSIONS, metrics.MEDIAN_COMMIT)

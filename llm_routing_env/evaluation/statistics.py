@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.evaluation.intervals import NOTHING, Interval
+from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -73,8 +73,7 @@ class Estimate:
 
     def __mul__(self, factor: float) -> "Estimate":
         """Return the estimate in another unit."""
-        parts = {source: Part(factor * part.moved, part.freedom) for source, part in self.parts.items()}
-        return Estimate(factor * self.mean, parts)
+        return Estimate(factor * self.mean, self.widened(factor).parts)
 
     def widened(self, factor: float) -> "Estimate":
         """Return the same mean, moved further."""
@@ -198,6 +197,12 @@ def interval(draws: Floats) -> Interval:
         return {**NOTHING, "mean": float(draws[0])}
     low, high = np.percentile(resampled, TAILS)
     return {"mean": float(draws[0]), "low": float(low), "high": float(high)}
+
+
+def share_of(gain: Estimate, gap: Estimate) -> Interval:
+    """Return a gain as a share of a gap, paired; resamples without a gap are left out."""
+    gaps = gap.draws()
+    return interval(np.divide(gain.draws(), gaps, out=np.full(gaps.shape, np.nan), where=gaps > ROUNDING))
 
 
 def medians(values: Sequence[Floats], resamples: Sequence[Resamples]) -> Interval:

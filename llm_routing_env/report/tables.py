@@ -181,7 +181,7 @@ def pair_table(result: Comparison) -> ContextTable:
             value = result.pairs[name].get(other, NOTHING)
             low, few = value["low"], (result.sessions_behind(name, other) or MIN_SESSIONS) < MIN_SESSIONS
             is_clear = low is not None and low > ROUNDING and not few
-            text = DASH if value["mean"] is None else f"{value['mean']:+z.3f}"
+            text = DASH if value["mean"] is None else written(value["mean"], "+.3f")
             cells.append(Cell(text, value["mean"], bounds_shown(value, "+.3f"), N_SHADES if is_clear else 0))
         rows.append(Row(name, "agent", cells))
     return ContextTable(result.agents, rows)
