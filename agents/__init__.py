@@ -12,12 +12,12 @@ if __name__ == "agents":
         "Import the agents as `llm_routing_env.agents`: a top-level `agents` would be a second copy of them."
     )
 
-from llm_routing_env.agents.adapting import adapt
-from llm_routing_env.agents.base import Agent, RoutingTask
-from llm_routing_env.agents.lifting import LiftedAgent, handles_batches
-from llm_routing_env.agents.pretrained import PretrainedAgent
-from llm_routing_env.agents.task import VECTORS, LLMInfo
-from llm_routing_env.agents.training import TrainingTable
+from llm_routing_env.agents.parts.adapting import adapt
+from llm_routing_env.agents.parts.agent import Agent, RoutingTask
+from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
+from llm_routing_env.agents.parts.pretrained import PretrainedAgent
+from llm_routing_env.agents.parts.task import VECTORS, LLMInfo
+from llm_routing_env.agents.parts.training import TrainingTable
 
 __all__ = [
     "AGENTS",

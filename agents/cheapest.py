@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.base import Agent, RoutingTask
-from llm_routing_env.agents.distributions import uniform_over_best
-from llm_routing_env.agents.state import BoolArray, FloatArray
+from llm_routing_env.agents.parts.agent import Agent, RoutingTask
+from llm_routing_env.agents.parts.distributions import uniform_over_best
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 
 
 class Cheapest(Agent):

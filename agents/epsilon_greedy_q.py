@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from llm_routing_env.agents.base import Agent, RoutingTask
-from llm_routing_env.agents.distributions import best_arm, epsilon_greedy, only
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.statistics import ArmValues
+from llm_routing_env.agents.parts.agent import Agent, RoutingTask
+from llm_routing_env.agents.parts.arm_values import ArmValues
+from llm_routing_env.agents.parts.distributions import best_arm, epsilon_greedy, only
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 
 EXPLORATIONS = ("exponential", "constant", "inverse")
 

@@ -5,10 +5,10 @@ p = (1 - g) w / sum(w) + g / M;  w_m <- w_m exp(g (r / p_m) / M) for the arm m t
 
 from __future__ import annotations
 
-from llm_routing_env.agents.distributions import restrict, softmax
-from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.distributions import restrict, softmax
+from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class EXP3(UnitRewardAgent):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import best_arm, only, uniform_over_best
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.statistics import ArmValues
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_values import ArmValues
+from llm_routing_env.agents.parts.distributions import best_arm, only, uniform_over_best
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class ExploreThenCommit(Agent):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import restrict, softmax
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.distributions import restrict, softmax
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class GradientBandit(Agent):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import epsilon_greedy
-from llm_routing_env.agents.memory import Memory
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.distributions import epsilon_greedy
+from llm_routing_env.agents.parts.memory import Memory
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class KNNBandit(Agent):

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from llm_routing_env.agents.distributions import level
 from llm_routing_env.agents.knn_bandit import unit_rows
-from llm_routing_env.agents.leave_one_out import routed_reward, twin_groups
-from llm_routing_env.agents.pretrained import PretrainedAgent
-from llm_routing_env.agents.state import FloatArray
-from llm_routing_env.agents.task import RoutingTask
-from llm_routing_env.agents.training import TrainingTable
+from llm_routing_env.agents.parts.distributions import level
+from llm_routing_env.agents.parts.leave_one_out import routed_reward, twin_groups
+from llm_routing_env.agents.parts.pretrained import PretrainedAgent
+from llm_routing_env.agents.parts.state import FloatArray
+from llm_routing_env.agents.parts.task import RoutingTask
+from llm_routing_env.agents.parts.training import TrainingTable
 
 # Cosines of the same two queries differ by rounding, between a batch and a single session for instance.
 _ROUNDING = 1e-12

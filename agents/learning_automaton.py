@@ -5,10 +5,10 @@ P_m <- P_m + b r (1 - P_m) for the arm m that was asked, P_j <- P_j - b r P_j fo
 
 from __future__ import annotations
 
-from llm_routing_env.agents.base import RoutingTask
-from llm_routing_env.agents.distributions import restrict, uniform
-from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, plain
+from llm_routing_env.agents.parts.agent import RoutingTask
+from llm_routing_env.agents.parts.distributions import restrict, uniform
+from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, plain
 
 
 class LearningAutomaton(UnitRewardAgent):

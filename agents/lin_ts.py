@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from llm_routing_env.agents.linear_model import ArmRegressions, with_intercept
-from llm_routing_env.agents.posterior_sampling import GaussianSampling
-from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.linear_model import ArmRegressions, with_intercept
+from llm_routing_env.agents.parts.posterior_sampling import GaussianSampling
+from llm_routing_env.agents.parts.state import FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class LinTS(GaussianSampling):

@@ -6,10 +6,10 @@ P_m <- P_m + g (1 - P_m) - l P_m,  P_j <- P_j - g P_j + l (1 / (M - 1) - P_j).
 
 from __future__ import annotations
 
-from llm_routing_env.agents.distributions import restrict, uniform
-from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, plain
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.distributions import restrict, uniform
+from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, plain
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class LinearRewardPenalty(UnitRewardAgent):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.distributions import level
-from llm_routing_env.agents.leave_one_out import routed_reward, twin_groups
-from llm_routing_env.agents.linear_model import predictions_left_out, ridge_regression, with_intercept
-from llm_routing_env.agents.pretrained import PretrainedAgent
-from llm_routing_env.agents.state import FloatArray
-from llm_routing_env.agents.task import RoutingTask
-from llm_routing_env.agents.training import TrainingTable
+from llm_routing_env.agents.parts.distributions import level
+from llm_routing_env.agents.parts.leave_one_out import routed_reward, twin_groups
+from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
+from llm_routing_env.agents.parts.pretrained import PretrainedAgent
+from llm_routing_env.agents.parts.state import FloatArray
+from llm_routing_env.agents.parts.task import RoutingTask
+from llm_routing_env.agents.parts.training import TrainingTable
 
 RIDGES = tuple(10 ** (exponent / 2) for exponent in range(10, -7, -1))  # from 10^5 to 10^-3
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import uniform_over_best
-from llm_routing_env.agents.linear_model import ArmRegressions, with_intercept
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.distributions import uniform_over_best
+from llm_routing_env.agents.parts.linear_model import ArmRegressions, with_intercept
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class LinUCB(Agent):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.feature_network import FeatureNetwork
-from llm_routing_env.agents.linear_model import with_intercept
-from llm_routing_env.agents.pretrained import PretrainedAgent
-from llm_routing_env.agents.state import FloatArray
-from llm_routing_env.agents.task import RoutingTask
-from llm_routing_env.agents.training import TrainingTable
+from llm_routing_env.agents.parts.feature_network import FeatureNetwork
+from llm_routing_env.agents.parts.linear_model import with_intercept
+from llm_routing_env.agents.parts.pretrained import PretrainedAgent
+from llm_routing_env.agents.parts.state import FloatArray
+from llm_routing_env.agents.parts.task import RoutingTask
+from llm_routing_env.agents.parts.training import TrainingTable
 
 
 class MLPRouter(PretrainedAgent):

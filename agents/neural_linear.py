@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.feature_network import FeatureNetwork
 from llm_routing_env.agents.lin_ts import LinTS
-from llm_routing_env.agents.linear_model import ArmRegressions, with_intercept
-from llm_routing_env.agents.memory import Memory
-from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.feature_network import FeatureNetwork
+from llm_routing_env.agents.parts.linear_model import ArmRegressions, with_intercept
+from llm_routing_env.agents.parts.memory import Memory
+from llm_routing_env.agents.parts.state import FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 MOST_UNITS = 1024
 

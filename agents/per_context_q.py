@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import epsilon_greedy
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.distributions import epsilon_greedy
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class PerContextQ(Agent):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.distributions import best_arm, restrict, uniform, uniform_over_best
-from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.statistics import ArmValues
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.arm_values import ArmValues
+from llm_routing_env.agents.parts.distributions import best_arm, restrict, uniform, uniform_over_best
+from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 SCHEMES = ("reward_inaction", "reward_penalty")
 

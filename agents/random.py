@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.distributions import restrict, uniform
-from llm_routing_env.agents.state import BoolArray, FloatArray
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.distributions import restrict, uniform
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 
 
 class Random(Agent):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.posterior_sampling import PosteriorSampling, beta_probability_of_best
-from llm_routing_env.agents.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.statistics import ArmValues
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.arm_values import ArmValues
+from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
+from llm_routing_env.agents.parts.posterior_sampling import PosteriorSampling, beta_probability_of_best
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class ThompsonBeta(PosteriorSampling, UnitRewardAgent):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.normalisers import UnitRewardAgent
-from llm_routing_env.agents.posterior_sampling import GaussianSampling
-from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.statistics import ArmValues
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.arm_values import ArmValues
+from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
+from llm_routing_env.agents.parts.posterior_sampling import GaussianSampling
+from llm_routing_env.agents.parts.state import FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class ThompsonGaussian(GaussianSampling, UnitRewardAgent):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.index_policy import IndexPolicy, upper_confidence
-from llm_routing_env.agents.state import FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.statistics import ArmValues
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents.parts.arm_values import ArmValues
+from llm_routing_env.agents.parts.index_policy import IndexPolicy, upper_confidence
+from llm_routing_env.agents.parts.state import FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
 class UCB1(IndexPolicy):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.distributions import restrict
-from llm_routing_env.agents.pretrained import PretrainedAgent
-from llm_routing_env.agents.state import BoolArray, FloatArray
-from llm_routing_env.agents.task import RoutingTask
-from llm_routing_env.agents.training import TrainingTable
+from llm_routing_env.agents.parts.distributions import restrict
+from llm_routing_env.agents.parts.pretrained import PretrainedAgent
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray
+from llm_routing_env.agents.parts.task import RoutingTask
+from llm_routing_env.agents.parts.training import TrainingTable
 
 
 class ZeroRouter(PretrainedAgent):

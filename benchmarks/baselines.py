@@ -24,8 +24,8 @@ from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.verdicts import headroom, is_clear_gain
-from llm_routing_env.outcomes import OutcomeTable
 from llm_routing_env.report.words import conditions
+from llm_routing_env.tables.table import OutcomeTable
 
 SKIPPED = ("fixed",)  # stands in every table as "always <LLM>"
 TEXTBOOK_ROW = "textbook "

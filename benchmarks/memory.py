@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from llm_routing_env.encoders import embeddings_path
 from llm_routing_env.envs.problem import load_table
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.observations.encoders import embeddings_path
+from llm_routing_env.tables.table import OutcomeTable
 
 ROWS = [10_000, 100_000, 1_000_000]
 # The kernel's own high-water mark: ru_maxrss of a child starts at what its parent took.

@@ -16,8 +16,8 @@ from readme_tables import RESULTS, ROOT, markdown, read
 from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
-from llm_routing_env.load_curve import load_curves
-from llm_routing_env.pool import load_pool
+from llm_routing_env.pools.load_curve import load_curves
+from llm_routing_env.pools.pool import load_pool
 
 
 def results() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import __version__
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 FOLDER = Path(__file__).parent / "results"
 

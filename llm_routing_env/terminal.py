@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from llm_routing_env.printable import printable
+from llm_routing_env.text import printable
 
 
 class Terminal(Console):

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from llm_routing_env.pool import DATA, Pool, load_pool
-from llm_routing_env.queries import QuerySet
+from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.serving.endpoints import STATE_DIR_VARIABLE
+from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.shipped import DATA
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.progress import Progress, TextColumn
 from rich.table import Table
 
-from llm_routing_env.printable import printable
 from llm_routing_env.terminal import Terminal
+from llm_routing_env.text import printable
 
 EVIL = "\x1b[31m\x1b]0;title\x07\x9b2J\u202e[bold red] :fire:"
 

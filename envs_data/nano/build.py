@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from llm_routing_env.data.nano.tasks import generate_queries, generate_training
-from llm_routing_env.encoders import embeddings_path, encode, write_embeddings
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import load_pool
-from llm_routing_env.queries import QuerySet
+from llm_routing_env.observations.encoders import embeddings_path, encode, write_embeddings
+from llm_routing_env.pools.pool import load_pool
+from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 FOLDER = Path(__file__).parent
 LLMS = ("tiny-0.1m", "calc-0.6m", "atlas-0.8m", "large-2.0m")

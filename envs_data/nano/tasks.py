@@ -15,7 +15,7 @@ from llm_routing_env.data.nano.contexts.geography import geography_examples
 from llm_routing_env.data.nano.contexts.language import language_examples
 from llm_routing_env.data.nano.contexts.math import math_examples
 from llm_routing_env.data.nano.contexts.medicine import medicine_examples
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.tables.queries import Query, QuerySet
 
 CONTEXTS: dict[str, Callable[[np.random.Generator], ContextExamples]] = {
     "code": code_examples,

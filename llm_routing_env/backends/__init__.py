@@ -4,8 +4,8 @@ from llm_routing_env.backends.base import MAX_IN_FLIGHT, Backend, LiveBackend, R
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.scored import ScoredBackend
 from llm_routing_env.backends.table import TableBackend
-from llm_routing_env.errors import unknown_name
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.text import unknown_name
 
 __all__ = [
     "BACKENDS",

@@ -3,8 +3,8 @@
 from collections.abc import Generator, Iterable
 from typing import NamedTuple, Protocol
 
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.queries import Query
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
 
 MAX_IN_FLIGHT = 64
 Answers = Generator[tuple[int, Outcome], None, None]

@@ -2,7 +2,7 @@
 
 import threading
 
-from llm_routing_env.outcome import Outcome
+from llm_routing_env.tables.outcome import Outcome
 
 
 class RefusedOutcome(Outcome):

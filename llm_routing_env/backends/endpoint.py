@@ -14,8 +14,8 @@ from llm_routing_env.backends.chat_completion import AnswerError, Completion
 from llm_routing_env.backends.circuit_breaker import CircuitBreaker
 from llm_routing_env.backends.http_client import REMOTE_FAULTS, HTTPClient
 from llm_routing_env.backends.retries import StatusError, is_refusal, may_pass, pause_s, was_sent
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.tables.outcome import Outcome
 
 _ERROR_LENGTH = 200
 

@@ -10,7 +10,7 @@ from aiohttp.http import HttpProcessingError
 from llm_routing_env.backends.chat_completion import AnswerError, Completion, read_stream, read_whole
 from llm_routing_env.backends.places import Places
 from llm_routing_env.backends.retries import StatusError, read_retry_after
-from llm_routing_env.pool import LLMSpec
+from llm_routing_env.pools.pool import LLMSpec
 
 MOST_BYTES = 2**24
 REMOTE_FAULTS = (AnswerError, StatusError, aiohttp.ClientError, HttpProcessingError, OSError, ValueError)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from llm_routing_env.backends.base import LiveBackend, Request
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.queries import Query
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
 
 
 class ScoredBackend:
@@ -15,7 +15,7 @@ class ScoredBackend:
 
     def __init__(self, backend: LiveBackend, scorer: str) -> None:
         """Score what `backend` returns with the scorer of this name."""
-        from llm_routing_env.scoring import get_scorer  # recorded sessions need none, and start sooner without
+        from llm_routing_env.rewards.scorers import get_scorer  # recorded sessions need none, and start sooner without
 
         self.llm_names = backend.llm_names
         self._backend = backend

@@ -2,9 +2,9 @@
 
 from functools import cached_property
 
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import Query
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
+from llm_routing_env.tables.table import OutcomeTable
 
 
 class TableBackend:

@@ -9,10 +9,10 @@ from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.endpoint import Endpoint
 from llm_routing_env.backends.event_loop import Job, LoopThread
 from llm_routing_env.backends.http_client import HTTPClient
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.endpoints import read_endpoints
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
 
 
 class VLLMHTTPBackend:

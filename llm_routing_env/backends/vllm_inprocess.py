@@ -17,10 +17,10 @@ from itertools import islice
 from typing import Any
 
 from llm_routing_env.backends.base import MAX_IN_FLIGHT, Answers, Request, check_concurrency
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.flags import engine_arguments
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
 
 # Every engine of the process, by what it was made from, kept until the process ends: dropping one tears down
 # process groups that the others share. One lock for all, for the same reason.

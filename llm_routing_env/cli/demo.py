@@ -9,8 +9,8 @@ from rich.table import Column, Table
 
 from llm_routing_env.agents import agent_class, make_agent
 from llm_routing_env.cli import options
-from llm_routing_env.printable import printable
 from llm_routing_env.terminal import Terminal
+from llm_routing_env.text import printable
 
 BAR = 12
 

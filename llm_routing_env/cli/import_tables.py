@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from llm_routing_env.cli.record import write_table_embeddings
-from llm_routing_env.encoders import embeddings_path
 from llm_routing_env.importing import Imported, ImportOptions, Source, build_table, read_long, read_routerbench
 from llm_routing_env.importing.rows import Rows
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.table_notes import not_judged
+from llm_routing_env.observations.encoders import embeddings_path
+from llm_routing_env.tables.notes import not_judged
+from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
 
 app = typer.Typer(help="Make an outcome table of results somebody else recorded.", no_args_is_help=True)

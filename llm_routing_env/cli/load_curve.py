@@ -12,11 +12,12 @@ from rich.table import Column, Table
 from llm_routing_env.backends import Budget, make_backend
 from llm_routing_env.cli import options
 from llm_routing_env.envs.problem import pool_name
-from llm_routing_env.load_curve import check_loads, load_curves
-from llm_routing_env.outcomes import OutcomeTable, shipped_tables
-from llm_routing_env.pool import load_pool
+from llm_routing_env.pools.load_curve import check_loads, load_curves
+from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.recording import measure_load
 from llm_routing_env.recording.journalled import JournalledBackend
+from llm_routing_env.tables.shipped import shipped_tables
+from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
 
 

@@ -12,16 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from llm_routing_env.backends import make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
-from llm_routing_env.embedding_cache import encode_cached
-from llm_routing_env.encoders import embeddings_path, write_embeddings
-from llm_routing_env.errors import unknown_name
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool, load_pool
-from llm_routing_env.queries import QuerySet
+from llm_routing_env.observations.embedding_cache import encode_cached
+from llm_routing_env.observations.encoders import embeddings_path, write_embeddings
+from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.recording import Recording, record_sharded
 from llm_routing_env.recording import record as record_here
-from llm_routing_env.table_notes import not_read
+from llm_routing_env.rewards.unread import not_read
+from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
+from llm_routing_env.text import unknown_name
 
 
 def record(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from llm_routing_env.cli import options
-from llm_routing_env.pool import load_pool
+from llm_routing_env.pools.pool import load_pool
 
 
 def serve(

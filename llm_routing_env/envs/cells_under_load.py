@@ -4,7 +4,7 @@ import numpy as np
 
 from llm_routing_env.envs.cells import CellReader, Floats, Infos, Ints, Mask, by_cell
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.load_curve import load_curves
+from llm_routing_env.pools.load_curve import load_curves
 
 
 class CellsUnderLoad(CellReader):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from llm_routing_env.backends import MAX_IN_FLIGHT, Backend, make_backend
 from llm_routing_env.backends.budget import Budget, RefusedOutcome
 from llm_routing_env.envs.problem import NUMBERS, RoutingProblem, pool_name
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool, load_pool
+from llm_routing_env.pools.pool import Pool, load_pool
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.table import OutcomeTable
 
 if TYPE_CHECKING:  # recorded sessions need none of it, and start in half the time without
     from llm_routing_env.recording.journalled import JournalledBackend

@@ -14,9 +14,9 @@ from llm_routing_env.backends.budget import RefusedOutcome
 from llm_routing_env.envs.live import describe, live_pool, live_rewards, open_backend
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.table import OutcomeTable
 
 
 @dataclass

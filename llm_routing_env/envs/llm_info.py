@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.task import LLMInfo
+from llm_routing_env.agents.parts.task import LLMInfo
 
 if TYPE_CHECKING:
     from llm_routing_env.envs.problem import RoutingProblem

@@ -9,17 +9,17 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.base import RoutingTask
+from llm_routing_env.agents.parts.agent import RoutingTask
 from llm_routing_env.backends import Backend, ScoredBackend, TableBackend
 from llm_routing_env.backends.budget import Budget, RefusedOutcome
 from llm_routing_env.envs.live import describe, live_pool, live_rewards, open_backend, refuse_given
 from llm_routing_env.envs.problem import INFOS, RoutingProblem, session_context
 from llm_routing_env.envs.recorded import RecordedSteps
 from llm_routing_env.envs.render import SessionPicture
-from llm_routing_env.errors import unknown_name
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.table import OutcomeTable
+from llm_routing_env.text import unknown_name
 
 Observation = NDArray[np.float32]
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.envs.llm_info import llm_infos
-from llm_routing_env.envs.observed import observation_size, observe, space_of
-from llm_routing_env.errors import unknown_name
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool, shipped_pools
-from llm_routing_env.reward import make_reward
-from llm_routing_env.reward_table import RewardTable
+from llm_routing_env.observations.observed import observation_size, observe, space_of
+from llm_routing_env.pools.pool import Pool, shipped_pools
+from llm_routing_env.rewards.reward import make_reward
+from llm_routing_env.rewards.reward_table import RewardTable
+from llm_routing_env.tables.table import OutcomeTable
+from llm_routing_env.text import unknown_name
 
 SPLITS = ("train", "test", "all")
 INFOS = ("full", "numbers", "none")

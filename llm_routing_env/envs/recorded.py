@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 from llm_routing_env.envs.cells import reward_terms
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.queries import Query
+from llm_routing_env.tables.queries import Query
 
 Info = dict[str, Any]
 KEPT_CELLS = 2**15  # an info is about a kilobyte

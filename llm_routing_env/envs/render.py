@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.printable import printable
-from llm_routing_env.queries import Query
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
+from llm_routing_env.text import printable
 
 BAR_WIDTH = 30
 

@@ -11,7 +11,7 @@ from llm_routing_env.envs.cells import CellReader
 from llm_routing_env.envs.cells_under_load import CellsUnderLoad
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 Ints = NDArray[np.int64]
 

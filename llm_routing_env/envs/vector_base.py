@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from llm_routing_env.envs.problem import INFOS, RoutingProblem, session_context
-from llm_routing_env.errors import unknown_name
+from llm_routing_env.text import unknown_name
 
 Observations = NDArray[np.float32]
 Infos = dict[str, Any]

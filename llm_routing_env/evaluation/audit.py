@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from llm_routing_env.envs.cells import reward_terms
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.reward import TERMS, Reward
-from llm_routing_env.reward_table import RewardTable
+from llm_routing_env.rewards.reward import TERMS, Reward
+from llm_routing_env.rewards.reward_table import RewardTable
+from llm_routing_env.tables.table import OutcomeTable
 
 Floats = NDArray[np.float64]
 NEGLIGIBLE = 0.01  # a smaller share of the variance between LLMs decides nothing

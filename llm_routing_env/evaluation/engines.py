@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llm_routing_env.backends.budget import BudgetError
-from llm_routing_env.errors import unknown_name
 from llm_routing_env.evaluation.contestants import Block, Contestant, Training
 from llm_routing_env.evaluation.sessions import Floats, SessionLog
 from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.text import unknown_name
 
 ENGINES = ("local", "ray")
 Result = SessionLog | Floats

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env import SESSION_LENGTH
-from llm_routing_env.encoders import embeddings_path, read_embeddings
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.audit import audit_reward, sweep_weights, warnings
 from llm_routing_env.evaluation.headroom import HALVES, Judged, SplitHalf, judge_routed
 from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
 from llm_routing_env.evaluation.references import choose_references
-from llm_routing_env.table_notes import not_judged, not_read
+from llm_routing_env.observations.encoders import embeddings_path, read_embeddings
+from llm_routing_env.rewards.unread import not_read
+from llm_routing_env.tables.notes import not_judged
 
 ALL = "all"
 MIN_PROMPTS = 10 * FOLDS  # fewer say nothing about neighbours

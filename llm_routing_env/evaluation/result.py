@@ -13,7 +13,8 @@ from llm_routing_env.evaluation.references import ORACLE, References
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.statistics import SESSIONS
 from llm_routing_env.evaluation.verdicts import is_clear_gain, paired_verdict
-from llm_routing_env.table_notes import DEAD, not_read
+from llm_routing_env.rewards.unread import not_read
+from llm_routing_env.tables.notes import DEAD
 
 
 @dataclass

@@ -8,8 +8,8 @@ import numpy as np
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.base import Agent
-from llm_routing_env.agents.lifting import LiftedAgent
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.lifting import LiftedAgent
 from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.agents.generators import SessionSeeds
+from llm_routing_env.agents.parts.generators import SessionSeeds
 from llm_routing_env.backends import MAX_IN_FLIGHT, make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs.live import refuse_given
@@ -14,10 +14,10 @@ from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
 from llm_routing_env.envs.problem import RoutingProblem, load_table, pool_name
 from llm_routing_env.envs.vector import PickLLMVectorEnv
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool, load_pool
+from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.recording.journal import Journal
 from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, open_journal, warn_if_torn
+from llm_routing_env.tables.table import OutcomeTable
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 Floats = NDArray[np.float64]
 

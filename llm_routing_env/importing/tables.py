@@ -15,8 +15,8 @@ from llm_routing_env.importing.columns import TEXT, Floats
 from llm_routing_env.importing.grid import Grid, complete_grid
 from llm_routing_env.importing.latency import draw_latency, match_llms
 from llm_routing_env.importing.rows import Rows
-from llm_routing_env.outcomes import SCHEMA_VERSION, OutcomeTable
-from llm_routing_env.queries import SPLITS, context_fault, split_of
+from llm_routing_env.tables.queries import SPLITS, context_fault, split_of
+from llm_routing_env.tables.table import SCHEMA_VERSION, OutcomeTable
 
 Ints = NDArray[np.int64]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, get_args
 
-from llm_routing_env.outcome import Outcome
+from llm_routing_env.tables.outcome import Outcome
 
 SCHEMA_VERSION = 3
 _SEAL = b', "crc32": '

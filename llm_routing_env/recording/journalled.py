@@ -11,11 +11,11 @@ from typing import NamedTuple, cast
 
 from llm_routing_env.backends.base import Answers, Backend, LiveBackend, Request
 from llm_routing_env.backends.budget import Budget, paid_usd
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.pool import Pool
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.recording.journal import Cell, Journal
 from llm_routing_env.recording.provenance import recording_identity
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query, QuerySet
 
 _LOST = Outcome("", 0, 0, 0.0, 0.0, error="given up while it was in flight")
 

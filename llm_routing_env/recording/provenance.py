@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.pools.pool import LLMSpec, Pool
 
 _Stamp = tuple[Path, str, int, int]
 """A file: where it lies, its name in its folder, when it was changed, and its size."""

@@ -10,14 +10,14 @@ from typing import Any
 
 from llm_routing_env.backends.base import LiveBackend, Request
 from llm_routing_env.backends.budget import Budget, RefusedOutcome
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.recording.journal import Cell, Journal
 from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, warn_if_torn
 from llm_routing_env.recording.provenance import describe_hardware, recording_identity
-from llm_routing_env.scoring import Scorer, get_scorer
+from llm_routing_env.rewards.scorers import Scorer, get_scorer
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 
 @dataclass(frozen=True, slots=True)

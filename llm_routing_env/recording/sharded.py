@@ -9,11 +9,11 @@ from typing import Any
 
 from llm_routing_env.backends import make_backend
 from llm_routing_env.backends.budget import Budget
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool
-from llm_routing_env.queries import QuerySet
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.ray_cluster import MAX_RETRIES, connect
 from llm_routing_env.recording.recorder import Recording, record
+from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 POLL_S = 0.5
 _Share = tuple[float | None, int | None]

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.backends.base import LiveBackend, Request
-from llm_routing_env.load_curve import check_loads, check_recorded_alone
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool
-from llm_routing_env.queries import Query
+from llm_routing_env.pools.load_curve import check_loads, check_recorded_alone
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.recording.provenance import describe_hardware, describe_pool, serving_versions
+from llm_routing_env.tables.queries import Query
+from llm_routing_env.tables.table import OutcomeTable
 
 
 def measure_load(

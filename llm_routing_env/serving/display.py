@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.serving.endpoints import ServingError
 from llm_routing_env.serving.server import VLLMServer
 from llm_routing_env.serving.servers import serve_servers

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from platformdirs import user_state_dir
 
-from llm_routing_env.pool import Pool, shipped_pools
+from llm_routing_env.pools.pool import Pool, shipped_pools
 
 STATE_DIR_VARIABLE = "PICKLLM_STATE_DIR"
 

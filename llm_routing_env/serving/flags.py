@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.endpoints import ServingError
 
 # Newest first. `vllm serve` is not used: it looks up the metadata of a distribution called "vllm", and the

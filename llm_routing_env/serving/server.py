@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving import guard as guard_script
 from llm_routing_env.serving.endpoints import ServingError
 from llm_routing_env.serving.flags import server_command

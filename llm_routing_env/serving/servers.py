@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import quote
 
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.serving import endpoints
 from llm_routing_env.serving.endpoints import ServingError, read_endpoints
 from llm_routing_env.serving.server import VLLMServer

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from llm_routing_env.agents import make_agent
-from llm_routing_env.agents.linear_model import ridge_regression, with_intercept
 from llm_routing_env.agents.linear_router import RIDGES
+from llm_routing_env.agents.parts.linear_model import ridge_regression, with_intercept
 
 
 def test_without_noise_it_is_least_squares_and_routes_perfectly(make_task, make_training_table):

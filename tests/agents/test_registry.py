@@ -12,7 +12,7 @@ import pytest
 
 import llm_routing_env.agents as registry
 from llm_routing_env.agents import agent_class, describe_agents, make_agent, observation_of
-from llm_routing_env.agents.generators import SessionSeeds
+from llm_routing_env.agents.parts.generators import SessionSeeds
 
 PLUGIN = '''
 import numpy as np

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from llm_routing_env.backends.budget import Budget, paid_usd
-from llm_routing_env.outcome import Outcome
+from llm_routing_env.tables.outcome import Outcome
 
 
 def outcome(*, cost_usd: float = 0.25, error: str | None = None, n_attempts: int = 1) -> Outcome:

@@ -28,8 +28,8 @@ from llm_routing_env.backends.places import Places
 from llm_routing_env.backends.retries import StatusError
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.tables.outcome import Outcome
 
 DEADLINE_S = 1.0  # the others have long answered by then, also on a busy machine
 # Far more than a busy machine needs to notice a deadline, far less than a request that nobody gives up on.

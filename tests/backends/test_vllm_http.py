@@ -16,8 +16,8 @@ from faulty_server import BODIES, QUERY, FaultyServer, faulty_server, pool_of
 
 from llm_routing_env.backends import Request
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.tables.outcome import Outcome
 
 
 @pytest.fixture
@@ -320,8 +320,8 @@ def _loop_threads() -> list[threading.Thread]:
 def test_a_backend_left_open_ends_with_its_process_without_a_word(server):
     script = f"""
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query
+from llm_routing_env.pools.pool import LLMSpec, Pool
+from llm_routing_env.tables.queries import Query
 pool = Pool("p", (LLMSpec("good", 1, 1, base_url="{server.base_url}"),))
 backend = VLLMHTTPBackend(pool)
 print(backend.ask(Query("q", "c", "test", "?", ("!",)), 0).response)

@@ -7,8 +7,8 @@ import pytest
 from llm_routing_env.backends import Request, vllm_inprocess
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.backends.vllm_inprocess import VLLMInProcessBackend
-from llm_routing_env.pool import LLMSpec, Pool, load_pool
-from llm_routing_env.queries import Query
+from llm_routing_env.pools.pool import LLMSpec, Pool, load_pool
+from llm_routing_env.tables.queries import Query
 
 vllm_inprocess_ask = vllm_inprocess._ask
 LIMITED = replace(load_pool("nano").llms[3], max_in_flight=5)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from tables import records
 
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 
 def two_contexts(folder: Path) -> Path:

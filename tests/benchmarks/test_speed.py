@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from llm_routing_env.envs.problem import load_table
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 PEERS = ("coba", "mabwiser", "river", "vowpalwabbit")
 

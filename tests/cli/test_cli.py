@@ -13,7 +13,7 @@ from tables import queries, records
 
 from llm_routing_env.cli import main
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 METRICS = {
     "reward",

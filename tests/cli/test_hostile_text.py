@@ -9,8 +9,8 @@ import pytest
 from tables import records
 
 from llm_routing_env import cli
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 EVIL = "\x1b[31m\x1b]0;title\x07[bold red] :fire:"
 SPELLED = r"\x1b[31m\x1b]0;title"

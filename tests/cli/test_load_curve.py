@@ -9,8 +9,8 @@ from counting_server import DELAY_S, CountingServer, counting_server
 from tables import random_table
 
 from llm_routing_env.cli import main
-from llm_routing_env.load_curve import load_curves
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.pools.load_curve import load_curves
+from llm_routing_env.tables.table import OutcomeTable
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from llm_routing_env.data.nano.contexts.code import TEMPLATES, WORDS
 from llm_routing_env.data.nano.contexts.common import Example, Fact, drawn, is_held_out, repeated, templated_facts
 from llm_routing_env.data.nano.contexts.math import addition_steps, subtraction_steps
 from llm_routing_env.data.nano.tasks import CONTEXTS, generate_queries, generate_training
-from llm_routing_env.pool import load_pool
-from llm_routing_env.queries import Query, QuerySet
-from llm_routing_env.scoring import final_answer
+from llm_routing_env.pools.pool import load_pool
+from llm_routing_env.rewards.scorers import final_answer
+from llm_routing_env.tables.queries import Query, QuerySet
 
 WEIGHTS_LIMIT_BYTES = 8 * 1024 * 1024
 POOL = load_pool("nano")

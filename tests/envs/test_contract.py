@@ -16,8 +16,8 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from stable_baselines3.common.env_util import make_vec_env
 
 import llm_routing_env
-from llm_routing_env.encoders import OBSERVATIONS
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.observations.encoders import OBSERVATIONS
+from llm_routing_env.tables.table import OutcomeTable
 
 IDS = sorted(name for name, spec in gym.registry.items() if str(spec.entry_point).startswith("llm_routing_env"))
 TABLE_IDS = [name for name in IDS if not gym.spec(name).nondeterministic]

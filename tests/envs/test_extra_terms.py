@@ -7,7 +7,7 @@ import pytest
 from tables import queries, records
 
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv, PickLLMVectorEnv
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 EXTRA = {"bias": 0.3, "energy": -0.1}
 

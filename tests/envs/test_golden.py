@@ -15,7 +15,7 @@ import pytest
 
 import llm_routing_env  # noqa: F401  (registers the environments)
 from llm_routing_env.agents import AGENTS, make_agent, observation_of
-from llm_routing_env.encoders import OBSERVATIONS
+from llm_routing_env.observations.encoders import OBSERVATIONS
 
 GOLDEN = Path(__file__).with_name("golden.json")
 FORMS = ("pickllm", "additive")

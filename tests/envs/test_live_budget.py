@@ -14,7 +14,7 @@ from tables import random_table
 from llm_routing_env.backends import TableBackend, make_backend, retries
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
-from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording.journalled import JournalledBackend
 
 TABLE = random_table()

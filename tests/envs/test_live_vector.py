@@ -21,10 +21,10 @@ from llm_routing_env.backends import Request, TableBackend
 from llm_routing_env.backends.base import Answers
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query
+from llm_routing_env.pools.pool import LLMSpec, Pool
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
+from llm_routing_env.tables.table import OutcomeTable
 
 N = 3
 

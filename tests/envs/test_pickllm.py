@@ -8,9 +8,9 @@ import pytest
 from tables import queries, random_table, records
 
 from llm_routing_env.envs import PickLLMEnv
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import Query
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
+from llm_routing_env.tables.table import OutcomeTable
 
 
 def by_hand() -> OutcomeTable:

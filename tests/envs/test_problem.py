@@ -9,9 +9,9 @@ from tables import queries, random_table, records, write_random_table
 
 import llm_routing_env  # noqa: F401  registers PickLLM-v0
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import load_pool
+from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.recording.provenance import describe_pool
+from llm_routing_env.tables.table import OutcomeTable
 
 
 def test_training_table_holds_the_mean_outcomes_of_the_train_split_by_hand():

@@ -5,8 +5,8 @@ import numpy as np
 from gymnasium.wrappers import RenderCollection
 
 from llm_routing_env.envs.render import SessionPicture
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.queries import Query
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
 
 EVIL = "\x1b[31m\x1b]0;title\x07[bold red]$\\frac{1$"
 QUERY = Query("q", "art", "test", "Who painted it?", ("Dürer",))

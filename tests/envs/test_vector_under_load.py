@@ -12,7 +12,7 @@ from steps import assert_equal
 from tables import queries, random_table, records
 
 from llm_routing_env.envs import PickLLMVectorEnv
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 LLMS = ("llm-0", "llm-1")
 # llm-0 takes 1.5 times as long with two in flight and 2.5 times with four; llm-1 serves in turn, at half speed.

@@ -9,8 +9,8 @@ from tables import queries, random_table, records
 
 from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import QuerySet
+from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 TABLE = random_table(per_context=40)
 

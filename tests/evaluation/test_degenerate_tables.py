@@ -12,8 +12,8 @@ from tables import queries, records
 import llm_routing_env  # noqa: F401  registers PickLLM-v0
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.inspection import inspect_table
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 
 def made(

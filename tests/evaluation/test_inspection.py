@@ -10,15 +10,15 @@ from tables import queries, records, write_random_table
 from typer.testing import CliRunner
 
 from llm_routing_env.cli import app
-from llm_routing_env.encoders import embeddings_path, write_embeddings
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.headroom import SplitHalf, judge_routed
 from llm_routing_env.evaluation.inspection import inspect_table, verdict
 from llm_routing_env.evaluation.neighbours import route_by_neighbours
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import QuerySet
-from llm_routing_env.table_notes import not_read
+from llm_routing_env.observations.encoders import embeddings_path, write_embeddings
+from llm_routing_env.rewards.unread import not_read
+from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 # Rows: art-0 (train), art-1, art-2, chess-0 (train), chess-1, chess-2. "a" costs twice as much as "b".
 ACCURACY = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [1, 0]], dtype=float)[:, :, None]

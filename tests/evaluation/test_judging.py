@@ -12,8 +12,8 @@ from llm_routing_env.evaluation.policies import policies_log
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.evaluation.sessions import SessionLog, draw_sessions
 from llm_routing_env.evaluation.statistics import LEARNING
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import QuerySet
+from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 TABLE = random_table(per_context=39)
 PROBLEM = RoutingProblem(TABLE, observation="none")

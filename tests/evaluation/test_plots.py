@@ -16,7 +16,7 @@ from llm_routing_env.evaluation.plots.scores import performance_profiles, reward
 from llm_routing_env.evaluation.plots.shares import MAX_AGENTS, arm_shares
 from llm_routing_env.evaluation.plots.style import binned, coloured, label, stratified_band, thinned
 from llm_routing_env.evaluation.references import BEST_FIXED, ORACLE
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 MEASURED = {"regret": ("regret", "optimal_arm_rate"), "cost_usd": ("session_cost_usd",), "latency_s": ("latency_s",)}
 

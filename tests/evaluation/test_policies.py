@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tables import random_table
 
-from llm_routing_env.agents.base import Agent
+from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.envs import PickLLMVectorEnv
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.policies import always, distinct, expected, policies_log

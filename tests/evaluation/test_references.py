@@ -6,8 +6,8 @@ from tables import queries, records
 
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE, choose_references
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 
 def problem(accuracy: list[list[int]], split: str = "test") -> RoutingProblem:

@@ -7,7 +7,7 @@ from tables import queries, random_table, records
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.tuning import _trial_setting, tune
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 TABLE = random_table(per_context=60)
 

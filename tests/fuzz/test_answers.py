@@ -7,7 +7,7 @@ from random import Random
 from mutations import damaged, fuzz, odd
 
 from llm_routing_env.backends.chat_completion import AnswerError, Completion, read_stream, read_whole
-from llm_routing_env.pool import LLMSpec
+from llm_routing_env.pools.pool import LLMSpec
 
 WHOLE = {
     "choices": [{"message": {"role": "assistant", "content": "Dürer."}}],

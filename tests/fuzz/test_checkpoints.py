@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from mutations import damaged, fuzz, odd, read_or_refuse
 
-from llm_routing_env.agents import AGENTS, agent_class, checkpoint, make_agent
-from llm_routing_env.agents.task import RoutingTask
+from llm_routing_env.agents import AGENTS, agent_class, make_agent
+from llm_routing_env.agents.parts import checkpoint
+from llm_routing_env.agents.parts.task import RoutingTask
 
 TASK = RoutingTask(2, 3, ("a", "b"), (1e-3, 2e-3), (0.0, 1.0))
 FUZZED = ("learning_automaton", "lin_ts")

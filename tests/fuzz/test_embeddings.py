@@ -9,8 +9,8 @@ import pytest
 from mutations import damaged, fuzz, read_or_refuse
 from tables import random_table
 
-from llm_routing_env.encoders import embeddings_path, read_embeddings, write_embeddings
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.observations.encoders import embeddings_path, read_embeddings, write_embeddings
+from llm_routing_env.tables.table import OutcomeTable
 
 NUMBERS = (0.0, 1.0, -1.0, 65504.0, float("nan"), float("inf"), None)
 TYPES = (pa.list_(pa.float16(), 2), pa.list_(pa.float32(), 0), pa.list_(pa.float64()), pa.float64(), pa.string())

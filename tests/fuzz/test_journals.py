@@ -5,8 +5,8 @@ import zlib
 
 from mutations import damaged, fuzz, odd, read_or_refuse
 
-from llm_routing_env.outcome import Outcome
 from llm_routing_env.recording.journal import SCHEMA_VERSION, Cell, Journal
+from llm_routing_env.tables.outcome import Outcome
 
 IDENTITY = {"queries": "abc"}
 OUTCOMES = {Cell(f"q{n}", "a", 0): Outcome("naïve\n", 3, 4, 0.1, 1 / 3, None, None, 0.2) for n in range(3)}

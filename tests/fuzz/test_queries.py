@@ -4,7 +4,7 @@ import json
 
 from mutations import damaged, fuzz, odd, read_or_refuse
 
-from llm_routing_env.queries import QuerySet
+from llm_routing_env.tables.queries import QuerySet
 
 RECORD = {"query_id": "q", "context": "art", "split": "test", "prompt": "Who painted it?", "references": ["Dürer", "A"]}
 LINES = b"".join(json.dumps(RECORD | {"query_id": f"q{n}"}).encode() + b"\n" for n in range(3))

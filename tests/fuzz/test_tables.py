@@ -10,7 +10,7 @@ import pytest
 from mutations import damaged, fuzz, odd, read_or_refuse
 from tables import random_table
 
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 N_ROWS = 12
 METADATA = {"llms": ["llm-0", "llm-1"], "pool": {"name": "nano"}, "notes": ["a remark"], "latency": "simulated"}

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from tables import queries, random_table, records
 
-from llm_routing_env.agents.base import Agent
+from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.evaluation import Comparison, compare
 from llm_routing_env.evaluation.intervals import NOTHING
 from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 AGENTS = ("epsilon_greedy_q", "random", "cheapest")
 # Each would run, break the markup, or be read as a formula, were it not escaped.

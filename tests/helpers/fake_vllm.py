@@ -13,7 +13,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from llm_routing_env.pool import LLMSpec, Pool
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving import server
 from llm_routing_env.serving.flags import to_arguments
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from server_threads import running
 
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query
+from llm_routing_env.pools.pool import LLMSpec, Pool
+from llm_routing_env.tables.queries import Query
 
 QUERY = Query("q", "geography", "test", "What is the capital of France?", ("Paris",))
 USAGE = {"prompt_tokens": 100, "completion_tokens": 10}

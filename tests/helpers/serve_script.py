@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fake_vllm
 
-from llm_routing_env.pool import load_pool
+from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.serving.display import run_until_signal
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from llm_routing_env.encoders import embeddings_path, write_embeddings
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.observations.encoders import embeddings_path, write_embeddings
+from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 
 def records(

@@ -9,7 +9,7 @@ from tables import queries, records
 
 from llm_routing_env.importing import ImportOptions, Source, build_table, read_long
 from llm_routing_env.importing.latency import match_llms
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 
 def recorded(llms: tuple[str, ...] = ("dear", "cheap", "middle")) -> OutcomeTable:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from llm_routing_env.cli import app
 from llm_routing_env.importing import ImportOptions, Source, build_table, read_long
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import split_of
+from llm_routing_env.tables.queries import split_of
+from llm_routing_env.tables.table import OutcomeTable
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llm_routing_env.importing import ImportOptions, Source, build_table, read_routerbench
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 LLMS = ("gpt-3.5-turbo-1106", "WizardLM/WizardLM-13B-V1.2")
 

@@ -16,7 +16,7 @@ from processes import wait_until
 
 from llm_routing_env.backends import circuit_breaker
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
-from llm_routing_env.pool import Pool, load_pool
+from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.serving.server import VLLMServer
 
 pytestmark = pytest.mark.vllm

@@ -14,8 +14,8 @@ from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.backends.vllm_inprocess import VLLMInProcessBackend
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
 from llm_routing_env.evaluation import compare
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.tables.table import OutcomeTable
 
 pytestmark = pytest.mark.vllm
 QUERIES_PER_LLM = 50

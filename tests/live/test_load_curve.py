@@ -8,10 +8,10 @@ import pytest
 
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.envs import PickLLMVectorEnv
-from llm_routing_env.load_curve import load_curves
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import Pool
+from llm_routing_env.pools.load_curve import load_curves
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.recording import measure_load
+from llm_routing_env.tables.table import OutcomeTable
 
 pytestmark = pytest.mark.vllm
 

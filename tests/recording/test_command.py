@@ -7,7 +7,7 @@ from faulty_server import faulty_server
 from typer.testing import CliRunner
 
 from llm_routing_env.cli import app
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.tables.queries import Query, QuerySet
 
 
 def test_a_dead_llm_and_shared_prompts_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

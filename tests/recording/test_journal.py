@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from llm_routing_env.outcome import Outcome
 from llm_routing_env.recording.journal import Cell, Journal
+from llm_routing_env.tables.outcome import Outcome
 
 IDENTITY = {"queries": "abc", "concurrency": 1}
 CELLS = [Cell(f"q{number}", "a", 0) for number in range(4)]

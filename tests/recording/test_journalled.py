@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from llm_routing_env.backends.base import Answers, Request
 from llm_routing_env.backends.budget import Budget, RefusedOutcome
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording.journal import Journal
 from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, open_journal
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query, QuerySet
 
 QUERIES = QuerySet(Query(f"q{n}", "art", "test", f"Question {n}?", ("yes",)) for n in range(4))
 POOL = Pool(

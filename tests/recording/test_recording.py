@@ -17,13 +17,13 @@ from llm_routing_env.backends import Request
 from llm_routing_env.backends.base import Answers
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording import record
 from llm_routing_env.recording import recorder as recording
 from llm_routing_env.recording.provenance import describe_hardware, describe_pool, weights_sha256
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 QUERIES = QuerySet(
     Query(f"q{number}", "art", "test" if number else "train", f"Question {number}?", (f"answer {number}",))

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from faulty_server import faulty_server
 
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording.provenance import describe_pool
+from llm_routing_env.tables.queries import Query, QuerySet
 
 KEY = "sk-sesame-0123456789"
 LLM = LLMSpec("a", 1.0, 2.0, base_url="http://host/v1")

@@ -8,11 +8,11 @@ import pytest
 from counting_server import counting_server
 
 from llm_routing_env.backends import make_backend
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording import record, record_sharded
 from llm_routing_env.recording.sharded import _shares
+from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 QUERIES = QuerySet(
     Query(

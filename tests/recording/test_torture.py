@@ -23,8 +23,8 @@ from counting_server import CountingServer, counting_server
 from processes import wait_until
 from tables import write_random_table
 
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import Query, QuerySet
+from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 LLMS = ("a", "b")
 REPEATS = 2

@@ -12,12 +12,12 @@ from tables import random_table
 
 from llm_routing_env.backends import Request
 from llm_routing_env.backends.base import Answers
-from llm_routing_env.load_curve import LoadCurve, load_curves
-from llm_routing_env.outcome import Outcome
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.pool import LLMSpec, Pool
-from llm_routing_env.queries import Query
+from llm_routing_env.pools.load_curve import LoadCurve, load_curves
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording import measure_load
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
+from llm_routing_env.tables.table import OutcomeTable
 
 TABLE = random_table(per_context=5, n_llms=2, n_repeats=1)
 POOL = Pool("shared", tuple(LLMSpec(name, 1.0, 2.0, base_url="http://host/v1") for name in TABLE.llm_names))

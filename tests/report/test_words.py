@@ -10,10 +10,10 @@ from comparisons import small
 from tables import queries, random_table, records, write_random_table
 
 from llm_routing_env.evaluation import Comparison
-from llm_routing_env.outcomes import OutcomeTable
-from llm_routing_env.queries import QuerySet
 from llm_routing_env.report.words import conditions, question, reward_formula, versions
-from llm_routing_env.reward import make_reward
+from llm_routing_env.rewards.reward import make_reward
+from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.table import OutcomeTable
 
 
 @pytest.mark.parametrize("form", ["pickllm", "additive"])

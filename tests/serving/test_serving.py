@@ -19,12 +19,12 @@ import pytest
 from processes import all_ended, default_signals, wait_until, with_in_environment
 
 from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-from llm_routing_env.pool import LLMSpec, Pool, load_pool
-from llm_routing_env.queries import Query
+from llm_routing_env.pools.pool import LLMSpec, Pool, load_pool
 from llm_routing_env.serving import endpoints, serve, server
 from llm_routing_env.serving.display import run_until_signal
 from llm_routing_env.serving.endpoints import ServingError, read_endpoints
 from llm_routing_env.serving.flags import engine_arguments, server_command, to_arguments
+from llm_routing_env.tables.queries import Query
 
 QUERY = Query("q", "art", "test", "hello", ("hello",))
 MARK = "PICKLLM_TEST_MARK"

@@ -24,7 +24,7 @@ from llm_routing_env.evaluation.plots.style import (
 from llm_routing_env.evaluation.references import BEST_FIXED
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.printable import printable
+from llm_routing_env.text import printable
 
 Curves = Callable[[SessionLog, int], tuple[Floats, Floats]]
 UNKNOWN = "Not drawn: the true best LLM is not known, since these LLMs are not the outcome table's."

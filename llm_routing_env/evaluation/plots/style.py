@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from llm_routing_env.evaluation.intervals import NOTHING, Interval
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.result import Comparison
-from llm_routing_env.printable import printable
+from llm_routing_env.text import printable
 
 Floats = NDArray[np.float64]
 INK, MUTED, PALE = "#222222", "#6b6b6b", "#c9c9c9"

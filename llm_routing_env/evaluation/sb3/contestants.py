@@ -13,11 +13,10 @@ import numpy as np
 from gymnasium.wrappers import TimeLimit
 
 from llm_routing_env.agents import RoutingTask
-from llm_routing_env.agents.state import FloatArray
+from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
-from llm_routing_env.errors import unknown_name
 from llm_routing_env.evaluation.contestants import Block, Contestant, require_fair, run_block
 from llm_routing_env.evaluation.sb3.defaults import (
     N_TRAINING_ENVS,
@@ -37,6 +36,7 @@ from llm_routing_env.evaluation.sb3.models import (
 from llm_routing_env.evaluation.sb3.recording import SessionEndedError, SessionRecorder
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.text import unknown_name
 
 _NOT_GIVEN = ("env", "seed", "_init_setup_model")  # the comparison gives environment and seed
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from llm_routing_env.agents import Agent, RoutingTask
-from llm_routing_env.agents.distributions import epsilon_greedy, restrict, softmax, uniform_over_best
-from llm_routing_env.agents.state import BoolArray, FloatArray
+from llm_routing_env.agents.parts.distributions import epsilon_greedy, restrict, softmax, uniform_over_best
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 from llm_routing_env.evaluation.sb3.defaults import OBSERVATION, SB3_ALGORITHMS
 
 _BASE = ("stable_baselines3.common.base_class", "BaseAlgorithm")

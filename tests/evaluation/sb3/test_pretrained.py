@@ -18,7 +18,7 @@ from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, PretrainedContestant
 from llm_routing_env.evaluation.sb3.models import action_distribution
 from llm_routing_env.evaluation.sessions import draw_sessions
 from llm_routing_env.evaluation.setting import Setting
-from llm_routing_env.outcomes import OutcomeTable
+from llm_routing_env.tables.table import OutcomeTable
 
 
 def quick(agent: str, **parameters: Any) -> PretrainedContestant:

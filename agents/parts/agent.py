@@ -1,0 +1,275 @@
+"""The interface that every agent has, with what they share: checks, sampling, masks, checkpoints."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from llm_routing_env.agents.parts import checkpoint
+from llm_routing_env.agents.parts.checks import InputChecks
+from llm_routing_env.agents.parts.distributions import sample
+from llm_routing_env.agents.parts.generators import make_generators
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, Stateful
+from llm_routing_env.agents.parts.task import PROMPT, RoutingTask
+from llm_routing_env.agents.parts.training import TrainingTable
+
+__all__ = ["Agent", "RoutingTask"]
+
+# Set by the base class, or by a subclass in its constructor; a checkpoint's header has what of it must be known.
+_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback", "maximises")
+
+
+class Agent(InputChecks, Stateful):
+    """A learner that picks one LLM per query.
+
+    With ``n_sessions=None`` it routes one session: actions and rewards are scalars. With a number they have
+    a leading axis of sessions, and each row is a learner of its own: given the same actions and rewards, row
+    ``i`` of a batch equals a single agent. Inside, arrays always have that axis.
+
+    A subclass gives ``_probabilities`` and ``_learn``, or overrides ``select_action`` and ``update``. It stores
+    each hyperparameter under the name that it has in the constructor, and what it learns in public array
+    attributes: then it can be saved and loaded. A constructor without ``n_sessions`` is enough for one session.
+
+    Attributes:
+        observation: What the agent wants to see: "none", "context", "embedding32", "embedding", ..., or "prompt": the
+            query's text, an object array of texts in a batch.
+        feedback: What fitting uses: "bandit" (it learns online and is never fitted), "full" or "none".
+        maximises: What it is after: "reward", or another measure; then its place among agents by reward says nothing.
+        task: What the agent knew before it started.
+        n_sessions: Number of sessions routed at once; None for one session without a leading axis.
+        n_updates: How many queries each session has learned from, shape ().
+        commitments: Arm that each session has settled on for good, -1 before; shape (sessions,).
+    """
+
+    observation: str = "none"
+    feedback: str = "bandit"
+    maximises: str = "reward"
+
+    def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
+        """Start a learner that has seen nothing.
+
+        Args:
+            task: The LLMs with their expected costs, the size of an observation, the range of the reward.
+            n_sessions: Number of sessions to route at once; None for one, with scalars in and out.
+            seed: Seed of the agent's own random generator; `SessionSeeds` for one of each session.
+        """
+        super().__init__(task, n_sessions)
+        self.n_updates = np.zeros((), dtype=np.int64)
+        self.commitments = np.full(n_sessions or 1, -1)
+        # What `select_action` was last allowed to pick; None: everything. A reward teaches about a choice among these.
+        self._allowed: BoolArray | None = None
+        self._rng, self._common_rng = make_generators(seed)
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        """Return the distribution of the next action, 0 where not allowed, shape (sessions, arms); it is only read."""
+        raise NotImplementedError(f"{type(self).__name__} gives no action probabilities.")
+
+    def _select(self, observation: FloatArray, allowed: BoolArray | None) -> IntArray:
+        """Return one action per session, shape (sessions,): the arm that it committed to, else one that is drawn."""
+        held = self._held(allowed)
+        n_held = np.count_nonzero(held)
+        if n_held == len(held):
+            return self.commitments.copy()
+        drawn = sample(self._probabilities(observation, allowed), self._rng)
+        return np.where(held, self.commitments, drawn) if n_held else drawn
+
+    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        """Learn from one action and reward per session; ``_allowed`` is the mask of the last `select_action`.
+
+        Args:
+            observation: Shape (sessions, observation size).
+            action: Shape (sessions,).
+            reward: Shape (sessions,).
+            outcome: accuracy, cost_usd and latency_s, each of shape (sessions,); empty if `update` was given none.
+        """
+
+    @classmethod
+    def protocol(cls) -> str:
+        """Return "pretrained" (fitted before it routes) for full feedback, else "online"."""
+        return "pretrained" if cls.feedback == "full" else "online"
+
+    def fit(self, training_table: TrainingTable) -> None:
+        """Fit a pretrained agent; an agent that learns online has nothing to fit.
+
+        Args:
+            training_table: Every LLM's outcomes on the train split, see `RoutingProblem.training_table`.
+
+        Raises:
+            TypeError: If the agent learns online.
+        """
+        raise TypeError(
+            f"{type(self).__name__} learns online from bandit feedback and is not fitted: "
+            "call update(observation, action, reward) after each query."
+        )
+
+    def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> int | IntArray:
+        """Pick the LLM of the next query. This changes nothing that the agent has learned.
+
+        Args:
+            observation: Shape (observation_size,) or (sessions, observation_size); any if "none" is wanted.
+            action_mask: 1 where an LLM is available, shape (arms,) or (sessions, arms); None: all are.
+
+        Returns:
+            An action, or one per session.
+        """
+        self._allowed = self._checked_mask(action_mask)
+        action = self._select(self._checked_observation(observation), self._allowed)
+        return int(action[0]) if self.n_sessions is None else action
+
+    def update(
+        self,
+        observation: ArrayLike | None,
+        action: ArrayLike,
+        reward: ArrayLike,
+        outcome: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Learn from the reward of the LLM that was asked.
+
+        Args:
+            observation: What `select_action` was given.
+            action: The LLM that was asked; one per session in a batch.
+            reward: Its reward; one per session in a batch.
+            outcome: accuracy, cost_usd and latency_s of the answer; one of each per session in a batch.
+        """
+        actions, rewards = self._checked_action(action), self._checked_reward(reward)
+        if self._allowed is not None and not self._allowed[self._rows, actions].all():
+            self._allowed = None  # somebody else's choice
+        outcomes = self._checked_outcome(outcome) if outcome else {}
+        self._learn(self._checked_observation(observation), actions, rewards, outcomes)
+        self.n_updates[()] += 1  # a fifth of the time of adding to the array
+
+    def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
+        """Return each LLM's probability of being picked next, shape (arms,) or (sessions, arms)."""
+        rows, allowed = self._checked_observation(observation), self._checked_mask(action_mask)
+        probabilities = self._distribution(rows, allowed)
+        return probabilities[0] if self.n_sessions is None else probabilities
+
+    @property
+    def committed_action(self) -> int | IntArray:
+        """The arm that the agent has settled on for good, -1 before; one per session in a batch."""
+        return int(self.commitments[0]) if self.n_sessions is None else self.commitments.copy()
+
+    def predict(
+        self,
+        observation: ArrayLike,
+        state: Any = None,
+        episode_start: ArrayLike | None = None,
+        deterministic: bool = False,
+    ) -> tuple[IntArray, Any]:
+        """Act without learning, with the signature of Stable-Baselines3.
+
+        Args:
+            observation: One observation, or several, which a single-session agent answers one by one.
+            state: Handed back untouched.
+            episode_start: Ignored.
+            deterministic: Pick the most probable LLM instead of drawing one.
+
+        Returns:
+            The actions as an array, of shape () for one observation, and ``state``.
+        """
+        observations = np.asarray(observation)
+        if self.n_sessions is None and observations.ndim > (self.observation != PROMPT):
+            return np.array([self._act(row, deterministic) for row in observations]), state
+        return np.asarray(self._act(observations, deterministic)), state
+
+    def _act(self, observation: ArrayLike, deterministic: bool) -> int | IntArray:
+        if deterministic:
+            best: IntArray = np.argmax(self.action_probabilities(observation), axis=-1)
+            return best
+        return self.select_action(observation)
+
+    @classmethod
+    def hyperparameters(cls) -> dict[str, Any]:
+        """Return the hyperparameters that the constructor takes after the task, with their defaults."""
+        return hyperparameters_of(cls)
+
+    def save(self, path: str | Path) -> None:
+        """Write the agent to one ``.npz`` file of arrays and JSON, without pickle.
+
+        Raises:
+            ValueError: If it has public attributes that such a file cannot keep.
+        """
+        self.require_storable([*_NOT_LEARNED, *self.hyperparameters()])
+        checkpoint.write(
+            path,
+            {
+                "agent": type(self).__name__,
+                "llm_names": self.task.llm_names,
+                "observation": self.observation,
+                "observation_size": self.task.observation_size,
+                "n_sessions": self.n_sessions,
+                "hyperparameters": self._stored_hyperparameters(),
+                "generator": self._rng.bit_generator.state,
+            },
+            self.state(),
+        )
+
+    def _stored_hyperparameters(self) -> dict[str, Any]:
+        """Return the hyperparameters' values, each of which must be JSON-plain and have an attribute of its name."""
+        values = {}
+        for name in self.hyperparameters():
+            try:
+                values[name] = getattr(self, name)
+                json.dumps(values[name])
+            except (AttributeError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{type(self).__name__} cannot be saved: keep the hyperparameter {name!r} in an attribute of that "
+                    f"name, as a number, a text, a list or a dict of them ({error})."
+                ) from error
+        return values
+
+    @classmethod
+    def load(cls, path: str | Path, task: RoutingTask) -> Self:
+        """Read an agent that `save` wrote; it goes on exactly where it stopped.
+
+        Raises:
+            ValueError: If the file holds another agent, or one for other LLMs or observations.
+        """
+        header, arrays = checkpoint.read(path)
+        checkpoint.require_match(path, "agent", header["agent"], cls.__name__)
+        checkpoint.require_match(path, "number of LLMs", len(header["llm_names"]), task.n_actions)
+        checkpoint.require_match(path, "llm_names", tuple(header["llm_names"]), task.llm_names)
+        if header["observation"] != "none":
+            sees = header["observation"]
+            checkpoint.require_match(path, "observation", sees, task.observation or sees)
+            checkpoint.require_match(path, "observation_size", header["observation_size"], task.observation_size)
+        # An agent written for one session takes no n_sessions.
+        batch = {} if header["n_sessions"] is None else {"n_sessions": header["n_sessions"]}
+        with checkpoint.refusing(path):
+            agent = cls(task, **batch, **header["hyperparameters"])
+            agent.observation = header["observation"]
+            agent.restore(arrays)
+            agent._rng.bit_generator.state = header["generator"]
+        return agent
+
+    def _held(self, allowed: BoolArray | None) -> BoolArray:
+        """Return which sessions are bound to the arm they committed to, shape (sessions,)."""
+        held: BoolArray = self.commitments >= 0
+        return held if allowed is None else held & allowed[self._rows, self.commitments]
+
+    def _distribution(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        """Return `_probabilities`, with all mass on the committed arm of a session where it is allowed."""
+        probabilities = np.array(self._probabilities(observation, allowed))
+        held = self._held(allowed)
+        if held.any():
+            probabilities[held] = 0.0
+            probabilities[held, self.commitments[held]] = 1.0
+        return probabilities
+
+    def _commit(self, settled: BoolArray, action: IntArray) -> None:
+        """Settle for good on the given arm in the sessions that are settled now and were not before."""
+        if np.count_nonzero(settled):
+            np.copyto(self.commitments, action, where=settled & (self.commitments < 0))
+
+
+def hyperparameters_of(constructor: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a constructor takes by name after the task, with defaults; every agent takes sessions and seed."""
+    parameters = list(inspect.signature(constructor).parameters.values())[1:]
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {p.name: p.default for p in parameters if p.kind in by_name and p.name not in ("n_sessions", "seed")}

@@ -1,0 +1,158 @@
+"""Runs an agent that was written for one session as a batch of independent sessions."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import random
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from llm_routing_env.agents.parts.agent import Agent, RoutingTask
+from llm_routing_env.agents.parts.generators import seeds_of
+from llm_routing_env.agents.parts.state import FloatArray, IntArray
+from llm_routing_env.agents.parts.training import TrainingTable
+
+
+def handles_batches(agent_type: type[Agent]) -> bool:
+    """Say whether the constructor takes ``n_sessions``.
+
+    Through ``**kwargs`` it may come to either kind of agent: one that overrides `select_action` or `update` is then
+    taken to be written for a single session, since `_probabilities` and `_learn` are the ones with an axis of sessions.
+    """
+    parameters = inspect.signature(agent_type).parameters
+    if "n_sessions" in parameters:
+        return True
+    hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return hands_on and agent_type.select_action is Agent.select_action and agent_type.update is Agent.update
+
+
+def takes(function: Callable[..., Any], argument: str) -> bool:
+    """Say whether a function takes an argument of this name, be it in ``**kwargs``."""
+    parameters = inspect.signature(function).parameters
+    return argument in parameters or any(given.kind is given.VAR_KEYWORD for given in parameters.values())
+
+
+def given_mask(select_action: Callable[..., Any], mask: Any) -> dict[str, Any]:
+    """Return the mask as keyword argument of a `select_action`, which need not take one while all LLMs are available.
+
+    Raises:
+        ValueError: If it takes none, and there is one.
+    """
+    if mask is None:
+        return {}
+    if not takes(select_action, "action_mask"):
+        raise ValueError(f"{select_action.__qualname__} must take action_mask where LLMs may be unavailable.")
+    return {"action_mask": mask}
+
+
+def adopt(agent: Agent, fitted: Agent) -> None:
+    """Give an agent a copy of all that another of its class holds, but for its random generators."""
+    own = vars(agent)
+    # What deepcopy finds here it takes as it is.
+    kept: dict[int, Any] = {id(fitted): agent, id(fitted.task): agent.task}
+    kept |= _generators(fitted, agent)
+    own.update(copy.deepcopy(vars(fitted), kept))
+
+
+def _generators(theirs: object, ours: object) -> dict[int, Any]:
+    """Return our generator for each of theirs, by its id; of an object that is adapted, the ones that it holds."""
+    kept: dict[int, Any] = {}
+    for name, value in getattr(theirs, "__dict__", {}).items():
+        own = getattr(ours, name, None)
+        if name == "_agent":
+            kept |= _generators(value, own)
+        elif own is not None and _is_generator(value):
+            kept[id(value)] = own
+    return kept
+
+
+def _is_generator(value: object) -> bool:
+    # torch's is called Generator too, and torch need not be there.
+    return isinstance(value, random.Random | np.random.RandomState) or type(value).__name__ == "Generator"
+
+
+class LiftedAgent(Agent):
+    """A batch made of one agent per session, each with a seed of its own.
+
+    Attributes:
+        agents: The single-session agents.
+    """
+
+    def __init__(
+        self, construct: Callable[..., Agent], task: RoutingTask, *, n_sessions: int, seed: int | None
+    ) -> None:
+        """Construct one agent per session.
+
+        Args:
+            construct: Gives an agent for one session, from a ``seed``.
+            task: See `Agent`.
+            n_sessions: Number of agents.
+            seed: The agents' seeds are drawn from it.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.agents = [construct(seed=row_seed) for row_seed in seeds_of(seed, n_sessions)]
+        self._fresh = partial(construct, seed=None if seed is None else int(seed))
+        first = self.agents[0]
+        self.observation, self.feedback = first.observation, first.feedback
+        self.maximises = first.maximises
+        self.protocol = first.protocol  # type: ignore[method-assign]
+        self._takes_outcome = takes(first.update, "outcome")
+
+    def fit(self, training_table: TrainingTable) -> None:
+        """Fit one agent, and give all what it learned: fitting may take minutes.
+
+        Its seed is the one that the sessions share, so that the model does not depend on which they are.
+        """
+        fitted = self._fresh()
+        fitted.fit(training_table)
+        for agent in self.agents:
+            adopt(agent, fitted)
+
+    def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
+        """Return the action of every session, shape (sessions,). See `Agent.select_action`."""
+        rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
+        return np.array(
+            [agent.select_action(row, **given_mask(agent.select_action, mask)) for agent, row, mask in rows]
+        )
+
+    def update(
+        self,
+        observation: ArrayLike | None,
+        action: ArrayLike,
+        reward: ArrayLike,
+        outcome: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Update every session. See `Agent.update`."""
+        actions, rewards = self._checked_action(action).tolist(), self._checked_reward(reward).tolist()
+        for row, (agent, seen) in enumerate(zip(self.agents, self._split(observation), strict=True)):
+            of_row = None if outcome is None else {name: values[row] for name, values in outcome.items()}
+            agent.update(seen, actions[row], rewards[row], **({"outcome": of_row} if self._takes_outcome else {}))
+        self.n_updates += 1
+
+    def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
+        """Return the propensities of every session. See `Agent.action_probabilities`."""
+        rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
+        return np.array([agent.action_probabilities(row, mask) for agent, row, mask in rows])
+
+    @property
+    def committed_action(self) -> IntArray:
+        """The arm that each session has settled on for good, -1 while it has not."""
+        return np.array([agent.committed_action for agent in self.agents])
+
+    def save(self, path: str | Path) -> None:
+        """Refuse: save ``agents`` one by one."""
+        raise NotImplementedError(f"A lifted batch is not saved as one: save its agents ({len(self.agents)}) instead.")
+
+    def _split(self, observation: ArrayLike | None) -> list[Any]:
+        self._checked_observation(observation)
+        return [None] * len(self.agents) if observation is None else list(np.asarray(observation))
+
+    def _split_mask(self, action_mask: ArrayLike | None) -> list[Any]:
+        mask = self._checked_mask(action_mask)
+        return [None] * len(self.agents) if mask is None else list(mask)

@@ -1,0 +1,155 @@
+"""Thompson sampling: draw a score for every arm from what is believed of it, and ask the arm with the highest.
+
+The probability that an arm is picked is then an integral, computed here by quadrature rather than from draws. Weights
+of off-policy estimates are its inverse, so what counts is its relative error, also for an arm that is hardly asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.distributions import best_arm, only
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
+
+_TINY = 1e-300
+_NARROWEST = 1e-100  # whose square is not yet 0
+_BLOCK = 2**18  # numbers at once: what fits the cache
+# Panels two deviations wide: on each of them a polynomial through ten points is as good as a density.
+_EDGES = np.linspace(-8.0, 8.0, 9)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
+_POWERS = np.arange(1, len(_NODES) + 1)
+# From values at the nodes to integrals from -1 to each node.
+_INTEGRALS = (
+    (_NODES[:, None] ** _POWERS - (-1.0) ** _POWERS) / _POWERS @ np.linalg.inv(_NODES[:, None] ** (_POWERS - 1))
+)
+
+
+class PosteriorSampling(Agent):
+    """Asks the arm with the highest draw. A subclass gives `_draw_scores` and `_probabilities`."""
+
+    def _select(self, observation: FloatArray, allowed: BoolArray | None) -> IntArray:
+        return best_arm(only(self._draw_scores(observation), allowed))
+
+    def _draw_scores(self, observation: FloatArray) -> FloatArray:
+        """Draw one score per arm from its posterior, shape (sessions, arms)."""
+        raise NotImplementedError
+
+
+class GaussianSampling(PosteriorSampling):
+    """Posterior sampling with independent Gaussian scores. A subclass gives `_scores`."""
+
+    def _scores(self, observation: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return mean and standard deviation of each arm's score, both of shape (sessions, arms)."""
+        raise NotImplementedError
+
+    def _draw_scores(self, observation: FloatArray) -> FloatArray:
+        mean, deviation = self._scores(observation)
+        scores: FloatArray = mean + deviation * self._rng.standard_normal(mean.shape)
+        return scores
+
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        return gaussian_probability_of_best(*self._scores(observation), allowed)
+
+
+def gaussian_probability_of_best(
+    mean: FloatArray, deviation: FloatArray, allowed: BoolArray | None = None
+) -> FloatArray:
+    """Return each arm's probability of having the highest of independent Gaussian scores.
+
+    Args:
+        mean: Shape (sessions, arms).
+        deviation: Standard deviations, shape (sessions, arms), not negative.
+        allowed: Arms that take part, shape (sessions, arms); None: all.
+    """
+    gap = mean - only(mean, allowed).max(axis=1, keepdims=True)
+    # A certain score gets the least spread that floating point can tell from none.
+    spread = np.maximum(np.maximum(deviation, 1e-8 * np.abs(gap)), _NARROWEST)
+    edges = gap[:, :, None] + spread[:, :, None] * _EDGES
+    return _probability_of_best(_log_normal, gap, spread, edges, allowed)
+
+
+def beta_probability_of_best(first: FloatArray, second: FloatArray, allowed: BoolArray | None = None) -> FloatArray:
+    """Return each arm's probability of having the highest of independent Beta(first, second) scores.
+
+    Integrates over the logarithm of the odds, where all Beta densities are smooth.
+
+    Args:
+        first: Parameters, shape (sessions, arms), positive.
+        second: Parameters, shape (sessions, arms), positive.
+        allowed: Arms that take part, shape (sessions, arms); None: all.
+    """
+    mode, spread = np.log(first / second), np.sqrt(1 / first + 1 / second)
+    # Tails fall off as exp(first * x) and exp(-second * x), more slowly than a Gaussian's.
+    rate = np.where(_EDGES < 0, -first[:, :, None], second[:, :, None])
+    edges = mode[:, :, None] + spread[:, :, None] * _EDGES + np.square(_EDGES) / (2 * rate)
+    return _probability_of_best(_log_beta, first, second, edges, allowed)
+
+
+def _log_normal(mean: FloatArray, deviation: FloatArray, score: FloatArray) -> FloatArray:
+    log_density: FloatArray = -np.square((score - mean) / deviation) / 2
+    return log_density
+
+
+def _log_beta(first: FloatArray, second: FloatArray, log_odds: FloatArray) -> FloatArray:
+    mode = np.log(first / second)
+    highest = first * mode - (first + second) * np.logaddexp(0, mode)
+    log_density: FloatArray = first * log_odds - (first + second) * np.logaddexp(0, log_odds) - highest
+    return log_density
+
+
+def _probability_of_best(
+    log_density: Callable[[FloatArray, FloatArray, FloatArray], FloatArray],
+    first: FloatArray,
+    second: FloatArray,
+    edges: FloatArray,
+    allowed: BoolArray | None,
+) -> FloatArray:
+    """Return each arm's probability of having the highest score, sessions in blocks.
+
+    Args:
+        log_density: Of a score, up to a constant, given both parameters of the arm.
+        first: Parameters, shape (sessions, arms).
+        second: Parameters, shape (sessions, arms).
+        edges: Between which each arm's density is smooth, beyond which it is nothing, shape (sessions, arms, edges).
+        allowed: Arms that take part, shape (sessions, arms); None: all.
+    """
+    wins = np.empty_like(first)
+    n_arms = first.shape[1]
+    size = max(1, _BLOCK // (n_arms * n_arms * len(_EDGES) * len(_NODES)))
+    for start in range(0, len(first), size):
+        rows = slice(start, start + size)
+        # Any arm's edges cut for all arms: a panel is never wider than the narrowest density on it.
+        cuts = np.sort(edges[rows].reshape(-1, n_arms * len(_EDGES)), axis=1)
+        half = np.diff(cuts, axis=1)[:, :, None] / 2
+        scores = cuts[:, :-1, None] + half * (1 + _NODES)
+        density = np.exp(log_density(first[rows, :, None, None], second[rows, :, None, None], scores[:, None]))
+        wins[rows] = _win(density * half[:, None], None if allowed is None else allowed[rows])
+    return _shares(wins, allowed)
+
+
+def _win(density: FloatArray, allowed: BoolArray | None) -> FloatArray:
+    """Integrate, for each arm, its density times the probability that all others are below.
+
+    Args:
+        density: Per width of a panel, up to a constant factor, shape (sessions, arms, panels, nodes).
+        allowed: Arms that take part, shape (sessions, arms); None: all.
+    """
+    mass = density @ _WEIGHTS
+    total = mass.sum(axis=2)[:, :, None, None]
+    below = (mass.cumsum(axis=2) - mass)[..., None] + density @ _INTEGRALS.T
+    log_below = np.log(np.maximum(below / total, _TINY))
+    if allowed is not None:
+        log_below[~allowed] = 0.0
+    others_below = np.exp(log_below.sum(axis=1, keepdims=True) - log_below)
+    wins: FloatArray = (density / total * others_below @ _WEIGHTS).sum(axis=2)
+    return wins
+
+
+def _shares(wins: FloatArray, allowed: BoolArray | None) -> FloatArray:
+    """Rescale to a sum of 1, which the quadrature misses by its error."""
+    kept = wins if allowed is None else np.where(allowed, wins, 0.0)
+    shares: FloatArray = kept / kept.sum(axis=1, keepdims=True)
+    return shares

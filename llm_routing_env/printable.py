@@ -1,6 +1,0 @@
-"""Text of strangers: prompts, responses, names and errors, as it may reach a terminal, a figure or a page."""
-
-
-def printable(text: str) -> str:
-    """Return text with control characters spelled out, so that it can steer no terminal and stays on one line."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

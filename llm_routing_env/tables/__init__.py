@@ -1,0 +1,1 @@
+"""What happened: queries, outcomes, and the table of both."""
