@@ -15,7 +15,6 @@ from results_file import file_of, save
 from rich.progress import Progress
 
 from llm_routing_env.agents import AGENTS
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.comparison import run_comparison
 from llm_routing_env.evaluation.contestants import Contestant
 from llm_routing_env.evaluation.engines import make_engine
@@ -25,6 +24,7 @@ from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.verdicts import headroom, is_clear_gain
 from llm_routing_env.report.words import conditions
+from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
 
 SKIPPED = ("fixed",)  # stands in every table as "always <LLM>"

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation import compare
+from llm_routing_env.tables.load import load_table
 
 LEARNING_RATES = (0.01, 0.05, 0.1, 0.3)
 NORMALISERS = ("running_max", "running_minmax", "quantiles")

@@ -17,9 +17,9 @@ from readme_tables import RESULTS
 from results_file import save
 from rich.progress import Progress
 
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.tuning import Tuned, tune
+from llm_routing_env.tables.load import load_table
 
 FORMS = ("pickllm", "additive")
 GRIDS: dict[str, dict[str, list[Any]]] = {

@@ -14,10 +14,10 @@ from results_file import save
 from rich.console import Console
 from rich.table import Table
 
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation import Comparison, compare
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.judging import RANDOM
+from llm_routing_env.tables.load import load_table
 
 AGENTS = ("learning_automaton", "epsilon_greedy_q")
 

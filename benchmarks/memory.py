@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.observations.encoders import embeddings_path
+from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
 
 ROWS = [10_000, 100_000, 1_000_000]

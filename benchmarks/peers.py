@@ -27,7 +27,8 @@ from timing import Run, Timed, race
 
 import llm_routing_env
 from llm_routing_env.agents import make_agent
-from llm_routing_env.envs.problem import MIXED, load_table
+from llm_routing_env.envs.problem import MIXED
+from llm_routing_env.tables.load import load_table
 
 gym.register_envs(llm_routing_env)
 EPSILON = 0.1
@@ -82,8 +83,8 @@ def make_session(table: str, pulls: int, **arguments: Any) -> gym.Env[Any, Any]:
 def recorded_stream(table: str, pulls: int) -> Stream:
     """Return the rewards of each LLM along the session that the environment draws from seed 0."""
     problem = make_session(table, pulls, observation="none").unwrapped.problem
-    order, repeats = problem.draw_session(np.random.default_rng(0), MIXED)
-    rewards = problem.reward_table.rewards[order, :, repeats]
+    session = problem.draw_session(np.random.default_rng(0), MIXED)
+    rewards = problem.reward_table.rewards[session.queries, :, session.repeats]
     return [tuple(row) for row in rewards[:pulls].tolist()]
 
 

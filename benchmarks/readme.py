@@ -13,11 +13,11 @@ from readme_figures import figures, live
 from readme_speed import speed
 from readme_tables import RESULTS, ROOT, markdown, read
 
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.pools.load_curve import load_curves
 from llm_routing_env.pools.pool import load_pool
+from llm_routing_env.tables.load import load_table
 
 
 def results() -> str:

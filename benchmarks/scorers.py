@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.rewards.scorers import cosine
+from llm_routing_env.tables.load import load_table
 
 
 def main(table: Annotated[str, typer.Option(help="Shipped table's name, or a path.")] = "nano") -> None:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from llm_routing_env.envs.problem import load_table
+from llm_routing_env.tables.load import load_table
 
 MAKE = "import sys, gymnasium as gym, llm_routing_env; env = gym.make('PickLLM-v0', table=sys.argv[1]{})"
 RESET = "; env.reset(seed=0)"

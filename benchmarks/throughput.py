@@ -22,7 +22,7 @@ from timing import Run, Timed, race
 
 from llm_routing_env.agents import make_agent
 from llm_routing_env.envs import PickLLMVectorEnv
-from llm_routing_env.envs.problem import load_table
+from llm_routing_env.tables.load import load_table
 
 AGENTS = ("learning_automaton", "epsilon_greedy_q")
 OBSERVATIONS = ("none", "embedding")

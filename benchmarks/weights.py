@@ -14,8 +14,8 @@ from results_file import save
 from rich.console import Console
 from rich.table import Table
 
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation import compare
+from llm_routing_env.tables.load import load_table
 
 AGENT = "learning_automaton"
 SETTINGS = (

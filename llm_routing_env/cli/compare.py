@@ -16,7 +16,6 @@ from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
 from llm_routing_env.cli.compare_display import print_comparison, print_tuning
 from llm_routing_env.cli.compare_files import write_files
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.block_store import journals_of
 from llm_routing_env.evaluation.comparison import run_comparison
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS
@@ -24,6 +23,7 @@ from llm_routing_env.evaluation.engines import make_engine
 from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.setting import Setting, live_options
 from llm_routing_env.evaluation.tuning import tune
+from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
 from llm_routing_env.text import unknown_name
 

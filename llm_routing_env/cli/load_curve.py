@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from llm_routing_env.backends import Budget, make_backend
 from llm_routing_env.cli import options
-from llm_routing_env.envs.problem import pool_name
+from llm_routing_env.envs.live import pool_name
 from llm_routing_env.pools.load_curve import check_loads, load_curves
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.recording import measure_load

@@ -1,7 +1,6 @@
 """Many sessions of the routing bandit whose LLMs are asked live, all of a step at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,32 +8,16 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from llm_routing_env.backends import LiveBackend, Request, ScoredBackend
+from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.backends import LiveBackend
 from llm_routing_env.backends.budget import RefusedOutcome
-from llm_routing_env.envs.live import describe, live_pool, live_rewards, open_backend
-from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.facts import MASK, Facts
+from llm_routing_env.envs.live import LiveLLMs
+from llm_routing_env.envs.options import ProblemOptions, sort_options
+from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
-from llm_routing_env.pools.pool import Pool
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.table import OutcomeTable
-
-
-@dataclass
-class _Session:
-    """One session: its queries in order, after how many it ends, and how far it is."""
-
-    order: NDArray[np.int64]
-    length: int
-    position: int = 0
-
-    @property
-    def query(self) -> int:
-        """Index of the query to route next; after the last one, that one's again."""
-        return int(self.order[min(self.position, len(self.order) - 1)])
-
-    @property
-    def has_ended(self) -> bool:
-        return self.position >= self.length
 
 
 class PickLLMLiveVectorEnv(RoutingVectorEnv):
@@ -73,28 +56,14 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
     def __init__(
         self,
         num_envs: int = 1,
-        max_episode_steps: int = 200,
+        max_episode_steps: int = SESSION_LENGTH,
         autoreset_mode: str | AutoresetMode = "SAME_STEP",
-        table: str | Path | OutcomeTable = "nano",
+        table: str | Path | OutcomeTable = ProblemOptions.table,
         backend: str | LiveBackend = "vllm",
-        pool: str | Path | Pool | None = None,
-        context: str | None = None,
-        split: str = "test",
-        observation: str = "embedding",
-        reward: str = "pickllm",
-        weights: Sequence[float] = (1.0, 0.5, 0.5),
-        scorer: str | None = None,
+        *,
         info: str = "numbers",
-        t_scaling: float = 1.0,
-        cost_scale_usd: float | None = None,
-        extra_terms: Mapping[str, float] | None = None,
-        max_in_flight: int | None = None,
-        stream: bool = False,
-        max_usd: float | None = None,
-        max_requests: int | None = None,
-        journal: str | Path | None = None,
-        resume: bool = False,
         render_mode: str | None = None,
+        **options: Any,
     ) -> None:
         """See the class and `PickLLMEnv` for the arguments.
 
@@ -104,32 +73,11 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
             ServingError: If the pool is not being served; names the command that serves it.
         """
         refuse_rendering(render_mode)
-        problem = RoutingProblem(
-            table,
-            pool=live_pool(backend, pool, table),
-            context=context,
-            split=split,
-            observation=observation,
-            reward=reward,
-            weights=weights,
-            scorer=scorer,
-            t_scaling=t_scaling,
-            cost_scale_usd=cost_scale_usd,
-            extra_terms=extra_terms,
-        )
-        super().__init__(problem, num_envs, max_episode_steps, autoreset_mode, info)
-        live = open_backend(
-            backend,
-            problem,
-            max_usd=max_usd,
-            max_requests=max_requests,
-            max_in_flight=max_in_flight,
-            journal=journal,
-            resume=resume,
-            stream=stream,
-        )
-        self._backend, self._budget = ScoredBackend(live, problem.scorer), live.budget
-        self._sessions = [_Session(np.zeros(1, dtype=np.int64), 0) for _ in range(num_envs)]
+        self._llms = LiveLLMs(backend, *sort_options({"table": table} | options))
+        super().__init__(Facts(self._llms.problem, info), num_envs, max_episode_steps, autoreset_mode)
+        nothing = np.zeros(1, dtype=np.int64)
+        self._sessions = [Session(nothing, nothing, nothing, nothing, None)] * num_envs  # until they are drawn
+        self._positions = np.zeros(num_envs, dtype=np.int64)
 
     def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:
         infos: Infos = {}
@@ -149,7 +97,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         outcomes = self._ask(np.flatnonzero(~restarting), actions)
         rewards = np.zeros(self.num_envs)
         terminated, truncated = np.zeros(self.num_envs, dtype=bool), np.zeros(self.num_envs, dtype=bool)
-        rewards[~restarting] = live_rewards(self.problem, list(outcomes.values()))
+        rewards[~restarting] = self._llms.rewards(list(outcomes.values()))
         infos: Infos = {}
         for row in range(self.num_envs):
             if restarting[row]:  # NEXT_STEP: the action is ignored
@@ -157,39 +105,55 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
             else:
                 info = self._advance(row, int(actions[row]), outcomes[row])
                 terminated[row] = isinstance(outcomes[row], RefusedOutcome)
-                truncated[row] = self._sessions[row].has_ended
+                truncated[row] = self._positions[row] >= min(len(self._sessions[row]), self._limit)
             if (terminated[row] or truncated[row]) and self._autoreset is AutoresetMode.SAME_STEP:
-                last = self.problem.observations.take(self._sessions[row].query, axis=0)
+                last = self.problem.observations.take(self._waiting(row), axis=0)
                 final = {"final_obs": last, "final_info": info}
                 infos, info = self._add_info(infos, final, row), self._start(row, self.problem.context)
             infos = self._add_info(infos, info, row)
         self._ended = (terminated | truncated) & (self._autoreset is not AutoresetMode.SAME_STEP)
         return self._observations(), rewards, terminated, truncated, infos
 
+    def action_masks(self) -> Mask:
+        """Return which LLMs can be asked the waiting queries, shape (sessions, LLMs)."""
+        return np.array([self._available(row) for row in range(self.num_envs)])
+
     def close_extras(self, **kwargs: Any) -> None:
         """Release the backend's connections and the journal."""
-        self._backend.close()
+        self._llms.close()
 
     def _start(self, row: int, context: str | None) -> dict[str, Any]:
         """Draw a session and return the info of its reset."""
-        order, _ = self.problem.draw_session(self._rngs[row], context)
-        self._sessions[row] = _Session(order, min(len(order), self._limit))
-        query = self.problem.table.queries[int(order[0])]
-        asked = {"query_id": query.query_id, "context": query.context, "prompt": query.prompt}
-        return asked if self._info == "full" else {}
+        self._sessions[row] = self.problem.draw_session(self._rngs[row], context)
+        self._positions[row] = 0
+        return self._with_mask(row, self._facts.waiting(self._waiting(row)))
 
     def _ask(self, rows: NDArray[np.int64], actions: NDArray[np.int64]) -> dict[int, Outcome]:
         """Return the outcomes of some sessions' queries, scored, by session, in their order."""
-        queries = self.problem.table.queries
-        requests = [Request(queries[self._sessions[row].query], int(actions[row])) for row in rows]
-        return dict(zip(rows.tolist(), self._backend.ask_all(requests), strict=True))
+        asked = [
+            (self._waiting(row), int(actions[row]), bool(self._available(row)[actions[row]])) for row in rows.tolist()
+        ]
+        return dict(zip(rows.tolist(), self._llms.ask_all(asked), strict=True))
 
     def _advance(self, row: int, llm: int, outcome: Outcome) -> dict[str, Any]:
         """Go on to the session's next query, unless this one was refused, and return its info."""
-        session, spent_usd = self._sessions[row], self._budget.spent_usd
-        routed = session.query
-        session.position += not isinstance(outcome, RefusedOutcome)
-        return describe(self.problem, self._info, routed, llm, outcome, session.query, spent_usd)
+        asked = self.problem.cells.index(int(self._sessions[row].cells[self._positions[row]]))[0]
+        self._positions[row] += not isinstance(outcome, RefusedOutcome)
+        return self._with_mask(row, self._facts.live(asked, llm, outcome, self._waiting(row), self._llms.spent_usd))
+
+    def _waiting(self, row: int) -> int:
+        """Return the index of a session's query to route next; after the last one, that one's again."""
+        session = self._sessions[row]
+        return int(session.queries[min(self._positions[row], len(session) - 1)])
+
+    def _available(self, row: int) -> Mask:
+        session = self._sessions[row]
+        if session.available is None:
+            return np.ones(self.task.n_actions, dtype=bool)
+        return np.asarray(session.available[min(self._positions[row], len(session) - 1)])
+
+    def _with_mask(self, row: int, info: dict[str, Any]) -> dict[str, Any]:
+        return info | {MASK: self._available(row).astype(np.int8)} if self.problem.is_masked else info
 
     def _observations(self) -> Observations:
-        return self.problem.observations.take([session.query for session in self._sessions], axis=0)
+        return self.problem.observations.take([self._waiting(row) for row in range(self.num_envs)], axis=0)

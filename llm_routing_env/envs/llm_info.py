@@ -21,12 +21,7 @@ def llm_infos(problem: "RoutingProblem", train: NDArray[np.int64]) -> tuple[LLMI
     """
     names = problem.pool.llm_names if problem.pool else problem.table.llm_names
     described = _described(problem)
-    if problem.knows_truth:
-        costs, seconds = (
-            values[train].mean(axis=(0, 2)) for values in (problem.table.cost_usd, problem.table.latency_s)
-        )
-    else:
-        costs, seconds = np.array(problem.expected_cost_usd(train)), np.full(len(names), np.nan)
+    seconds = _means(problem.cells.latency_s[train]) if problem.knows_truth else np.full(len(names), np.nan)
     return tuple(
         LLMInfo(
             name=name,
@@ -34,8 +29,32 @@ def llm_infos(problem: "RoutingProblem", train: NDArray[np.int64]) -> tuple[LLMI
             expected_cost_usd=_number(cost),
             expected_latency_s=_number(latency),
         )
-        for name, cost, latency in zip(names, costs.tolist(), seconds.tolist(), strict=True)
+        for name, cost, latency in zip(names, _costs_usd(problem, train).tolist(), seconds.tolist(), strict=True)
     )
+
+
+def expected_costs_usd(problem: "RoutingProblem", train: NDArray[np.int64]) -> tuple[float, ...]:
+    """Return the mean cost of some queries for each LLM, in US dollars, as the table or the pool's prices say."""
+    return tuple(np.nan_to_num(_costs_usd(problem, train)).tolist())
+
+
+def _costs_usd(problem: "RoutingProblem", train: NDArray[np.int64]) -> NDArray[np.float64]:
+    cells = problem.cells
+    if problem.knows_truth:
+        return _means(cells.cost_usd[train])
+    prompt, completion = (float(tokens[train].mean()) for tokens in (cells.prompt_tokens, cells.completion_tokens))
+    seconds = float(np.nanmean(cells.latency_s[train]))
+    llms = problem.pool.llms if problem.pool else ()
+    return np.array([llm.cost_usd(round(prompt), round(completion), seconds) for llm in llms])
+
+
+def _means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each LLM's mean over what is known, shape (LLMs,), of values of shape (queries, LLMs, repeats)."""
+    is_known = ~np.isnan(values)
+    if is_known.all():
+        return np.asarray(values.mean(axis=(0, 2)))
+    counts = is_known.sum(axis=(0, 2))
+    return np.where(counts > 0, np.where(is_known, values, 0.0).sum(axis=(0, 2)) / np.maximum(counts, 1), np.nan)
 
 
 def _described(problem: "RoutingProblem") -> dict[str, Mapping[str, Any]]:

@@ -1,6 +1,5 @@
 """The routing bandit as a Gymnasium environment: one query a step, one LLM an action."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,16 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.parts.agent import RoutingTask
-from llm_routing_env.backends import Backend, ScoredBackend, TableBackend
-from llm_routing_env.backends.budget import Budget, RefusedOutcome
-from llm_routing_env.envs.live import describe, live_pool, live_rewards, open_backend, refuse_given
-from llm_routing_env.envs.problem import INFOS, RoutingProblem, session_context
-from llm_routing_env.envs.recorded import RecordedSteps
+from llm_routing_env.agents import RoutingTask
+from llm_routing_env.backends import Backend
+from llm_routing_env.backends.budget import RefusedOutcome
+from llm_routing_env.envs.facts import MASK, Facts
+from llm_routing_env.envs.live import LiveLLMs, refuse_given
+from llm_routing_env.envs.options import ProblemOptions, sort_options
+from llm_routing_env.envs.problem import RoutingProblem, session_context
 from llm_routing_env.envs.render import SessionPicture
-from llm_routing_env.pools.pool import Pool
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.table import OutcomeTable
-from llm_routing_env.text import unknown_name
 
 Observation = NDArray[np.float32]
 
@@ -84,6 +82,10 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server tells) and `spent_usd`
     (by this environment so far). With `info="numbers"` only the numbers, with `"none"` nothing.
 
+    Where some LLM cannot be asked at some time (the table lacks its outcome for the query, or the scenario takes it
+    away), every info has `action_mask`, 1 for those that can; `action_masks()` gives the same to sb3-contrib. Another
+    action raises ValueError; live, it gets the lower reward bound and an `error`, and nothing is sent.
+
     ## Arguments
 
     | name | default | meaning |
@@ -101,6 +103,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | `t_scaling` | `1.0` | divides log10(latency) |
     | `cost_scale_usd` | the table's | the cost that counts as 1: mean cost of the dearest LLM |
     | `extra_terms` | `None` | weights of further measures in the table, subtracted like the cost; not live |
+    | `scenario` | `None` | what changes in the course of a session: `"my_module:my_scenario"`, see `Scenario` |
     | `stream` | `False` | for `backend="vllm"`: have responses streamed, which measures `ttft_s` |
     | `max_usd` | `None` | live: most US dollars; a request is sent only if its worst case is left |
     | `max_requests` | `None` | live: most requests, retries included |
@@ -132,66 +135,35 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
     def __init__(
         self,
-        table: str | Path | OutcomeTable = "nano",
+        table: str | Path | OutcomeTable = ProblemOptions.table,
         backend: str | Backend = "table",
-        pool: str | Path | Pool | None = None,
-        context: str | None = None,
-        split: str = "test",
-        observation: str = "embedding",
-        reward: str = "pickllm",
-        weights: Sequence[float] = (1.0, 0.5, 0.5),
-        scorer: str | None = None,
+        *,
         info: str = "full",
-        t_scaling: float = 1.0,
-        cost_scale_usd: float | None = None,
-        extra_terms: Mapping[str, float] | None = None,
-        stream: bool = False,
-        max_usd: float | None = None,
-        max_requests: int | None = None,
-        journal: str | Path | None = None,
-        resume: bool = False,
         render_mode: str | None = None,
+        **options: Any,
     ) -> None:
         """See the class for the arguments.
 
         Raises:
             ValueError: For an unknown name (with the known ones), weights that cannot be, or a malformed table.
         """
-        if info not in INFOS:
-            raise unknown_name("info", info, INFOS)
-        is_recorded = backend == "table"
-        spending: dict[str, Any] = {"max_usd": max_usd, "max_requests": max_requests, "journal": journal}
-        spending |= {"resume": resume, "stream": stream}
-        if is_recorded:
-            refuse_given(spending, "needs a live backend: recorded outcomes cost nothing and are not streamed")
-        self.problem = RoutingProblem(
-            table,
-            pool=None if is_recorded else live_pool(backend, pool, table),
-            context=context,
-            split=split,
-            observation=observation,
-            reward=reward,
-            weights=weights,
-            scorer=scorer,
-            t_scaling=t_scaling,
-            cost_scale_usd=cost_scale_usd,
-            extra_terms=extra_terms,
-        )
-        self.task: RoutingTask = self.problem.task
-        self._backend: Backend
-        self._budget: Budget | None = None
-        if is_recorded:
-            self._backend = TableBackend(self.problem.table, self.problem.scorer)
+        problem, live = sort_options({"table": table} | options)
+        self._live: LiveLLMs | None = None
+        if backend == "table":
+            refuse_given(live.given, "needs a live backend: recorded outcomes cost nothing and are not streamed")
+            self.problem = RoutingProblem(**problem)
         else:
-            live = open_backend(backend, self.problem, **spending)
-            self._backend, self._budget = ScoredBackend(live, self.problem.scorer), live.budget
-        self._recorded = RecordedSteps.of(self.problem, info) if is_recorded else None
-        self._info = info
+            self._live = LiveLLMs(backend, problem, live)
+            self.problem = self._live.problem
+        self._facts = Facts(self.problem, info)
+        self.task: RoutingTask = self.problem.task
         self.render_mode = render_mode
         self.observation_space: spaces.Box = self.problem.observation_space  # type: ignore[assignment]
         self.action_space = spaces.Discrete(self.task.n_actions)
-        self._order: list[int] = []  # the session's queries, and the last one again: what the last step shows
-        self._repeats: list[int] = []
+        # Of the session; of queries and masks the last one comes twice, since the last step shows it again.
+        self._queries: list[int] = []
+        self._cells: list[int] = []
+        self._masks: NDArray[np.int8] | None = None
         self._position = 0
         self._picture = SessionPicture(self.task.llm_names)
 
@@ -204,46 +176,52 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
             ValueError: For an unknown option or context.
         """
         super().reset(seed=seed)
-        context = session_context(self.problem, options)
-        order, repeats = self.problem.draw_session(self.np_random, context)
-        self._order, self._repeats = order.tolist(), repeats.tolist()
-        self._order.append(self._order[-1])
+        session = self.problem.draw_session(self.np_random, session_context(self.problem, options))
+        self._queries, self._cells = session.queries.tolist(), session.cells.tolist()
+        self._queries.append(self._queries[-1])
+        if session.available is not None:
+            self._masks = session.available[[*range(len(session)), -1]].astype(np.int8)
         self._position = 0
         self._picture.clear()
         if self.render_mode == "human":
             self._picture.show()
-        if self._info != "full":
-            return self._observation(), {}
-        query = self.problem.table.queries[self._order[0]]
-        return self._observation(), {"query_id": query.query_id, "context": query.context, "prompt": query.prompt}
+        return self._observation(), self._with_mask(self._facts.waiting(self._queries[0]))
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Route the current query to LLM `action`.
 
         Raises:
-            ValueError: For an action that is no LLM's index.
+            ValueError: For an action that is no LLM's index, or one that `action_mask` forbids.
             RuntimeError: Before `reset`, or after the context's last query.
         """
         llm = _llm_index(action)
         if not 0 <= llm < self.task.n_actions:
             raise ValueError(f"action must be 0 to {self.task.n_actions - 1}, got {action!r}.")
-        if self._position >= len(self._repeats):
+        position = self._position
+        if position == len(self._cells):
             raise RuntimeError("The session has no query left: call reset() first.")
-        query, repeat = self._order[self._position], self._repeats[self._position]
-        waiting = self._order[self._position + 1]
-        outcome, terminated = None, False
-        if self._recorded is not None:
-            reward, info = self._recorded.step(query, llm, repeat, waiting)
+        cell, waiting, terminated, outcome = self._cells[position] + llm, self._queries[position + 1], False, None
+        if self._live is None:
+            if self._masks is not None and not self._masks[position, llm]:
+                raise ValueError(f"action {llm} is masked: {self.task.llm_names[llm]} cannot be asked this query.")
+            reward, info = self._facts.step(cell, waiting)
         else:
-            outcome, reward, info = self._ask(query, llm, waiting)
+            outcome = self._live.ask(self._queries[position], llm, is_available=bool(self.action_masks()[llm]))
             terminated = isinstance(outcome, RefusedOutcome)
+            reward = float(self._live.rewards([outcome])[0])
+            shown = self._queries[position] if terminated else waiting
+            row = self.problem.cells.index(cell)[0]
+            info = self._facts.live(row, llm, outcome, shown, self._live.spent_usd)
         self._position += not terminated
         if self.render_mode is not None:
-            asked = self.problem.table.queries[query]
-            self._picture.add(asked, llm, outcome or self._backend.ask(asked, llm, repeat), reward)
-        if self.render_mode == "human":
-            self._picture.show()
-        return self._observation(), reward, terminated, self._position == len(self._repeats), info
+            self._draw(self._queries[position], llm, outcome or self._facts.outcome(cell), reward)
+        return self._observation(), reward, terminated, self._position == len(self._cells), self._with_mask(info)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which LLMs can be asked the waiting query, shape (LLMs,); what sb3-contrib's MaskablePPO calls."""
+        if self._masks is None:
+            return np.ones(self.task.n_actions, dtype=bool)
+        return np.asarray(self._masks[self._position], dtype=bool)
 
     def render(self) -> Any:
         """Return the session so far as text ("ansi") or pixels ("rgb_array"); print it ("human")."""
@@ -257,20 +235,21 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
     def close(self) -> None:
         """Release the backend's connections and the journal; may be called twice."""
-        self._backend.close()
+        if self._live is not None:
+            self._live.close()
 
-    def _ask(self, query: int, llm: int, waiting: int) -> tuple[Outcome, float, dict[str, Any]]:
-        """Return outcome, reward and info of asking a live LLM; `waiting` is the query after this one."""
-        outcome = self._backend.ask(self.problem.table.queries[query], llm)
-        reward = float(live_rewards(self.problem, [outcome])[0])
-        waiting = query if isinstance(outcome, RefusedOutcome) else waiting
-        spent_usd = self._budget.spent_usd if self._budget else 0.0
-        return outcome, reward, describe(self.problem, self._info, query, llm, outcome, waiting, spent_usd)
+    def _with_mask(self, info: dict[str, Any]) -> dict[str, Any]:
+        return info if self._masks is None else info | {MASK: self._masks[self._position].copy()}
 
     def _observation(self) -> Observation:
         # A copy: since Gymnasium 1.4 the checker rejects observations that share memory.
-        observation: Observation = self.problem.observations.take(self._order[self._position], axis=0)
+        observation: Observation = self.problem.observations.take(self._queries[self._position], axis=0)
         return observation
+
+    def _draw(self, query: int, llm: int, outcome: Outcome, reward: float) -> None:
+        self._picture.add(self.problem.table.queries[query], llm, outcome, reward)
+        if self.render_mode == "human":
+            self._picture.show()
 
 
 def _llm_index(action: Any) -> int:

@@ -1,8 +1,9 @@
-"""What the scalar and the vector environment share: the table, its rewards, and how a session is drawn."""
+"""What the environments share: the table, its rewards, and how a session is drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,20 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask, TrainingTable
-from llm_routing_env.envs.llm_info import llm_infos
+from llm_routing_env.envs.llm_info import expected_costs_usd, llm_infos
+from llm_routing_env.envs.options import ProblemOptions
+from llm_routing_env.envs.session import Session
+from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import observation_size, observe, space_of
-from llm_routing_env.pools.pool import Pool, shipped_pools
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.rewards.reward import make_reward
 from llm_routing_env.rewards.reward_table import RewardTable
+from llm_routing_env.tables.cells import Cells
+from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.text import unknown_name
 
 SPLITS = ("train", "test", "all")
-INFOS = ("full", "numbers", "none")
-NUMBERS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens")
 MIXED = "mixed"
 
 
@@ -30,69 +34,73 @@ class RoutingProblem:
 
     Attributes:
         table: The outcome table.
+        cells: Its numbers, of every phase; a row of them is a query in a phase.
+        first_steps: The step of a session at which each phase begins, shape (phases,).
         reward: The reward function, with its bounds.
-        reward_table: Every reward of the table.
-        observation: What is seen of a query, one of `encoders.OBSERVATIONS`.
+        reward_table: Every reward of the cells.
+        truth: What is expected of every LLM, and who is best.
+        observation: What is seen of a query.
         observations: Shape (queries, size); for "prompt" the texts, shape (queries,).
         contexts: The contexts that have queries in the split.
         contexts_not_judged: The table's other contexts.
-        optimal_actions: For each query, its context's best LLM on the split.
-        context_best: For each query, the expected reward of that LLM.
-        context_means: For each query, each LLM's expected reward in its context, shape (queries, LLMs).
     """
 
     def __init__(
-        self,
-        table: str | Path | OutcomeTable = "nano",
-        *,
-        pool: Pool | None = None,
-        context: str | None = None,
-        split: str = "test",
-        observation: str = "embedding",
-        reward: str = "pickllm",
-        weights: Sequence[float] = (1.0, 0.5, 0.5),
-        scorer: str | None = None,
-        t_scaling: float = 1.0,
-        cost_scale_usd: float | None = None,
-        extra_terms: Mapping[str, float] | None = None,
+        self, table: str | Path | OutcomeTable = ProblemOptions.table, *, pool: Pool | None = None, **options: Any
     ) -> None:
-        """Load and check everything; see `PickLLMEnv` for the arguments. `pool`: the live LLMs, if any."""
-        if split not in SPLITS:
-            raise unknown_name("split", split, SPLITS)
-        self.table = load_table(table)
-        self.scorer = scorer or self.table.scorer
-        self.split = split
-        self.reward = make_reward(
-            self.table,
-            reward,
-            weights,
-            t_scaling=t_scaling,
-            cost_scale_usd=cost_scale_usd,
-            extra_terms=extra_terms,
-            deadline_s=pool.deadline_s if pool else 0.0,
-        )
-        self.pool = pool
-        # A live session may use a scorer that the table did not record; truths then follow the table's own.
-        recorded = self.scorer if not pool or self.scorer in self.table.scorers else self.table.scorer
-        self.reward_table = RewardTable(self.table, self.reward, recorded)
-        self.observation, self.observations = observation, observe(self.table, observation)
-        self.contexts_not_judged = self.table.contexts_without(split)
+        """Load and check everything.
+
+        Args:
+            table: See `ProblemOptions`.
+            pool: The live LLMs, if any.
+            options: See `ProblemOptions`.
+        """
+        given = ProblemOptions(table=table, **options)
+        if given.split not in SPLITS:
+            raise unknown_name("split", given.split, SPLITS)
+        self.table, self.pool, self.split = load_table(given.table), pool, given.split
+        self.scorer = given.scorer or self.table.scorer
+        self._set_cells(given)
+        self._set_rewards(given)
+        self.observation, self.observations = given.observation, observe(self.table, given.observation)
+        self.contexts_not_judged = self.table.contexts_without(self.split)
         self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
         self._require_queries()
-        self.context = self.check_context(context)
-        self._queries = {name: self.table.select(name, split) for name in self.contexts}
-        self._queries[MIXED] = self.table.select(None, split)
-        self._set_truth()
+        self.context = self.check_context(given.context)
+        self._queries = {name: self.table.select(name, self.split) for name in self.contexts}
+        of_contexts, n_queries = list(self._queries.values()), self.table.n_queries
+        self.truth = Truth(self.reward_table, self.cells.available, of_contexts, n_queries)
+        self._queries[MIXED] = self.table.select(None, self.split)
 
-    def _set_truth(self) -> None:
-        shape = (self.table.n_queries, self.table.n_llms)
-        self.context_means = np.full(shape, np.nan)
-        for name in self.contexts:
-            queries = self._queries[name]
-            self.context_means[queries] = self.reward_table.expected(queries)
-        self.optimal_actions = np.argmax(self.context_means, axis=1)
-        self.context_best = self.context_means.max(axis=1)
-        self.oracle = self.reward_table.query_means.max(axis=1)
+    def _set_cells(self, given: ProblemOptions) -> None:
+        # A live session may use a scorer that the table did not record; truths then follow the table's own.
+        recorded = self.scorer if not self.pool or self.scorer in self.table.scorers else self.table.scorer
+        own = Cells.of(self.table, recorded)
+        if self.pool:  # a live LLM can be asked what was never recorded of it
+            own = replace(own, available=np.ones_like(own.available))
+        if given.scenario is not None and not self.knows_truth:
+            raise ValueError("A scenario changes the LLMs of the table, and the pool has others: leave it out.")
+        phases = [(0, own)] if given.scenario is None else phases_of(own, given.scenario)
+        self.first_steps = np.array([step for step, _ in phases])
+        self.cells = Cells.stack([cells for _, cells in phases])
+
+    def _set_rewards(self, given: ProblemOptions) -> None:
+        reward = make_reward(
+            self.table,
+            given.reward,
+            given.weights,
+            t_scaling=given.t_scaling,
+            cost_scale_usd=given.cost_scale_usd,
+            extra_terms=given.extra_terms,
+            deadline_s=self.pool.deadline_s if self.pool else 0.0,
+        )
+        if len(self.first_steps) > 1:  # a later phase may be dearer and slower than anything in the table
+            reward = replace(
+                reward,
+                max_cost_usd=max(reward.max_cost_usd, float(np.nanmax(self.cells.cost_usd))),
+                max_latency_s=max(reward.max_latency_s, float(np.nanmax(self.cells.latency_s))),
+            )
+        self.reward, self.reward_table = reward, RewardTable(self.cells, reward)
 
     def _require_queries(self) -> None:
         if not self.contexts:
@@ -111,17 +119,23 @@ class RoutingProblem:
             raise unknown_name("context", context, (*self.contexts, MIXED))
         return context
 
-    def draw_session(
-        self, rng: np.random.Generator, context: str | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Draw a session: its queries in order, and which repeat is used at each position.
-
-        Everything random about a session is drawn here, before any action, so that agents face identical draws.
-        """
+    def draw_session(self, rng: np.random.Generator, context: str | None) -> Session:
+        """Draw a session of all queries of a context (None: of one that is drawn too)."""
         if context is None:
             context = self.contexts[rng.integers(len(self.contexts))]
-        order = rng.permutation(self._queries[context])
-        return order, rng.integers(self.table.n_repeats, size=len(order))
+        queries = rng.permutation(self._queries[context])
+        repeats = rng.integers(self.table.n_repeats, size=len(queries))
+        phases = np.zeros(len(queries), dtype=np.int64)
+        for first in self.first_steps[1:]:
+            phases[first:] += 1
+        rows = phases * self.table.n_queries + queries
+        available = self.cells.available[rows] if self.is_masked else None
+        return Session(queries, repeats, phases, self.cells.number(rows, repeats), available)
+
+    @cached_property
+    def is_masked(self) -> bool:
+        """Whether some LLM cannot be asked at some time."""
+        return not self.cells.available.all()
 
     def queries_of(self, context: str, split: str | None = None) -> NDArray[np.int64]:
         """Return the queries of a context ("mixed": of all) in the problem's split or another, as rising indices."""
@@ -143,16 +157,6 @@ class RoutingProblem:
         """Whether the LLMs are the table's, so that regrets are known."""
         return self.pool is None or self.pool.llm_names == self.table.llm_names
 
-    def regrets(self, query: int, llm: int) -> dict[str, float | int]:
-        """Return regret, oracle_regret and optimal_action of sending a query to an LLM; empty if not known."""
-        if not self.knows_truth:
-            return {}
-        return {
-            "regret": float(self.context_best[query] - self.context_means[query, llm]),
-            "oracle_regret": float(self.oracle[query] - self.reward_table.query_means[query, llm]),
-            "optimal_action": int(self.optimal_actions[query]),
-        }
-
     @cached_property
     def task(self) -> RoutingTask:
         """What an agent may know before it starts; costs and quantiles are of the train split."""
@@ -160,6 +164,7 @@ class RoutingProblem:
         if not len(train):
             train = self.table.select(None, "all")
         rewards = np.sort(self.reward_table.rewards[train], axis=None)
+        rewards = rewards[: np.searchsorted(rewards, np.nan)]  # missing ones come last
         # np.quantile would import numpy.ma, a twentieth of the time that it takes to make an environment.
         low, high = np.interp([0.05, 0.95], np.linspace(0, 1, rewards.size), rewards)
         llm_names = self.pool.llm_names if self.pool else self.table.llm_names
@@ -167,7 +172,7 @@ class RoutingProblem:
             n_actions=len(llm_names),
             observation_size=observation_size(self.observations),
             llm_names=llm_names,
-            expected_cost_usd=self.expected_cost_usd(train),
+            expected_cost_usd=expected_costs_usd(self, train),
             reward_bounds=self.reward.bounds,
             reward_quantiles=(float(low), float(high)) if low < high else None,
             llms=llm_infos(self, train),
@@ -200,25 +205,36 @@ class RoutingProblem:
         return TrainingTable(
             observations=self.observations[train],
             rewards=self.reward_table.query_means[train],
-            accuracy=self.reward_table.accuracies[train].mean(axis=2),
-            cost_usd=self.table.cost_usd[train].mean(axis=2),
-            latency_s=self.table.latency_s[train].mean(axis=2),
+            accuracy=self.cells.accuracy[train].mean(axis=2),
+            cost_usd=self.cells.cost_usd[train].mean(axis=2),
+            latency_s=self.cells.latency_s[train].mean(axis=2),
         )
 
-    def expected_cost_usd(self, train: NDArray[np.int64]) -> tuple[float, ...]:
-        """Return the mean cost of some queries for each LLM, in US dollars, as the table or the pool's prices say."""
-        if self.knows_truth:
-            return tuple(np.nan_to_num(self.table.cost_usd[train].mean(axis=(0, 2))).tolist())
-        prompt, completion, seconds = (
-            float(values[train].mean())
-            for values in (
-                self.table.integers("prompt_tokens"),
-                self.table.integers("completion_tokens"),
-                self.table.latency_s,
-            )
-        )
-        llms = self.pool.llms if self.pool else ()
-        return tuple(llm.cost_usd(round(prompt), round(completion), seconds) for llm in llms)
+
+def phases_of(own: Cells, scenario: Any) -> Sequence[tuple[int, Cells]]:
+    """Return the phases that a scenario, or the one that "my_module:my_scenario" names, makes of a table's cells.
+
+    Raises:
+        ValueError: If they do not begin at rising steps from 0, differ in shape, or leave a query without an LLM.
+    """
+    if isinstance(scenario, str):
+        module, _, name = scenario.partition(":")
+        try:
+            found = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"Cannot load the scenario {scenario!r}, expected my_module:name: {error}.") from error
+        scenario = found
+    phases = list(scenario(own))
+    steps = [step for step, _ in phases]
+    if not steps or steps[0] != 0 or sorted(set(steps)) != steps:
+        raise ValueError(f"The phases of a scenario must begin at rising steps, the first at 0; got {steps}.")
+    for step, cells in phases:
+        if cells.available.shape != own.available.shape or cells.cost_usd.shape != own.cost_usd.shape:
+            raise ValueError(f"The phase from step {step} must have the table's queries, LLMs and repeats.")
+        if not cells.available.any(axis=1).all():
+            query = int(np.argmin(cells.available.any(axis=1)))
+            raise ValueError(f"The phase from step {step} leaves query {query} without an LLM that can be asked.")
+    return phases
 
 
 def session_context(problem: RoutingProblem, options: dict[str, Any] | None) -> str | None:
@@ -227,30 +243,3 @@ def session_context(problem: RoutingProblem, options: dict[str, Any] | None) -> 
     if unknown:
         raise unknown_name("reset option", min(unknown), ["context"])
     return problem.check_context((options or {}).get("context", problem.context))
-
-
-def pool_name(table: str | Path | OutcomeTable) -> str:
-    """Return the name of the pool a table was recorded on.
-
-    Raises:
-        ValueError: If the table does not say, or the pool is not a shipped one.
-    """
-    name = load_table(table).metadata.get("pool", {}).get("name")
-    if name not in shipped_pools():
-        raise ValueError(
-            f"The table was recorded on the pool {name!r}, which is not shipped: give pool=<its TOML file>."
-        )
-    return str(name)
-
-
-def load_table(table: str | Path | OutcomeTable) -> OutcomeTable:
-    """Read an outcome table, unless it is one, once per process and file version; its arrays are read-only."""
-    if isinstance(table, OutcomeTable):
-        return table
-    path = Path(table)
-    return _load_table(str(table), path.stat().st_mtime_ns if path.is_file() else 0)
-
-
-@lru_cache(maxsize=4)
-def _load_table(name_or_path: str, modified_ns: int) -> OutcomeTable:
-    return OutcomeTable.read(name_or_path)

@@ -1,16 +1,22 @@
 """Many sessions of the routing bandit in one numpy step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from llm_routing_env.envs.cells import CellReader
-from llm_routing_env.envs.cells_under_load import CellsUnderLoad
+from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.envs.facts import MASK, Facts
+from llm_routing_env.envs.facts_under_load import FactsUnderLoad
+from llm_routing_env.envs.live import refuse_given
+from llm_routing_env.envs.options import ProblemOptions, sort_options
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
+from llm_routing_env.envs.vector_infos import masked, merged, of_everyone
 from llm_routing_env.tables.table import OutcomeTable
 
 Ints = NDArray[np.int64]
@@ -37,7 +43,8 @@ class PickLLMVectorEnv(RoutingVectorEnv):
     without load. `compare` does not offer it: it cuts its sessions into blocks as suits the machine, and the results
     would depend on the cuts.
 
-    Masks of an info (its keys that begin with `_`) are read-only where they are True everywhere.
+    Masks of an info (its keys that begin with `_`) are read-only where they are True everywhere. `action_mask` has the
+    shape (sessions, LLMs); it is there where some LLM cannot be asked at some time.
 
     `reset(options={"context": name})` chooses the context of all sessions, `{"context": [...]}` of each;
     `{"reset_mask": mask}` restarts some sessions only.
@@ -46,22 +53,15 @@ class PickLLMVectorEnv(RoutingVectorEnv):
     def __init__(
         self,
         num_envs: int = 1,
-        max_episode_steps: int = 200,
+        max_episode_steps: int = SESSION_LENGTH,
         autoreset_mode: str | AutoresetMode = "SAME_STEP",
-        table: str | Path | OutcomeTable = "nano",
-        context: str | None = None,
-        split: str = "test",
-        observation: str = "embedding",
-        reward: str = "pickllm",
-        weights: Sequence[float] = (1.0, 0.5, 0.5),
-        scorer: str | None = None,
+        table: str | Path | OutcomeTable = ProblemOptions.table,
+        *,
         info: str = "numbers",
-        t_scaling: float = 1.0,
-        cost_scale_usd: float | None = None,
-        extra_terms: Mapping[str, float] | None = None,
         latency_under_load: bool = False,
         backend: str = "table",
         render_mode: str | None = None,
+        **options: Any,
     ) -> None:
         """See the class and `PickLLMEnv` for the arguments.
 
@@ -75,127 +75,123 @@ class PickLLMVectorEnv(RoutingVectorEnv):
                 f'This vector has recorded outcomes only, got backend={backend!r}: gym.make_vec("PickLLMLive-v0", '
                 "backend=...) asks live LLMs."
             )
-        problem = RoutingProblem(
-            table,
-            context=context,
-            split=split,
-            observation=observation,
-            reward=reward,
-            weights=weights,
-            scorer=scorer,
-            t_scaling=t_scaling,
-            cost_scale_usd=cost_scale_usd,
-            extra_terms=extra_terms,
-        )
-        super().__init__(problem, num_envs, max_episode_steps, autoreset_mode, info)
-        self._cells = (CellsUnderLoad if latency_under_load else CellReader)(problem, num_envs, info)
-        # Column i is session i; a last row holds the query after the last step, for the final observation.
-        self._queries = np.zeros((max_episode_steps + 1, num_envs), dtype=np.int64)
-        # The first LLM's cell at each position; the action's is so many further.
-        self._first_cells = np.zeros((max_episode_steps, num_envs), dtype=np.int64)
-        self._lengths = np.zeros(num_envs, dtype=np.int64)
-        self._shortest = 0
-        self._positions = np.zeros(num_envs, dtype=np.int64)
-        # The position of every session, where none has ended and all are equal; `_positions` is then out of date.
-        self._clock: int | None = None
+        problem, live = sort_options({"table": table} | options)
+        refuse_given(live.given, "needs a live backend: recorded outcomes cost nothing and are not streamed")
+        facts = FactsUnderLoad if latency_under_load else Facts
+        super().__init__(facts(RoutingProblem(**problem), info), num_envs, max_episode_steps, autoreset_mode)
+        # Column i is session i, row `clock % size` is now. A session shows its last query once more when it has ended.
+        self._size, self._clock = max_episode_steps + 1, 0
+        self._queries = np.zeros((self._size, num_envs), dtype=np.int64)
+        self._cells = np.zeros((self._size, num_envs), dtype=np.int64)  # of the first LLM; the action's lies so far on
+        shape = (self._size, num_envs, self.task.n_actions)
+        self._masks = np.ones(shape, dtype=np.int8) if self.problem.is_masked else None
+        self._ends = np.zeros(num_envs, dtype=np.int64)  # what the clock shows when a session is truncated
+        self._next_end = 0
         # Without observations every session sees the same.
-        self._blank = np.ones((num_envs, 1), dtype=np.float32) if observation == "none" else None
+        self._blank = np.ones((num_envs, 1), dtype=np.float32) if self.problem.observation == "none" else None
 
     def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:
         self._draw(mask, contexts)
-        waiting = self._at(self._queries)
-        return self._observe(waiting), self._cells.asked(waiting, mask)
+        waiting = self._queries[self._now]
+        return self._observe(waiting), self._with_masks(masked(self._facts.waiting_at(waiting), mask), mask)
 
     def step(self, actions: Ints) -> Step:
         """Route the current query of every session.
 
         Raises:
-            ValueError: For actions that are no LLM's index, or not one per session.
+            ValueError: For actions that are no LLM's index, that `action_mask` forbids, or not one per session.
             RuntimeError: For a session that ended and was not reset (autoreset disabled, or before `reset`).
         """
-        actions, clock = self._checked_actions(actions), self._clock
-        if clock is None or clock + 1 == self._shortest:
-            return self._step_apart(actions)
+        actions = self._checked_actions(actions)
+        if self._clock + 1 >= self._next_end:
+            return self._step_to_an_end(actions)
         # The usual case, all sessions go on, takes microseconds: everything is done by its simplest means.
-        cells = self._first_cells[clock] + actions
-        self._clock = clock + 1
-        waiting, nobody = self._queries[clock + 1], np.zeros(self.num_envs, dtype=bool)
-        rewards, infos = self._cells.routed(cells, waiting)
-        return self._observe(waiting), rewards, nobody, nobody.copy(), infos
+        if self._masks is not None:
+            self._require_available(actions, self._masks[self._now])
+        cells = self._cells[self._now] + actions
+        self._clock += 1
+        waiting, nobody = self._queries[self._now], np.zeros(self.num_envs, dtype=bool)
+        rewards, infos = self._facts.steps(cells, waiting)
+        return self._observe(waiting), rewards, nobody, nobody.copy(), self._with_masks(infos)
 
-    def _at(self, by_position: Ints) -> Ints:
-        """Return each session's entry at its position, from an array of shape (positions, sessions)."""
-        return np.asarray(by_position[self._positions, np.arange(self.num_envs)])
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which LLMs can be asked the waiting queries, shape (sessions, LLMs)."""
+        if self._masks is None:
+            return np.ones((self.num_envs, self.task.n_actions), dtype=bool)
+        return np.asarray(self._masks[self._now], dtype=bool)
+
+    @property
+    def _now(self) -> int:
+        return self._clock % self._size
 
     def _observe(self, queries: Ints) -> Observations:
         return self.problem.observations.take(queries, axis=0) if self._blank is None else self._blank.copy()
 
-    def _step_apart(self, actions: Ints) -> Step:
-        """Step sessions of which some end, or that are at different positions."""
-        self._stop_clock()
-        restarting = self._restarting()
-        if restarting.any():
-            return self._step_after_end(actions, restarting)
-        cells = self._at(self._first_cells) + actions
-        self._positions += 1
-        truncated = self._positions >= self._lengths
-        rewards, infos = self._cells.routed(cells, self._at(self._queries))
-        if truncated.any():
-            infos = self._end(truncated, infos)
-        terminated = np.zeros(self.num_envs, dtype=bool)
-        return self._observe(self._at(self._queries)), rewards, terminated, truncated, infos
-
-    def _step_after_end(self, actions: Ints, restarting: Mask) -> Step:
-        """NEXT_STEP: sessions that ended start anew, ignore their action and get reward 0."""
-        self._draw(restarting, [self.problem.context] * self.num_envs)
-        cells = self._at(self._first_cells) + actions
-        self._positions += ~restarting
-        truncated = self._positions >= self._lengths
-        self._ended = truncated.copy()
-        self._start_clock()
-        waiting = self._at(self._queries)
-        rewards, infos = self._cells.routed(cells, waiting, ~restarting)
-        infos = self._cells.merge(infos, self._cells.asked(waiting, restarting), restarting)
-        rewards[restarting] = 0.0
-        return self._observe(waiting), rewards, np.zeros(self.num_envs, dtype=bool), truncated, infos
-
-    def _end(self, ended: Mask, infos: Infos) -> Infos:
-        """Handle sessions that ended in this step, as the autoreset mode says."""
-        if self._autoreset is not AutoresetMode.SAME_STEP:
-            self._ended = ended.copy()
+    def _with_masks(self, infos: Infos, mask: Mask | None = None) -> Infos:
+        """Add which LLMs can be asked next, for the sessions of the mask, where some cannot."""
+        if self._masks is None:
             return infos
+        now = {MASK: self._masks[self._now].copy()}
+        return infos | (of_everyone(now, self.num_envs) if mask is None else masked(now, mask))
+
+    def _step_to_an_end(self, actions: Ints) -> Step:
+        """Step where some session ends, or, with NEXT_STEP, starts anew: that ignores its action and gets reward 0."""
+        restarting = self._restarting()
+        routing = ~restarting
+        if self._masks is not None:
+            self._require_available(actions, np.where(routing[:, None], self._masks[self._now], 1))
+        cells = self._cells[self._now] + actions
+        self._clock += 1
+        if restarting.any():
+            self._draw(restarting, [self.problem.context] * self.num_envs)
+        waiting = self._queries[self._now]
+        truncated = routing & (self._ends <= self._clock)
+        rewards, infos = self._facts.steps(cells, waiting, routing)
+        infos = self._with_masks(infos)
+        if restarting.any():
+            rewards[restarting] = 0.0
+            asked = self._with_masks(masked(self._facts.waiting_at(waiting), restarting), restarting)
+            infos = merged(masked(infos, routing) if routing.any() else {}, asked, restarting)
+        if self._autoreset is not AutoresetMode.SAME_STEP:
+            self._ended = truncated.copy()
+            self._next_end = self._clock if truncated.any() else int(self._ends.min())
+        elif truncated.any():
+            infos = self._start_anew(truncated, infos)
+        return self._observe(self._queries[self._now]), rewards, np.zeros_like(truncated), truncated, infos
+
+    def _start_anew(self, ended: Mask, infos: Infos) -> Infos:
+        """Start sessions anew in the step in which they end; what they last saw and were told is under "final_..."."""
         final = np.full(self.num_envs, None, dtype=object)
-        observations = self._observe(self._at(self._queries))
+        observations = self._observe(self._queries[self._now])
         for row in np.flatnonzero(ended):
             final[row] = observations[row]
         self._draw(ended, [self.problem.context] * self.num_envs)
-        return self._cells.final(infos, ended, final, self._at(self._queries))
+        last: Infos = {"final_obs": final, "_final_obs": ended.copy()}
+        last |= {"final_info": masked(infos, ended), "_final_info": ended.copy()}
+        asked = self._with_masks(masked(self._facts.waiting_at(self._queries[self._now]), ended), ended)
+        return last | merged(masked(infos, ~ended) if not ended.all() else {}, asked, ended)
 
     def _draw(self, mask: Mask, contexts: Sequence[str | None]) -> None:
-        """Draw the sessions of the mask and put them at their beginning."""
-        self._stop_clock()
-        rows, limit = np.flatnonzero(mask), self._limit
-        queries = np.zeros((len(rows), limit + 1), dtype=np.int64)
-        repeats = np.zeros((len(rows), limit), dtype=np.int64)
-        for number, row in enumerate(rows):
-            order, repeat = self.problem.draw_session(self._rngs[row], contexts[row])
-            length = min(len(order), limit)
-            queries[number, :length], repeats[number, :length] = order[:length], repeat[:length]
-            queries[number, length] = order[min(length, len(order) - 1)]
-            self._lengths[row] = length
-        self._queries[:, rows] = queries.T
-        self._first_cells[:, rows] = self._cells.first_cells(queries[:, :limit], repeats).T
-        self._positions[mask] = 0
+        """Draw the sessions of the mask; they begin now."""
+        by_length: dict[int, list[tuple[int, Session]]] = {}
+        for row in np.flatnonzero(mask).tolist():
+            session = self.problem.draw_session(self._rngs[row], contexts[row])
+            by_length.setdefault(min(len(session), self._limit), []).append((row, session))
+        for length, drawn in by_length.items():
+            rows = np.array([row for row, _ in drawn])
+            at = np.ix_((self._clock + np.arange(length + 1)) % self._size, rows)
+            self._queries[at] = _columns([session.queries for _, session in drawn], length)
+            self._cells[at] = _columns([session.cells for _, session in drawn], length)
+            if self._masks is not None:
+                available = [session.available for _, session in drawn if session.available is not None]
+                self._masks[at] = _columns(available, length)
+            self._ends[rows] = self._clock + length
         self._ended[mask] = False
-        self._shortest = int(self._lengths.min())
-        self._start_clock()
+        self._next_end = int(self._ends.min())
 
-    def _start_clock(self) -> None:
-        position = int(self._positions[0])
-        is_common = (self._positions == position).all() and not self._ended.any()
-        self._clock = position if is_common else None
 
-    def _stop_clock(self) -> None:
-        if self._clock is not None:
-            self._positions[:] = self._clock
-            self._clock = None
+def _columns(by_session: Sequence[NDArray[Any]], length: int) -> NDArray[Any]:
+    """Return so many steps of each session as a column, and one more: what comes next, or the last step again."""
+    if len(by_session[0]) == length:
+        by_session = [np.concatenate([steps, steps[-1:]]) for steps in by_session]
+    return np.stack([steps[: length + 1] for steps in by_session], axis=1)

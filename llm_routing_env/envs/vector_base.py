@@ -11,7 +11,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from llm_routing_env.envs.problem import INFOS, RoutingProblem, session_context
+from llm_routing_env.agents import RoutingTask
+from llm_routing_env.envs.facts import Facts
+from llm_routing_env.envs.problem import session_context
 from llm_routing_env.text import unknown_name
 
 Observations = NDArray[np.float32]
@@ -29,12 +31,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
     """
 
     def __init__(
-        self,
-        problem: RoutingProblem,
-        num_envs: int,
-        max_episode_steps: int,
-        autoreset_mode: str | AutoresetMode,
-        info: str,
+        self, facts: Facts, num_envs: int, max_episode_steps: int, autoreset_mode: str | AutoresetMode
     ) -> None:
         """Set up spaces and metadata; every session has still to be reset.
 
@@ -44,16 +41,15 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         for name, value in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
             if value < 1:
                 raise ValueError(f"{name} must be 1 or more, got {value}.")
-        if info not in INFOS:
-            raise unknown_name("info", info, INFOS)
-        self.problem, self.task, self.num_envs = problem, problem.task, num_envs
-        self.single_observation_space = problem.observation_space
+        self._facts, self.problem, self.num_envs = facts, facts.problem, num_envs
+        self.task: RoutingTask = self.problem.task
+        self.single_observation_space = self.problem.observation_space
         self.single_action_space = Discrete(self.task.n_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._autoreset = _autoreset_mode(autoreset_mode)
         self.metadata = {"autoreset_mode": self._autoreset, "render_modes": []}
-        self._info, self._limit = info, max_episode_steps
+        self._limit = max_episode_steps
         self._rngs: list[np.random.Generator] = []
         self._ended = np.ones(num_envs, dtype=bool)
 
@@ -132,6 +128,14 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         if lowest < 0 or highest >= n_actions:
             raise ValueError(f"actions must be 0 to {n_actions - 1}, got {lowest} to {highest}.")
         return checked if checked.dtype == np.int64 else checked.astype(np.int64)
+
+    def _require_available(self, actions: NDArray[np.int64], masks: NDArray[Any]) -> None:
+        """Raise ValueError for an action that is masked; `masks` has the shape (sessions, LLMs)."""
+        is_available = masks[np.arange(self.num_envs), actions]
+        if not is_available.all():
+            row = int(np.argmin(is_available))
+            name = self.task.llm_names[int(actions[row])]
+            raise ValueError(f"action {actions[row]} of session {row} is masked: {name} cannot be asked this query.")
 
 
 def refuse_rendering(render_mode: str | None) -> None:

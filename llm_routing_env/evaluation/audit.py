@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.envs.cells import reward_terms
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.rewards.reward import TERMS, Reward
 from llm_routing_env.rewards.reward_table import RewardTable
@@ -85,8 +84,13 @@ def _context_terms(problem: RoutingProblem) -> dict[str, Floats]:
     chosen = [problem.table.select(context, problem.split) for context in problem.contexts]
     return {
         name: np.array([values[queries].mean(axis=(0, 2)) for queries in chosen])
-        for name, values in reward_terms(problem).items()
+        for name, values in _terms(problem).items()
     }
+
+
+def _terms(problem: RoutingProblem) -> dict[str, Floats]:
+    cells = problem.cells
+    return problem.reward.terms(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
 
 
 def _first_order(terms: dict[str, Floats], has_denominator: bool) -> dict[str, Floats]:
@@ -111,7 +115,7 @@ def _with(reward: Reward, term: str, weight: float) -> Reward:
 
 def _best(problem: RoutingProblem, reward: Reward) -> NDArray[np.int64]:
     """Return the index of each context's best LLM under a reward with other weights."""
-    means = RewardTable(problem.table, reward, problem.scorer).query_means
+    means = RewardTable(problem.cells, reward).query_means
     chosen = (problem.table.select(context, problem.split) for context in problem.contexts)
     return np.array([np.argmax(means[queries].mean(axis=0)) for queries in chosen])
 

@@ -109,7 +109,7 @@ def _sizes(problem: RoutingProblem) -> Document:
 def _means(problem: RoutingProblem, contexts: Sequence[str]) -> Document:
     """Return each LLM's means of every measure, averaged over contexts."""
     measures = {
-        "accuracy": problem.reward_table.accuracies,
+        "accuracy": problem.cells.accuracy,
         "cost_usd": problem.table.cost_usd,
         "latency_s": problem.table.latency_s,
         "reward": problem.reward_table.rewards,
@@ -131,7 +131,7 @@ def _repeat_noise(problem: RoutingProblem, queries: NDArray[np.int64]) -> Docume
         return None
     length = min(SESSION_LENGTH, *(len(problem.table.select(name, problem.split)) for name in problem.contexts))
     noise: Document = {"session_length": length}
-    for name, values in (("reward", problem.reward_table.rewards), ("accuracy", problem.reward_table.accuracies)):
+    for name, values in (("reward", problem.reward_table.rewards), ("accuracy", problem.cells.accuracy)):
         spread = float(np.sqrt(values[queries].var(axis=2, ddof=1).mean()))
         noise |= {f"{name}_sd": spread, f"session_{name}_sd": spread / length**0.5}
     return noise

@@ -204,7 +204,7 @@ class Judge:
         policies = self._policies_of(name, group)[:, judged]
         measured = {
             "reward": self._problem.reward_table.rewards,
-            "accuracy": self._problem.reward_table.accuracies,
+            "accuracy": self._problem.cells.accuracy,
             "cost_usd": self._problem.table.cost_usd,
             "latency_s": self._problem.table.latency_s,
         }

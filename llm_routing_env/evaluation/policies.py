@@ -45,10 +45,10 @@ def policies_log(
         actions=llms,
         rewards=problem.reward_table.rewards[cells],
         measures={
-            "accuracy": problem.reward_table.accuracies[cells],
+            "accuracy": problem.cells.accuracy[cells],
             "cost_usd": problem.table.cost_usd[cells],
             "latency_s": problem.table.latency_s[cells],
-            "regret": problem.context_best[queries] - problem.context_means[queries, llms],
+            "regret": problem.truth.regrets[queries, llms],
         },
         final_probabilities=chances[:, -1],
         commit_steps=np.full(len(llms), np.nan),

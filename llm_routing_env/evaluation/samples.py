@@ -60,10 +60,10 @@ def sample_of_policies(problem: RoutingProblem, policies: Policies, context: str
     chosen, table = policies[:, queries], problem.table
     measured = {
         "reward": problem.reward_table.query_means,
-        "accuracy": problem.reward_table.accuracies.mean(axis=2),
+        "accuracy": problem.cells.accuracy.mean(axis=2),
         "cost_usd": table.cost_usd.mean(axis=2),
         "latency_s": table.latency_s.mean(axis=2),
-        "regret": problem.context_best[:, None] - problem.context_means,
+        "regret": problem.truth.regrets,
     }
     measured["is_best"] = (measured["regret"] <= ROUNDING).astype(np.float64)
     weights = chosen.mean(axis=0) / len(queries) / table.n_repeats

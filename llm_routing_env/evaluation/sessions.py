@@ -161,4 +161,4 @@ def draw_sessions(problem: RoutingProblem, seeds: Sequence[int], *, context: str
         length: Most steps of a session.
     """
     drawn = [problem.draw_session(seeding.np_random(seed)[0], context) for seed in seeds]
-    return np.stack([order[:length] for order, _ in drawn]), np.stack([repeats[:length] for _, repeats in drawn])
+    return np.stack([one.queries[:length] for one in drawn]), np.stack([one.repeats[:length] for one in drawn])

@@ -9,14 +9,15 @@ from typing import Any
 from llm_routing_env.agents.parts.generators import SessionSeeds
 from llm_routing_env.backends import MAX_IN_FLIGHT, make_backend
 from llm_routing_env.backends.budget import Budget
-from llm_routing_env.envs.live import refuse_given
+from llm_routing_env.envs.live import pool_name, refuse_given
 from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
-from llm_routing_env.envs.problem import RoutingProblem, load_table, pool_name
+from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.vector import PickLLMVectorEnv
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.recording.journal import Journal
 from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, open_journal, warn_if_torn
+from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
 
 

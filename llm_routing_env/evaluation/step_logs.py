@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from gymnasium.utils import seeding
 
 from llm_routing_env.evaluation.result import Comparison
-from llm_routing_env.evaluation.sessions import MEASURES, SessionLog
+from llm_routing_env.evaluation.sessions import MEASURES, SessionLog, draw_sessions
 
 
 def write_steps(result: Comparison, path: Path) -> None:
@@ -57,8 +56,7 @@ def _folder_name(text: str) -> str:
 def _rows(result: Comparison, name: str, context: str, log: SessionLog) -> pa.Table:
     n_sessions, n_steps = log.actions.shape
     table = result.problem.table
-    orders = [result.problem.draw_session(seeding.np_random(seed)[0], context)[0] for seed in result.seeds[context]]
-    queries = np.stack([order[:n_steps] for order in orders]).ravel()
+    queries = draw_sessions(result.problem, result.seeds[context], context=context, length=n_steps)[0].ravel()
     ids = np.array([query.query_id for query in table.queries], dtype=object)
     columns: dict[str, Any] = {
         "agent": _repeated(name, queries.size),

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from llm_routing_env.envs.problem import load_table
 from llm_routing_env.evaluation.comparison import OnProgress, run_comparison
 from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.intervals import Interval
@@ -17,6 +16,7 @@ from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.statistics import SESSIONS
+from llm_routing_env.tables.load import load_table
 
 Grid = Mapping[str, Sequence[Any]]
 

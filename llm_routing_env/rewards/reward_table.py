@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.rewards.reward import Reward
-from llm_routing_env.tables.table import OutcomeTable
+from llm_routing_env.tables.cells import Cells
 
 Floats = NDArray[np.float64]
 
@@ -13,18 +13,16 @@ class RewardTable:
     """Rewards as arrays.
 
     Attributes:
-        rewards: Shape (queries, LLMs, repeats); a failed call has the reward's lower bound.
-        accuracies: Same shape; a failed call has 0.
-        query_means: Expected reward of each query on each LLM: the mean over repeats, shape (queries, LLMs).
+        rewards: Shape (rows, LLMs, repeats); a failed call has the reward's lower bound.
+        query_means: Expected reward of each query on each LLM: the mean over repeats, shape (rows, LLMs).
     """
 
-    def __init__(self, table: OutcomeTable, reward: Reward, scorer: str) -> None:
-        """Compute the rewards of `table` under `reward`, with the accuracies of `scorer`."""
-        self.accuracies = np.where(table.failed, 0.0, table.accuracy(scorer))
-        rewards = reward(self.accuracies, table.cost_usd, table.latency_s, table.measures)
-        self.rewards: Floats = np.where(table.failed, reward.bounds[0], rewards)
+    def __init__(self, cells: Cells, reward: Reward) -> None:
+        """Compute the rewards of `cells` under `reward`."""
+        rewards = reward(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
+        self.rewards: Floats = np.where(cells.failed, reward.bounds[0], rewards)
         self.query_means: Floats = self.rewards.mean(axis=2)
 
-    def expected(self, queries: NDArray[np.int64]) -> Floats:
-        """Return each LLM's expected reward over some queries, shape (LLMs,)."""
-        return np.asarray(self.query_means[queries].mean(axis=0))
+    def expected(self, rows: NDArray[np.int64]) -> Floats:
+        """Return each LLM's expected reward over some rows, shape (LLMs,)."""
+        return np.asarray(self.query_means[rows].mean(axis=0))

@@ -145,6 +145,11 @@ class OutcomeTable:
         """For each query, whether it is of the train split."""
         return np.asarray(self._query_column("split") == "train")
 
+    @cached_property
+    def present(self) -> NDArray[np.bool_]:
+        """Whether there are outcomes of an LLM for a query, shape (queries, LLMs)."""
+        return np.ones((self.n_queries, self.n_llms), dtype=bool)
+
     @property
     def name(self) -> str:
         """A shipped table's name, or the name of the file; not where it lies on somebody's disk."""

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from llm_routing_env.envs.problem import load_table
+from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
 
 PEERS = ("coba", "mabwiser", "river", "vowpalwabbit")

@@ -56,7 +56,7 @@ def test_info_says_what_happened():
     assert info["next_prompt"].startswith("chess question")
 
 
-@pytest.mark.parametrize(("info", "keys"), [("none", 0), ("numbers", 8)])
+@pytest.mark.parametrize(("info", "keys"), [("none", 0), ("numbers", 9)])
 def test_less_info_on_request(info: str, keys: int):
     env = PickLLMEnv(random_table(), observation="none", info=info)
     assert env.reset(seed=0)[1] == {}

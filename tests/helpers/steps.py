@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
 
 
 def assert_equal(ours: Any, theirs: Any) -> None:
@@ -29,6 +30,11 @@ def assert_equal(ours: Any, theirs: Any) -> None:
         assert ours.dtype == theirs.dtype
 
 
+def allowed_actions(masks: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a random action per session that its mask allows."""
+    return np.argmax(rng.random(masks.shape) * masks, axis=1)
+
+
 def assert_same_steps(
     ours: VectorEnv[Any, Any, Any],
     theirs: VectorEnv[Any, Any, Any],
@@ -44,7 +50,7 @@ def assert_same_steps(
     equal(ours.reset(seed=seed), theirs.reset(seed=seed))
     rng = np.random.default_rng(seed)
     for _ in range(n_steps):
-        actions = rng.integers(4, size=ours.num_envs)
+        actions = allowed_actions(ours.action_masks(), rng)
         step, expected = ours.step(actions), theirs.step(actions)
         equal(step, expected)
         ended = step[2] | step[3]

@@ -1,0 +1,204 @@
+"""What a step tells: every key of an info, with its type, for the scalar, the vector and the live environments."""
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.vector_infos import of_everyone
+from llm_routing_env.tables.cells import by_cell
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
+from llm_routing_env.text import unknown_name
+
+Floats = NDArray[np.float64]
+Info = dict[str, Any]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+INFOS = ("full", "numbers", "none")
+ASKED = ("query_id", "context", "prompt")
+OUTCOME = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens")
+MASK, TERMS = "action_mask", "reward_terms"
+KEPT_CELLS = 2**15  # an info is about a kilobyte
+
+
+class Facts:
+    """Reward and info of every cell, one at a time or many at once; see `Cells` for their numbers.
+
+    With `info` "none" an info is empty; "numbers" has the numbers of `OUTCOME`, the reward's terms, and regret,
+    oracle_regret and optimal_action where they are known; "full" has the texts too.
+
+    Attributes:
+        problem: What is routed.
+        kind: "full", "numbers" or "none".
+        rewards: The reward of every cell, by cell number.
+    """
+
+    def __init__(self, problem: RoutingProblem, info: str) -> None:
+        """Describe the cells of a problem.
+
+        Raises:
+            ValueError: For an unknown kind of info.
+        """
+        if info not in INFOS:
+            raise unknown_name("info", info, INFOS)
+        self.kind, self.rewards = info, by_cell(problem.reward_table.rewards)
+        self.problem, self._kept = problem, dict[int, Info]()
+
+    def step(self, cell: int, next_query: int) -> tuple[float, Info]:
+        """Return reward and info of one cell, as builtin types.
+
+        Making an info takes longer than the rest of a step, and copying it a fifth of that: each is made once and kept.
+
+        Args:
+            cell: Its number.
+            next_query: Index of the query that the observation is of.
+        """
+        reward: float = self.rewards.item(cell)
+        if self.kind == "none":
+            return reward, {}
+        info = (self._kept.get(cell) or self._keep(cell)).copy()
+        info[TERMS] = info[TERMS].copy()
+        if self.kind == "full":
+            info["next_prompt"] = self.problem.table.queries[next_query].prompt
+        return reward, info
+
+    def waiting(self, query: int) -> Info:
+        """Return the info of a reset: which query waits."""
+        return self._asked(self.problem.table.queries[query]) if self.kind == "full" else {}
+
+    def outcome(self, cell: int) -> Outcome:
+        """Return what the table holds for a cell, in whatever phase it is."""
+        place = self.problem.cells.index(cell)
+        values = {name: self._numbers[name].item(place) for name in OUTCOME}
+        return Outcome(response=self._text("response", place) or "", error=self._text("error", place), **values)
+
+    def live(self, row: int, llm: int, outcome: Outcome, next_query: int, spent_usd: float) -> Info:
+        """Return the info of a call that no table holds.
+
+        Args:
+            row: Phase and query, see `Cells`.
+            llm: The LLM that was asked.
+            outcome: What came of it, scored.
+            next_query: Index of the query that the observation is of.
+            spent_usd: By all sessions of the environment so far.
+        """
+        why = {"error": outcome.error} if outcome.error and not outcome.n_attempts else {}  # nothing was sent
+        if self.kind == "none":
+            return why
+        terms = self.problem.reward.terms(outcome.accuracy, outcome.cost_usd, outcome.latency_s)
+        info: Info = {name: getattr(outcome, name) for name in OUTCOME} | self._truth_of(row, llm)
+        info[TERMS] = {name: float(term) for name, term in terms.items()}
+        info |= {"ttft_s": math.nan if outcome.ttft_s is None else outcome.ttft_s, "spent_usd": spent_usd}
+        if self.kind == "numbers":
+            return info | why
+        queries = self.problem.table.queries
+        said = {"response": outcome.response, "error": outcome.error, "next_prompt": queries[next_query].prompt}
+        asked = self._asked(queries[row % self.problem.table.n_queries])
+        return info | asked | {"llm": self.problem.task.llm_names[llm]} | said
+
+    def steps(self, cells: Ints, next_queries: Ints, routing: Mask | None = None) -> tuple[Floats, Info]:
+        """Return rewards and infos of many cells: every key with its mask, as Gymnasium's own vectors give them.
+
+        Args:
+            cells: One per session.
+            next_queries: The queries that the observations are of.
+            routing: Sessions that route a query, None: all. What is returned for the others means nothing.
+        """
+        rewards = self.rewards[cells]
+        if self.kind == "none":
+            return rewards, {}
+        rows, n_sessions = self._records.take(cells), len(cells)
+        infos: Info = {name: rows[name] for name in self._names}
+        terms = {name: rows[column] for name, column in self._term_columns.items()}
+        infos[TERMS] = of_everyone(terms, n_sessions)
+        if self.kind == "full":
+            infos |= self._said(cells, next_queries)
+        return rewards, of_everyone(infos, n_sessions)
+
+    def _said(self, cells: Ints, next_queries: Ints) -> Info:
+        _, n_llms, n_repeats = self.problem.cells.accuracy.shape
+        queries = cells // (n_llms * n_repeats) % self.problem.table.n_queries
+        answers = cells % (self.problem.table.n_queries * n_llms * n_repeats)  # a later phase says what the first says
+        infos = self.waiting_at(queries) | {name: values.take(answers) for name, values in self._texts.items()}
+        infos["llm"] = self._llm_names.take(cells % n_llms)
+        infos["next_prompt"] = self._asked_texts["prompt"].take(next_queries)
+        return infos
+
+    def waiting_at(self, queries: Ints) -> Info:
+        """Return which queries wait, one per session, without masks."""
+        if self.kind != "full":
+            return {}
+        return {name: values.take(queries) for name, values in self._asked_texts.items()}
+
+    def _keep(self, cell: int) -> Info:
+        if len(self._kept) == KEPT_CELLS:
+            self._kept.clear()
+        row, llm, _ = place = self.problem.cells.index(cell)
+        info: Info = {name: self._numbers[name].item(place) for name in OUTCOME} | self._truth_of(row, llm)
+        info[TERMS] = {name: values.item(place) for name, values in self._terms.items()}
+        if self.kind == "full":
+            asked = self.problem.table.queries[row % self.problem.table.n_queries]
+            info |= self._asked(asked) | {"llm": self.problem.table.llm_names[llm]}
+            info |= {"response": self._text("response", place) or "", "error": self._text("error", place)}
+        self._kept[cell] = info
+        return info
+
+    def _truth_of(self, row: int, llm: int) -> Info:
+        return self.problem.truth.of(row, llm) if self.problem.knows_truth else {}
+
+    def _text(self, column: str, place: tuple[int, int, int]) -> str | None:
+        row, llm, repeat = place
+        return self.problem.table.text(column, row % self.problem.table.n_queries, llm, repeat)
+
+    @staticmethod
+    def _asked(query: Query) -> Info:
+        return {"query_id": query.query_id, "context": query.context, "prompt": query.prompt}
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, NDArray[Any]]:
+        """What calls gave, each of shape (rows, LLMs, repeats)."""
+        return {name: getattr(self.problem.cells, name) for name in OUTCOME}
+
+    @cached_property
+    def _terms(self) -> dict[str, NDArray[np.float64]]:
+        cells = self.problem.cells
+        return self.problem.reward.terms(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
+
+    @cached_property
+    def _records(self) -> NDArray[Any]:
+        """The numbers of every cell as one record: a step then reads one place per session, not eleven."""
+        truths = {name: values[..., None] for name, values in self.problem.truth.columns.items()}
+        terms = {self._term_columns[name]: values for name, values in self._terms.items()}
+        columns: dict[str, NDArray[Any]] = {**self._numbers, **truths, **terms}
+        n_rows, n_llms, n_repeats = self.problem.cells.accuracy.shape
+        records = np.empty((n_rows, n_repeats, n_llms), dtype=[(name, each.dtype) for name, each in columns.items()])
+        for name, values in columns.items():
+            records[name] = values.swapaxes(1, 2)
+        return records.ravel()
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(name for name in self._records.dtype.names or () if not name.startswith(TERMS))
+
+    @cached_property
+    def _term_columns(self) -> dict[str, str]:
+        return {name: f"{TERMS}.{name}" for name in self._terms}
+
+    @cached_property
+    def _texts(self) -> dict[str, NDArray[np.object_]]:
+        responses, errors = (by_cell(self.problem.table.texts(name)) for name in ("response", "error"))
+        return {"response": np.array([text or "" for text in responses], dtype=object), "error": errors}
+
+    @cached_property
+    def _asked_texts(self) -> dict[str, NDArray[np.object_]]:
+        queries = self.problem.table.queries
+        return {name: np.array([getattr(query, name) for query in queries], dtype=object) for name in ASKED}
+
+    @cached_property
+    def _llm_names(self) -> NDArray[np.object_]:
+        return np.array(self.problem.task.llm_names, dtype=object)

@@ -1,0 +1,65 @@
+"""What the environments take, each argument and each default written once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.tables.cells import Cells
+from llm_routing_env.tables.table import OutcomeTable
+from llm_routing_env.text import unknown_name
+
+# From the table's own cells to those of each phase, with the step at which it begins; the first begins at step 0.
+Scenario = Callable[[Cells], Sequence[tuple[int, Cells]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemOptions:
+    """What is routed, what is seen of it and what it is worth; `PickLLMEnv` says what each means."""
+
+    table: str | Path | OutcomeTable = "nano"
+    context: str | None = None
+    split: str = "test"
+    observation: Any = "embedding"
+    reward: str = "pickllm"
+    weights: Sequence[float] = (1.0, 0.5, 0.5)
+    scorer: str | None = None
+    t_scaling: float = 1.0
+    cost_scale_usd: float | None = None
+    extra_terms: Mapping[str, float] | None = None
+    scenario: str | Scenario | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions:
+    """Whom a live session asks, and what it may spend; `PickLLMEnv` says what each means."""
+
+    pool: str | Path | Pool | None = None
+    max_in_flight: int | None = None
+    stream: bool = False
+    max_usd: float | None = None
+    max_requests: int | None = None
+    journal: str | Path | None = None
+    resume: bool = False
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The arguments that differ from their defaults."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+
+def sort_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], LiveOptions]:
+    """Return the arguments of an environment that are about the problem, and those about live LLMs.
+
+    Raises:
+        ValueError: For an unknown one; names the nearest known.
+    """
+    problem, live = ({f.name for f in fields(part)} for part in (ProblemOptions, LiveOptions))
+    for name in given:
+        if name not in problem | live:
+            raise unknown_name("argument", name, sorted(problem | live))
+    return (
+        {name: value for name, value in given.items() if name in problem},
+        LiveOptions(**{name: value for name, value in given.items() if name in live}),
+    )

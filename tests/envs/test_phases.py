@@ -1,0 +1,233 @@
+"""Masks and phases: scalar, vector and live environments agree, and nobody asks an LLM that cannot be asked."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from steps import allowed_actions, assert_equal, assert_same_steps
+from tables import random_table
+
+from llm_routing_env.backends import Request, TableBackend
+from llm_routing_env.backends.base import Answers
+from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv, PickLLMVectorEnv
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.tables.cells import Cells
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
+from llm_routing_env.tables.table import OutcomeTable
+
+N = 3
+TABLE = random_table(per_context=9, n_repeats=1)
+MODES = ("SAME_STEP", "NEXT_STEP", "DISABLED")
+
+
+def outage(seed: int, steps: Sequence[int], share: float = 0.5, dearer: bool = True) -> Any:
+    """Return a scenario in which LLMs come and go from phase to phase, and grow dearer."""
+
+    def scenario(cells: Cells) -> list[tuple[int, Cells]]:
+        rng = np.random.default_rng(seed)
+        phases = []
+        for number, step in enumerate((0, *steps)):
+            available = rng.random(cells.available.shape) < share
+            available[np.arange(len(available)), rng.integers(4, size=len(available))] = True
+            cost_usd = cells.cost_usd * (1 + number if dearer else 1)
+            phases.append((step, replace(cells, available=available, cost_usd=cost_usd)))
+        return phases
+
+    return scenario
+
+
+class TableLLMs:
+    """Live LLMs that say what is right where the table has an accuracy of 1, as dear and as slow as there."""
+
+    def __init__(self, table: OutcomeTable) -> None:
+        self._table, self.llm_names, self.asked = TableBackend(table, table.scorer), table.llm_names, 0
+
+    def ask(self, query: Query, llm: int, repeat: int = 0) -> Outcome:
+        self.asked += 1
+        outcome = self._table.ask(query, llm)
+        said = query.references[0] if outcome.accuracy else "something else"
+        return replace(outcome, response=said, accuracy=None)
+
+    def ask_many(self, requests: Iterable[Request], *, concurrency: int | None = None) -> Answers:
+        for number, request in enumerate(requests):
+            yield number, self.ask(*request)
+
+    def close(self) -> None: ...
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    steps=st.sampled_from([(), (2,), (1, 3), (0,), (5, 6, 7)]),
+    context=st.sampled_from([None, "art", "mixed"]),
+    reward=st.sampled_from(["pickllm", "additive"]),
+    info=st.sampled_from(["full", "numbers", "none"]),
+    mode=st.sampled_from(MODES),
+    length=st.integers(1, 8),
+)
+def test_a_vector_equals_scalar_environments_under_masks_and_phases(
+    seed: int, steps: tuple[int, ...], context: str | None, reward: str, info: str, mode: str, length: int
+):
+    steps = tuple(step for step in steps if step > 0)
+    arguments: dict[str, Any] = {"table": TABLE, "observation": "context", "context": context, "reward": reward}
+    arguments |= {"info": info, "scenario": outage(seed, steps)}
+    ours = PickLLMVectorEnv(N, length, mode, **arguments)
+    theirs = SyncVectorEnv([lambda: TimeLimit(PickLLMEnv(**arguments), length)] * N, autoreset_mode=AutoresetMode[mode])
+    assert_same_steps(ours, theirs, seed=seed, mode=mode, n_steps=3 * length)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    steps=st.sampled_from([(), (2,), (1, 3)]),
+    info=st.sampled_from(["full", "numbers", "none"]),
+    mode=st.sampled_from(MODES),
+    length=st.integers(1, 6),
+)
+def test_live_environments_equal_each_other_and_tell_what_recorded_ones_tell(
+    seed: int, steps: tuple[int, ...], info: str, mode: str, length: int
+):
+    arguments: dict[str, Any] = {"table": TABLE, "observation": "context", "info": info}
+    arguments["scenario"] = outage(seed, steps, dearer=False)
+    live = PickLLMLiveVectorEnv(N, length, mode, backend=TableLLMs(TABLE), **arguments)
+    backend = TableLLMs(TABLE)
+    one_by_one = SyncVectorEnv(
+        [lambda: TimeLimit(PickLLMEnv(backend=backend, **arguments), length)] * N, autoreset_mode=AutoresetMode[mode]
+    )
+    recorded = PickLLMVectorEnv(N, length, mode, **arguments)
+    assert_equal(one_by_one.reset(seed=seed), live.reset(seed=seed))
+    assert_equal(recorded.reset(seed=seed), live.reset(seed=seed))
+    rng = np.random.default_rng(seed)
+    for _ in range(2 * length):
+        actions = allowed_actions(live.action_masks(), rng)
+        step, scalar, from_table = live.step(actions), one_by_one.step(actions), recorded.step(actions)
+        for ours, theirs in zip(step[:4], scalar[:4], strict=True):
+            assert_equal(ours, theirs)
+        for ours, theirs in zip(step[:4], from_table[:4], strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+        assert_told_the_same(step[4], from_table[4])
+        if mode == "DISABLED" and (step[2] | step[3]).any():
+            options = {"reset_mask": step[2] | step[3]}
+            for env in (live, one_by_one, recorded):
+                env.reset(options=dict(options))
+
+
+def assert_told_the_same(live: dict[str, Any], recorded: dict[str, Any]) -> None:
+    """Compare infos; what a live LLM says is its own, and only live sessions know what was spent."""
+    own = {"ttft_s", "spent_usd", "_ttft_s", "_spent_usd", "response", "final_obs"}
+    assert live.keys() - own == recorded.keys() - own
+    for key in recorded.keys() - own:
+        if isinstance(recorded[key], dict):
+            assert_told_the_same(live[key], recorded[key])
+            continue
+        where = recorded.get(f"_{key}", slice(None))
+        ours, theirs = live[key][where], recorded[key][where]
+        if theirs.dtype.kind == "f":
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12, err_msg=key)
+        else:
+            np.testing.assert_array_equal(ours, theirs, err_msg=key)
+
+
+def two_phases(cells: Cells) -> list[tuple[int, Cells]]:
+    """From step 2 the first LLM is gone, and the second costs ten times as much."""
+    available, cost_usd = cells.available.copy(), cells.cost_usd.copy()
+    available[:, 0] = False
+    cost_usd[:, 1] *= 10
+    return [(0, cells), (2, replace(cells, available=available, cost_usd=cost_usd))]
+
+
+def test_a_phase_begins_at_its_step():
+    env = PickLLMEnv(TABLE, observation="none", scenario=two_phases)
+    plain = PickLLMEnv(TABLE, observation="none")
+    masks, costs = [env.reset(seed=4)[1]["action_mask"].tolist()], []
+    assert "action_mask" not in plain.reset(seed=4)[1]
+    for _ in range(4):
+        info, before = env.step(1)[4], plain.step(1)[4]
+        masks.append(info["action_mask"].tolist())
+        costs.append(info["cost_usd"] / before["cost_usd"])
+    assert masks == [[1, 1, 1, 1]] * 2 + [[0, 1, 1, 1]] * 3
+    assert costs == pytest.approx([1, 1, 10, 10])
+    assert env.action_masks().tolist() == [False, True, True, True]
+    assert plain.action_masks().tolist() == [True] * 4
+
+
+def test_the_best_llm_and_the_regrets_are_those_of_the_phase():
+    problem = RoutingProblem(TABLE, observation="none", scenario=two_phases)
+    n_queries, art = TABLE.n_queries, problem.queries_of("art")
+    means = problem.reward_table.query_means[n_queries + art].mean(axis=0)
+    assert problem.truth.optimal_actions[n_queries + art[0]] == 1 + np.argmax(means[1:])
+    np.testing.assert_allclose(problem.truth.regrets[n_queries + art[0], 1:], means[1:].max() - means[1:])
+    before = problem.reward_table.query_means[art].mean(axis=0)
+    assert problem.truth.optimal_actions[art[0]] == np.argmax(before)
+
+
+def test_an_action_that_is_masked_is_refused():
+    scalar = PickLLMEnv(TABLE, observation="none", scenario=two_phases)
+    scalar.reset(seed=0)
+    for action in (0, 1):
+        scalar.step(action)
+    with pytest.raises(ValueError, match="action 0 is masked: llm-0 cannot be asked this query"):
+        scalar.step(0)
+    scalar.step(1)
+    vector = PickLLMVectorEnv(2, 10, table=TABLE, observation="none", scenario=two_phases)
+    vector.reset(seed=0)
+    for _ in range(2):
+        vector.step(np.array([0, 0]))
+    with pytest.raises(ValueError, match="action 0 of session 1 is masked: llm-0 cannot be asked this query"):
+        vector.step(np.array([1, 0]))
+
+
+@pytest.mark.parametrize("info", ["full", "numbers", "none"])
+def test_live_a_masked_action_is_not_sent_and_gets_the_lowest_reward(info: str):
+    backend = TableLLMs(TABLE)
+    env = PickLLMEnv(TABLE, backend, observation="none", scenario=two_phases, info=info)
+    env.reset(seed=0)
+    for action in (0, 1):
+        env.step(action)
+    _, reward, terminated, truncated, told = env.step(0)
+    assert (reward, terminated, truncated, backend.asked) == (env.task.reward_bounds[0], False, False, 2)
+    assert told["error"] == "llm-0 cannot be asked this query: its action is masked"
+    vector = PickLLMLiveVectorEnv(2, 10, table=TABLE, backend=backend, observation="none", scenario=two_phases)
+    vector.reset(seed=0)
+    for _ in range(2):
+        vector.step(np.array([0, 0]))
+    rewards, told = vector.step(np.array([1, 0]))[1::3]
+    assert rewards[1] == env.task.reward_bounds[0] < rewards[0]
+    assert told["error"][1].startswith("llm-0 cannot be asked")
+
+
+def test_a_scenario_is_named_as_json_can_hold_it():
+    env = gym.make("PickLLM-v0", table="nano", observation="none", scenario=f"{__name__}:two_phases")
+    assert "two_phases" in env.spec.to_json()
+    assert env.reset(seed=0)[1]["action_mask"].tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "message"),
+    [
+        (lambda cells: [], "must begin at rising steps, the first at 0; got \\[\\]"),
+        (lambda cells: [(3, cells)], "the first at 0; got \\[3\\]"),
+        (lambda cells: [(0, cells), (0, cells)], "rising steps"),
+        (
+            lambda cells: [(0, replace(cells, available=np.zeros_like(cells.available)))],
+            "The phase from step 0 leaves query 0 without an LLM that can be asked",
+        ),
+        (
+            lambda cells: [(0, cells), (5, replace(cells, cost_usd=cells.cost_usd[:3]))],
+            "The phase from step 5 must have the table's queries, LLMs and repeats",
+        ),
+        ("nowhere:nothing", "Cannot load the scenario 'nowhere:nothing', expected my_module:name"),
+        ("price_change", "Cannot load the scenario 'price_change', expected my_module:name"),
+    ],
+)
+def test_scenarios_that_cannot_be_are_refused(scenario: Any, message: str):
+    with pytest.raises(ValueError, match=message):
+        PickLLMEnv(TABLE, observation="none", scenario=scenario)
