@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.envs.vector_infos import of_everyone
+from llm_routing_env.envs.vector_infos import everyone
 from llm_routing_env.tables.cells import by_cell
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query
@@ -47,7 +47,7 @@ class Facts:
         if info not in INFOS:
             raise unknown_name("info", info, INFOS)
         self.kind, self.rewards = info, by_cell(problem.reward_table.rewards)
-        self.problem, self._kept = problem, dict[int, Info]()
+        self.problem, self._kept, self._kept_prompts = problem, dict[int, Info](), dict[int, str]()
 
     def step(self, cell: int, next_query: int) -> tuple[float, Info]:
         """Return reward and info of one cell, as builtin types.
@@ -64,7 +64,7 @@ class Facts:
         info = (self._kept.get(cell) or self._keep(cell)).copy()
         info[TERMS] = info[TERMS].copy()
         if self.kind == "full":
-            info["next_prompt"] = self.problem.table.queries[next_query].prompt
+            info["next_prompt"] = self._kept_prompts.get(next_query) or self._keep_prompt(next_query)
         return reward, info
 
     def waiting(self, query: int) -> Info:
@@ -115,10 +115,10 @@ class Facts:
         rows, n_sessions = self._records.take(cells), len(cells)
         infos: Info = {name: rows[name] for name in self._names}
         terms = {name: rows[column] for name, column in self._term_columns.items()}
-        infos[TERMS] = of_everyone(terms, n_sessions)
+        infos[TERMS] = terms | everyone(tuple(terms), n_sessions)
         if self.kind == "full":
             infos |= self._said(cells, next_queries)
-        return rewards, of_everyone(infos, n_sessions)
+        return rewards, infos | everyone(tuple(infos), n_sessions)
 
     def _said(self, cells: Ints, next_queries: Ints) -> Info:
         _, n_llms, n_repeats = self.problem.cells.accuracy.shape
@@ -147,6 +147,10 @@ class Facts:
             info |= {"response": self._text("response", place) or "", "error": self._text("error", place)}
         self._kept[cell] = info
         return info
+
+    def _keep_prompt(self, query: int) -> str:
+        prompt = self._kept_prompts[query] = self.problem.table.queries[query].prompt
+        return prompt
 
     def _truth_of(self, row: int, llm: int) -> Info:
         return self.problem.truth.of(row, llm) if self.problem.knows_truth else {}

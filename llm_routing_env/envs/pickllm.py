@@ -185,7 +185,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         self._picture.clear()
         if self.render_mode == "human":
             self._picture.show()
-        return self._observation(), self._with_mask(self._facts.waiting(self._queries[0]))
+        info = self._facts.waiting(self._queries[0])
+        return self._observation(), info if self._masks is None else info | {MASK: self._masks[0].copy()}
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Route the current query to LLM `action`.
@@ -215,7 +216,9 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         self._position += not terminated
         if self.render_mode is not None:
             self._draw(self._queries[position], llm, outcome or self._facts.outcome(cell), reward)
-        return self._observation(), reward, terminated, self._position == len(self._cells), self._with_mask(info)
+        if self._masks is not None:
+            info[MASK] = self._masks[self._position].copy()
+        return self._observation(), reward, terminated, self._position == len(self._cells), info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which LLMs can be asked the waiting query, shape (LLMs,); what sb3-contrib's MaskablePPO calls."""
@@ -237,9 +240,6 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         """Release the backend's connections and the journal; may be called twice."""
         if self._live is not None:
             self._live.close()
-
-    def _with_mask(self, info: dict[str, Any]) -> dict[str, Any]:
-        return info if self._masks is None else info | {MASK: self._masks[self._position].copy()}
 
     def _observation(self) -> Observation:
         # A copy: since Gymnasium 1.4 the checker rejects observations that share memory.

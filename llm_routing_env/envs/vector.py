@@ -16,7 +16,7 @@ from llm_routing_env.envs.options import ProblemOptions, sort_options
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
-from llm_routing_env.envs.vector_infos import masked, merged, of_everyone
+from llm_routing_env.envs.vector_infos import everyone, masked, merged
 from llm_routing_env.tables.table import OutcomeTable
 
 Ints = NDArray[np.int64]
@@ -79,8 +79,8 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         refuse_given(live.given, "needs a live backend: recorded outcomes cost nothing and are not streamed")
         facts = FactsUnderLoad if latency_under_load else Facts
         super().__init__(facts(RoutingProblem(**problem), info), num_envs, max_episode_steps, autoreset_mode)
-        # Column i is session i, row `clock % size` is now. A session shows its last query once more when it has ended.
-        self._size, self._clock = max_episode_steps + 1, 0
+        # Column i is session i. The clock walks round the rows; a session shows its last query again when it has ended.
+        self._size, self._clock, self._now = max_episode_steps + 1, 0, 0  # the row of now is clock % size
         self._queries = np.zeros((self._size, num_envs), dtype=np.int64)
         self._cells = np.zeros((self._size, num_envs), dtype=np.int64)  # of the first LLM; the action's lies so far on
         shape = (self._size, num_envs, self.task.n_actions)
@@ -109,10 +109,12 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         if self._masks is not None:
             self._require_available(actions, self._masks[self._now])
         cells = self._cells[self._now] + actions
-        self._clock += 1
+        self._advance()
         waiting, nobody = self._queries[self._now], np.zeros(self.num_envs, dtype=bool)
         rewards, infos = self._facts.steps(cells, waiting)
-        return self._observe(waiting), rewards, nobody, nobody.copy(), self._with_masks(infos)
+        if self._masks is not None:
+            infos = self._with_masks(infos)
+        return self._observe(waiting), rewards, nobody, nobody.copy(), infos
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which LLMs can be asked the waiting queries, shape (sessions, LLMs)."""
@@ -120,9 +122,9 @@ class PickLLMVectorEnv(RoutingVectorEnv):
             return np.ones((self.num_envs, self.task.n_actions), dtype=bool)
         return np.asarray(self._masks[self._now], dtype=bool)
 
-    @property
-    def _now(self) -> int:
-        return self._clock % self._size
+    def _advance(self) -> None:
+        self._clock += 1
+        self._now = self._clock % self._size
 
     def _observe(self, queries: Ints) -> Observations:
         return self.problem.observations.take(queries, axis=0) if self._blank is None else self._blank.copy()
@@ -132,7 +134,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         if self._masks is None:
             return infos
         now = {MASK: self._masks[self._now].copy()}
-        return infos | (of_everyone(now, self.num_envs) if mask is None else masked(now, mask))
+        return infos | (now | everyone((MASK,), self.num_envs) if mask is None else masked(now, mask))
 
     def _step_to_an_end(self, actions: Ints) -> Step:
         """Step where some session ends, or, with NEXT_STEP, starts anew: that ignores its action and gets reward 0."""
@@ -141,7 +143,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         if self._masks is not None:
             self._require_available(actions, np.where(routing[:, None], self._masks[self._now], 1))
         cells = self._cells[self._now] + actions
-        self._clock += 1
+        self._advance()
         if restarting.any():
             self._draw(restarting, [self.problem.context] * self.num_envs)
         waiting = self._queries[self._now]

@@ -10,17 +10,12 @@ Infos = dict[str, Any]
 Mask = NDArray[np.bool_]
 
 
-def of_everyone(infos: Infos, n_sessions: int) -> Infos:
-    """Add masks that are True everywhere: one array for all, read-only, since fresh ones would take half of a step."""
-    everyone = _everyone(n_sessions)
-    return infos | {f"_{key}": everyone for key in infos}
-
-
-@lru_cache(maxsize=8)
-def _everyone(n_sessions: int) -> Mask:
-    everyone = np.ones(n_sessions, dtype=bool)
-    everyone.flags.writeable = False
-    return everyone
+@lru_cache(maxsize=32)
+def everyone(keys: tuple[str, ...], n_sessions: int) -> Infos:
+    """Return masks that are True everywhere: one array for all, read-only, since fresh ones would take half a step."""
+    mask = np.ones(n_sessions, dtype=bool)
+    mask.flags.writeable = False
+    return {f"_{key}": mask for key in keys}
 
 
 def masked(infos: Infos, mask: Mask) -> Infos:
