@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 INFOS = ("full", "numbers", "none")
 ASKED = ("query_id", "context", "prompt")
+ANSWERED = ("llm", "response", "error", "next_prompt")
 OUTCOME = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens")
 MASK, TERMS = "action_mask", "reward_terms"
 KEPT_CELLS = 2**15  # an info is about a kilobyte
@@ -48,6 +49,7 @@ class Facts:
             raise unknown_name("info", info, INFOS)
         self.kind, self.rewards = info, by_cell(problem.reward_table.rewards)
         self.problem, self._kept, self._kept_prompts = problem, dict[int, Info](), dict[int, str]()
+        self._masks: dict[int, tuple[Info, Info]] = {}
 
     def step(self, cell: int, next_query: int) -> tuple[float, Info]:
         """Return reward and info of one cell, as builtin types.
@@ -112,13 +114,20 @@ class Facts:
         rewards = self.rewards[cells]
         if self.kind == "none":
             return rewards, {}
-        rows, n_sessions = self._records.take(cells), len(cells)
+        rows = self._records.take(cells)
+        of_terms, of_infos = self._everyone(len(cells))
         infos: Info = {name: rows[name] for name in self._names}
-        terms = {name: rows[column] for name, column in self._term_columns.items()}
-        infos[TERMS] = terms | everyone(tuple(terms), n_sessions)
+        infos[TERMS] = {name: rows[column] for name, column in self._term_columns.items()} | of_terms
         if self.kind == "full":
             infos |= self._said(cells, next_queries)
-        return rewards, infos | everyone(tuple(infos), n_sessions)
+        return rewards, infos | of_infos
+
+    def _everyone(self, n_sessions: int) -> tuple[Info, Info]:
+        """Return the masks of the terms and of an info: one array, read-only, as fresh ones would take half a step."""
+        if n_sessions not in self._masks:
+            names = (*self._names, TERMS, *((*ASKED, *ANSWERED) if self.kind == "full" else ()))
+            self._masks[n_sessions] = everyone(self._terms, n_sessions), everyone(names, n_sessions)
+        return self._masks[n_sessions]
 
     def _said(self, cells: Ints, next_queries: Ints) -> Info:
         _, n_llms, n_repeats = self.problem.cells.accuracy.shape

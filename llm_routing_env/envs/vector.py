@@ -109,8 +109,9 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         if self._masks is not None:
             self._require_available(actions, self._masks[self._now])
         cells = self._cells[self._now] + actions
-        self._advance()
-        waiting, nobody = self._queries[self._now], np.zeros(self.num_envs, dtype=bool)
+        self._clock += 1
+        self._now = now = self._clock % self._size
+        waiting, nobody = self._queries[now], np.zeros(self.num_envs, dtype=bool)
         rewards, infos = self._facts.steps(cells, waiting)
         if self._masks is not None:
             infos = self._with_masks(infos)
@@ -121,10 +122,6 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         if self._masks is None:
             return np.ones((self.num_envs, self.task.n_actions), dtype=bool)
         return np.asarray(self._masks[self._now], dtype=bool)
-
-    def _advance(self) -> None:
-        self._clock += 1
-        self._now = self._clock % self._size
 
     def _observe(self, queries: Ints) -> Observations:
         return self.problem.observations.take(queries, axis=0) if self._blank is None else self._blank.copy()
@@ -143,7 +140,8 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         if self._masks is not None:
             self._require_available(actions, np.where(routing[:, None], self._masks[self._now], 1))
         cells = self._cells[self._now] + actions
-        self._advance()
+        self._clock += 1
+        self._now = self._clock % self._size
         if restarting.any():
             self._draw(restarting, [self.problem.context] * self.num_envs)
         waiting = self._queries[self._now]
