@@ -25,7 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from llm_routing_env.envs.problem import load_table
-from llm_routing_env.observations.encoders import embeddings_path
+from llm_routing_env.observations.embedding_file import embeddings_path
 from llm_routing_env.tables.table import OutcomeTable
 
 ROWS = [10_000, 100_000, 1_000_000]

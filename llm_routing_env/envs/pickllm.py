@@ -47,7 +47,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | --- | --- | --- |
     | `"embedding"` | the encoder's (384 for nano) | L2-normalised sentence embedding |
     | `"embedding32"` | 32 | its principal components, fitted on the train split |
-    | `"features"` | 12 | cheap features of the text, see `encoders.FEATURES` |
+    | `"features"` | 12 | cheap features of the text, see `text_features.FEATURES` |
     | `"context"` | contexts of the table | one-hot context |
     | `"none"` | 1 | the constant 1 |
 

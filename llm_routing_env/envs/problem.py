@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.envs.llm_info import llm_infos
-from llm_routing_env.observations.observed import observation_size, observe, space_of
+from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
 from llm_routing_env.pools.pool import Pool, shipped_pools
-from llm_routing_env.rewards.reward import make_reward
+from llm_routing_env.rewards.forms import make_reward
 from llm_routing_env.rewards.reward_table import RewardTable
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.text import unknown_name
@@ -32,7 +32,7 @@ class RoutingProblem:
         table: The outcome table.
         reward: The reward function, with its bounds.
         reward_table: Every reward of the table.
-        observation: What is seen of a query, one of `encoders.OBSERVATIONS`.
+        observation: What is seen of a query: the name it was asked for by, or "array".
         observations: Shape (queries, size); for "prompt" the texts, shape (queries,).
         contexts: The contexts that have queries in the split.
         contexts_not_judged: The table's other contexts.
@@ -48,7 +48,7 @@ class RoutingProblem:
         pool: Pool | None = None,
         context: str | None = None,
         split: str = "test",
-        observation: str = "embedding",
+        observation: str | NDArray[Any] = "embedding",
         reward: str = "pickllm",
         weights: Sequence[float] = (1.0, 0.5, 0.5),
         scorer: str | None = None,
@@ -75,7 +75,7 @@ class RoutingProblem:
         # A live session may use a scorer that the table did not record; truths then follow the table's own.
         recorded = self.scorer if not pool or self.scorer in self.table.scorers else self.table.scorer
         self.reward_table = RewardTable(self.table, self.reward, recorded)
-        self.observation, self.observations = observation, observe(self.table, observation)
+        self.observation, self.observations = kind_of(observation), observe(self.table, observation)
         self.contexts_not_judged = self.table.contexts_without(split)
         self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
         self._require_queries()
@@ -180,6 +180,8 @@ class RoutingProblem:
         Raises:
             ValueError: If there is no such kind, or the table has none of it.
         """
+        if observation == self.observation:
+            return self.task
         size = observation_size(observe(self.table, observation))
         return replace(self.task, observation=observation, observation_size=size)
 
