@@ -80,7 +80,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         pool: str | Path | Pool | None = None,
         context: str | None = None,
         split: str = "test",
-        observation: str = "embedding",
+        observation: str | NDArray[Any] = "embedding",
         reward: str = "pickllm",
         weights: Sequence[float] = (1.0, 0.5, 0.5),
         scorer: str | None = None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -51,7 +52,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         table: str | Path | OutcomeTable = "nano",
         context: str | None = None,
         split: str = "test",
-        observation: str = "embedding",
+        observation: str | NDArray[Any] = "embedding",
         reward: str = "pickllm",
         weights: Sequence[float] = (1.0, 0.5, 0.5),
         scorer: str | None = None,
@@ -99,7 +100,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         # The position of every session, where none has ended and all are equal; `_positions` is then out of date.
         self._clock: int | None = None
         # Without observations every session sees the same.
-        self._blank = np.ones((num_envs, 1), dtype=np.float32) if observation == "none" else None
+        self._blank = np.ones((num_envs, 1), dtype=np.float32) if problem.observation == "none" else None
 
     def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:
         self._draw(mask, contexts)
