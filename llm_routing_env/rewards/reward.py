@@ -14,7 +14,10 @@ LATENCY_FLOOR_MS = 10.0  # log10 of fewer milliseconds would approach 0 and chan
 
 @dataclass(frozen=True, kw_only=True)
 class Reward(ABC):
-    """Scalar reward of an outcome. A form says how the weighted terms combine, its bounds and its formula.
+    """Scalar reward of an outcome. A form is a subclass with `combine`, `bounds` and `formula`.
+
+    It may also have terms of its own, by the same names, and say more of itself: `is_constant`, `remarks`. Outcomes
+    that a table lacks are NaN, and are given no reward whatever a form makes of them.
 
     Attributes:
         form: The name it was asked for by.
