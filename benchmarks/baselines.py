@@ -24,6 +24,7 @@ from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.verdicts import headroom, is_clear_gain
 from llm_routing_env.report.words import conditions
+from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -56,7 +57,7 @@ def main(
     names = agents.split(",")
     textbook = {f"{TEXTBOOK_ROW}{name}": values for name, values in TEXTBOOK.items() if name in names}
     pages, results, earlier = [], {}, _earlier(outcomes)
-    for reward in ("pickllm", "additive"):
+    for reward in FORMS:
         setting = Setting({"table": table, "reward": reward}, seed=seed)
         competitors = contestants([*names, *(f"{row}={row.removeprefix(TEXTBOOK_ROW)}" for row in textbook)], textbook)
         result = run(competitors, setting, sessions, engine)

@@ -18,6 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from llm_routing_env.evaluation import compare
+from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.tables.load import load_table
 
 LEARNING_RATES = (0.01, 0.05, 0.1, 0.3)
@@ -45,7 +46,7 @@ def main(
     outcomes = load_table(table)
     length = min(500, *(len(outcomes.select(context, split)) for context in outcomes.contexts))
     rows = []
-    for reward in ("pickllm", "additive"):
+    for reward in FORMS:
         for agent, parameters in track(list(variants()), f"{reward}, {length} queries a session"):
             result = compare(
                 [agent],
@@ -92,8 +93,8 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    for axis, form in zip(axes, ("pickllm", "additive"), strict=True):
+    axes = figure.subplots(1, len(FORMS), sharey=True)
+    for axis, form in zip(axes, FORMS, strict=True):
         for number, normaliser in enumerate((*NORMALISERS, None)):
             chosen = [r for r in rows if r["reward_form"] == form and r.get("normaliser") == normaliser]
             points = [[100 * r[key]["mean"] for key in ("committed", "wrong_commit")] for r in chosen]

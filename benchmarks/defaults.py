@@ -19,9 +19,9 @@ from rich.progress import Progress
 
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.tuning import Tuned, tune
+from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.tables.load import load_table
 
-FORMS = ("pickllm", "additive")
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "learning_automaton": {"learning_rate": [0.05, 0.1, 0.2, 0.3], "normaliser": ["running_minmax", "running_max"]},
     "epsilon_greedy_q": {"step_size": [0.1, 0.3, "sample_mean"], "epsilon_decay": [0.85, 0.9, 0.95]},

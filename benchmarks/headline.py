@@ -17,6 +17,7 @@ from rich.table import Table
 from llm_routing_env.evaluation import Comparison, compare
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.judging import RANDOM
+from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.tables.load import load_table
 
 AGENTS = ("learning_automaton", "epsilon_greedy_q")
@@ -31,7 +32,7 @@ def main(
     """Run both learners under both reward forms."""
     outcomes = load_table(table)
     rows = []
-    for reward in ("pickllm", "additive"):
+    for reward in FORMS:
         result = compare(AGENTS, n_sessions=sessions, length=length, seed=seed, table=table, reward=reward)
         judge, dearest = result.judge, _dearest(result)
         for agent in AGENTS:

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from llm_routing_env.observations.encoders import embeddings_path
+from llm_routing_env.observations.embedding_file import embeddings_path
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
 

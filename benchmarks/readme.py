@@ -17,13 +17,14 @@ from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.pools.load_curve import load_curves
 from llm_routing_env.pools.pool import load_pool
+from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.tables.load import load_table
 
 
 def results() -> str:
     """Return the main table: agents and references under both reward forms."""
     parts = []
-    for form in ("pickllm", "additive"):
+    for form in FORMS:
         document = json.loads((RESULTS / f"compare_nano_{form}.json").read_text(encoding="utf-8"))
         agents = {row["agent"]: row["metrics"] for row in document["agents"] if row["context"] == "all"}
         names = (CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE)

@@ -9,9 +9,9 @@ from readme_tables import markdown, read
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.evaluation.verdicts import is_clear_gain
+from llm_routing_env.rewards.forms import FORMS
 
 TABLES = ("nano", "cascades9", "mmlu_pro")
-FORMS = ("pickllm", "additive")
 Row = dict[str, Any]
 
 

@@ -13,7 +13,7 @@ HEAVY = ("torch", "vllm", "transformers", "sentence_transformers", "matplotlib",
 LATER = ("aiohttp", "asyncio", "pyarrow.compute", "pyarrow.dataset", "rich", "typer")
 # Each layer may import only those before it (and its own).
 LAYERS = (
-    ("text", "terminal", "ray_cluster"),
+    ("text", "terminal", "ray_cluster", "plug_ins"),
     ("tables",),
     ("importing",),
     ("observations",),

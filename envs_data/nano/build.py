@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from llm_routing_env.data.nano.tasks import generate_queries, generate_training
-from llm_routing_env.observations.encoders import embeddings_path, encode, write_embeddings
+from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
+from llm_routing_env.observations.embedding_model import encode
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable

@@ -27,7 +27,7 @@ app.add_typer(import_tables.app, name="import")
 
 def main() -> None:
     """Run the command; what the user got wrong ends in one line on standard error and exit code 2."""
-    sys.path.append(os.getcwd())  # for --agents my_module:MyAgent; last, so that it shadows nothing
+    sys.path.append(os.getcwd())  # for my_module:MyAgent and the like; last, so that it shadows nothing
     try:
         app()
     except (ValueError, OSError, ImportError, RuntimeError) as error:

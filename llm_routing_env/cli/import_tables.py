@@ -9,7 +9,7 @@ import typer
 from llm_routing_env.cli.record import write_table_embeddings
 from llm_routing_env.importing import Imported, ImportOptions, Source, build_table, read_long, read_routerbench
 from llm_routing_env.importing.rows import Rows
-from llm_routing_env.observations.encoders import embeddings_path
+from llm_routing_env.observations.embedding_file import embeddings_path
 from llm_routing_env.tables.notes import not_judged
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal

@@ -18,8 +18,8 @@ Document = dict[str, Any]
 def inspect(
     table: Annotated[str, typer.Argument(help="Shipped table's name, or the path of an outcome table.")] = "nano",
     split: options.Split = "all",
-    reward: options.RewardForm = "pickllm",
-    weights: options.Weights = "1,0.5,0.5",
+    reward: options.RewardForm = options.FORM,
+    weights: options.Weights = options.WEIGHTS,
     scorer: options.Scorer = None,
     seed: Annotated[int, typer.Option(help="Of random halves, folds and resamples.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for the document and a figure of the weights.")] = None,

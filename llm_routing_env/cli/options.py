@@ -7,11 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from llm_routing_env.backends import MAX_IN_FLIGHT
+from llm_routing_env.rewards.forms import DEFAULT_FORM, DEFAULT_WEIGHTS, FORMS
+
+FORM = DEFAULT_FORM
+WEIGHTS = ",".join(f"{weight:g}" for weight in DEFAULT_WEIGHTS)
 
 Table = Annotated[str, typer.Option(help="Shipped table's name, or the path of an outcome table.")]
 Context = Annotated[str | None, typer.Option(help="One context only, or 'mixed'; default: every context.")]
 Split = Annotated[str, typer.Option(help="train, test or all.")]
-RewardForm = Annotated[str, typer.Option("--reward", help="pickllm (the paper's ratio) or additive.")]
+RewardForm = Annotated[str, typer.Option("--reward", help=f"{', '.join(FORMS)}, or your own: my_module:MyForm.")]
 Weights = Annotated[str, typer.Option(help="Importance of accuracy, cost and latency.")]
 Scorer = Annotated[str | None, typer.Option(help="Which score counts as accuracy; default: the table's own.")]
 Backend = Annotated[str, typer.Option(help="table (recorded), vllm (running servers) or vllm-inprocess.")]

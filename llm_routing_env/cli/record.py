@@ -13,7 +13,7 @@ from llm_routing_env.backends import make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
 from llm_routing_env.observations.embedding_cache import encode_cached
-from llm_routing_env.observations.encoders import embeddings_path, write_embeddings
+from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
 from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.recording import Recording, record_sharded
 from llm_routing_env.recording import record as record_here

@@ -126,7 +126,7 @@ class Facts:
         """Return the masks of the terms and of an info: one array, read-only, as fresh ones would take half a step."""
         if n_sessions not in self._masks:
             names = (*self._names, TERMS, *((*ASKED, *ANSWERED) if self.kind == "full" else ()))
-            self._masks[n_sessions] = everyone(self._terms, n_sessions), everyone(names, n_sessions)
+            self._masks[n_sessions] = everyone(self.problem.reward_terms, n_sessions), everyone(names, n_sessions)
         return self._masks[n_sessions]
 
     def _said(self, cells: Ints, next_queries: Ints) -> Info:
@@ -149,7 +149,7 @@ class Facts:
             self._kept.clear()
         row, llm, _ = place = self.problem.cells.index(cell)
         info: Info = {name: self._numbers[name].item(place) for name in OUTCOME} | self._truth_of(row, llm)
-        info[TERMS] = {name: values.item(place) for name, values in self._terms.items()}
+        info[TERMS] = {name: values.item(place) for name, values in self.problem.reward_terms.items()}
         if self.kind == "full":
             asked = self.problem.table.queries[row % self.problem.table.n_queries]
             info |= self._asked(asked) | {"llm": self.problem.table.llm_names[llm]}
@@ -178,15 +178,10 @@ class Facts:
         return {name: getattr(self.problem.cells, name) for name in OUTCOME}
 
     @cached_property
-    def _terms(self) -> dict[str, NDArray[np.float64]]:
-        cells = self.problem.cells
-        return self.problem.reward.terms(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
-
-    @cached_property
     def _records(self) -> NDArray[Any]:
         """The numbers of every cell as one record: a step then reads one place per session, not eleven."""
         truths = {name: values[..., None] for name, values in self.problem.truth.columns.items()}
-        terms = {self._term_columns[name]: values for name, values in self._terms.items()}
+        terms = {self._term_columns[name]: values for name, values in self.problem.reward_terms.items()}
         columns: dict[str, NDArray[Any]] = {**self._numbers, **truths, **terms}
         n_rows, n_llms, n_repeats = self.problem.cells.accuracy.shape
         records = np.empty((n_rows, n_repeats, n_llms), dtype=[(name, each.dtype) for name, each in columns.items()])
@@ -200,7 +195,7 @@ class Facts:
 
     @cached_property
     def _term_columns(self) -> dict[str, str]:
-        return {name: f"{TERMS}.{name}" for name in self._terms}
+        return {name: f"{TERMS}.{name}" for name in self.problem.reward_terms}
 
     @cached_property
     def _texts(self) -> dict[str, NDArray[np.object_]]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.task import LLMInfo
+from llm_routing_env.rewards.reward_table import mean_of_known
 
 if TYPE_CHECKING:
     from llm_routing_env.envs.problem import RoutingProblem
@@ -21,7 +22,9 @@ def llm_infos(problem: "RoutingProblem", train: NDArray[np.int64]) -> tuple[LLMI
     """
     names = problem.pool.llm_names if problem.pool else problem.table.llm_names
     described = _described(problem)
-    seconds = _means(problem.cells.latency_s[train]) if problem.knows_truth else np.full(len(names), np.nan)
+    seconds = (
+        mean_of_known(problem.cells.latency_s[train], (0, 2)) if problem.knows_truth else np.full(len(names), np.nan)
+    )
     return tuple(
         LLMInfo(
             name=name,
@@ -41,20 +44,11 @@ def expected_costs_usd(problem: "RoutingProblem", train: NDArray[np.int64]) -> t
 def _costs_usd(problem: "RoutingProblem", train: NDArray[np.int64]) -> NDArray[np.float64]:
     cells = problem.cells
     if problem.knows_truth:
-        return _means(cells.cost_usd[train])
+        return mean_of_known(cells.cost_usd[train], (0, 2))
     prompt, completion = (float(tokens[train].mean()) for tokens in (cells.prompt_tokens, cells.completion_tokens))
     seconds = float(np.nanmean(cells.latency_s[train]))
     llms = problem.pool.llms if problem.pool else ()
     return np.array([llm.cost_usd(round(prompt), round(completion), seconds) for llm in llms])
-
-
-def _means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each LLM's mean over what is known, shape (LLMs,), of values of shape (queries, LLMs, repeats)."""
-    is_known = ~np.isnan(values)
-    if is_known.all():
-        return np.asarray(values.mean(axis=(0, 2)))
-    counts = is_known.sum(axis=(0, 2))
-    return np.where(counts > 0, np.where(is_known, values, 0.0).sum(axis=(0, 2)) / np.maximum(counts, 1), np.nan)
 
 
 def _described(problem: "RoutingProblem") -> dict[str, Mapping[str, Any]]:

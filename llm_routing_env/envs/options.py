@@ -5,7 +5,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from llm_routing_env.pools.pool import Pool
+from llm_routing_env.rewards.forms import DEFAULT_FORM, DEFAULT_WEIGHTS
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.text import unknown_name
@@ -21,9 +24,9 @@ class ProblemOptions:
     table: str | Path | OutcomeTable = "nano"
     context: str | None = None
     split: str = "test"
-    observation: Any = "embedding"
-    reward: str = "pickllm"
-    weights: Sequence[float] = (1.0, 0.5, 0.5)
+    observation: str | NDArray[Any] = "embedding"
+    reward: str = DEFAULT_FORM
+    weights: Sequence[float] = DEFAULT_WEIGHTS
     scorer: str | None = None
     t_scaling: float = 1.0
     cost_scale_usd: float | None = None

@@ -45,18 +45,22 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | --- | --- | --- |
     | `"embedding"` | the encoder's (384 for nano) | L2-normalised sentence embedding |
     | `"embedding32"` | 32 | its principal components, fitted on the train split |
-    | `"features"` | 12 | cheap features of the text, see `encoders.FEATURES` |
+    | `"features"` | 12 | cheap features of the text, see `text_features.FEATURES` |
     | `"context"` | contexts of the table | one-hot context |
     | `"none"` | 1 | the constant 1 |
+    | `"context+embedding32"` | their sum | several of these, joined |
+    | `"my_module:my_function"` | yours | what a function of the outcome table returns, a row per query |
+    | an array of shape (queries, size) | yours | the vectors themselves, in the table's order |
 
-    or `Text`, with `observation="prompt"`: the query itself.
+    (beyond -1 and 1 where your own numbers are), or `Text`, with `observation="prompt"`: the query itself.
 
     ## Rewards
 
     With a = accuracy in [0, 1], c = cost / `cost_scale_usd`, l = latency in ms (at least 10):
 
     - `"pickllm"`: (w_a a - w_c c) / (w_l log10(l) / t_scaling), the paper's form as two secondary sources give it;
-    - `"additive"`: w_a a - w_c c - w_l log10(l) / t_scaling.
+    - `"additive"`: w_a a - w_c c - w_l log10(l) / t_scaling;
+    - `"my_module:MyForm"`: your own subclass of `llm_routing_env.rewards.reward.Reward`.
 
     A failed call gets the lower reward bound. In the ratio, w_l and t_scaling only rescale, and where the numerator
     is negative (every wrong answer that costs something) a slower LLM scores better.

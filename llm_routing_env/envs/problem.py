@@ -16,9 +16,9 @@ from llm_routing_env.envs.llm_info import expected_costs_usd, llm_infos
 from llm_routing_env.envs.options import ProblemOptions
 from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.truth import Truth
-from llm_routing_env.observations.observed import observation_size, observe, space_of
+from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
 from llm_routing_env.pools.pool import Pool
-from llm_routing_env.rewards.reward import make_reward
+from llm_routing_env.rewards.forms import make_reward
 from llm_routing_env.rewards.reward_table import RewardTable
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
@@ -39,7 +39,7 @@ class RoutingProblem:
         reward: The reward function, with its bounds.
         reward_table: Every reward of the cells.
         truth: What is expected of every LLM, and who is best.
-        observation: What is seen of a query.
+        observation: What is seen of a query: the name it was asked for by, or "array".
         observations: Shape (queries, size); for "prompt" the texts, shape (queries,).
         contexts: The contexts that have queries in the split.
         contexts_not_judged: The table's other contexts.
@@ -62,7 +62,7 @@ class RoutingProblem:
         self.scorer = given.scorer or self.table.scorer
         self._set_cells(given)
         self._set_rewards(given)
-        self.observation, self.observations = given.observation, observe(self.table, given.observation)
+        self.observation, self.observations = kind_of(given.observation), observe(self.table, given.observation)
         self.contexts_not_judged = self.table.contexts_without(self.split)
         self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
         self._require_queries()
@@ -152,6 +152,12 @@ class RoutingProblem:
         """The space of what is seen of a query."""
         return space_of(self.observations)
 
+    @cached_property
+    def reward_terms(self) -> dict[str, NDArray[np.float64]]:
+        """Each weighted term of the reward of every cell, shape (rows, LLMs, repeats)."""
+        cells = self.cells
+        return self.reward.terms(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
+
     @property
     def knows_truth(self) -> bool:
         """Whether the LLMs are the table's, so that regrets are known."""
@@ -185,6 +191,8 @@ class RoutingProblem:
         Raises:
             ValueError: If there is no such kind, or the table has none of it.
         """
+        if observation == self.observation:
+            return self.task
         size = observation_size(observe(self.table, observation))
         return replace(self.task, observation=observation, observation_size=size)
 

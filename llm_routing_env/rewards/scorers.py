@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.observations.encoders import encode
+from llm_routing_env.observations.embedding_model import encode
 from llm_routing_env.rewards.answers import clean, is_answer, parse_answer, plain
 from llm_routing_env.text import unknown_name
 

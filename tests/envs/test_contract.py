@@ -16,7 +16,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from stable_baselines3.common.env_util import make_vec_env
 
 import llm_routing_env
-from llm_routing_env.observations.encoders import OBSERVATIONS
+from llm_routing_env.observations.encoders import ENCODERS
 from llm_routing_env.tables.table import OutcomeTable
 
 IDS = sorted(name for name, spec in gym.registry.items() if str(spec.entry_point).startswith("llm_routing_env"))
@@ -44,7 +44,7 @@ def test_both_ids_are_registered():
 
 
 @pytest.mark.parametrize("env_id", TABLE_IDS)
-@pytest.mark.parametrize("observation", OBSERVATIONS)
+@pytest.mark.parametrize("observation", ENCODERS)
 def test_gymnasium_checker_passes_without_a_warning(env_id: str, observation: str):
     with warnings_are_errors():
         env = gym.make(env_id, observation=observation)

@@ -15,7 +15,7 @@ import pytest
 
 import llm_routing_env  # noqa: F401  (registers the environments)
 from llm_routing_env.agents import AGENTS, make_agent, observation_of
-from llm_routing_env.observations.encoders import OBSERVATIONS
+from llm_routing_env.observations.encoders import ENCODERS
 
 GOLDEN = Path(__file__).with_name("golden.json")
 FORMS = ("pickllm", "additive")
@@ -67,7 +67,7 @@ def test_every_agent_earns_what_it_earned(name: str, reward: str):
     assert of_agent(name, reward) == pytest.approx(kept()["agents"][name][reward], rel=0, abs=1e-12 * LENGTH)
 
 
-@pytest.mark.parametrize("kind", OBSERVATIONS)
+@pytest.mark.parametrize("kind", ENCODERS)
 def test_every_observation_shows_what_it_showed(kind: str):
     found, expected = of_observation(kind), kept()["observations"][kind]
     assert found.keys() == expected.keys()
@@ -77,5 +77,5 @@ def test_every_observation_shows_what_it_showed(kind: str):
 
 if __name__ == "__main__":
     agents = {name: {form: of_agent(name, form) for form in FORMS} for name in AGENTS}
-    observations = {kind: of_observation(kind) for kind in OBSERVATIONS}
+    observations = {kind: of_observation(kind) for kind in ENCODERS}
     GOLDEN.write_text(json.dumps({"agents": agents, "observations": observations}, indent=1) + "\n", encoding="utf-8")

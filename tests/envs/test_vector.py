@@ -61,15 +61,17 @@ def test_a_vector_equals_gymnasiums_own_vector_of_scalar_environments(
 
 
 @pytest.mark.parametrize("mode", ["SAME_STEP", "NEXT_STEP", "DISABLED"])
-def test_sessions_that_end_at_different_times_equal_scalar_environments_too(mode: str):
+@pytest.mark.parametrize("limit", [8, 6])  # longer than some contexts; just as long as one
+def test_sessions_that_end_at_different_times_equal_scalar_environments_too(mode: str, limit: int):
     whole = random_table(per_context=9)
     chosen = np.flatnonzero(whole.query_contexts >= np.arange(whole.n_queries) % 3)  # some of art, more of chess
     table = whole.resplit(chosen, np.zeros(len(chosen), dtype=bool))
     lengths = [len(table.select(context, "test")) for context in table.contexts]
     assert len(set(lengths)) == 3
+    assert (limit in lengths) == (limit == 6)
     arguments: dict[str, Any] = {"table": table, "observation": "context", "info": "full"}
-    ours = PickLLMVectorEnv(5, 8, mode, **arguments)
-    theirs = SyncVectorEnv([lambda: TimeLimit(PickLLMEnv(**arguments), 8)] * 5, autoreset_mode=AutoresetMode[mode])
+    ours = PickLLMVectorEnv(5, limit, mode, **arguments)
+    theirs = SyncVectorEnv([lambda: TimeLimit(PickLLMEnv(**arguments), limit)] * 5, autoreset_mode=AutoresetMode[mode])
     assert_equal(ours.reset(seed=2), theirs.reset(seed=2))
     rng = np.random.default_rng(0)
     for _ in range(60):

@@ -15,7 +15,7 @@ from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.headroom import SplitHalf, judge_routed
 from llm_routing_env.evaluation.inspection import inspect_table, verdict
 from llm_routing_env.evaluation.neighbours import route_by_neighbours
-from llm_routing_env.observations.encoders import embeddings_path, write_embeddings
+from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable

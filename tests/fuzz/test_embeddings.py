@@ -9,7 +9,7 @@ import pytest
 from mutations import damaged, fuzz, read_or_refuse
 from tables import random_table
 
-from llm_routing_env.observations.encoders import embeddings_path, read_embeddings, write_embeddings
+from llm_routing_env.observations.embedding_file import embeddings_path, read_embeddings, write_embeddings
 from llm_routing_env.tables.table import OutcomeTable
 
 NUMBERS = (0.0, 1.0, -1.0, 65504.0, float("nan"), float("inf"), None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from llm_routing_env.observations.encoders import embeddings_path, write_embeddings
+from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
 from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 

@@ -10,17 +10,17 @@ from comparisons import small
 from tables import queries, random_table, records, write_random_table
 
 from llm_routing_env.evaluation import Comparison
-from llm_routing_env.report.words import conditions, question, reward_formula, versions
-from llm_routing_env.rewards.reward import make_reward
+from llm_routing_env.report.words import conditions, question, versions
+from llm_routing_env.rewards.forms import FORMS, make_reward
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
 
-@pytest.mark.parametrize("form", ["pickllm", "additive"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("weights", [(1, 0.5, 0.5), (1, 2, 0)])
 def test_the_formula_computes_the_reward(form: str, weights: tuple[float, ...]):
     reward = make_reward(random_table(), form, weights, cost_scale_usd=0.002, t_scaling=2)
-    formula = reward_formula(reward).replace(" $", "").replace("latency in ms", "250")
+    formula = reward.formula.replace(" $", "").replace("latency in ms", "250")
     for written, meant in (("×", "*"), ("−", "-"), ("accuracy", "0.75"), ("cost", "0.001")):
         formula = formula.replace(written, meant)
     assert eval(formula, {"log10": math.log10}) == pytest.approx(float(reward(0.75, 0.001, 0.25)))
