@@ -21,7 +21,8 @@ from llm_routing_env.evaluation.comparison import run_comparison
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS
 from llm_routing_env.evaluation.engines import make_engine
 from llm_routing_env.evaluation.entries import contestants, row_name
-from llm_routing_env.evaluation.setting import Setting, live_options
+from llm_routing_env.evaluation.live_access import live_access
+from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.tuning import tune
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
@@ -96,12 +97,17 @@ def compare(
         raise unknown_name("agent to compare --against", against, known)
     problem = {name: run[name] for name in ("table", "context", "split", "reward", "scorer")}
     problem["weights"] = options.parse_weights(run["weights"])
-    live = live_options(run["backend"], engine, max_usd, max_requests, run["max_in_flight"])
-    setting = Setting(problem, run["length"], run["seed"], run["backend"], run["pool"], propensities=log_steps, **live)
+    live = live_access(
+        *(run["backend"], run["pool"], engine),
+        max_usd=max_usd,
+        max_requests=max_requests,
+        max_in_flight=run["max_in_flight"],
+    )
+    setting, money = Setting(problem, run["length"], run["seed"], log_steps, live), live.budget if live else None
     console = Terminal(stderr=as_json)
-    with _progress(console, setting.budget) as on_progress, _saying_what_is_kept(blocks):
-        if blocks is not None:
-            setting.charge_journals(journals_of(blocks))
+    with _progress(console, money) as on_progress, _saying_what_is_kept(blocks):
+        if blocks is not None and live is not None:
+            live.charge_journals(journals_of(blocks), setting.table)
         budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
         entries = {row_name(name): name for name in names}
         tuned = tune(
@@ -128,10 +134,8 @@ def compare(
     else:
         print_tuning(console, tuned)
         print_comparison(console, result, against)
-    if setting.budget is not None:
-        console.print(
-            f"Spent ${setting.budget.spent_usd:.4f} on {setting.budget.n_requests} requests.", highlight=False
-        )
+    if money is not None:
+        console.print(f"Spent ${money.spent_usd:.4f} on {money.n_requests} requests.", highlight=False)
     if out is not None:
         command = shlex.join(["pickllm", *sys.argv[1:]])
         for path in write_files(result, document, out, command=command, log_steps=log_steps, tensorboard=tensorboard):

@@ -132,6 +132,26 @@ class RoutingProblem:
         available = self.cells.available[rows] if self.is_masked else None
         return Session(queries, repeats, phases, self.cells.number(rows, repeats), available)
 
+    def phase_shares(self, length: int) -> NDArray[np.float64]:
+        """Return which share of a session of so many steps each phase has, shape (phases,)."""
+        ends = np.minimum(np.append(self.first_steps[1:], length), length)
+        return np.asarray(np.maximum(ends - self.first_steps, 0) / length)
+
+    def over_phases(self, values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+        """Return the mean over the phases of a session of so many steps.
+
+        Args:
+            values: Of each row, shape (rows, ...).
+            length: Steps of the session.
+
+        Returns:
+            Of each query, shape (queries, ...).
+        """
+        if len(self.first_steps) == 1:
+            return values
+        by_phase = values.reshape(len(self.first_steps), -1, *values.shape[1:])
+        return np.asarray(np.tensordot(self.phase_shares(length), by_phase, axes=1))
+
     @cached_property
     def is_masked(self) -> bool:
         """Whether some LLM cannot be asked at some time."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from llm_routing_env import __version__
 from llm_routing_env.evaluation.contestants import Contestant, Training, describe
-from llm_routing_env.evaluation.engines import Job, Result
+from llm_routing_env.evaluation.jobs import Job, Result
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
 
@@ -33,7 +33,7 @@ class BlockStore:
             table_sha256: Of the outcome table.
         """
         self.folder = folder
-        facts = {f.name: getattr(setting, f.name) for f in fields(setting) if f.compare}
+        facts = _deciding(setting) | {"live": _deciding(setting.live) if setting.live else None}
         options = {name: value for name, value in setting.options.items() if name != "table"}
         self._setting = facts | {"options": options, "table": table_sha256, "version": __version__}
 
@@ -75,6 +75,11 @@ class BlockStore:
             "work": asdict(job.work),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _deciding(facts: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that decide numbers."""
+    return {f.name: getattr(facts, f.name) for f in fields(facts) if f.compare}
 
 
 def _arrays(result: Result) -> dict[str, Any]:

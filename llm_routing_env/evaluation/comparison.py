@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.envs.problem import MIXED
 from llm_routing_env.evaluation.block_store import BlockStore
 from llm_routing_env.evaluation.contestants import (
@@ -17,14 +18,16 @@ from llm_routing_env.evaluation.contestants import (
     Training,
     blocks_of,
 )
-from llm_routing_env.evaluation.engines import Engine, Failure, Job, Result, make_engine, run_local
+from llm_routing_env.evaluation.drawn import draw_sessions
+from llm_routing_env.evaluation.engines import Engine, make_engine, run_local
 from llm_routing_env.evaluation.entries import contestants
-from llm_routing_env.evaluation.judging import POOLED, Drawn, Judge
+from llm_routing_env.evaluation.jobs import Failure, Job, Result
+from llm_routing_env.evaluation.judging import POOLED, Judge
+from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.policies import Policies, always, distinct, policies_log
-from llm_routing_env.evaluation.references import choose_references
 from llm_routing_env.evaluation.result import Comparison
-from llm_routing_env.evaluation.sessions import SessionLog, draw_sessions
-from llm_routing_env.evaluation.setting import Setting, live_options
+from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.verdicts import verdict
 
 # Told an agent's name, how many queries it has routed, and how many it will.
@@ -35,7 +38,7 @@ def compare(
     agents: Sequence[str],
     *,
     n_sessions: int = 100,
-    length: int = 200,
+    length: int = SESSION_LENGTH,
     seed: int = 0,
     backend: str = "table",
     pool: str | None = None,
@@ -77,8 +80,8 @@ def compare(
         ValueError: For unknown names, or arguments that cannot be. What an agent raises while it runs is kept in
             `Comparison.failures`, and the others go on.
     """
-    live = live_options(backend, engine, max_usd, max_requests, max_in_flight)
-    setting = Setting(problem, length, seed, backend, pool, propensities, **live)
+    live = live_access(backend, pool, engine, max_usd=max_usd, max_requests=max_requests, max_in_flight=max_in_flight)
+    setting = Setting(problem, length, seed, propensities, live)
     return run_comparison(
         contestants(agents, parameters or {}),
         setting,
@@ -107,7 +110,7 @@ def run_comparison(
         n_sessions: Sessions per context.
         engine: Where they run.
         blocks_folder: Where finished blocks of sessions are kept; those that lie there already are not run again.
-            The live outcomes of each block have a journal in `journals` beside it; see `Setting.charge_journals`.
+            The live outcomes of each block have a journal in `journals` beside it; see `LiveAccess.charge_journals`.
         training_seeds: See `compare`.
         on_progress: See `compare`.
     """
@@ -118,7 +121,7 @@ def run_comparison(
         for contestant in contestants
         for work in _works(contestant, setting, result, training_seeds)
     ]
-    if store and setting.backend != "table":
+    if store and setting.live is not None:
         jobs = [replace(job, journal=store.journal(job)) for job in jobs]
     count = _Counter(jobs, on_progress)
     finished: dict[Job, Result] = {}
@@ -143,7 +146,7 @@ def _works(
 ) -> Sequence[Block | Training]:
     """Return the sessions that a contestant runs, or the trainings by which it is judged."""
     # What live LLMs answer is known only where they are asked.
-    if contestant.is_frozen and setting.backend == "table":
+    if contestant.is_frozen and setting.live is None:
         n_queries = len(result.problem.queries_of(MIXED))
         return [Training(number, n_queries) for number in range(contestant.n_trainings(training_seeds))]
     return blocks_of(result.problem, result.seeds, setting.length, contestant.block_size)
@@ -161,8 +164,10 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
     contexts = [problem.context] if problem.context is not None else list(problem.contexts)
     seeds = {context: _session_seeds(setting.seed, context, n_sessions) for context in contexts}
     counts = (int(setting.seed), int(n_sessions), int(setting.length))
-    result = Comparison(problem, choose_references(problem, contexts), *counts, seeds)
-    result.budget = setting.budget
+    drawn = {c: draw_sessions(problem, of_one, context=c, length=setting.length) for c, of_one in seeds.items()}
+    judge = Judge(problem, drawn, int(setting.seed))
+    result = Comparison(problem, judge.references[POOLED], *counts, seeds, drawn, judge)
+    result.budget = setting.live.budget if setting.live else None
     result.contestants = {contestant.name: contestant for contestant in contestants}
     return result
 
@@ -173,22 +178,18 @@ def _require_whole(name: str, value: Any, least: int) -> None:
 
 
 def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
-    drawn = {
-        context: draw_sessions(result.problem, seeds, context=context, length=result.length)
-        for context, seeds in result.seeds.items()
-    }
-    judge = result.judge = Judge(result.problem, drawn, result.seed)
+    judge = result.judge
     for name, results in found.items():
         trained = [policies for _, policies in results if not isinstance(policies, SessionLog)]
         if trained:
             policies = distinct(trained)
             judge.add_policies(name, policies)
-            result.logs[name] = _drawn_logs(result, name, policies, drawn)
+            result.logs[name] = _drawn_logs(result, name, policies)
         else:
             result.logs[name] = _by_context(results, list(result.seeds))
             judge.add_log(name, result.logs[name], learns=result.contestants[name].feedback != "none")
     for name, actions in result.references.actions.items():
-        result.logs[name] = _drawn_logs(result, name, always(actions, result.problem.table.n_llms), drawn)
+        result.logs[name] = _drawn_logs(result, name, always(actions, result.problem.table.n_llms))
     for name in [*found, *result.references.actions]:
         result.metrics[name], result.routing[name] = judge.judge(name), judge.routing(name)
         result.sources[name] = judge.sources(name)
@@ -200,12 +201,12 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
         result.verdicts[name] = said if maximises == "reward" else f"maximises {maximises}, not the reward; {said}"
 
 
-def _drawn_logs(result: Comparison, name: str, policies: Policies, drawn: Mapping[str, Drawn]) -> dict[str, SessionLog]:
+def _drawn_logs(result: Comparison, name: str, policies: Policies) -> dict[str, SessionLog]:
     """Return what frozen policies do in everybody's sessions, for figures and logs of steps."""
     logs = {}
-    for context, (queries, repeats) in drawn.items():
+    for context, drawn in result.drawn.items():
         rng = np.random.default_rng([result.seed, zlib.crc32(f"{name}/{context}".encode())])
-        logs[context] = policies_log(result.problem, policies, queries, repeats, rng)
+        logs[context] = policies_log(result.problem, policies, drawn, rng)
     return logs
 
 

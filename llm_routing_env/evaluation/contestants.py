@@ -1,6 +1,6 @@
 """Who takes part in a comparison, and the blocks of sessions that they run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,8 +9,7 @@ import numpy as np
 
 from llm_routing_env.agents import Agent, agent_class, make_agent, observation_of
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
-from llm_routing_env.envs.vector_base import RoutingVectorEnv
-from llm_routing_env.evaluation.sessions import Floats, SessionLog, chances_of, run_sessions
+from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog, chances_of, run_sessions
 from llm_routing_env.evaluation.setting import Setting
 
 BLOCK_SIZE = 512
@@ -80,16 +79,21 @@ class Contestant(Protocol):
     def check(self, problem: RoutingProblem) -> None:
         """Raise ValueError where the agent cannot take part: before anything is run."""
 
-    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
-        """Run the sessions of a block; `on_step` is told how many queries were routed."""
+    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog | Floats:
+        """Run the sessions of a block, or train and tell what of it is frozen then.
+
+        Args:
+            setting: What it faces.
+            work: The sessions, or the training.
+            on_step: Told how many queries were routed.
+
+        Returns:
+            The log of the sessions; of a training the probability of each LLM for each query, shape (rows, LLMs).
+        """
         ...
 
     def n_trainings(self, asked_for: int) -> int:
         """Return how many trainings there are to judge, of those asked for."""
-        ...
-
-    def train(self, setting: Setting, number: int) -> Floats:
-        """Train a frozen agent and return its probability of each LLM for each query judged, shape (queries, LLMs)."""
         ...
 
 
@@ -120,29 +124,41 @@ class AgentContestant:
         require_fair(self, problem)
         make_agent(self.agent, problem.task_seeing(self.observation), **self.parameters)
 
-    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
+    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog | Floats:
         """See `Contestant`; a pretrained agent is fitted first."""
-
-        def ready(env: RoutingVectorEnv) -> Agent:
-            return self._made(env.problem, setting.session_seeds(self.agent, block.contexts, block.seeds), env.num_envs)
-
-        return run_block(setting, block, self.observation, ready, on_step)
+        if isinstance(work, Training):
+            policy = self._frozen_policy(setting, work)
+            on_step(work.n_queries)
+            return policy
+        with closing(setting.vector_env(len(work.seeds), self.observation)) as env:
+            seeds = setting.session_seeds(self.agent, work.contexts, work.seeds)
+            return run_sessions(
+                env,
+                self._made(env.problem, seeds, env.num_envs),
+                work.seeds,
+                contexts=work.contexts,
+                propensities=setting.propensities,
+                on_step=lambda: on_step(env.num_envs),
+            )
 
     def n_trainings(self, asked_for: int) -> int:
         """See `Contestant`."""
         return asked_for
 
-    def train(self, setting: Setting, number: int) -> Floats:
-        """See `Contestant`."""
-        problem = RoutingProblem(**{**setting.options, "observation": self.observation})
-        judged = problem.queries_of(MIXED)
-        size = min(len(judged), BATCH_SIZE)
-        agent = self._made(problem, setting.agent_seed(self.agent, f"training/{number}"), size)
-        policy = np.zeros((problem.table.n_queries, problem.table.n_llms))
-        for start in range(0, len(judged), size):
-            batch = np.resize(judged[start : start + size], size)  # the last one is filled up
-            policy[batch] = chances_of(agent, problem.observations[batch])
-        if not np.array_equal(policy[batch], chances_of(agent, problem.observations[batch])):
+    def _frozen_policy(self, setting: Setting, training: Training) -> Floats:
+        problem = setting.problem(self.observation)
+        seed, size = setting.agent_seed(self.agent, f"training/{training.number}"), min(training.n_queries, BATCH_SIZE)
+        agent = self._made(problem, seed, size)
+
+        def ask(rows: Ints) -> Floats:
+            filled = np.resize(rows, size)  # the last batch is filled up
+            mask = problem.cells.available[filled] if problem.is_masked else None
+            return chances_of(agent, problem.observations[filled % problem.table.n_queries], mask)[: len(rows)]
+
+        policy = np.zeros(problem.cells.available.shape)
+        for rows in batches_of(problem, size):
+            policy[rows] = ask(rows)
+        if not np.array_equal(policy[rows], ask(rows)):
             raise ValueError(
                 "asked twice, it answers otherwise: an agent that changes while it routes has to say so in `_learn`."
             )
@@ -155,31 +171,12 @@ class AgentContestant:
         return agent
 
 
-def run_block(
-    setting: Setting,
-    block: Block,
-    observation: str,
-    ready: Callable[[RoutingVectorEnv], Agent],
-    on_step: Callable[[int], None],
-) -> SessionLog:
-    """Run the sessions of a block side by side.
-
-    Args:
-        setting: What the agent faces.
-        block: The sessions.
-        observation: What the agent sees.
-        ready: Makes the agent for an environment, fitted if it has to be.
-        on_step: See `Contestant.run`.
-    """
-    with closing(setting.vector_env(len(block.seeds), observation)) as env:
-        return run_sessions(
-            env,
-            ready(env),
-            block.seeds,
-            contexts=block.contexts,
-            propensities=setting.propensities,
-            on_step=lambda: on_step(env.num_envs),
-        )
+def batches_of(problem: RoutingProblem, size: int) -> Iterator[Ints]:
+    """Yield the rows of the queries that are judged, phase by phase, so many at a time."""
+    judged = problem.queries_of(MIXED)
+    for first in range(0, len(problem.cells.available), problem.table.n_queries):
+        for start in range(0, len(judged), size):
+            yield first + judged[start : start + size]
 
 
 def describe(contestant: Contestant) -> dict[str, Any]:

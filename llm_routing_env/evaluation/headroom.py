@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.evaluation.intervals import NOTHING, Interval
 from llm_routing_env.evaluation.statistics import Estimate, Resamples, pooled, share_of
+from llm_routing_env.rewards.reward_table import mean_of_known
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -40,16 +41,16 @@ class SplitHalf:
         """Prepare.
 
         Args:
-            means: Expected rewards, shape (queries, LLMs).
+            means: Expected rewards, NaN where an LLM was not asked, shape (queries, LLMs).
             contexts: Each query's context, as an index.
         """
         self._order = np.argsort(contexts, kind="stable")
         self._contexts = np.unique(contexts, return_inverse=True)[1][self._order]
         self._starts = np.searchsorted(self._contexts, np.arange(self._contexts[-1] + 1))
         self._means = means[self._order]
-        self._total = np.add.reduceat(self._means, self._starts)
+        self._known = ~np.isnan(self._means)
         self._sizes = np.bincount(self._contexts)
-        self._oracle = float((np.add.reduceat(self._means.max(axis=1), self._starts) / self._sizes).mean())
+        self._oracle = self._mean(np.where(self._known, self._means, -np.inf).max(axis=1))
 
     def judge(self, half: Mask) -> Judged:
         """Judge both ways: chosen on `half`, judged on the rest, and the reverse."""
@@ -80,17 +81,27 @@ class SplitHalf:
         return half
 
     def _judge(self, half: Mask) -> Judged:
-        mine = np.add.reduceat(self._means * half[:, None], self._starts)
-        counts = np.add.reduceat(half.astype(np.int64), self._starts)
-        fixed, informed = 0.0, 0.0
-        sides = ((mine, counts, self._total - mine), (self._total - mine, self._sizes - counts, mine))
-        for evidence, n_seen, judged in sides:
-            best = int(np.argmax((evidence / np.maximum(n_seen, 1)[:, None]).sum(axis=0)))
+        fixed, informed = np.empty(len(half)), np.empty(len(half))
+        for evidence in (half, ~half):
+            seen = self._known & evidence[:, None]
+            sums = np.add.reduceat(np.where(seen, self._means, 0.0), self._starts)
+            counts = np.add.reduceat(seen.astype(np.int64), self._starts)
+            by_context = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+            overall = mean_of_known(by_context, 0)
             # A context that the evidence lacks tells nothing: fall back on the best fixed LLM.
-            by_context = np.where(n_seen > 0, np.argmax(evidence, axis=1), best)
-            fixed += float((judged[:, best] / self._sizes).mean())
-            informed += float((judged[np.arange(len(judged)), by_context] / self._sizes).mean())
-        return Judged(fixed, informed, self._oracle)
+            by_context = np.where(counts.any(axis=1, keepdims=True), by_context, overall)
+            fixed[~evidence] = self._earned(np.broadcast_to(overall, by_context.shape))[~evidence]
+            informed[~evidence] = self._earned(by_context)[~evidence]
+        return Judged(self._mean(fixed), self._mean(informed), self._oracle)
+
+    def _earned(self, scores: Floats) -> Floats:
+        """Return each query's reward under the LLM of the highest score in its context that was asked the query."""
+        of_queries = np.where(np.isnan(scores), np.finfo(np.float64).min, scores)[self._contexts]
+        llms = np.argmax(np.where(self._known, of_queries, -np.inf), axis=1)
+        return np.asarray(self._means[np.arange(len(llms)), llms])
+
+    def _mean(self, of_queries: Floats) -> float:
+        return float((np.add.reduceat(of_queries, self._starts) / self._sizes).mean())
 
 
 def judge_routed(fixed: Floats, informed: Floats, oracle: Floats, contexts: Ints, seed: int) -> tuple[Judged, Interval]:

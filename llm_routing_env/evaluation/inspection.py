@@ -13,6 +13,7 @@ from llm_routing_env.evaluation.headroom import HALVES, Judged, SplitHalf, judge
 from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
 from llm_routing_env.evaluation.references import choose_references
 from llm_routing_env.observations.embedding_file import embeddings_path, read_embeddings
+from llm_routing_env.rewards.reward_table import mean_of_known
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.notes import not_judged
 
@@ -34,7 +35,7 @@ def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
     table = problem.table
     queries = table.select(None, problem.split)
     audit, references = audit_reward(problem), choose_references(problem, problem.contexts)
-    best = {context: table.llm_names[int(np.argmax(problem.expected_rewards(context)))] for context in problem.contexts}
+    best = {c: table.llm_names[int(np.nanargmax(problem.expected_rewards(c)))] for c in problem.contexts}
     document = _subject(problem) | {
         "seed": seed,
         "means": {ALL: _means(problem, problem.contexts)}
@@ -110,13 +111,13 @@ def _means(problem: RoutingProblem, contexts: Sequence[str]) -> Document:
     """Return each LLM's means of every measure, averaged over contexts."""
     measures = {
         "accuracy": problem.cells.accuracy,
-        "cost_usd": problem.table.cost_usd,
-        "latency_s": problem.table.latency_s,
+        "cost_usd": problem.cells.cost_usd,
+        "latency_s": problem.cells.latency_s,
         "reward": problem.reward_table.rewards,
-        "failed_share": problem.table.failed,
+        "failed_share": np.where(problem.cells.available[..., None], problem.table.failed, np.nan),
     }
     means = {
-        name: np.mean([values[problem.queries_of(context)].mean(axis=(0, 2)) for context in contexts], axis=0)
+        name: mean_of_known(np.array([mean_of_known(values[problem.queries_of(c)], (0, 2)) for c in contexts]), 0)
         for name, values in measures.items()
     }
     return {
@@ -132,7 +133,7 @@ def _repeat_noise(problem: RoutingProblem, queries: NDArray[np.int64]) -> Docume
     length = min(SESSION_LENGTH, *(len(problem.table.select(name, problem.split)) for name in problem.contexts))
     noise: Document = {"session_length": length}
     for name, values in (("reward", problem.reward_table.rewards), ("accuracy", problem.cells.accuracy)):
-        spread = float(np.sqrt(values[queries].var(axis=2, ddof=1).mean()))
+        spread = float(np.sqrt(mean_of_known(values[queries].var(axis=2, ddof=1), (0, 1))))
         noise |= {f"{name}_sd": spread, f"session_{name}_sd": spread / length**0.5}
     return noise
 
@@ -171,7 +172,7 @@ def _embeddings(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.ran
     means = problem.reward_table.query_means[queries]
     contexts = table.query_contexts[queries]
     routed = route_by_neighbours(read_embeddings(table, "embedding")[queries], means, contexts, prompts, rng)
-    oracle = means[routed.queries].max(axis=1)
+    oracle = np.nanmax(means[routed.queries], axis=1)
     mean, share = judge_routed(routed.fixed, routed.informed, oracle, contexts[routed.queries], seed)
     judged = f"{FOLDS}-fold cross-validation on {len(routed.queries)} queries; interval: bootstrap over queries"
     reference = _references(mean)

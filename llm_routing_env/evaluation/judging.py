@@ -1,17 +1,18 @@
 """Judge what agents and references did: every metric with its interval, for each context and for all together."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation import metrics
+from llm_routing_env.evaluation.drawn import Drawn
 from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval
 from llm_routing_env.evaluation.policies import Policies, always, expected
-from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, ORACLE, choose_references
+from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, ORACLE, References, choose_references
 from llm_routing_env.evaluation.samples import Sample, quantile, sample_of_log, sample_of_policies
-from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
+from llm_routing_env.evaluation.sessions import Floats, SessionLog
 from llm_routing_env.evaluation.statistics import (
     LEARNING,
     SESSIONS,
@@ -25,7 +26,11 @@ from llm_routing_env.evaluation.statistics import (
 
 POOLED = "all"
 RANDOM = "uniformly at random"
-Drawn = tuple[Ints, Ints]
+
+
+def references_of(problem: RoutingProblem, drawn: Mapping[str, Drawn], contexts: Sequence[str]) -> References:
+    """Return the references of some of the contexts, on the sessions that were drawn."""
+    return choose_references(problem, contexts, max(drawn[context].queries.shape[1] for context in contexts))
 
 
 class Judge:
@@ -43,18 +48,18 @@ class Judge:
 
         Args:
             problem: What is routed.
-            drawn: Queries and repeats of the sessions, by context, see `draw_sessions`.
+            drawn: The sessions, by context.
             seed: Of the intervals.
         """
         contexts = list(drawn)
         groups = {POOLED: contexts} | {context: [context] for context in contexts}
-        self.references = {group: choose_references(problem, judged) for group, judged in groups.items()}
+        self.references = {group: references_of(problem, drawn, judged) for group, judged in groups.items()}
         self._problem, self._drawn, self._groups = problem, drawn, groups
         self._resamples = {context: Resamples(len(problem.queries_of(context)), seed, context) for context in contexts}
         self._logs: dict[str, Mapping[str, SessionLog]] = {}
         self._learners: set[str] = set()
-        n_llms = problem.table.n_llms
-        self._policies: dict[str, Policies] = {RANDOM: np.full((1, problem.table.n_queries, n_llms), 1 / n_llms)}
+        available = problem.cells.available
+        self._policies: dict[str, Policies] = {RANDOM: (available / available.sum(axis=1, keepdims=True))[None]}
         self._means: dict[tuple[str, str, str, str, bool], Estimate] = {}
 
     def add_log(self, name: str, logs: Mapping[str, SessionLog], *, learns: bool) -> None:
@@ -165,9 +170,9 @@ class Judge:
 
     def _best_fixed_rewards(self, context: str, group: str) -> Floats:
         """Return the mean reward of the best fixed LLM in each session of a context, shape (sessions,)."""
-        queries, repeats = self._drawn[context]
-        llm = self.references[group].actions[BEST_FIXED][queries]
-        return np.asarray(self._problem.reward_table.rewards[queries, llm, repeats].mean(axis=1))
+        drawn = self._drawn[context]
+        llms = self.references[group].actions[BEST_FIXED][drawn.rows]
+        return np.asarray(self._problem.reward_table.rewards[drawn.rows, llms, drawn.repeats].mean(axis=1))
 
     def _difference(self, name: str, other: str, group: str, measure: str = "reward") -> Estimate:
         pairs = self._paired(name, other, group, measure)
@@ -198,28 +203,29 @@ class Judge:
 
     def _in_sessions(self, name: str, measure: str, context: str, group: str, exact: Estimate) -> Estimate:
         """Return what frozen policies get on the sessions that others learned in; training seeds move it as ever."""
-        queries, repeats = self._drawn[context]
-        judged = self._problem.queries_of(context)
-        places = np.searchsorted(judged, queries)
-        policies = self._policies_of(name, group)[:, judged]
+        drawn, cells = self._drawn[context], self._problem.cells
+        places = np.searchsorted(self._problem.queries_of(context), drawn.queries)
+        rows, at = np.unique(drawn.rows, return_inverse=True)
+        policies = self._policies_of(name, group)[:, rows]
         measured = {
             "reward": self._problem.reward_table.rewards,
-            "accuracy": self._problem.cells.accuracy,
-            "cost_usd": self._problem.table.cost_usd,
-            "latency_s": self._problem.table.latency_s,
+            "accuracy": cells.accuracy,
+            "cost_usd": cells.cost_usd,
+            "latency_s": cells.latency_s,
         }
-        values = expected(policies, measured[measure][judged]).mean(axis=0)
-        mean = self._resamples[context].mean(values[places, repeats], places, SESSIONS)
+        values = expected(policies, measured[measure][rows]).mean(axis=0)
+        met = values[at.reshape(drawn.rows.shape), drawn.repeats]
+        mean = self._resamples[context].mean(met, places, SESSIONS)
         return Estimate(mean.mean, {**exact.parts, **mean.parts})
 
     def _sample(self, name: str, context: str, group: str) -> Sample:
         if name in self._logs:
-            return sample_of_log(self._problem, self._logs[name][context], self._drawn[context][0], context)
-        return sample_of_policies(self._problem, self._policies_of(name, group), context)
+            return sample_of_log(self._problem, self._logs[name][context], self._drawn[context].queries, context)
+        return sample_of_policies(self._problem, self._policies_of(name, group), context, self._length(context))
 
     def _policies_of(self, name: str, group: str) -> Policies:
         actions = self.references[group].actions
         return always(actions[name], self._problem.table.n_llms) if name in actions else self._policies[name]
 
     def _length(self, context: str) -> int:
-        return int(self._drawn[context][0].shape[1])
+        return int(self._drawn[context].queries.shape[1])

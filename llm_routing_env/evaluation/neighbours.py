@@ -47,7 +47,7 @@ def route_by_neighbours(
 
     Args:
         embeddings: Rows of length 1, shape (queries, dimensions).
-        means: Expected rewards, shape (queries, LLMs).
+        means: Expected rewards, NaN where an LLM was not asked, shape (queries, LLMs).
         contexts: Each query's context, as an index; they count equally in every choice.
         prompts: The queries' texts.
         rng: Draws the folds.
@@ -68,7 +68,7 @@ def route_by_neighbours(
             continue
         best = int(np.argmax((weights[~mine] * gained[fold][:, ~mine]).sum(axis=1)))
         informed[mine] = gained[fold, best, mine]
-        fixed[mine] = means[mine, np.argmax((weights[~mine, None] * means[~mine]).sum(axis=0))]
+        fixed[mine] = _routed(_weighted_mean(weights[~mine], means[~mine])[None], means[mine])
         chosen.append(int(sizes[best]))
     return NeighbourRouting(queries, informed, fixed, tuple(chosen))
 
@@ -82,6 +82,8 @@ def _draw_folds(prompts: Sequence[str], rng: np.random.Generator) -> Ints:
 def _gained(embeddings: NDArray[np.float32], means: Floats, folds: Ints, sizes: tuple[int, ...]) -> Floats:
     """Return rewards of shape (folds, sizes, queries): a query's, by neighbours of neither its own nor that fold."""
     gained = np.empty((FOLDS, len(sizes), len(means)))
+    is_known = (~np.isnan(means)).astype(np.float64)
+    known_means = np.where(is_known > 0, means, 0.0)
     n_kept = min(len(means) - 1, 2 * max(sizes))  # a quarter of them falls into the fold to leave out
     for start in range(0, len(means), _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -92,9 +94,25 @@ def _gained(embeddings: NDArray[np.float32], means: Floats, folds: Ints, sizes: 
             rank = np.cumsum(usable, axis=1)
             for number, size in enumerate(sizes):
                 asked = (usable & (rank <= size)).astype(np.float64)
-                estimates = np.einsum("qn,qnl->ql", asked, means[near], optimize=True)
-                gained[fold, number, block] = means[mine, np.argmax(estimates, axis=1)]
+                sums = np.einsum("qn,qnl->ql", asked, known_means[near], optimize=True)
+                counts = np.einsum("qn,qnl->ql", asked, is_known[near], optimize=True)
+                estimates = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+                gained[fold, number, block] = _routed(estimates, means[mine])
     return gained
+
+
+def _weighted_mean(weights: Floats, values: Floats) -> Floats:
+    """Return the weighted mean over queries of what is known, shape (LLMs,)."""
+    is_known = ~np.isnan(values)
+    totals = (weights[:, None] * np.where(is_known, values, 0.0)).sum(axis=0)
+    return np.asarray(totals / np.maximum((weights[:, None] * is_known).sum(axis=0), 1e-300))
+
+
+def _routed(scores: Floats, rewards: Floats) -> Floats:
+    """Return each query's reward under the LLM of the highest score that was asked it; both (queries, LLMs)."""
+    known = np.where(np.isnan(scores), np.finfo(np.float64).min, scores)
+    llms = np.argmax(np.where(np.isnan(rewards), -np.inf, known), axis=1)
+    return np.asarray(rewards[np.arange(len(rewards)), llms])
 
 
 def _nearest(

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.drawn import Drawn
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
 
-Policies = NDArray[np.float64]  # shape (training seeds, queries of the table, LLMs); one seed where none was drawn
+Policies = NDArray[np.float64]  # shape (training seeds, rows, LLMs); one seed where chance has no part
 
 
 def always(actions: Ints, n_llms: int) -> Policies:
-    """Return the policy that sends each query of the table to one LLM, shape (1, queries, LLMs)."""
+    """Return the policy that sends each query, in each phase, to one LLM, shape (1, rows, LLMs)."""
     return np.eye(n_llms)[actions][None]
 
 
@@ -22,33 +23,30 @@ def distinct(policies: Sequence[Floats]) -> Policies:
     return stacked[:1] if (stacked == stacked[0]).all() else stacked
 
 
-def policies_log(
-    problem: RoutingProblem, policies: Policies, queries: Ints, repeats: Ints, rng: np.random.Generator
-) -> SessionLog:
+def policies_log(problem: RoutingProblem, policies: Policies, drawn: Drawn, rng: np.random.Generator) -> SessionLog:
     """Return what sessions look like under frozen policies: the first under the first training seed, and so on.
 
     Args:
         problem: The problem.
         policies: The policies.
-        queries: Of each session, see `draw_sessions`.
-        repeats: Of each session.
+        drawn: The sessions.
         rng: Draws the LLM where a policy leaves it open.
     """
-    seeds = np.arange(len(queries)) % len(policies)
-    chances = policies[seeds[:, None], queries]
+    seeds = np.arange(len(drawn.rows)) % len(policies)
+    chances = policies[seeds[:, None], drawn.rows]
     # A number below 1 times the total stays below it: an LLM of probability 0 is never drawn.
     cumulated = chances.cumsum(axis=2)
-    drawn = rng.random(queries.shape)[..., None] * cumulated[..., -1:]
-    llms = (cumulated[..., :-1] <= drawn).sum(axis=2)
-    cells = (queries, llms, repeats)
+    thrown = rng.random(drawn.rows.shape)[..., None] * cumulated[..., -1:]
+    llms = (cumulated[..., :-1] <= thrown).sum(axis=2)
+    cells = (drawn.rows, llms, drawn.repeats)
     return SessionLog(
         actions=llms,
         rewards=problem.reward_table.rewards[cells],
         measures={
             "accuracy": problem.cells.accuracy[cells],
-            "cost_usd": problem.table.cost_usd[cells],
-            "latency_s": problem.table.latency_s[cells],
-            "regret": problem.truth.regrets[queries, llms],
+            "cost_usd": problem.cells.cost_usd[cells],
+            "latency_s": problem.cells.latency_s[cells],
+            "regret": problem.truth.regrets[drawn.rows, llms],
         },
         final_probabilities=chances[:, -1],
         commit_steps=np.full(len(llms), np.nan),
@@ -58,11 +56,11 @@ def policies_log(
 
 
 def expected(policies: Policies, values: Floats) -> Floats:
-    """Return the mean of a value under each policy, shape (training seeds, queries, ...).
+    """Return the mean of a value under each policy, shape (training seeds, rows, ...).
 
     Args:
-        policies: Shape (training seeds, queries, LLMs).
-        values: Of every LLM, shape (queries, LLMs) or (queries, LLMs, repeats).
+        policies: Shape (training seeds, rows, LLMs).
+        values: Of every LLM, shape (rows, LLMs) or (rows, LLMs, repeats).
     """
     rest = (1,) * (values.ndim - 2)
     # LLM by LLM, so that the order of summation is one and the same; one that is never asked may lack the value.

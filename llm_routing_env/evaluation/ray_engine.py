@@ -1,8 +1,8 @@
-"""Blocks of sessions on a Ray cluster: a lost worker's block is run again, results arrive as they are ready."""
+"""Jobs on a Ray cluster: a lost worker's job is run again, results arrive as they are ready."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from llm_routing_env.evaluation.engines import Failure, Job, OnStep, Result, run_job
+from llm_routing_env.evaluation.jobs import Attempt, Failure, Job, Result
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.ray_cluster import MAX_RETRIES, connect
 
@@ -15,7 +15,7 @@ class RayEngine:
         self._ray = connect(address)
 
     def __call__(
-        self, jobs: Iterable[Job], setting: Setting, on_step: OnStep
+        self, jobs: Iterable[Job], setting: Setting, on_step: Callable[[str, int], None]
     ) -> Iterator[tuple[Job, Result | Failure]]:
         """Run the jobs in any order; see `run_local`."""
         ray = self._ray
@@ -35,4 +35,6 @@ class RayEngine:
 
 
 def _run(job: Job, setting: Setting) -> Result | Failure:
-    return run_job(job, setting, lambda n_queries: None)
+    with Attempt() as attempt:
+        attempt.result = job.contestant.run(job.setting(setting), job.work, lambda n_queries: None)
+    return attempt.result

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.rewards.reward_table import mean_of_known
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,7 +28,7 @@ class References:
     """Policies that know the table.
 
     Attributes:
-        actions: For each reference, the LLM it sends each query of the table to, shape (queries,).
+        actions: For each reference, the LLM it sends each query to in each phase, shape (rows,).
         best_fixed: Name of the LLM that is best on the judged queries.
         chosen_fixed: Name of the LLM that is best on the other split; several where the judged queries are of both.
     """
@@ -36,43 +38,60 @@ class References:
     chosen_fixed: str
 
 
-def choose_references(problem: RoutingProblem, contexts: Sequence[str]) -> References:
+def choose_references(problem: RoutingProblem, contexts: Sequence[str], length: int = SESSION_LENGTH) -> References:
     """Return the references of what is judged, in rising order of what they know.
 
     The best LLM is the one with the highest mean over contexts of its mean reward in each: what comparisons report.
+    Where an LLM cannot be asked, a reference asks the next best by what it knows.
 
     Args:
         problem: The problem.
         contexts: Those that are judged together; "mixed" is all of the split as one.
+        length: Steps of a session, which decide how much each phase counts.
     """
-    means, names = problem.reward_table.query_means, problem.table.llm_names
+    means, names = problem.over_phases(problem.reward_table.query_means, length), problem.table.llm_names
     judged = [problem.queries_of(context) for context in contexts]
-    hindsight = int(np.argmax(_mean_of_contexts(means, judged)))
-    fixed, by_context = np.full(len(means), hindsight), np.full(len(means), hindsight)
+    hindsight = _mean_of_contexts(means, judged)
+    fixed, by_context = np.tile(hindsight, (len(means), 1)), np.tile(hindsight, (len(means), 1))
     halves = _halves(problem)
     for evidence in (halves, ~halves):
         known = [queries[evidence[queries]] for queries in (problem.queries_of(context, "all") for context in contexts)]
         # Where there is no other query, as in a table of one, hindsight is all there is.
-        best = int(np.argmax(_mean_of_contexts(means, known))) if any(map(len, known)) else hindsight
+        best = _mean_of_contexts(means, known) if any(map(len, known)) else hindsight
         fixed[~evidence] = by_context[~evidence] = best
         for number in range(len(problem.table.contexts)):
             here = problem.table.query_contexts == number
             if (here & evidence).any():  # else the best of all the contexts stands in
-                by_context[here & ~evidence] = np.argmax(means[here & evidence].mean(axis=0))
-    singles = {f"always {name}": np.full(len(means), llm) for llm, name in enumerate(names)}
+                by_context[here & ~evidence] = mean_of_known(means[here & evidence], 0)
+    is_llm = np.eye(len(names), dtype=bool)
+    singles = {f"always {name}": np.where(is_llm[llm], np.inf, fixed) for llm, name in enumerate(names)}
     informed = {
         CHOSEN_FIXED: fixed,
-        BEST_FIXED: np.full(len(means), hindsight),
+        BEST_FIXED: np.broadcast_to(hindsight, fixed.shape),
         CONTEXT_BEST: by_context,
-        ORACLE: np.argmax(means, axis=1),
     }
-    chosen = dict.fromkeys(names[llm] for queries in judged for llm in np.unique(fixed[queries]))
-    return References(singles | informed, names[hindsight], " or ".join(chosen))
+    actions = {name: _best_available(problem, scores) for name, scores in (singles | informed).items()}
+    actions[ORACLE] = _best_available(problem, problem.reward_table.query_means)
+    chosen = dict.fromkeys(names[llm] for queries in judged for llm in np.unique(_best(fixed[queries])))
+    return References(actions, names[int(_best(hindsight))], " or ".join(chosen))
+
+
+def _best(scores: Floats) -> Ints:
+    """Return the best LLM, those of which nothing is known last."""
+    return np.asarray(np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=-1))
+
+
+def _best_available(problem: RoutingProblem, scores: Floats) -> Ints:
+    """Return the best LLM that can be asked, for each row; the scores are of queries or of rows."""
+    available = problem.cells.available
+    of_rows = np.tile(scores, (len(available) // len(scores), 1))
+    known = np.where(np.isnan(of_rows), np.finfo(np.float64).min, of_rows)
+    return np.asarray(np.argmax(np.where(available, known, -np.inf), axis=1))
 
 
 def _mean_of_contexts(means: Floats, queries: Sequence[Ints]) -> Floats:
     """Return each LLM's mean over contexts of its mean over their queries, shape (LLMs,); empty contexts left out."""
-    return np.asarray(np.mean([means[of_context].mean(axis=0) for of_context in queries if len(of_context)], axis=0))
+    return mean_of_known(np.array([mean_of_known(means[of_one], 0) for of_one in queries if len(of_one)]), 0)
 
 
 def _halves(problem: RoutingProblem) -> Mask:

@@ -7,6 +7,7 @@ from typing import Any
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import Contestant, describe
+from llm_routing_env.evaluation.drawn import Drawn
 from llm_routing_env.evaluation.intervals import Interval, published
 from llm_routing_env.evaluation.judging import POOLED, Judge
 from llm_routing_env.evaluation.references import ORACLE, References
@@ -28,6 +29,8 @@ class Comparison:
         n_sessions: Per context.
         length: Queries per session at most.
         seeds: The environment's seed of each session, by context.
+        drawn: The sessions, by context.
+        judge: Who judged them: answers what is not among the metrics.
         contestants: Who took part, by row name.
         logs: By agent or reference, then context.
         metrics: By agent or reference, then context ("all": pooled, contexts weighted equally).
@@ -36,7 +39,6 @@ class Comparison:
         pairs: For each two agents, how much more reward the first gets than the second, paired.
         verdicts: For each agent, in words whether it beats the best fixed LLM.
         failures: For each agent that raised, what it said; it has no logs.
-        judge: Who judged them: answers what is not among the metrics.
         budget: What the requests of a live comparison may cost, and did; None where it is not known.
     """
 
@@ -46,6 +48,8 @@ class Comparison:
     n_sessions: int
     length: int
     seeds: dict[str, list[int]]
+    drawn: dict[str, Drawn] = field(repr=False, compare=False)
+    judge: Judge = field(repr=False, compare=False)
     contestants: dict[str, Contestant] = field(default_factory=dict)
     logs: dict[str, dict[str, SessionLog]] = field(default_factory=dict)
     metrics: dict[str, dict[str, dict[str, Interval]]] = field(default_factory=dict)
@@ -54,7 +58,6 @@ class Comparison:
     pairs: dict[str, dict[str, Interval]] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    judge: Judge | None = field(default=None, repr=False, compare=False)
     budget: Budget | None = None
 
     @property

@@ -54,26 +54,39 @@ def sample_of_log(problem: RoutingProblem, log: SessionLog, queries: Ints, conte
     )
 
 
-def sample_of_policies(problem: RoutingProblem, policies: Policies, context: str) -> Sample:
-    """Return what frozen policies get on every query of a context: expectations, nothing is drawn."""
-    queries = problem.queries_of(context)
-    chosen, table = policies[:, queries], problem.table
+def sample_of_policies(problem: RoutingProblem, policies: Policies, context: str, length: int) -> Sample:
+    """Return what frozen policies get on every query of a context: expectations, nothing is drawn.
+
+    Args:
+        problem: What is routed.
+        policies: The policies.
+        context: Its name.
+        length: Steps of a session, which decide how much each phase counts.
+    """
+    queries, cells = problem.queries_of(context), problem.cells
     measured = {
         "reward": problem.reward_table.query_means,
-        "accuracy": problem.cells.accuracy.mean(axis=2),
-        "cost_usd": table.cost_usd.mean(axis=2),
-        "latency_s": table.latency_s.mean(axis=2),
+        "accuracy": cells.accuracy.mean(axis=2),
+        "cost_usd": cells.cost_usd.mean(axis=2),
+        "latency_s": cells.latency_s.mean(axis=2),
         "regret": problem.truth.regrets,
     }
     measured["is_best"] = (measured["regret"] <= ROUNDING).astype(np.float64)
-    weights = chosen.mean(axis=0) / len(queries) / table.n_repeats
-    latencies = table.latency_s[queries]
+    shares, n_repeats = problem.phase_shares(length), problem.table.n_repeats
+    values, asked, latencies, weights = dict.fromkeys(measured, np.zeros(())), np.zeros(()), [], []
+    for phase, share in enumerate(shares.tolist()):
+        rows = phase * problem.table.n_queries + queries
+        chosen = policies[:, rows]
+        values = {name: values[name] + share * expected(chosen, of_rows[rows]) for name, of_rows in measured.items()}
+        asked = asked + share * chosen.mean(axis=(0, 1))
+        latencies.append(cells.latency_s[rows].ravel())
+        weights.append(np.repeat((share * chosen.mean(axis=0) / len(queries) / n_repeats).ravel(), n_repeats))
     return Sample(
         queries=np.tile(np.arange(len(queries)), (len(policies), 1)),
         units=TRAINING_SEEDS if len(policies) > 1 else None,
-        values={name: expected(chosen, values[queries]) for name, values in measured.items()},
-        asked=chosen.mean(axis=(0, 1)),
-        latencies_s=(latencies.ravel(), np.repeat(weights.ravel(), table.n_repeats)),
+        values=values,
+        asked=asked,
+        latencies_s=(np.concatenate(latencies), np.concatenate(weights)),
     )
 
 

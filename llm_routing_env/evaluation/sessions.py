@@ -5,13 +5,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.lifting import LiftedAgent
+from llm_routing_env.agents.parts.lifting import LiftedAgent, given_mask
 from llm_routing_env.backends.budget import BudgetError
-from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 
 Floats = NDArray[np.float64]
@@ -88,14 +87,15 @@ def run_sessions(
     Raises:
         BudgetError: If a live session's budget is used up.
     """
-    observation, _ = env.reset(seed=list(seeds), options={"context": list(contexts)})
+    observation, info = env.reset(seed=list(seeds), options={"context": list(contexts)})
     rows, steps, chances = np.arange(env.num_envs), [], []
     commit_steps = np.where(np.asarray(agent.committed_action) >= 0, 0.0, np.nan)
     ended = np.zeros(env.num_envs, dtype=bool)
     while not ended.any():
+        masked = given_mask(agent.select_action, info.get(MASK))
         if propensities:
-            distribution = chances_of(agent, observation)
-        action = np.asarray(agent.select_action(observation))
+            distribution = chances_of(agent, observation, info.get(MASK))
+        action = np.asarray(agent.select_action(observation, **masked))
         following, reward, terminated, truncated, info = env.step(action)
         if terminated.any():
             raise BudgetError(info["error"][terminated.argmax()])
@@ -112,15 +112,20 @@ def run_sessions(
         actions=actions,
         rewards=rewards,
         measures=dict(zip(MEASURES, measures, strict=True)),
-        final_probabilities=chances_of(agent, observation),
+        final_probabilities=chances_of(agent, observation, info.get(MASK)),
         commit_steps=commit_steps,
         commitments=np.asarray(agent.committed_action),
         propensities=np.stack(chances, axis=1) if propensities else None,
     )
 
 
-def chances_of(agent: Agent, observations: Any) -> Floats:
+def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:
     """Return the probabilities with which an agent chooses, shape (sessions, LLMs); NaN where it does not tell.
+
+    Args:
+        agent: The agent.
+        observations: What it sees, one per session.
+        mask: 1 where an LLM can be asked, shape (sessions, LLMs); None: all can.
 
     Raises:
         ValueError: If what it tells are no probabilities.
@@ -129,7 +134,7 @@ def chances_of(agent: Agent, observations: Any) -> Floats:
     if not _tells_chances(type(agent.agents[0]) if isinstance(agent, LiftedAgent) else type(agent)):
         return unknown
     try:
-        chances = np.asarray(agent.action_probabilities(observations), dtype=np.float64)
+        chances = np.asarray(agent.action_probabilities(observations, mask), dtype=np.float64)
     except NotImplementedError:  # a plug-in that only selects
         return unknown
     if chances.shape != unknown.shape:
@@ -149,16 +154,3 @@ def _tells_chances(agent_type: type[Agent]) -> bool:
         if {"select_action", "_select"} & vars(base).keys():
             return False
     return False
-
-
-def draw_sessions(problem: RoutingProblem, seeds: Sequence[int], *, context: str, length: int) -> tuple[Ints, Ints]:
-    """Return the queries and the repeats that agents with these seeds face, each of shape (sessions, steps).
-
-    Args:
-        problem: The problem.
-        seeds: One per session.
-        context: Context of every session.
-        length: Most steps of a session.
-    """
-    drawn = [problem.draw_session(seeding.np_random(seed)[0], context) for seed in seeds]
-    return np.stack([one.queries[:length] for one in drawn]), np.stack([one.repeats[:length] for one in drawn])

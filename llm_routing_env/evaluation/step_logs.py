@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llm_routing_env.evaluation.result import Comparison
-from llm_routing_env.evaluation.sessions import MEASURES, SessionLog, draw_sessions
+from llm_routing_env.evaluation.sessions import MEASURES, SessionLog
 
 
 def write_steps(result: Comparison, path: Path) -> None:
@@ -56,7 +56,7 @@ def _folder_name(text: str) -> str:
 def _rows(result: Comparison, name: str, context: str, log: SessionLog) -> pa.Table:
     n_sessions, n_steps = log.actions.shape
     table = result.problem.table
-    queries = draw_sessions(result.problem, result.seeds[context], context=context, length=n_steps)[0].ravel()
+    queries = result.drawn[context].queries.ravel()
     ids = np.array([query.query_id for query in table.queries], dtype=object)
     columns: dict[str, Any] = {
         "agent": _repeated(name, queries.size),

@@ -20,8 +20,9 @@ from llm_routing_env.cli import main
 from llm_routing_env.evaluation.block_store import journals_of
 from llm_routing_env.evaluation.comparison import run_comparison
 from llm_routing_env.evaluation.entries import contestants
+from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.result import Comparison
-from llm_routing_env.evaluation.setting import Setting, live_options
+from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.tuning import tune
 
 N_SESSIONS, LENGTH, N_CONTEXTS, IN_FLIGHT = 2, 10, 3, 2
@@ -56,14 +57,16 @@ def arguments(*options: str) -> list[str]:
 def setting_of(max_usd: float | None = None, max_requests: int | None = None) -> Setting:
     """Return what these arguments stand for."""
     problem = {"table": "random.parquet", "context": None, "split": "test", "reward": "additive", "scorer": None}
-    live = live_options("vllm", "local", max_usd, max_requests, IN_FLIGHT)
-    return Setting(problem | {"weights": (1.0, 0.5, 0.0)}, LENGTH, 0, "vllm", "pool.toml", **live)
+    live = live_access(
+        *("vllm", "pool.toml", "local"), max_usd=max_usd, max_requests=max_requests, max_in_flight=IN_FLIGHT
+    )
+    return Setting(problem | {"weights": (1.0, 0.5, 0.0)}, LENGTH, live=live)
 
 
 def resume(folder: Path, *, agents: tuple[str, ...] = AGENTS, **bounds: Any) -> Comparison:
     """Run a comparison, or go on with it, without what is written about it."""
     setting = setting_of(**bounds)
-    setting.charge_journals(journals_of(folder / "blocks"))
+    setting.live.charge_journals(journals_of(folder / "blocks"), setting.table)
     return run_comparison(contestants(agents, {}), setting, N_SESSIONS, blocks_folder=folder / "blocks")
 
 
@@ -138,7 +141,7 @@ def test_tuning_is_paid_from_the_same_budget_and_resumed_too(server: CountingSer
     n_asked = []
     for max_requests in (80, 80, None):
         setting = setting_of(max_requests=max_requests)
-        setting.charge_journals(tmp_path / "journals")
+        setting.live.charge_journals(tmp_path / "journals", setting.table)
         tuned = tune({"ucb1": {"c": [0.1, 2]}}, setting, 2, blocks_folder=tmp_path / "blocks")
         n_asked.append(len(server.answers))
     # Two candidates, one session of each context, the 10 queries that a context has in the train split.

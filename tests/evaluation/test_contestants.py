@@ -14,6 +14,7 @@ from llm_routing_env.envs import PickLLMVectorEnv
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.contestants import AgentContestant, Block, blocks_of
+from llm_routing_env.evaluation.live_access import LiveAccess
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.step_logs import write_steps
 
@@ -166,7 +167,7 @@ def test_agents_that_read_are_handed_the_prompts_of_live_sessions(tmp_path: Path
             for number in range(4)
         )
         (tmp_path / "pool.toml").write_text(f'name = "p"\n{llms}')
-        setting = Setting({"table": TABLE}, 3, backend="vllm", pool=str(tmp_path / "pool.toml"))
+        setting = Setting({"table": TABLE}, 3, live=LiveAccess("vllm", str(tmp_path / "pool.toml")))
         Reads.shown.clear()
         contestant = AgentContestant(f"{__name__}:Reads", {})
         log = contestant.run(setting, Block(("art", "art"), (5, 6), 3), lambda n_queries: None)

@@ -11,8 +11,9 @@ from tables import random_table, write_random_table
 from llm_routing_env.evaluation.block_store import BlockStore
 from llm_routing_env.evaluation.comparison import compare, run_comparison
 from llm_routing_env.evaluation.contestants import Block
-from llm_routing_env.evaluation.engines import Job, make_engine, run_local
+from llm_routing_env.evaluation.engines import make_engine, run_local
 from llm_routing_env.evaluation.entries import contestants
+from llm_routing_env.evaluation.jobs import Job
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.ray_cluster import _initialise, _require_package
 

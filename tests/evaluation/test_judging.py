@@ -6,11 +6,12 @@ from tables import queries, random_table, records
 
 from llm_routing_env.envs import PickLLMEnv
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.drawn import draw_sessions
 from llm_routing_env.evaluation.judging import POOLED, RANDOM, Judge
 from llm_routing_env.evaluation.metrics import METRICS
 from llm_routing_env.evaluation.policies import policies_log
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
-from llm_routing_env.evaluation.sessions import SessionLog, draw_sessions
+from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.statistics import LEARNING
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
@@ -28,7 +29,7 @@ def drawn(problem: RoutingProblem = PROBLEM, contexts: tuple[str, ...] | None = 
 def logs(seed: int = 0, contexts: tuple[str, ...] | None = None) -> dict[str, SessionLog]:
     """Sessions of an agent that asks at random."""
     policies, rng = np.full((1, TABLE.n_queries, 4), 0.25), np.random.default_rng(seed)
-    return {c: policies_log(PROBLEM, policies, *of, rng) for c, of in drawn(contexts=contexts).items()}
+    return {c: policies_log(PROBLEM, policies, of, rng) for c, of in drawn(contexts=contexts).items()}
 
 
 def judge(seed: int = 0, contexts: tuple[str, ...] | None = None) -> Judge:
@@ -103,7 +104,7 @@ def test_an_agent_that_copies_a_reference_differs_from_it_by_nothing():
     """Though it is known by sessions and the reference exactly."""
     made = judge()
     policy = np.eye(4)[np.full(TABLE.n_queries, 2)][None]
-    copied = {c: policies_log(PROBLEM, policy, *of, np.random.default_rng(0)) for c, of in drawn().items()}
+    copied = {c: policies_log(PROBLEM, policy, of, np.random.default_rng(0)) for c, of in drawn().items()}
     made.add_log("copy", copied, learns=False)
     assert made.difference("copy", "always llm-2") == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert made.sources("copy") == ("queries", "sessions")
@@ -126,7 +127,7 @@ def test_more_sessions_do_not_make_an_agent_surer_than_its_queries_allow():
     for n_sessions in (20, 500):
         of = {"art": draw_sessions(PROBLEM, range(n_sessions), context="art", length=26)}
         made = Judge(PROBLEM, of, 0)
-        made.add_log("copy", {"art": policies_log(PROBLEM, policy, *of["art"], np.random.default_rng(0))}, learns=False)
+        made.add_log("copy", {"art": policies_log(PROBLEM, policy, of["art"], np.random.default_rng(0))}, learns=False)
         found = made.judge("copy")["art"]["reward"]
         assert found["high"] - found["low"] > 0.9 * (exact["high"] - exact["low"])
 

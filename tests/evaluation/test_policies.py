@@ -7,9 +7,10 @@ from tables import random_table
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.envs import PickLLMVectorEnv
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.drawn import draw_sessions
 from llm_routing_env.evaluation.policies import always, distinct, expected, policies_log
 from llm_routing_env.evaluation.samples import quantile, sample_of_log, sample_of_policies
-from llm_routing_env.evaluation.sessions import draw_sessions, run_sessions
+from llm_routing_env.evaluation.sessions import run_sessions
 from llm_routing_env.evaluation.statistics import TRAINING_SEEDS
 
 TABLE = random_table(per_context=40)
@@ -27,7 +28,7 @@ def test_frozen_policies_face_the_sessions_that_agents_face():
     env = PickLLMVectorEnv(4, 20, "DISABLED", TABLE, observation="none")
     seeds = [3, 1, 4, 1]
     drawn = draw_sessions(env.problem, seeds, context="art", length=20)
-    frozen = policies_log(env.problem, always(np.full(TABLE.n_queries, 2), 4), *drawn, np.random.default_rng(0))
+    frozen = policies_log(env.problem, always(np.full(TABLE.n_queries, 2), 4), drawn, np.random.default_rng(0))
     run = run_sessions(env, AlwaysTwo(env.task, n_sessions=4), seeds, contexts=["art"] * 4)
     np.testing.assert_array_equal(run.rewards, frozen.rewards)
     for name, values in run.measures.items():
@@ -37,7 +38,7 @@ def test_frozen_policies_face_the_sessions_that_agents_face():
 def test_what_a_policy_leaves_open_is_drawn_as_often_as_it_says():
     policy = np.tile([0.5, 0.0, 0.2, 0.3], (1, TABLE.n_queries, 1))
     drawn = draw_sessions(PROBLEM, range(200), context="art", length=20)
-    log = policies_log(PROBLEM, policy, *drawn, np.random.default_rng(1))
+    log = policies_log(PROBLEM, policy, drawn, np.random.default_rng(1))
     shares = np.bincount(log.actions.ravel(), minlength=4) / log.actions.size
     np.testing.assert_allclose(shares, [0.5, 0.0, 0.2, 0.3], atol=0.03)
     assert shares[1] == 0.0
@@ -47,7 +48,7 @@ def test_what_a_policy_leaves_open_is_drawn_as_often_as_it_says():
 def test_each_training_routes_sessions_of_its_own():
     both = np.concatenate([always(np.full(TABLE.n_queries, llm), 4) for llm in (1, 3)])
     drawn = draw_sessions(PROBLEM, range(4), context="art", length=5)
-    actions = policies_log(PROBLEM, both, *drawn, np.random.default_rng(0)).actions
+    actions = policies_log(PROBLEM, both, drawn, np.random.default_rng(0)).actions
     assert actions[:, 0].tolist() == [1, 3, 1, 3]
 
 
@@ -61,12 +62,12 @@ def test_expectations_by_hand():
 def test_a_frozen_policys_means_are_those_of_endless_sessions():
     rng = np.random.default_rng(0)
     policies = rng.dirichlet(np.ones(4), size=(2, TABLE.n_queries))
-    exact = sample_of_policies(PROBLEM, policies, "chess")
+    exact = sample_of_policies(PROBLEM, policies, "chess", 20)
     assert exact.units == TRAINING_SEEDS
     length = len(PROBLEM.queries_of("chess"))  # so that every session has every query
-    queries, repeats = draw_sessions(PROBLEM, range(3000), context="chess", length=length)
-    log = policies_log(PROBLEM, policies, queries, repeats, rng)
-    seen = sample_of_log(PROBLEM, log, queries, "chess")
+    drawn = draw_sessions(PROBLEM, range(3000), context="chess", length=length)
+    log = policies_log(PROBLEM, policies, drawn, rng)
+    seen = sample_of_log(PROBLEM, log, drawn.queries, "chess")
     for name, values in exact.values.items():
         assert values.mean() == pytest.approx(seen.values[name].mean(), rel=0.01, abs=0.005), name
     np.testing.assert_allclose(exact.asked, seen.asked, atol=0.005)

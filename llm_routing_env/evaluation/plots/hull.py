@@ -9,6 +9,8 @@ is worth its name above the hull only.
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.zero_router import cost_accuracy_hull
+
 Floats = NDArray[np.float64]
 
 
@@ -19,16 +21,8 @@ def non_decreasing_hull(costs: Floats, qualities: Floats) -> Floats:
         costs: Shape (points,).
         qualities: Shape (points,).
     """
-    # Of points of one cost only the best counts; a dearer point that is no better is no corner.
-    order = np.lexsort((-qualities, costs))
-    corners: list[tuple[float, float]] = []
-    for cost, quality in zip(costs[order], qualities[order], strict=True):
-        if corners and quality <= corners[-1][1]:
-            continue
-        while len(corners) > 1 and _slope(corners[-2], corners[-1]) <= _slope(corners[-2], (cost, quality)):
-            corners.pop()
-        corners.append((float(cost), float(quality)))
-    return np.array(corners)
+    corners = cost_accuracy_hull(costs, qualities)
+    return np.stack([costs[corners], qualities[corners]], axis=1)
 
 
 def quality_at(hull: Floats, costs: Floats) -> Floats:
@@ -45,7 +39,3 @@ def aiq(hull: Floats, largest_cost: float) -> float:
     """
     costs, qualities = np.append(hull[:, 0], largest_cost), np.append(hull[:, 1], hull[-1, 1])
     return float(np.sum(np.diff(costs) * (qualities[1:] + qualities[:-1]) / 2) / largest_cost)
-
-
-def _slope(left: tuple[float, float], right: tuple[float, float]) -> float:
-    return (right[1] - left[1]) / (right[0] - left[0])

@@ -5,7 +5,7 @@ Stable-Baselines3 draws from the global generators of random, numpy and torch, a
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import gymnasium as gym
@@ -16,8 +16,7 @@ from llm_routing_env.agents import RoutingTask
 from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
-from llm_routing_env.envs.vector_base import RoutingVectorEnv
-from llm_routing_env.evaluation.contestants import Block, Contestant, require_fair, run_block
+from llm_routing_env.evaluation.contestants import Block, Contestant, Training, batches_of, require_fair
 from llm_routing_env.evaluation.sb3.defaults import (
     N_TRAINING_ENVS,
     OBSERVATION,
@@ -34,7 +33,7 @@ from llm_routing_env.evaluation.sb3.models import (
     sb3_class,
 )
 from llm_routing_env.evaluation.sb3.recording import SessionEndedError, SessionRecorder
-from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.sessions import SessionLog, run_sessions
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.text import unknown_name
 
@@ -109,6 +108,8 @@ class SB3Contestant:
     def check(self, problem: RoutingProblem) -> None:
         """Construct a model once, for its complaints about the parameters."""
         require_fair(self, problem)
+        if problem.is_masked:
+            raise ValueError(f"{self.name} asks any LLM at any time, but here some cannot be asked: leave it out.")
         env = PickLLMEnv(problem.table, observation=self.observation)
         try:
             self._new_model(env, seed=0)
@@ -116,17 +117,13 @@ class SB3Contestant:
             complaint = " ".join(str(error).split())
             raise ValueError(f"{self.name}: Stable-Baselines3 refuses its parameters: {complaint}") from error
 
-    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
+    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog | FloatArray:
         """See `Contestant`."""
         raise NotImplementedError
 
     def n_trainings(self, asked_for: int) -> int:
         """See `Contestant`."""
         return asked_for
-
-    def train(self, setting: Setting, number: int) -> FloatArray:
-        """See `Contestant`."""
-        raise NotImplementedError
 
     def _new_model(self, env: Any, seed: int) -> Any:
         return self._class(env=env, seed=seed, **self._arguments)
@@ -141,13 +138,14 @@ class OnlineContestant(SB3Contestant):
     protocol = "online"
     block_size = 10  # sessions run one after another
 
-    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
+    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog:
         """See `Contestant`."""
+        assert isinstance(work, Block)  # nothing of it is ever frozen
         from stable_baselines3.common.env_util import make_vec_env
 
         options = {**setting.options, "observation": self.observation, "info": "numbers"}
-        if setting.backend != "table":
-            options |= {"backend": setting.live_backend(), "pool": setting.live_pool()}
+        if setting.live is not None:
+            options |= {"backend": setting.live.open(setting.table), "pool": setting.live.pool_for(setting.table)}
         session = PickLLMEnv(**options)
         recorder = SessionRecorder(TimeLimit(session, setting.length), on_step)
         env = make_vec_env(lambda: recorder)
@@ -155,8 +153,8 @@ class OnlineContestant(SB3Contestant):
             with one_thread():
                 return SessionLog.concatenate(
                     [
-                        self._session(env, recorder, setting, context, seed, block.length)
-                        for context, seed in zip(block.contexts, block.seeds, strict=True)
+                        self._session(env, recorder, setting, context, seed, work.length)
+                        for context, seed in zip(work.contexts, work.seeds, strict=True)
                     ]
                 )
         finally:
@@ -224,27 +222,33 @@ class PretrainedContestant(SB3Contestant):
         """See `Contestant`; a saved model is one."""
         return 1 if self._own["model"] is not None else asked_for
 
-    def train(self, setting: Setting, number: int) -> FloatArray:
-        """See `Contestant`."""
-        problem = RoutingProblem(**{**setting.options, "observation": self.observation})
-        judged = problem.queries_of(MIXED)
-        policy = np.zeros((problem.table.n_queries, problem.table.n_llms))
+    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog | FloatArray:
+        """See `Contestant`; live LLMs are asked under the first training seed."""
+        number = work.number if isinstance(work, Training) else 0
         with one_thread():
             self._train(setting, number)
-            agent = self._agent(problem.task, number, n_sessions=len(judged), seed=0)
-            policy[judged] = agent.action_probabilities(problem.observations[judged])
+            if isinstance(work, Training):
+                on_step(work.n_queries)
+                return self._frozen_policy(setting, number)
+            with closing(setting.vector_env(len(work.seeds), self.observation)) as env:
+                seeds = setting.session_seeds(self.agent, work.contexts, work.seeds)
+                return run_sessions(
+                    env,
+                    self._agent(env.task, 0, n_sessions=env.num_envs, seed=seeds),
+                    work.seeds,
+                    contexts=work.contexts,
+                    propensities=setting.propensities,
+                    on_step=lambda: on_step(env.num_envs),
+                )
+
+    def _frozen_policy(self, setting: Setting, number: int) -> FloatArray:
+        problem = setting.problem(self.observation)
+        policy = np.zeros(problem.cells.available.shape)
+        for rows in batches_of(problem, len(problem.queries_of(MIXED))):
+            agent = self._agent(problem.task, number, n_sessions=len(rows), seed=0)
+            mask = problem.cells.available[rows] if problem.is_masked else None
+            policy[rows] = agent.action_probabilities(problem.observations[rows % problem.table.n_queries], mask)
         return policy
-
-    def run(self, setting: Setting, block: Block, on_step: Callable[[int], None]) -> SessionLog:
-        """See `Contestant`: of live LLMs, under the first training seed."""
-
-        def ready(env: RoutingVectorEnv) -> FrozenPolicy:
-            self._train(setting, 0)
-            seeds = setting.session_seeds(self.agent, block.contexts, block.seeds)
-            return self._agent(env.task, 0, n_sessions=env.num_envs, seed=seeds)
-
-        with one_thread():
-            return run_block(setting, block, self.observation, ready, on_step)
 
     def _agent(self, task: RoutingTask, number: int, *, n_sessions: int, seed: int) -> FrozenPolicy:
         model, deterministic = self.models[number], self._own["deterministic"]

@@ -10,6 +10,7 @@ import torch
 from faulty_server import faulty_server
 
 from llm_routing_env.evaluation.contestants import Block
+from llm_routing_env.evaluation.live_access import LiveAccess
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, OnlineContestant
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
@@ -138,7 +139,7 @@ def test_a_live_session_asks_once_per_query(setting: Setting, tmp_path: Path):
             for number in range(4)
         )
         (tmp_path / "pool.toml").write_text(f'name = "p"\n{llms}')
-        live = replace(setting, backend="vllm", pool=str(tmp_path / "pool.toml"), length=6)
+        live = replace(setting, live=LiveAccess("vllm", str(tmp_path / "pool.toml")), length=6)
         log = OnlineContestant("a2c", {"n_steps": 4}).run(live, Block(("art",), (5,), 6), ignore)
         assert len(server.requests) == 6
     assert log.actions.shape == (1, 6)

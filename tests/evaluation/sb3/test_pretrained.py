@@ -13,10 +13,10 @@ from tables import queries, records, write_random_table
 
 from llm_routing_env.envs import PickLLMEnv
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.evaluation.contestants import Block
+from llm_routing_env.evaluation.contestants import Block, Training
+from llm_routing_env.evaluation.drawn import draw_sessions
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, PretrainedContestant
 from llm_routing_env.evaluation.sb3.models import action_distribution
-from llm_routing_env.evaluation.sessions import draw_sessions
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -58,7 +58,7 @@ def specialists() -> OutcomeTable:
 @pytest.mark.parametrize(("agent", "total_timesteps"), [("ppo", 4000), ("a2c", 4000), ("dqn", 2000)])
 def test_training_finds_the_better_llm_of_each_context(agent: str, total_timesteps: int, specialists: OutcomeTable):
     contestant = PretrainedContestant(agent, {"observation": "context", "total_timesteps": total_timesteps})
-    policy = contestant.train(Setting({"table": specialists}, 20), 0)
+    policy = contestant.run(Setting({"table": specialists}, 20), Training(0, 1), ignore)
     for context, llm in (("art", 0), ("chess", 1)):
         np.testing.assert_array_equal(policy[specialists.select(context, "test")], [np.eye(2)[llm]] * 20)
     np.testing.assert_array_equal(policy[specialists.select(None, "train")], 0.0)  # nothing is judged there
@@ -68,7 +68,7 @@ def test_training_finds_the_better_llm_of_each_context(agent: str, total_timeste
 def test_the_same_seed_gives_the_same_model_and_another_another(agent: str, setting: Setting, observations: np.ndarray):
     def probabilities(seed: int, number: int = 0) -> np.ndarray:
         contestant = quick(agent)
-        contestant.train(replace(setting, seed=seed), number)
+        contestant.run(replace(setting, seed=seed), Training(number, 1), ignore)
         return action_distribution(contestant.models[number], observations)
 
     np.testing.assert_array_equal(probabilities(0), probabilities(0))
@@ -81,14 +81,14 @@ def test_the_model_is_trained_once_and_does_not_change_while_it_is_judged(
 ):
     """In sessions, as of live LLMs, too."""
     contestant = quick("ppo")
-    policy = contestant.train(setting, 0)
+    policy = contestant.run(setting, Training(0, 1), ignore)
     model, before = contestant.models[0], action_distribution(contestant.models[0], observations)
     log = contestant.run(setting, block, ignore)
     assert contestant.models == {0: model}
     np.testing.assert_array_equal(action_distribution(model, observations), before)
     problem = setting.problem()
     for row, (context, seed) in enumerate(zip(block.contexts, block.seeds, strict=True)):
-        queries, _ = draw_sessions(problem, [seed], context=context, length=block.length)
+        queries = draw_sessions(problem, [seed], context=context, length=block.length).queries
         np.testing.assert_array_equal(log.actions[row], policy.argmax(axis=1)[queries[0]])
 
 
@@ -127,11 +127,11 @@ def test_it_asks_its_favourite_or_draws(agent: str, deterministic: bool, setting
 
 def test_a_trained_model_is_saved_and_judged_again(setting: Setting, tmp_path: Path):
     contestant = quick("dqn")
-    policy = contestant.train(setting, 1)
+    policy = contestant.run(setting, Training(1, 1), ignore)
     contestant.models[1].save(tmp_path / "dqn.zip")
     again = PretrainedContestant("dqn", {"model": str(tmp_path / "dqn.zip")})
     assert again.n_trainings(5) == 1
-    np.testing.assert_array_equal(again.train(setting, 0), policy)
+    np.testing.assert_array_equal(again.run(setting, Training(0, 1), ignore), policy)
 
 
 def test_a_saved_model_is_judged_also_where_its_file_is_not(

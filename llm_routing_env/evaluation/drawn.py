@@ -1,0 +1,43 @@
+"""The sessions that everybody in a comparison faces: drawn once, read by references, logs and random baselines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from gymnasium.utils import seeding
+from numpy.typing import NDArray
+
+from llm_routing_env.envs.problem import RoutingProblem
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Sessions of one context and one length, side by side; see `Session`. Arrays have the shape (sessions, steps).
+
+    Attributes:
+        queries: The queries.
+        rows: A query in its phase: what the arrays of `problem.cells` and `problem.truth` begin with.
+        repeats: Which recorded repeat answers.
+    """
+
+    queries: Ints
+    rows: Ints
+    repeats: Ints
+
+
+def draw_sessions(problem: RoutingProblem, seeds: Sequence[int], *, context: str, length: int) -> Drawn:
+    """Return the sessions that agents with these seeds face.
+
+    Args:
+        problem: The problem.
+        seeds: One per session.
+        context: Context of every session.
+        length: Most steps of a session.
+    """
+    sessions = [problem.draw_session(seeding.np_random(seed)[0], context) for seed in seeds]
+    queries, repeats, phases = (
+        np.stack([getattr(session, name)[:length] for session in sessions]) for name in ("queries", "repeats", "phases")
+    )
+    return Drawn(queries, phases * problem.table.n_queries + queries, repeats)
