@@ -1,0 +1,112 @@
+"""Where LLMs come and go and change in the course of a session: references, random baselines, regrets, commitments."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tables import queries, records
+
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation import compare
+from llm_routing_env.evaluation.drawn import draw_sessions
+from llm_routing_env.evaluation.judging import POOLED, RANDOM
+from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, ORACLE, choose_references
+from llm_routing_env.tables.cells import Cells
+from llm_routing_env.tables.table import OutcomeTable
+
+LENGTH = 20
+ALLOWED = ("learning_automaton", "epsilon_greedy_q", "ucb1", "explore_then_commit", "pursuit", "per_context_q")
+
+
+def ranked_table() -> OutcomeTable:
+    """Two contexts of thirty queries; LLMs earn 1, 0.5 and 0 by accuracy, whatever the query."""
+    asked = queries(30, ("art", "chess"))
+    right = np.broadcast_to(np.array([1.0, 0.5, 0.0])[:, None], (len(asked), 3, 1))
+    rows = records(asked, ["good", "fair", "poor"], right, 1e-5, 0.1)
+    return OutcomeTable.from_records(asked, ["good", "fair", "poor"], rows, {})
+
+
+TABLE = ranked_table()
+
+
+def outage(cells: Cells) -> list[tuple[int, Cells]]:
+    """From step 5 of 20 the good LLM cannot be asked."""
+    available = cells.available.copy()
+    available[:, 0] = False
+    return [(0, cells), (5, replace(cells, available=available))]
+
+
+def swap(cells: Cells) -> list[tuple[int, Cells]]:
+    """From step 5 of 20 the good LLM is the poor one, and the other way round."""
+    return [(0, cells), (5, replace(cells, accuracy=cells.accuracy[:, ::-1]))]
+
+
+def accuracy_only(**options: object) -> RoutingProblem:
+    return RoutingProblem(TABLE, observation="none", weights=(1, 0, 0), **options)
+
+
+def test_a_reference_asks_the_next_best_while_its_llm_cannot_be_asked():
+    problem = accuracy_only(scenario=outage)
+    actions = choose_references(problem, problem.contexts, LENGTH).actions
+    for name in ("always good", BEST_FIXED, CHOSEN_FIXED, ORACLE):
+        assert actions[name][: TABLE.n_queries].tolist() == [0] * TABLE.n_queries, name
+        assert actions[name][TABLE.n_queries :].tolist() == [1] * TABLE.n_queries, name
+    assert set(actions["always poor"]) == {2}
+
+
+def test_the_best_fixed_llm_is_that_of_all_phases_by_their_length():
+    problem = accuracy_only(scenario=swap)
+    assert problem.phase_shares(LENGTH).tolist() == [0.25, 0.75]
+    # Over a session the first LLM earns 0.25, the second 0.5, the third 0.75; in the first 8 steps 0.625, 0.5, 0.375.
+    assert choose_references(problem, problem.contexts, LENGTH).best_fixed == "poor"
+    assert choose_references(problem, problem.contexts, 8).best_fixed == "good"
+    assert problem.truth.optimal_actions[[1, TABLE.n_queries + 1]].tolist() == [0, 2]
+
+
+def run(scenario: object, agents: tuple[str, ...]):
+    options = {"table": TABLE, "weights": (1, 0, 0), "scenario": scenario}
+    return compare(list(agents), n_sessions=12, length=LENGTH, **options)
+
+
+def test_exact_means_count_phases_by_their_length():
+    result = run(outage, ("random", "cheapest"))
+    means = {name: found[POOLED]["reward"]["mean"] for name, found in result.metrics.items()}
+    # A quarter of the steps earns (1 + 0.5 + 0) / 3 at random, the others (0.5 + 0) / 2.
+    assert result.judge.judge(RANDOM)[POOLED]["reward"]["mean"] == pytest.approx(0.25 * 0.5 + 0.75 * 0.25)
+    assert means[ORACLE] == means[BEST_FIXED] == pytest.approx(0.25 * 1 + 0.75 * 0.5)
+    assert means["always poor"] == pytest.approx(0.0)
+    assert result.metrics[ORACLE][POOLED]["regret"]["mean"] == 0.0
+    assert result.routing["always good"][POOLED] == pytest.approx({"good": 0.25, "fair": 0.75, "poor": 0.0})
+
+
+def test_what_frozen_rows_get_on_the_sessions_is_what_they_get_exactly():
+    result = run(swap, ("random", "ucb1"))
+    for name in ("always good", ORACLE):
+        exact, on_sessions = (result.judge._mean(name, "reward", "art", POOLED, flag).mean for flag in (False, True))
+        assert on_sessions == pytest.approx(exact)
+
+
+def test_agents_are_told_whom_they_can_ask_and_follow():
+    result = run(outage, ALLOWED)
+    assert not result.failures
+    for name in ALLOWED:
+        for log in result.logs[name].values():
+            assert (log.actions[:, :5] == 0).any(), name
+            assert not (log.actions[:, 5:] == 0).any(), name
+            assert (log.measures["regret"] >= 0).all(), name
+
+
+def test_the_steps_that_are_logged_are_those_that_were_routed():
+    result = run(outage, ("random",))
+    drawn = draw_sessions(result.problem, result.seeds["art"], context="art", length=LENGTH)
+    np.testing.assert_array_equal(result.drawn["art"].rows, drawn.rows)
+    log = result.logs["random"]["art"]
+    np.testing.assert_array_equal(
+        log.rewards, result.problem.reward_table.rewards[drawn.rows, log.actions, drawn.repeats]
+    )
+
+
+def test_an_algorithm_that_knows_no_masks_is_refused_before_anything_runs():
+    pytest.importorskip("stable_baselines3")
+    with pytest.raises(ValueError, match="ppo \\(online\\) asks any LLM at any time, but here some cannot be asked"):
+        run(outage, ("ppo@online",))
