@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
 from llm_routing_env.cli.compare_display import print_comparison, print_tuning
@@ -47,7 +48,7 @@ def compare(
         ),
     ] = DEFAULT_AGENTS,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
-    length: Annotated[int, typer.Option(help="Queries per session.")] = 200,
+    length: Annotated[int, typer.Option(help="Queries per session.")] = SESSION_LENGTH,
     table: options.Table = "nano",
     context: options.Context = None,
     split: options.Split = "test",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.rewards.reward import TERMS, Reward
+from llm_routing_env.rewards.base import TERMS, Reward
 from llm_routing_env.rewards.reward_table import RewardTable, mean_of_known
 from llm_routing_env.tables.table import OutcomeTable
 

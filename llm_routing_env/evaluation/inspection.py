@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.audit import audit_reward, sweep_weights, warnings
-from llm_routing_env.evaluation.headroom import HALVES, Judged, SplitHalf, judge_routed
 from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
 from llm_routing_env.evaluation.references import choose_references
+from llm_routing_env.evaluation.split_half import HALVES, RoutedMeans, SplitHalf, routed_means
 from llm_routing_env.observations.embedding_file import embeddings_path, read_embeddings
 from llm_routing_env.rewards.reward_table import mean_of_known
 from llm_routing_env.rewards.unread import not_read
@@ -141,18 +141,18 @@ def _repeat_noise(problem: RoutingProblem, queries: NDArray[np.int64]) -> Docume
 def _context_label(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.random.Generator) -> Document:
     """Return what knowing the context gains, chosen on one half of the queries and judged on the other."""
     halves = SplitHalf(problem.reward_table.query_means[queries], problem.table.query_contexts[queries])
-    mean, share = halves.judge_random(rng)
+    mean, share = halves.measure_random(rng)
     is_train = problem.table.is_train[queries]
     has_both = is_train.any() and not is_train.all()
     return {
         "judged": f"{HALVES} random halves within contexts, both ways; the middle 95 % of them: no confidence interval",
         **_references(mean),
         "gap_closed": dict(share),
-        "by_table_split": _references(halves.judge(is_train)) if has_both else None,
+        "by_table_split": _references(halves.measure(is_train)) if has_both else None,
     }
 
 
-def _references(judged: Judged) -> Document:
+def _references(judged: RoutedMeans) -> Document:
     return {
         "best_fixed": judged.best_fixed,
         "context_best": judged.informed,
@@ -173,7 +173,7 @@ def _embeddings(problem: RoutingProblem, queries: NDArray[np.int64], rng: np.ran
     contexts = table.query_contexts[queries]
     routed = route_by_neighbours(read_embeddings(table, "embedding")[queries], means, contexts, prompts, rng)
     oracle = np.nanmax(means[routed.queries], axis=1)
-    mean, share = judge_routed(routed.fixed, routed.informed, oracle, contexts[routed.queries], seed)
+    mean, share = routed_means(routed.fixed, routed.informed, oracle, contexts[routed.queries], seed)
     judged = f"{FOLDS}-fold cross-validation on {len(routed.queries)} queries; interval: bootstrap over queries"
     reference = _references(mean)
     return {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from llm_routing_env.rewards.reward import Reward
+from llm_routing_env.rewards.base import Reward
 
 
 class Additive(Reward):

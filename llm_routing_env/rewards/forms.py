@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from llm_routing_env.plug_ins import load
 from llm_routing_env.rewards.additive import Additive
+from llm_routing_env.rewards.base import TERMS, Reward
 from llm_routing_env.rewards.ratio import Ratio
-from llm_routing_env.rewards.reward import TERMS, Reward
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.text import unknown_name
 

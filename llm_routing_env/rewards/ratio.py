@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.rewards.reward import LATENCY_FLOOR_MS, Reward
+from llm_routing_env.rewards.base import LATENCY_FLOOR_MS, Reward
 
 
 class Ratio(Reward):

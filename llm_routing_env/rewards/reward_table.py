@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.rewards.reward import Reward
+from llm_routing_env.rewards.base import Reward
 from llm_routing_env.tables.cells import Cells
 
 Floats = NDArray[np.float64]

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from llm_routing_env.cli import app
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation import compare
-from llm_routing_env.evaluation.headroom import SplitHalf, judge_routed
 from llm_routing_env.evaluation.inspection import inspect_table, verdict
 from llm_routing_env.evaluation.neighbours import route_by_neighbours
+from llm_routing_env.evaluation.split_half import SplitHalf, routed_means
 from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.queries import QuerySet
@@ -129,17 +129,17 @@ def test_random_halves_follow_the_seed_and_agree_with_the_limit():
     contexts = np.arange(400) % 2
     means = np.eye(2)[contexts] * 1.0
     halves = SplitHalf(means, contexts)
-    judged, share = halves.judge_random(np.random.default_rng(0), 20)
+    judged, share = halves.measure_random(np.random.default_rng(0), 20)
     assert (judged.oracle, judged.informed) == (1.0, 1.0)
     assert share["mean"] == share["low"] == share["high"] == 1.0
     noise = SplitHalf(np.random.default_rng(1).random((400, 3)), contexts)
-    one, again, other = (noise.judge_random(np.random.default_rng(seed), 20)[1] for seed in (0, 0, 1))
+    one, again, other = (noise.measure_random(np.random.default_rng(seed), 20)[1] for seed in (0, 0, 1))
     assert one == again != other
 
 
 def test_a_context_of_one_query_falls_back_on_the_best_fixed_llm():
     halves = SplitHalf(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([0, 0, 1]))
-    judged = halves.judge(np.array([True, False, False]))
+    judged = halves.measure(np.array([True, False, False]))
     assert judged.informed == pytest.approx((1 + 0) / 2)  # 1 in the first context, 0 in the second
 
 
@@ -186,18 +186,18 @@ def test_the_share_of_the_gap_has_an_interval_that_covers_it():
     rng = np.random.default_rng(0)
     fixed, oracle = rng.random(500) * 0.2, 1.0 + np.zeros(500)
     contexts = np.arange(500) % 3
-    judged, share = judge_routed(fixed, fixed + 0.5 * (oracle - fixed), oracle, contexts, 0)
+    judged, share = routed_means(fixed, fixed + 0.5 * (oracle - fixed), oracle, contexts, 0)
     assert judged.gap_closed == share["mean"] == pytest.approx(0.5)
     assert share["low"] == pytest.approx(0.5)
-    assert judge_routed(fixed, fixed, fixed, contexts, 0)[1]["mean"] is None
+    assert routed_means(fixed, fixed, fixed, contexts, 0)[1]["mean"] is None
 
 
 def test_contexts_count_equally_in_what_is_routed():
     contexts = np.array([0] * 9 + [1])
-    judged, _ = judge_routed(np.zeros(10), (contexts == 1).astype(float), np.ones(10), contexts, 0)
+    judged, _ = routed_means(np.zeros(10), (contexts == 1).astype(float), np.ones(10), contexts, 0)
     assert judged.informed == pytest.approx(0.5)
     halves = SplitHalf(np.array([[1.0, 0.0]] * 8 + [[0.0, 1.0]] * 2), np.array([0] * 8 + [1] * 2))
-    judged = halves.judge(np.arange(10) % 2 == 0)
+    judged = halves.measure(np.arange(10) % 2 == 0)
     assert (judged.best_fixed, judged.informed, judged.oracle) == pytest.approx((0.5, 1.0, 1.0))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from llm_routing_env.rewards.reward import Reward
+from llm_routing_env.rewards.base import Reward
 
 
 class Scaled(Reward):

@@ -20,7 +20,7 @@ HALVES = 200
 
 
 @dataclass(frozen=True)
-class Judged:
+class RoutedMeans:
     """Mean rewards of choices, over the queries they were judged on, contexts weighted equally."""
 
     best_fixed: float
@@ -52,21 +52,21 @@ class SplitHalf:
         self._sizes = np.bincount(self._contexts)
         self._oracle = self._mean(np.where(self._known, self._means, -np.inf).max(axis=1))
 
-    def judge(self, half: Mask) -> Judged:
+    def measure(self, half: Mask) -> RoutedMeans:
         """Judge both ways: chosen on `half`, judged on the rest, and the reverse."""
-        return self._judge(half[self._order])
+        return self._measure(half[self._order])
 
-    def judge_random(self, rng: np.random.Generator, n_halves: int = HALVES) -> tuple[Judged, Interval]:
+    def measure_random(self, rng: np.random.Generator, n_halves: int = HALVES) -> tuple[RoutedMeans, Interval]:
         """Judge random halves, drawn within contexts.
 
         Returns:
             The mean over the halves, and the share of the gap closed with the range of the middle 95 % of the halves.
         """
-        drawn = [self._judge(self._draw(rng)) for _ in range(n_halves)]
+        drawn = [self._measure(self._draw(rng)) for _ in range(n_halves)]
         best_fixed, informed = (
             float(np.mean([getattr(one, name) for one in drawn])) for name in ("best_fixed", "informed")
         )
-        mean = Judged(best_fixed, informed, self._oracle)
+        mean = RoutedMeans(best_fixed, informed, self._oracle)
         shares = [one.gap_closed for one in drawn if one.gap_closed is not None]
         if mean.gap_closed is None or not shares:
             return mean, NOTHING
@@ -80,7 +80,7 @@ class SplitHalf:
         half[shuffled] = rank < self._sizes[self._contexts] // 2
         return half
 
-    def _judge(self, half: Mask) -> Judged:
+    def _measure(self, half: Mask) -> RoutedMeans:
         fixed, informed = np.empty(len(half)), np.empty(len(half))
         for evidence in (half, ~half):
             seen = self._known & evidence[:, None]
@@ -92,7 +92,7 @@ class SplitHalf:
             by_context = np.where(counts.any(axis=1, keepdims=True), by_context, overall)
             fixed[~evidence] = self._earned(np.broadcast_to(overall, by_context.shape))[~evidence]
             informed[~evidence] = self._earned(by_context)[~evidence]
-        return Judged(self._mean(fixed), self._mean(informed), self._oracle)
+        return RoutedMeans(self._mean(fixed), self._mean(informed), self._oracle)
 
     def _earned(self, scores: Floats) -> Floats:
         """Return each query's reward under the LLM of the highest score in its context that was asked the query."""
@@ -104,7 +104,9 @@ class SplitHalf:
         return float((np.add.reduceat(of_queries, self._starts) / self._sizes).mean())
 
 
-def judge_routed(fixed: Floats, informed: Floats, oracle: Floats, contexts: Ints, seed: int) -> tuple[Judged, Interval]:
+def routed_means(
+    fixed: Floats, informed: Floats, oracle: Floats, contexts: Ints, seed: int
+) -> tuple[RoutedMeans, Interval]:
     """Return mean rewards, and the share of the gap closed with its 95 % bootstrap interval over queries.
 
     Args:
@@ -115,7 +117,7 @@ def judge_routed(fixed: Floats, informed: Floats, oracle: Floats, contexts: Ints
         seed: Of the resamples.
     """
     means = [_mean(values, contexts, seed) for values in (fixed, informed, oracle)]
-    judged = Judged(*(estimate.mean for estimate in means))
+    judged = RoutedMeans(*(estimate.mean for estimate in means))
     if judged.gap_closed is None:
         return judged, NOTHING
     gain, gap = (estimate - means[0] for estimate in means[1:])
