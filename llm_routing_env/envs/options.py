@@ -1,20 +1,17 @@
 """What the environments take, each argument and each default written once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from llm_routing_env.envs.scenario import Scenario
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.rewards.forms import DEFAULT_FORM, DEFAULT_WEIGHTS
-from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.text import unknown_name
-
-# From the table's own cells to those of each phase, with the step at which it begins; the first begins at step 0.
-Scenario = Callable[[Cells], Sequence[tuple[int, Cells]]]
 
 
 @dataclass(frozen=True, kw_only=True)

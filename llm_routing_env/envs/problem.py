@@ -1,9 +1,7 @@
 """What the environments share: the table, its rewards, and how a session is drawn."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.envs.llm_info import expected_costs_usd, llm_infos
 from llm_routing_env.envs.options import ProblemOptions
+from llm_routing_env.envs.scenario import phases_of
 from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
@@ -237,32 +236,6 @@ class RoutingProblem:
             cost_usd=self.cells.cost_usd[train].mean(axis=2),
             latency_s=self.cells.latency_s[train].mean(axis=2),
         )
-
-
-def phases_of(own: Cells, scenario: Any) -> Sequence[tuple[int, Cells]]:
-    """Return the phases that a scenario, or the one that "my_module:my_scenario" names, makes of a table's cells.
-
-    Raises:
-        ValueError: If they do not begin at rising steps from 0, differ in shape, or leave a query without an LLM.
-    """
-    if isinstance(scenario, str):
-        module, _, name = scenario.partition(":")
-        try:
-            found = getattr(import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(f"Cannot load the scenario {scenario!r}, expected my_module:name: {error}.") from error
-        scenario = found
-    phases = list(scenario(own))
-    steps = [step for step, _ in phases]
-    if not steps or steps[0] != 0 or sorted(set(steps)) != steps:
-        raise ValueError(f"The phases of a scenario must begin at rising steps, the first at 0; got {steps}.")
-    for step, cells in phases:
-        if cells.available.shape != own.available.shape or cells.cost_usd.shape != own.cost_usd.shape:
-            raise ValueError(f"The phase from step {step} must have the table's queries, LLMs and repeats.")
-        if not cells.available.any(axis=1).all():
-            query = int(np.argmin(cells.available.any(axis=1)))
-            raise ValueError(f"The phase from step {step} leaves query {query} without an LLM that can be asked.")
-    return phases
 
 
 def session_context(problem: RoutingProblem, options: dict[str, Any] | None) -> str | None:
