@@ -7,6 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium as gym
+import pytest
+
+import llm_routing_env  # noqa: F401  (registers the environments)
+
 GUIDE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 AGENTS = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
 
@@ -41,3 +46,14 @@ def test_the_agents_in_contributing_pass_the_contract_tests(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
+
+
+def test_the_scenario_in_contributing_does_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL) if "def dearer" in block]
+    (tmp_path / "my_scenario.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    call = re.search(r"`(gym\.make\(\"PickLLM-v0\", scenario=.*?\))`", GUIDE)[1]
+    env, plain = eval(call), gym.make("PickLLM-v0")
+    env.reset(seed=0), plain.reset(seed=0)
+    costs = [env.step(1)[4]["cost_usd"] / plain.step(1)[4]["cost_usd"] for _ in range(102)]
+    assert costs == pytest.approx([1.0] * 100 + [10.0] * 2)

@@ -8,7 +8,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from llm_routing_env.agents import agent_class, make_agent
+from llm_routing_env.agents.parts.lifting import given_mask
 from llm_routing_env.cli import options
+from llm_routing_env.envs.facts import MASK
 from llm_routing_env.terminal import Terminal
 from llm_routing_env.text import printable
 
@@ -18,9 +20,9 @@ BAR = 12
 def demo(
     agent: Annotated[str, typer.Option(help="Registered agent, or module:Class.")] = "learning_automaton",
     length: Annotated[int, typer.Option(help="Queries of the session.")] = 60,
-    table: options.Table = "nano",
+    table: options.Table = options.TABLE,
     context: options.Context = None,
-    split: options.Split = "test",
+    split: options.Split = options.SPLIT,
     reward: options.RewardForm = options.FORM,
     weights: options.Weights = options.WEIGHTS,
     backend: options.Backend = "table",
@@ -48,7 +50,7 @@ def demo(
     console.print(f"[bold]{escape(agent)}[/] routes {length} queries of one context: {escape(info['context'])}\n")
     total, cost_usd, ended = 0.0, 0.0, False
     while not ended:
-        action = learner.select_action(observation)
+        action = learner.select_action(observation, **given_mask(learner.select_action, info.get(MASK)))
         following, step_reward, terminated, truncated, info = env.step(action)
         outcome = {key: info[key] for key in ("accuracy", "cost_usd", "latency_s")}
         learner.update(observation, action, float(step_reward), outcome=outcome)

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from llm_routing_env.backends import MAX_IN_FLIGHT
-from llm_routing_env.rewards.forms import DEFAULT_FORM, DEFAULT_WEIGHTS, FORMS
+from llm_routing_env.envs.options import ProblemOptions
+from llm_routing_env.rewards.forms import FORMS
 
-FORM = DEFAULT_FORM
-WEIGHTS = ",".join(f"{weight:g}" for weight in DEFAULT_WEIGHTS)
+TABLE, SPLIT, FORM = str(ProblemOptions.table), ProblemOptions.split, ProblemOptions.reward
+WEIGHTS = ",".join(f"{weight:g}" for weight in ProblemOptions.weights)
 
 Table = Annotated[str, typer.Option(help="Shipped table's name, or the path of an outcome table.")]
 Context = Annotated[str | None, typer.Option(help="One context only, or 'mixed'; default: every context.")]
