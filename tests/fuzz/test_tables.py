@@ -27,7 +27,7 @@ CELLS = (None, 0, 1, -1, 2**40, 0.5, float("nan"), float("inf"), "", "train", "\
 @pytest.fixture(scope="module")
 def rows() -> pa.Table:
     table = random_table(per_context=2, n_llms=2, n_repeats=1)
-    return table._rows.replace_schema_metadata({"pickllm": json.dumps(METADATA)})
+    return table._all_rows().replace_schema_metadata({"pickllm": json.dumps(METADATA)})
 
 
 def read(path):

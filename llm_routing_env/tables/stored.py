@@ -1,0 +1,138 @@
+"""The rows of an outcome table, in memory or in a file: what a session needs is read at once, texts when asked for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from llm_routing_env.tables import arrow
+from llm_routing_env.tables.check import bad_number, check_contexts, check_filled, check_schema, is_numeric
+from llm_routing_env.tables.file import TableFile
+from llm_routing_env.tables.grid import Labels, make_grid
+from llm_routing_env.tables.queries import SPLITS, Query
+
+TEXTS = ("prompt", "references", "response", "error")
+_LABELS = ("query_id", "llm", "context", "split")
+
+
+class StoredRows:
+    """Checked rows, one per (query, LLM, repeat) that was recorded.
+
+    Attributes:
+        grid: Which row is whose.
+        contexts: Sorted.
+        query_contexts: For each query, the index of its context.
+        is_train: For each query.
+    """
+
+    def __init__(self, rows: "pa.Table | TableFile", llms: list[str] | None, where: str) -> None:
+        """Check columns and types, and read and check the labels.
+
+        Args:
+            rows: In any order.
+            llms: The LLMs in action order; None: in the order of their first rows.
+            where: What errors call the table.
+
+        Raises:
+            ValueError: Names the first offending row and what was expected.
+        """
+        check_schema(rows.schema, len(rows), where)
+        self._rows, self._where, self._texts = rows, where, dict[str, pa.ChunkedArray]()
+        if not isinstance(rows, TableFile):
+            for name in TEXTS:
+                self.texts(name)
+        labels = rows.select([*_LABELS, "repeat"])
+        for name in _LABELS:
+            check_filled(name, labels[name], where)
+        queries, query_ids = arrow.codes(labels["query_id"])
+        codes, llm_names = arrow.codes(labels["llm"])
+        repeats = arrow.numbers(labels["repeat"])
+        self.grid = make_grid(Labels(queries, query_ids, codes, llm_names, repeats), llms, where)
+        self._set_contexts(*arrow.codes(labels["context"]))
+        self._set_split(*arrow.codes(labels["split"]))
+
+    def _set_contexts(self, codes: NDArray[np.int32], names: list[str]) -> None:
+        check_contexts(names, self._where)
+        used = codes[self.grid.first_rows]
+        self.contexts = tuple(sorted({names[code] for code in used}))
+        places = {name: place for place, name in enumerate(self.contexts)}
+        self.query_contexts = np.array([places.get(name, -1) for name in names])[used]
+
+    def _set_split(self, codes: NDArray[np.int32], names: list[str]) -> None:
+        for code, name in enumerate(names):
+            if name not in SPLITS:
+                raise self._refusal(int(np.argmax(codes == code)), "split", "'train' or 'test'")
+        is_train = np.array([name == "train" for name in names])
+        self.is_train = is_train[codes[self.grid.first_rows]]
+
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Read and check every column of numbers; shape (queries, LLMs, repeats), NaN where there is no row.
+
+        Raises:
+            ValueError: Names the first row that does not fit.
+        """
+        names = [name for name in self._rows.schema.names if is_numeric(name) and name != "repeat"]
+        rows = self._rows.select(names)
+        found = {}
+        for name in names:
+            values = arrow.numbers(rows[name])
+            if bad := bad_number(name, values):
+                raise self._refusal(bad[0], name, bad[1])
+            found[name] = self.grid.spread(values, np.nan)
+        return found
+
+    def is_filled(self, column: str) -> NDArray[np.bool_]:
+        """Return which cells have a text in a column, without keeping the texts; False where there is no row."""
+        column_rows = self._texts.get(column, self._rows.select([column])[column])
+        return self.grid.spread(~arrow.is_null(column_rows), False)
+
+    def texts(self, column: str) -> pa.ChunkedArray:
+        """Return one of `TEXTS`, a text per row; read once.
+
+        Raises:
+            ValueError: It is damaged, or empty where it may not be.
+        """
+        if column not in self._texts:
+            values = self._rows.select([column])[column]
+            check_filled(column, values, self._where)
+            self._texts[column] = values
+        return self._texts[column]
+
+    def take(self, rows: NDArray[np.int64] | None) -> pa.Table:
+        """Return some of the rows with all their columns; None: every row."""
+        everything = self._rows.select(self._rows.schema.names)
+        for name in TEXTS:
+            check_filled(name, everything[name], self._where)
+        return everything if rows is None else everything.take(pa.array(rows))
+
+    def _refusal(self, row: int, column: str, expected: str) -> ValueError:
+        query, llm, found = (
+            cells[row].as_py() for cells in self._rows.select(["query_id", "llm", column]).itercolumns()
+        )
+        where = f"{self._where}, row {row} (query {query!r}, LLM {llm!r})"
+        return ValueError(f"{where}: {column} must be {expected}, is {found!r}.")
+
+
+class StoredQueries(Sequence[Query]):
+    """The queries of stored rows; each is made when it is asked for, so that a million texts stay in Arrow."""
+
+    def __init__(self, rows: StoredRows) -> None:
+        """Describe the queries; reads no text yet."""
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows.is_train)
+
+    def __getitem__(self, index: Any) -> Any:
+        query = range(len(self))[index]
+        rows = self._rows
+        row = int(rows.grid.first_rows[query])
+        return Query(
+            rows.grid.query_ids[query],
+            rows.contexts[rows.query_contexts[query]],
+            "train" if rows.is_train[query] else "test",
+            rows.texts("prompt")[row].as_py(),
+            tuple(rows.texts("references")[row].as_py()),
+        )
