@@ -14,7 +14,6 @@ from llm_routing_env.tables.grid import Labels, make_grid
 from llm_routing_env.tables.queries import SPLITS, Query
 
 TEXTS = ("prompt", "references", "response", "error")
-_LABELS = ("query_id", "llm", "context", "split")
 
 
 class StoredRows:
@@ -43,15 +42,18 @@ class StoredRows:
         if not isinstance(rows, TableFile):
             for name in TEXTS:
                 self.texts(name)
-        labels = rows.select([*_LABELS, "repeat"])
-        for name in _LABELS:
-            check_filled(name, labels[name], where)
-        queries, query_ids = arrow.codes(labels["query_id"])
-        codes, llm_names = arrow.codes(labels["llm"])
-        repeats = arrow.numbers(labels["repeat"])
-        self.grid = make_grid(Labels(queries, query_ids, codes, llm_names, repeats), llms, where)
-        self._set_contexts(*arrow.codes(labels["context"]))
-        self._set_split(*arrow.codes(labels["split"]))
+        labels = Labels(*self._codes("query_id"), *self._codes("llm"), arrow.numbers(self._column("repeat")))
+        self.grid = make_grid(labels, llms, where)
+        self._set_contexts(*self._codes("context"))
+        self._set_split(*self._codes("split"))
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        column = self._rows.select([name])[name]
+        check_filled(name, column, self._where)
+        return column
+
+    def _codes(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
+        return arrow.codes(self._column(name))
 
     def _set_contexts(self, codes: NDArray[np.int32], names: list[str]) -> None:
         check_contexts(names, self._where)
@@ -74,10 +76,9 @@ class StoredRows:
             ValueError: Names the first row that does not fit.
         """
         names = [name for name in self._rows.schema.names if is_numeric(name) and name != "repeat"]
-        rows = self._rows.select(names)
         found = {}
-        for name in names:
-            values = arrow.numbers(rows[name])
+        for name in names:  # one by one: what reading them all takes beside what is kept is as much again
+            values = arrow.numbers(self._column(name))
             if bad := bad_number(name, values):
                 raise self._refusal(bad[0], name, bad[1])
             found[name] = self.grid.spread(values, np.nan)
@@ -85,8 +86,7 @@ class StoredRows:
 
     def is_filled(self, column: str) -> NDArray[np.bool_]:
         """Return which cells have a text in a column, without keeping the texts; False where there is no row."""
-        column_rows = self._texts.get(column, self._rows.select([column])[column])
-        return self.grid.spread(~arrow.is_null(column_rows), False)
+        return self.grid.spread(~arrow.is_null(self._column(column)), False)
 
     def texts(self, column: str) -> pa.ChunkedArray:
         """Return one of `TEXTS`, a text per row; read once.
@@ -95,9 +95,7 @@ class StoredRows:
             ValueError: It is damaged, or empty where it may not be.
         """
         if column not in self._texts:
-            values = self._rows.select([column])[column]
-            check_filled(column, values, self._where)
-            self._texts[column] = values
+            self._texts[column] = self._column(column)
         return self._texts[column]
 
     def take(self, rows: NDArray[np.int64] | None) -> pa.Table:
