@@ -58,6 +58,7 @@ class TableFile:
             # Group by group: Arrow cannot read a list of codes across groups.
             groups = range(file.num_row_groups)
             rows = pa.concat_tables(file.read_row_group(group, columns=columns) for group in groups)
+        pa.default_memory_pool().release_unused()  # what decoding took: mostly more than the column
         rows.validate(full=True)  # a damaged file may hold text that is none, and codes without a meaning
         return rows.select(columns)
 

@@ -209,7 +209,7 @@ class OutcomeTable:
         chosen, query_of_row = self._stored.grid.rows_of(queries)
         split = pa.array(np.where(is_train[query_of_row], "train", "test"))
         rows = self._stored.take(chosen)
-        rows.set_column(rows.column_names.index("split"), "split", split)
+        rows = rows.set_column(rows.column_names.index("split"), "split", split)
         return OutcomeTable(self._with_metadata(rows), path=self.path)
 
     @classmethod
