@@ -90,7 +90,8 @@ def _left_out(grid: ImportGrid, options: ImportOptions) -> list[str]:
         return []
     lacks = "an LLM or a number" if options.drop_incomplete else "every LLM"
     fair = " What is left is no fair sample of them." if options.drop_incomplete else ""
-    return [f"{grid.n_dropped} of the file's {grid.n_dropped + grid.shape[0]} queries left out: each lacks {lacks}.{fair}"]
+    n_queries = grid.n_dropped + grid.shape[0]
+    return [f"{grid.n_dropped} of the file's {n_queries} queries left out: each lacks {lacks}.{fair}"]
 
 
 def _query_columns(rows: Rows, grid: ImportGrid, options: ImportOptions) -> dict[str, pa.Array]:

@@ -26,6 +26,13 @@ def numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     return _joined([_floats(chunk) for chunk in column.chunks])
 
 
+def counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return floats as whole numbers, read-only; 0 where there is none."""
+    whole = np.nan_to_num(values).astype(np.int64)
+    whole.flags.writeable = False
+    return whole
+
+
 def is_null(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Return which cells of a column are null."""
     return _joined([_nulls(chunk) for chunk in column.chunks])
@@ -66,7 +73,8 @@ def _nulls(values: pa.Array) -> NDArray[np.bool_]:
     if pa.types.is_null(values.type):
         return np.ones(len(values), dtype=bool)
     bits = np.frombuffer(values.buffers()[0], np.uint8)
-    return np.unpackbits(bits, count=values.offset + len(values), bitorder="little")[values.offset :] == 0
+    is_valid = np.unpackbits(bits, count=values.offset + len(values), bitorder="little")[values.offset :]
+    return ~is_valid.astype(bool)
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:

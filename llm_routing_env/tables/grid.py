@@ -85,7 +85,7 @@ class Grid:
         return place if self.row_order is None else int(self.row_order[place])
 
     def rows_of(self, queries: Ints) -> tuple[Ints, Ints]:
-        """Return the rows of some queries, rising, by rising cell number; and of each row, which query of them it is."""
+        """Return the rows of some queries, rising, by rising cell number; and for each row, which of them it is of."""
         chosen = np.full(self.shape[0], -1)
         chosen[queries] = np.arange(len(queries))
         places = np.flatnonzero(chosen[self._queries] >= 0)

@@ -15,7 +15,14 @@ DEAD = 0.9  # an LLM that fails more often than this was hardly measured
 def table_notes(table: "OutcomeTable") -> tuple[str, ...]:
     """Return the notes of a table: what is simulated or missing, what else is amiss, and remarks kept."""
     simulated = [f"The latency is {table.metadata['latency']}."] if "latency" in table.metadata else []
-    return (*simulated, *_missing(table), *_missing_pairs(table), *_shared_prompts(table), *_dead_llms(table), *table.metadata.get("notes", ()))
+    return (
+        *simulated,
+        *_missing(table),
+        *_missing_pairs(table),
+        *_shared_prompts(table),
+        *_dead_llms(table),
+        *table.metadata.get("notes", ()),
+    )
 
 
 def not_judged(table: "OutcomeTable", split: str) -> str:

@@ -60,14 +60,14 @@ class StoredRows:
         used = codes[self.grid.first_rows]
         self.contexts = tuple(sorted({names[code] for code in used}))
         places = {name: place for place, name in enumerate(self.contexts)}
-        self.query_contexts = np.array([places.get(name, -1) for name in names])[used]
+        self.query_contexts: NDArray[np.int64] = np.array([places.get(name, -1) for name in names])[used]
 
     def _set_split(self, codes: NDArray[np.int32], names: list[str]) -> None:
         for code, name in enumerate(names):
             if name not in SPLITS:
                 raise self._refusal(int(np.argmax(codes == code)), "split", "'train' or 'test'")
         is_train = np.array([name == "train" for name in names])
-        self.is_train = is_train[codes[self.grid.first_rows]]
+        self.is_train: NDArray[np.bool_] = is_train[codes[self.grid.first_rows]]
 
     def numbers(self) -> dict[str, NDArray[np.float64]]:
         """Read and check every column of numbers; shape (queries, LLMs, repeats), NaN where there is no row.

@@ -47,8 +47,7 @@ class OutcomeTable:
         accuracies: One such array per scorer, by scorer name.
         measures: One such array per `measure_<name>` column, by name.
         failed: Booleans of the same shape: the call ended in an error.
-        metadata: What was recorded about the recording (pool, prices, hardware, versions, cost_scale,
-            load_curve, ...).
+        metadata: What was recorded about the recording (pool, prices, hardware, versions, cost_scale, load_curve, ...).
     """
 
     def __init__(self, rows: "pa.Table | TableFile", *, path: Path | None = None) -> None:
@@ -74,7 +73,7 @@ class OutcomeTable:
         self.cost_usd, self.latency_s = numbers["cost_usd"], numbers["latency_s"]
         self.accuracies = {name[9:]: numbers[name] for name in numbers if name.startswith("accuracy_")}
         self.measures = {name[8:]: numbers[name] for name in numbers if name.startswith("measure_")}
-        self._tokens = {name: _whole(numbers.get(name, np.zeros(grid.shape))) for name in TOKENS}
+        self._tokens = {name: arrow.counts(numbers.get(name, np.zeros(grid.shape))) for name in TOKENS}
         self.failed = self._stored.is_filled("error")
         self.metadata.setdefault("cost_scale", float(self.llm_means(self.cost_usd).max()))
 
@@ -119,11 +118,11 @@ class OutcomeTable:
         for column in ("error", "response"):  # all-null columns would otherwise get the null type
             table = table.set_column(table.column_names.index(column), column, table[column].cast(pa.string()))
         document = {"schema_version": SCHEMA_VERSION, "llms": list(llm_names), **metadata}
-        return cls(table.replace_schema_metadata({"pickllm": json.dumps(document)}))
+        return cls(_labelled(table, document))
 
     def write(self, path: str | Path) -> None:
         """Write the table as parquet, rows in (query, LLM, repeat) order."""
-        rows = self._all_rows()
+        rows = _labelled(self._all_rows(), self._document())
         temporary = Path(f"{path}.partial")  # an interrupted write leaves no half table under the real name
         pq.write_table(rows, temporary, compression="zstd")
         temporary.replace(path)
@@ -210,7 +209,7 @@ class OutcomeTable:
         split = pa.array(np.where(is_train[query_of_row], "train", "test"))
         rows = self._stored.take(chosen)
         rows = rows.set_column(rows.column_names.index("split"), "split", split)
-        return OutcomeTable(self._with_metadata(rows), path=self.path)
+        return OutcomeTable(_labelled(rows, self._document()), path=self.path)
 
     @classmethod
     def concatenate(cls, tables: Sequence["OutcomeTable"], metadata: Mapping[str, Any]) -> "OutcomeTable":
@@ -223,12 +222,11 @@ class OutcomeTable:
         rows = pa.concat_tables([table._all_rows() for table in tables], promote_options="default")
         document = tables[0]._document() | dict(metadata)
         document.pop("cost_scale")  # is of all queries, not of the first table's
-        return cls(rows.replace_schema_metadata({"pickllm": json.dumps(document)}))
+        return cls(_labelled(rows, document))
 
     def with_metadata(self, facts: Mapping[str, Any]) -> "OutcomeTable":
         """Return the same outcomes with further metadata; `facts` must be JSON-plain."""
-        document = self._document() | dict(facts)
-        return OutcomeTable(self._all_rows().replace_schema_metadata({"pickllm": json.dumps(document)}))
+        return OutcomeTable(_labelled(self._all_rows(), self._document() | dict(facts)))
 
     def text(self, column: str, query: int, llm: int, repeat: int) -> str | None:
         """Return one cell of a text column: "response" or "error"."""
@@ -245,17 +243,11 @@ class OutcomeTable:
         return self._tokens[column]
 
     def _all_rows(self) -> pa.Table:
-        return self._with_metadata(self._stored.take(self._stored.grid.row_order))
-
-    def _with_metadata(self, rows: pa.Table) -> pa.Table:
-        return rows.replace_schema_metadata({"pickllm": json.dumps(self._document())})
+        return self._stored.take(self._stored.grid.row_order)
 
     def _document(self) -> dict[str, Any]:
         return {"schema_version": SCHEMA_VERSION, "llms": list(self.llm_names), **self.metadata}
 
 
-def _whole(values: Floats) -> NDArray[np.int64]:
-    """Return counts as integers, read-only like all arrays of a table; 0 where there is none."""
-    counts = np.nan_to_num(values).astype(np.int64)
-    counts.flags.writeable = False
-    return counts
+def _labelled(rows: pa.Table, metadata: Mapping[str, Any]) -> pa.Table:
+    return rows.replace_schema_metadata({"pickllm": json.dumps(metadata)})

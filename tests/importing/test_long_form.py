@@ -161,7 +161,7 @@ def test_the_command_keeps_incomplete_queries_and_says_what_is_missing_or_left_o
     source, out = save(tmp_path, changed(3, accuracy=None)), tmp_path / "out.parquet"
     kept = CliRunner().invoke(app, ["import", "long", str(source), str(out)])
     assert "2 queries x 2 LLMs" in kept.output
-    assert "lack a number or a repeat, and count as missing: 1" in kept.output
+    assert "pairs that lack a number or a repeat, and count as missing: 1" in kept.output
     assert "small 50.0%. Means over what is left are biased" in kept.output
     dropped = CliRunner().invoke(app, ["import", "long", str(source), str(out), "--overwrite", "--drop-incomplete"])
     assert "1 queries x 2 LLMs" in dropped.output
