@@ -1,6 +1,6 @@
 """The rows of an outcome table, in memory or in a file: what a session needs is read at once, texts when asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,12 +119,21 @@ class StoredQueries(Sequence[Query]):
     def __init__(self, rows: StoredRows) -> None:
         """Describe the queries; reads no text yet."""
         self._rows = rows
+        self._made: dict[int, Query] = {}
 
     def __len__(self) -> int:
         return len(self._rows.is_train)
 
     def __getitem__(self, index: Any) -> Any:
         query = range(len(self))[index]
+        if query not in self._made:  # a session asks for its queries again and again
+            self._made[query] = self._make(query)
+        return self._made[query]
+
+    def __iter__(self) -> Iterator[Query]:
+        return map(self._make, range(len(self)))
+
+    def _make(self, query: int) -> Query:
         rows = self._rows
         row = int(rows.grid.first_rows[query])
         return Query(
