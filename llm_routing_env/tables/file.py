@@ -29,7 +29,7 @@ class TableFile:
         """
         self._path = path
         self._stamp = self._current_stamp()
-        footer = self._readable(lambda: pq.read_metadata(path))
+        self._footer = footer = self._readable(lambda: pq.read_metadata(path))
         check_size(footer, str(path))
         found = {footer.schema.column(index).path for index in range(footer.num_columns)}
         self._codes = [column for column in REPEATED if column in found]
@@ -68,7 +68,9 @@ class TableFile:
 
     def _open(self) -> pq.ParquetFile:
         # Buffered reading: else the file is held as it lies on disk, beside what is made of it.
-        return pq.ParquetFile(self._path, read_dictionary=self._codes, pre_buffer=False, buffer_size=2**20)
+        return pq.ParquetFile(
+            self._path, metadata=self._footer, read_dictionary=self._codes, pre_buffer=False, buffer_size=2**20
+        )
 
     def _current_stamp(self) -> tuple[int, int]:
         found = self._readable(lambda: os.stat(self._path))

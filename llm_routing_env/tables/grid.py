@@ -115,7 +115,8 @@ def make_grid(labels: Labels, llms: list[str] | None, where: str) -> Grid:
     if not (repeats.min() >= 0 and repeats.max() < n_rows):
         raise ValueError(f"{where}: column 'repeat' must count from 0, without gaps.")
     shape = (len(labels.query_ids), len(names), int(repeats.max()) + 1)
-    llm = np.array([names.index(name) for name in labels.llm_names])[labels.llms]
+    places = {name: place for place, name in enumerate(names)}
+    llm = np.array([places[name] for name in labels.llm_names])[labels.llms]
     pairs = labels.queries * np.int64(shape[1]) + llm
     repeat = repeats.astype(np.int64)
     if n_rows == math.prod(shape) and np.array_equal(pairs * shape[2] + repeat, np.arange(n_rows)):

@@ -134,3 +134,14 @@ def test_a_pair_with_some_of_its_repeats_and_an_llm_without_rows_are_refused(
 ):
     with pytest.raises(ValueError, match=message):
         rows_of((2, 2, 2), cells)
+
+
+def test_a_grid_much_larger_than_its_rows_is_refused_before_it_takes_memory():
+    n = 7_200  # a row for each of so many queries and LLMs: 51.84 million cells
+    rows = random_table(per_context=1, n_llms=1, n_repeats=1)._all_rows().slice(0, 1)
+    rows = pa.concat_tables([rows] * n)
+    for column in ("query_id", "llm"):
+        names = pa.array([f"{column}-{number}" for number in range(n)])
+        rows = rows.set_column(rows.column_names.index(column), column, names)
+    with pytest.raises(ValueError, match="a grid of 7200 queries, 7200 LLMs and 1 repeats is too large"):
+        OutcomeTable(rows.replace_schema_metadata(None))
