@@ -27,9 +27,9 @@ class TableFile:
         Raises:
             ValueError: It is no parquet file, or damaged, or too large.
         """
-        self._path = path
+        self._path, self._place = path, path.absolute()  # a process may go elsewhere before it asks for a text
         self._stamp = self._current_stamp()
-        self._footer = footer = self._readable(lambda: pq.read_metadata(path))
+        self._footer = footer = self._readable(lambda: pq.read_metadata(self._place))
         check_size(footer, str(path))
         found = {footer.schema.column(index).path for index in range(footer.num_columns)}
         self._codes = [column for column in REPEATED if column in found]
@@ -73,7 +73,7 @@ class TableFile:
         )
 
     def _current_stamp(self) -> tuple[int, int]:
-        found = self._readable(lambda: os.stat(self._path))
+        found = self._readable(lambda: os.stat(self._place))
         return found.st_mtime_ns, found.st_size
 
     def _readable(self, read: Callable[[], Any]) -> Any:

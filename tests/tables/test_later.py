@@ -61,6 +61,14 @@ def test_copies_and_pickles_read_what_they_are_asked_for(tmp_path: Path):
         np.testing.assert_array_equal(again.texts("response"), table.texts("response"))
 
 
+def test_a_process_may_change_its_folder_before_it_asks(tmp_path: Path, monkeypatch):
+    random_table(per_context=4).write(tmp_path / "t.parquet")
+    monkeypatch.chdir(tmp_path)
+    table = OutcomeTable.read("t.parquet")
+    monkeypatch.chdir(tmp_path.parent)
+    assert table.text("response", 0, 1, 0) == "answer 1"
+
+
 def test_a_file_that_changed_is_refused_by_name(tmp_path: Path):
     path = tmp_path / "t.parquet"
     random_table(per_context=4).write(path)
