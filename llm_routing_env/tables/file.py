@@ -69,7 +69,7 @@ class TableFile:
     def _open(self) -> pq.ParquetFile:
         # Buffered reading: else the file is held as it lies on disk, beside what is made of it.
         return pq.ParquetFile(
-            self._path, metadata=self._footer, read_dictionary=self._codes, pre_buffer=False, buffer_size=2**20
+            self._place, metadata=self._footer, read_dictionary=self._codes, pre_buffer=False, buffer_size=2**20
         )
 
     def _current_stamp(self) -> tuple[int, int]:
