@@ -27,7 +27,12 @@ ScorerName = Annotated[str, typer.Option(help="What to call the scores.")]
 ScoreScale = Annotated[float, typer.Option(help="Divide every score by this: the highest one possible.")]
 ExcludeLlm = Annotated[list[str] | None, typer.Option(help="Leave an LLM out. May be repeated.")]
 DropIncomplete = Annotated[
-    bool, typer.Option("--drop-incomplete", help="Leave out queries that lack an LLM or number.")
+    bool,
+    typer.Option(
+        "--drop-incomplete",
+        help="Leave out queries that lack an LLM or a number, instead of keeping what they have. What is left is no "
+        "fair sample of the queries.",
+    ),
 ]
 LatencyFrom = Annotated[
     Name,
@@ -183,7 +188,7 @@ def _report(imported: Imported, out: Path, console: Terminal) -> None:
     sizes = " x ".join(f"{count} {name}" for name, count in counts.items())
     console.print(f"wrote {out}: {sizes}, {table.is_train.sum()} train and {(~table.is_train).sum()} test queries")
     console.print("columns: " + ", ".join(f"{role} from {name!r}" for role, name in imported.columns.items()))
-    if imported.n_dropped:
-        console.print(f"dropped {imported.n_dropped} incomplete queries")
+    if imported.n_partial:
+        console.print(f"pairs that lack a number or a repeat, and count as missing: {imported.n_partial}")
     for note in filter(None, (*table.notes, not_judged(table, "test"))):
         console.print(note)

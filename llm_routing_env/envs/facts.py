@@ -204,8 +204,8 @@ class Facts:
 
     @cached_property
     def _asked_texts(self) -> dict[str, NDArray[np.object_]]:
-        queries = self.problem.table.queries
-        return {name: np.array([getattr(query, name) for query in queries], dtype=object) for name in ASKED}
+        asked = [(query.query_id, query.context, query.prompt) for query in self.problem.table.queries]
+        return dict(zip(ASKED, np.array(asked, dtype=object).T.copy(), strict=True))
 
     @cached_property
     def _llm_names(self) -> NDArray[np.object_]:

@@ -45,7 +45,10 @@ def _costs_usd(problem: "RoutingProblem", train: NDArray[np.int64]) -> NDArray[n
     cells = problem.cells
     if problem.knows_truth:
         return mean_of_known(cells.cost_usd[train], (0, 2))
-    prompt, completion = (float(tokens[train].mean()) for tokens in (cells.prompt_tokens, cells.completion_tokens))
+    is_there = problem.table.present[train]
+    prompt, completion = (
+        float(tokens[train][is_there].mean()) for tokens in (cells.prompt_tokens, cells.completion_tokens)
+    )
     seconds = float(np.nanmean(cells.latency_s[train]))
     llms = problem.pool.llms if problem.pool else ()
     return np.array([llm.cost_usd(round(prompt), round(completion), seconds) for llm in llms])

@@ -16,7 +16,7 @@ def match_llms(llms: list[str], cost_usd: Floats | None, source: OutcomeTable) -
 
     Args:
         llms: The LLMs that need latencies.
-        cost_usd: Their costs, shape (queries, LLMs, repeats); None where not recorded.
+        cost_usd: Their costs, shape (queries, LLMs, repeats), NaN where a pair is missing; None where not recorded.
         source: A table with recorded latencies.
 
     Raises:
@@ -26,14 +26,14 @@ def match_llms(llms: list[str], cost_usd: Floats | None, source: OutcomeTable) -
     others = [name for name in llms if name not in matches]
     if not others:
         return matches
-    theirs = source.cost_usd.mean(axis=(0, 2))
+    theirs = source.llm_means(source.cost_usd)
     if cost_usd is None or np.isnan(theirs).any():
         lacks = "the imported file" if cost_usd is None else source.path
         raise ValueError(
             f"--latency-from {source.path}: expected the LLMs {', '.join(others)} in it, or costs in both tables to "
             f"match LLMs by; {lacks} records no cost."
         )
-    mine = dict(zip(llms, cost_usd.mean(axis=(0, 2)), strict=True))
+    mine = dict(zip(llms, np.nanmean(cost_usd, axis=(0, 2)), strict=True))
     ranked = [source.llm_names[llm] for llm in np.argsort(theirs, kind="stable")]
     positions = np.linspace(0, len(ranked) - 1, len(others)) if len(others) > 1 else [(len(ranked) - 1) / 2]
     return matches | {
@@ -53,7 +53,7 @@ def draw_latency(
     drawn = np.empty(shape)
     for number, name in enumerate(llms):
         theirs = source.llm_names.index(matches[name])
-        recorded = source.latency_s[:, theirs][~source.failed[:, theirs]]
+        recorded = source.latency_s[:, theirs][source.present[:, theirs, None] & ~source.failed[:, theirs]]
         if not len(recorded) or np.isnan(recorded).any():
             raise ValueError(f"--latency-from {source.path}: LLM {matches[name]!r} has no recorded latencies.")
         drawn[:, number] = rng.choice(recorded, size=(shape[0], shape[2]))

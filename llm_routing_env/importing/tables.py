@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from llm_routing_env.importing.columns import TEXT, Floats
-from llm_routing_env.importing.grid import Grid, complete_grid
+from llm_routing_env.importing.grid import ImportGrid, make_import_grid
 from llm_routing_env.importing.latency import draw_latency, match_llms
 from llm_routing_env.importing.rows import Rows
 from llm_routing_env.tables.queries import SPLITS, context_fault, split_of
@@ -27,12 +28,14 @@ class Imported:
 
     Attributes:
         table: The outcome table, not yet written.
-        n_dropped: Queries left out because they were incomplete.
+        n_dropped: Queries left out.
+        n_partial: Pairs of query and LLM that count as missing although they have rows; see `ImportGrid`.
         columns: The file's columns by what they were taken for.
     """
 
     table: OutcomeTable
     n_dropped: int
+    n_partial: int
     columns: Mapping[str, str]
 
 
@@ -43,7 +46,7 @@ class ImportOptions:
     Attributes:
         context: The context of every query, where no column says it.
         scorer: What the scores are called: the column becomes `accuracy_<scorer>`.
-        drop_incomplete: Leave out queries that lack an LLM or a number, instead of refusing them.
+        drop_incomplete: Leave out queries that lack an LLM or a number, instead of keeping what they have.
         latency_from: A table whose recorded latencies stand in for those the file lacks.
         seed: Of the latencies drawn.
         notes: Remarks that stay with the table.
@@ -61,16 +64,16 @@ def build_table(rows: Rows, options: ImportOptions) -> Imported:
     """Return the outcome table of imported rows; the rows are used up.
 
     Raises:
-        ValueError: For rows that make no complete grid, or a split that is none; see `complete_grid`.
+        ValueError: For rows that make no grid, or a split that is none; see `make_import_grid`.
     """
-    grid = complete_grid(rows, drop_incomplete=options.drop_incomplete)
+    grid = make_import_grid(rows, drop_incomplete=options.drop_incomplete)
     columns = _query_columns(rows, grid, options) | _number_columns(rows, grid, options)
     metadata: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "llms": rows.texts["llm"].texts,
         "scorer": options.scorer,
         "source": {"file": rows.path.name, "sha256": _sha256(rows.path), "dropped_queries": grid.n_dropped},
-        "notes": list(options.notes),
+        "notes": [*options.notes, *_left_out(grid, options)],
     }
     if options.latency_from is not None:
         columns["latency_s"], said = _simulated(rows, grid, columns["cost_usd"], options.latency_from, options.seed)
@@ -79,10 +82,19 @@ def build_table(rows: Rows, options: ImportOptions) -> Imported:
     columns["response"] = rows.take_responses(None if in_order else grid.order, len(grid.order))
     table = pa.table(columns).replace_schema_metadata({"pickllm": json.dumps(metadata)})
     names = {role: column.name for role, column in rows.columns.items() if " " not in role}  # not each LLM's own
-    return Imported(OutcomeTable(table, path=None), grid.n_dropped, names)
+    return Imported(OutcomeTable(table), grid.n_dropped, grid.n_partial, names)
 
 
-def _query_columns(rows: Rows, grid: Grid, options: ImportOptions) -> dict[str, pa.Array]:
+def _left_out(grid: ImportGrid, options: ImportOptions) -> list[str]:
+    if not grid.n_dropped:
+        return []
+    lacks = "an LLM or a number" if options.drop_incomplete else "every LLM"
+    fair = " What is left is no fair sample of them." if options.drop_incomplete else ""
+    n_queries = grid.n_dropped + grid.shape[0]
+    return [f"{grid.n_dropped} of the file's {n_queries} queries left out: each lacks {lacks}.{fair}"]
+
+
+def _query_columns(rows: Rows, grid: ImportGrid, options: ImportOptions) -> dict[str, pa.Array]:
     """Return the columns of texts; every distinct text is held once."""
     columns = {
         "query_id": _texts(rows, "query_id", grid.order).dictionary_decode(),
@@ -102,7 +114,7 @@ def _query_columns(rows: Rows, grid: Grid, options: ImportOptions) -> dict[str, 
     return columns
 
 
-def _number_columns(rows: Rows, grid: Grid, options: ImportOptions) -> dict[str, pa.Array]:
+def _number_columns(rows: Rows, grid: ImportGrid, options: ImportOptions) -> dict[str, pa.Array]:
     columns = {"repeat": pa.array(np.tile(np.arange(grid.shape[2]), len(grid.order) // grid.shape[2]))}
     for role in ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens"):
         values = rows.array(role)
@@ -154,7 +166,7 @@ def _references(rows: Rows, order: Ints) -> pa.ListArray:
 
 
 def _simulated(
-    rows: Rows, grid: Grid, cost: pa.Array, source: OutcomeTable, seed: int
+    rows: Rows, grid: ImportGrid, cost: pa.Array, source: OutcomeTable, seed: int
 ) -> tuple[pa.Array, dict[str, Any]]:
     llms = rows.texts["llm"].texts
     if rows.array("latency_s") is not None:
@@ -162,12 +174,14 @@ def _simulated(
         raise ValueError(f"{rows.path}: column {name!r} records latencies; leave out --latency-from, or the column.")
     costs: Floats | None = None
     if cost.null_count == 0:
-        costs = cost.to_numpy(zero_copy_only=False).reshape(grid.shape)
+        costs = np.full(math.prod(grid.shape), np.nan)
+        costs[grid.cells] = cost.to_numpy(zero_copy_only=False)
+        costs = costs.reshape(grid.shape)
     matches = match_llms(llms, costs, source)
     drawn = draw_latency(grid.shape, llms, matches, source, seed)
     origin = source.path.name if source.path else "a table"
     said = {"latency": f"simulated from {origin}", "latency_from": {"sha256": source.sha256, "llms": matches}}
-    return pa.array(drawn.ravel()), said
+    return pa.array(drawn.ravel()[grid.cells]), said
 
 
 def _sha256(path: Path) -> str:

@@ -1,19 +1,20 @@
 """Embeddings beside an outcome table, and their projection to 32 numbers: written once, read at the start."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from llm_routing_env.tables.arrow import plain
 from llm_routing_env.tables.check import check_size
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
 Vectors = NDArray[np.float32]
 PROJECTION_SIZE = 32
+_BATCH_ROWS = 2048
 _ANEW = "`pickllm embed TABLE` computes them anew."
 
 
@@ -61,30 +62,43 @@ def read_embeddings(table: OutcomeTable, column: str) -> Vectors:
             f"The table {table.path} has no embeddings beside it ({path}); observation 'features', 'context' or "
             "'none' need none, and `pickllm embed TABLE` computes them."
         )
-    query_ids, vectors = _read_vectors(path, column)
-    position = {query_id: row for row, query_id in enumerate(query_ids)}
-    missing = [query_id for query_id in table.query_ids if query_id not in position]
-    if missing:
-        raise ValueError(f"{path}: no embedding for {len(missing)} queries, the first is {missing[0]!r}.")
-    vectors = vectors[[position[query_id] for query_id in table.query_ids]]
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not ((lengths > 0) & (lengths < np.inf)).all():
-        raise ValueError(f"{path}: expected vectors of finite numbers that are not all 0. {_ANEW}")
-    return np.asarray(vectors / lengths, dtype=np.float32)
-
-
-def _read_vectors(path: Path, column: str) -> tuple[list[Any], Vectors]:
-    """Return the query ids of a file of embeddings and a vector for each."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             check_size(file.metadata, str(path))
-            rows = file.read(columns=["query_id", column])
-        rows.validate(full=True)  # a damaged file may hold text that is none, and lists that end elsewhere
-        lists = rows[column].combine_chunks()
-        kind = lists.type
-        if not pa.types.is_fixed_size_list(kind) or not pa.types.is_floating(kind.value_type) or lists.null_count:
-            raise pa.ArrowInvalid(f"column {column!r} is {kind}")
-        vectors = lists.values.to_numpy(zero_copy_only=False).reshape(len(rows), kind.list_size)
-        return rows["query_id"].to_pylist(), vectors.astype(np.float32)
+            return _read_vectors(file, path, table, column)
     except (pa.ArrowException, OSError, LookupError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not embeddings that can be read: {error}. {_ANEW}") from error
+
+
+def _read_vectors(file: pq.ParquetFile, path: Path, table: OutcomeTable, column: str) -> Vectors:
+    """Return the vectors of an open file in the order of the table's queries; part by part, to hold them once."""
+    places = {query_id: place for place, query_id in enumerate(table.query_ids)}
+    vectors = np.empty((0, 0), dtype=np.float32)
+    is_found = np.zeros(table.n_queries, dtype=bool)
+    for rows in file.iter_batches(_BATCH_ROWS, columns=["query_id", column]):
+        rows.validate(full=True)  # a damaged file may hold text that is none, and lists that end elsewhere
+        lists, query_ids = rows[column], rows["query_id"].to_pylist()
+        size = _dimensions(lists, column)
+        if not vectors.size:
+            vectors = np.empty((table.n_queries, size), dtype=np.float32)
+        known = [row for row, query_id in enumerate(query_ids) if query_id in places]
+        place = [places[query_ids[row]] for row in known]
+        values = plain(lists.values)[lists.offset * size : (lists.offset + len(lists)) * size]
+        part = values.reshape(len(lists), size)[known].astype(np.float32)
+        lengths = np.linalg.norm(part, axis=1, keepdims=True)
+        if not ((lengths > 0) & (lengths < np.inf)).all():
+            raise ValueError(f"{path}: expected vectors of finite numbers that are not all 0. {_ANEW}")
+        vectors[place] = part / lengths
+        is_found[place] = True
+    if not is_found.all():
+        first = table.query_ids[int(np.argmin(is_found))]
+        raise ValueError(f"{path}: no embedding for {np.sum(~is_found)} queries, the first is {first!r}.")
+    return vectors
+
+
+def _dimensions(lists: pa.Array, column: str) -> int:
+    kind = lists.type
+    is_vectors = pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type)
+    if not is_vectors or lists.null_count or lists.values.null_count:
+        raise pa.ArrowInvalid(f"column {column!r} is {kind}")
+    return int(kind.list_size)

@@ -18,12 +18,12 @@ PROMPT = "prompt"
 
 def embedding(table: OutcomeTable) -> NDArray[np.float32]:
     """Return the sentence embeddings beside the table, rows of length 1."""
-    return np.clip(read_embeddings(table, "embedding"), -1.0, 1.0)  # rounding may leave a length of 1 + 1e-7
+    return _within_one(read_embeddings(table, "embedding"))
 
 
 def embedding32(table: OutcomeTable) -> NDArray[np.float32]:
     """Return their 32 principal components, fitted on the train split, rows of length 1."""
-    return np.clip(read_embeddings(table, "embedding32"), -1.0, 1.0)
+    return _within_one(read_embeddings(table, "embedding32"))
 
 
 def features(table: OutcomeTable) -> NDArray[np.float32]:
@@ -47,6 +47,11 @@ def prompt(table: OutcomeTable) -> NDArray[np.object_]:
     In an object array they are drawn, batched and handed on like vectors, so nothing else has to know of them.
     """
     return np.array([query.prompt for query in table.queries], dtype=object)
+
+
+def _within_one(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the vectors, in place: rounding may leave a length of 1 + 1e-7."""
+    return np.clip(vectors, -1.0, 1.0, out=vectors)
 
 
 ENCODERS: dict[str, Encoder] = {

@@ -26,7 +26,9 @@ def observe(table: OutcomeTable, observation: str | NDArray[Any]) -> NDArray[Any
             that shape.
     """
     if not isinstance(observation, str):
-        return _checked(observation, "the array", table.n_queries)
+        vectors = _checked(observation, "the array", table.n_queries).copy()
+        vectors.flags.writeable = False
+        return vectors
     names = tuple(observation.split("+"))
     if PROMPT in names and len(names) > 1:
         raise ValueError(f'Observation {observation!r}: the text of "prompt" cannot be joined with numbers.')
@@ -63,13 +65,13 @@ def _encoded(table: OutcomeTable, names: tuple[str, ...], encoders: tuple[Encode
     else:
         parts = zip(names, encoders, strict=True)
         vectors = [_checked(encode(table), f"the encoder {name!r}", table.n_queries) for name, encode in parts]
-        seen = np.concatenate(vectors, axis=1)
+        seen = np.concatenate(vectors, axis=1) if len(vectors) > 1 else vectors[0]
     seen.flags.writeable = False
     return seen
 
 
 def _checked(values: Any, source: str, n_queries: int) -> NDArray[np.float32]:
-    """Return vectors as a read-only copy, or say what was expected and what came."""
+    """Return the vectors, or say what was expected and what came."""
     expected = f"Observations of {source} must be finite numbers of shape ({n_queries} queries, size)"
     try:
         found = np.asarray(values)
@@ -80,10 +82,8 @@ def _checked(values: Any, source: str, n_queries: int) -> NDArray[np.float32]:
     if found.ndim != 2 or found.shape[0] != n_queries or not found.shape[1]:
         raise ValueError(f"{expected}, got shape {found.shape}.")
     with np.errstate(over="ignore"):
-        vectors = np.array(found, dtype=np.float32)
-    wrong = np.argwhere(~np.isfinite(vectors))
-    if len(wrong):
-        query, column = wrong[0]
+        vectors = np.asarray(found, dtype=np.float32)
+    if not np.isfinite(vectors).all():
+        query, column = np.argwhere(~np.isfinite(vectors))[0]
         raise ValueError(f"{expected}, got {found[query, column]} for query {query} at place {column}.")
-    vectors.flags.writeable = False
     return vectors

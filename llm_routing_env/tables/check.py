@@ -1,7 +1,6 @@
-"""Checks of an outcome table: columns and types, values, and a complete grid of (query, LLM, repeat)."""
+"""Checks of an outcome table: its size, metadata, columns and types, and values."""
 
 import json
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,8 +12,7 @@ from llm_routing_env.tables.queries import context_fault, is_name
 
 TEXT = ("query_id", "context", "split", "prompt", "llm", "response")
 REQUIRED = (*TEXT, "references", "error", "repeat", "cost_usd", "latency_s")
-
-
+_LISTS = "column 'references' must be a list of texts."
 TOKENS = ("prompt_tokens", "completion_tokens")
 # What a file may declare; a reader makes room for it before it sees that there is nothing behind.
 MOST_ROWS, MOST_BYTES = 50_000_000, 2**35
@@ -38,14 +36,14 @@ def check_size(metadata: Any, where: str) -> None:
         )
 
 
-def read_metadata(rows: pa.Table, where: str) -> dict[str, Any]:
+def read_metadata(schema: pa.Schema, where: str) -> dict[str, Any]:
     """Return what a table says of itself, with the types that are relied on.
 
     Raises:
         ValueError: It is not JSON, or names what cannot be.
     """
     try:
-        said = json.loads((rows.schema.metadata or {}).get(b"pickllm", b"{}"))
+        said = json.loads((schema.metadata or {}).get(b"pickllm", b"{}"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: its metadata is not JSON: {error}.") from error
     if not isinstance(said, dict):
@@ -57,48 +55,50 @@ def read_metadata(rows: pa.Table, where: str) -> dict[str, Any]:
     if scale == scale and not 0 <= scale < 1e300:  # not a number: a table without costs
         raise ValueError(f"{where}: its metadata has cost_scale {scale!r}; expected a finite number, 0 or more.")
     texts = [*said.get("llms", ()), *said.get("notes", ()), said.get("latency", "")]
-    _check_names(texts, "its metadata", where)
+    check_names(texts, "its metadata", where)
     return said
 
 
-def check_columns(rows: pa.Table, where: str) -> None:
+def check_schema(schema: pa.Schema, n_rows: int, where: str) -> None:
     """Check that every required column is there, with its type."""
-    missing = [column for column in REQUIRED if column not in rows.column_names]
+    missing = [column for column in REQUIRED if column not in schema.names]
     if missing:
         raise ValueError(f"{where}: missing columns {missing}; an outcome table has {list(REQUIRED)}.")
-    if len(set(rows.column_names)) < len(rows.column_names):
-        raise ValueError(f"{where}: expected columns with unique names, found {rows.column_names}.")
-    _check_names(rows.column_names, "columns", where)
-    if not any(name.startswith("accuracy_") for name in rows.column_names):
-        raise ValueError(f"{where}: expected at least one accuracy_<scorer> column, found {rows.column_names}.")
-    if len(rows) == 0:
+    if len(set(schema.names)) < len(schema.names):
+        raise ValueError(f"{where}: expected columns with unique names, found {schema.names}.")
+    check_names(schema.names, "columns", where)
+    if not any(name.startswith("accuracy_") for name in schema.names):
+        raise ValueError(f"{where}: expected at least one accuracy_<scorer> column, found {schema.names}.")
+    if not n_rows:
         raise ValueError(f"{where}: the table has no rows.")
-    for column in rows.column_names:
-        _check_column(column, rows[column], where)
+    for field in schema:
+        _check_type(field.name, field.type, where)
 
 
-def _check_column(column: str, values: pa.ChunkedArray, where: str) -> None:
-    kind = values.type
+def _check_type(column: str, kind: pa.DataType, where: str) -> None:
     if column in TEXT and not _is_text(kind):
         raise ValueError(f"{where}: column {column!r} must be text, is {kind}.")
     if column == "error" and not (_is_text(kind) or pa.types.is_null(kind)):
         raise ValueError(f"{where}: column 'error' must be text, is {kind}.")
-    if column == "references" and not (
-        pa.types.is_list(kind) and _is_text(kind.value_type) and not _words(values).null_count
-    ):
-        raise ValueError(f"{where}: column 'references' must be a list of texts.")
-    if column in (*TEXT, "references") and column != "response" and values.null_count:
-        raise ValueError(f"{where}: column {column!r} must not be empty in any row.")
+    if column == "references" and not (pa.types.is_list(kind) and _is_text(kind.value_type)):
+        raise ValueError(f"{where}: {_LISTS}")
     if column == "repeat" and not pa.types.is_integer(kind):
         raise ValueError(f"{where}: column 'repeat' must be numeric, whole numbers, is {kind}.")
     if is_numeric(column) and not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
         raise ValueError(f"{where}: column {column!r} must be numeric, is {kind}.")
 
 
-def _words(lists: pa.ChunkedArray) -> pa.Array:
+def check_filled(column: str, values: pa.ChunkedArray, where: str) -> None:
+    """Check that a column of texts is filled wherever it must be."""
+    if column in (*TEXT, "references") and column != "response" and values.null_count:
+        raise ValueError(f"{where}: column {column!r} must not be empty in any row.")
+    if column == "references" and any(_words(chunk).null_count for chunk in values.chunks):
+        raise ValueError(f"{where}: {_LISTS}")
+
+
+def _words(lists: pa.Array) -> pa.Array:
     """Return what the lists hold, one after another; Arrow's own `flatten` takes 0.1 s to import."""
-    joined = lists.combine_chunks()
-    return joined.values[joined.offsets[0].as_py() : joined.offsets[-1].as_py()]
+    return lists.values[lists.offsets[0].as_py() : lists.offsets[-1].as_py()]
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -106,10 +106,18 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _check_names(names: Iterable[Any], what: str, where: str) -> None:
+def check_names(names: Iterable[Any], what: str, where: str) -> None:
+    """Check that names may be shown."""
     for name in names:
         if not isinstance(name, str) or not is_name(name):
             raise ValueError(f"{where}: {what}: expected text without control characters, found {name!r}.")
+
+
+def check_contexts(names: Iterable[Any], where: str) -> None:
+    """Check that contexts may be shown, and mean nothing else."""
+    check_names(names, "column 'context'", where)
+    for fault in filter(None, map(context_fault, names)):
+        raise ValueError(f"{where}: {fault}.")
 
 
 def is_numeric(column: str) -> bool:
@@ -117,94 +125,17 @@ def is_numeric(column: str) -> bool:
     return column in ("repeat", "cost_usd", "latency_s", *TOKENS) or column.startswith(("accuracy_", "measure_"))
 
 
-def check_values(rows: pa.Table, where: str) -> None:
-    """Check the range of every number, and every name.
+def bad_number(column: str, values: NDArray[np.float64]) -> tuple[int, str] | None:
+    """Return the first row whose number cannot be and what was expected; None where there is none.
 
-    cost_usd and latency_s may be null, but only for the whole table.
+    cost_usd and latency_s may be NaN, but only for the whole table.
     """
-    contexts = _encode(rows["context"])[1]
-    _check_names(contexts, "column 'context'", where)
-    for fault in filter(None, map(context_fault, contexts)):
-        raise ValueError(f"{where}: {fault}.")
-    for column in rows.column_names:
-        if not is_numeric(column) or column == "repeat":
-            continue
-        if column in ("cost_usd", "latency_s") and rows[column].null_count == len(rows):
-            continue
-        values = rows[column].to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
-        if column in TOKENS:
-            good, expected = np.isnan(values) | ((values >= 0) & (values < 2**53)), "a number of tokens, or null"
-        elif column.startswith("accuracy_"):
-            good, expected = (values >= 0) & (values <= 1), "a number in [0, 1]"
-        else:
-            good, expected = (values >= 0) & (values < np.inf), "a finite number, 0 or more"
-        if not good.all():
-            _refuse(rows, int(np.argmin(good)), column, expected, where)
-    splits = rows["split"].to_numpy(zero_copy_only=False)
-    good = (splits == "train") | (splits == "test")
-    if not good.all():
-        _refuse(rows, int(np.argmin(good)), "split", "'train' or 'test'", where)
-
-
-def _refuse(rows: pa.Table, row: int, column: str, expected: str, where: str) -> None:
-    cell = rows[column][row].as_py()
-    query, llm = rows["query_id"][row].as_py(), rows["llm"][row].as_py()
-    raise ValueError(f"{where}, row {row} (query {query!r}, LLM {llm!r}): {column} must be {expected}, is {cell!r}.")
-
-
-def grid_order(
-    rows: pa.Table, llms: list[str] | None, where: str
-) -> tuple[NDArray[np.int64], tuple[str, ...], tuple[int, int, int]]:
-    """Return the row order by (query, LLM, repeat), the LLM names, and the grid's shape.
-
-    Queries keep the order of their first row; LLMs the order of `llms`, else of their first row.
-
-    Raises:
-        ValueError: For a duplicate row, or a query that lacks an LLM or a repeat.
-    """
-    queries, query_names = _encode(rows["query_id"])
-    codes, found = _encode(rows["llm"])
-    names = tuple(llms) if llms is not None else tuple(found)
-    if set(names) != set(found):
-        raise ValueError(f"{where}: its metadata names the LLMs {list(names)}, its rows {found}.")
-    _check_names(names, "LLMs", where)
-    llm = np.array([names.index(name) for name in found])[codes]
-    repeat = rows["repeat"].to_numpy(zero_copy_only=False)
-    # A count beyond the number of rows has gaps, and would make a huge grid.
-    if rows["repeat"].null_count or repeat.min() < 0 or repeat.max() >= len(rows):
-        raise ValueError(f"{where}: column 'repeat' must count from 0, without gaps.")
-    shape = (len(query_names), len(names), int(repeat.max()) + 1)
-    key = np.ravel_multi_index((queries, llm, repeat.astype(np.int64)), shape)
-    order = np.argsort(key, kind="stable")
-    cells = key[order]
-    twice = np.flatnonzero(cells[1:] == cells[:-1])
-    if len(twice):
-        said = _cell(int(cells[twice[0]]), shape, query_names, names)
-        raise ValueError(f"{where}, row {order[twice[0] + 1]}: duplicate of {said}.")
-    if len(cells) < math.prod(shape):
-        cell = int(np.argmax(np.append(cells, -1) != np.arange(len(cells) + 1)))
-        raise ValueError(
-            f"{where}: no row for {_cell(cell, shape, query_names, names)}; "
-            "every query needs every LLM, with the same number of repeats."
-        )
-    return order, names, shape
-
-
-def _encode(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[Any]]:
-    """Return each row's code and what the codes mean, in the order of their first rows."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    encoded = column.unify_dictionaries().combine_chunks()
-    codes, values = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
-    first_rows = np.full(len(values), len(codes))
-    first_rows[codes[::-1]] = np.arange(len(codes))[::-1]  # the last assignment stays
-    ordered = np.argsort(first_rows)
-    ranks = np.empty_like(ordered)
-    ranks[ordered] = np.arange(len(ordered))
-    n_found = np.count_nonzero(first_rows < len(codes))  # a dictionary may hold values that no row has
-    return ranks[codes], [values[code] for code in ordered[:n_found]]
-
-
-def _cell(cell: int, shape: tuple[int, int, int], queries: list[Any], llms: tuple[str, ...]) -> str:
-    query, llm, repeat = np.unravel_index(cell, shape)
-    return f"query {queries[query]!r}, LLM {llms[llm]!r}, repeat {repeat}"
+    if column in TOKENS:
+        good, expected = np.isnan(values) | ((values >= 0) & (values < 2**53)), "a number of tokens, or null"
+    elif column.startswith("accuracy_"):
+        good, expected = (values >= 0) & (values <= 1), "a number in [0, 1]"
+    else:
+        good, expected = (values >= 0) & (values < np.inf), "a finite number, 0 or more"
+    if good.all() or (column in ("cost_usd", "latency_s") and np.isnan(values).all()):
+        return None
+    return int(np.argmin(good)), expected

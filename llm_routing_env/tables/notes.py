@@ -13,9 +13,16 @@ DEAD = 0.9  # an LLM that fails more often than this was hardly measured
 
 
 def table_notes(table: "OutcomeTable") -> tuple[str, ...]:
-    """Return the notes of a table: measures that are simulated or missing, what else is amiss, and remarks kept."""
+    """Return the notes of a table: what is simulated or missing, what else is amiss, and remarks kept."""
     simulated = [f"The latency is {table.metadata['latency']}."] if "latency" in table.metadata else []
-    return (*simulated, *_missing(table), *_shared_prompts(table), *_dead_llms(table), *table.metadata.get("notes", ()))
+    return (
+        *simulated,
+        *_missing(table),
+        *_missing_pairs(table),
+        *_shared_prompts(table),
+        *_dead_llms(table),
+        *table.metadata.get("notes", ()),
+    )
 
 
 def not_judged(table: "OutcomeTable", split: str) -> str:
@@ -33,6 +40,17 @@ def _missing(table: "OutcomeTable") -> Iterator[str]:
             yield f"The table records no {name}."
 
 
+def _missing_pairs(table: "OutcomeTable") -> Iterator[str]:
+    shares = sorted(zip((~table.present).mean(axis=0).tolist(), table.llm_names, strict=True), key=lambda s: -s[0])
+    lacking = [f"{llm} {share:.1%}" for share, llm in shares if share]
+    if lacking:
+        listed = ", ".join(lacking[:LISTED]) + ", ..." * (len(lacking) > LISTED)
+        yield (
+            f"{1 - table.present.mean():.1%} of the pairs of query and LLM are missing; of the queries of each LLM: "
+            f"{listed}. Means over what is left are biased, unless it is missing at random."
+        )
+
+
 def _shared_prompts(table: "OutcomeTable") -> Iterator[str]:
     n_shared = table.queries.n_prompts_in_both_splits
     if n_shared:
@@ -44,6 +62,7 @@ def _dead_llms(table: "OutcomeTable") -> Iterator[str]:
         if share < DEAD:
             continue
         failed = table.failed[:, table.llm_names.index(llm)]
+        n_calls = table.present[:, table.llm_names.index(llm)].sum() * table.n_repeats
         query, repeat = np.argwhere(failed)[0]
         error = table.text("error", int(query), table.llm_names.index(llm), int(repeat))
-        yield f"{failed.sum()} of the {failed.size} calls of {llm!r} failed, the first with {error!r}."
+        yield f"{failed.sum()} of the {n_calls} calls of {llm!r} failed, the first with {error!r}."

@@ -59,7 +59,7 @@ class QuerySet(Sequence[Query]):
     """An ordered set of queries with unique ids."""
 
     def __init__(self, queries: Iterable[Query]) -> None:
-        self._queries = tuple(queries)
+        self._queries: Sequence[Query] = tuple(queries)
         seen: set[str] = set()
         for number, query in enumerate(self._queries, start=1):
             if query.query_id in seen:
@@ -68,12 +68,21 @@ class QuerySet(Sequence[Query]):
                 raise ValueError(f"Query {query.query_id!r}: split is {query.split!r}, expected one of {SPLITS}.")
             seen.add(query.query_id)
 
+    @classmethod
+    def of_table(cls, queries: Sequence[Query]) -> "QuerySet":
+        """Return the queries of a table, which has checked them; each is made when it is asked for."""
+        made = cls(())
+        made._queries = queries
+        return made
+
     @overload
     def __getitem__(self, index: int) -> Query: ...
     @overload
     def __getitem__(self, index: slice) -> "QuerySet": ...
     def __getitem__(self, index: int | slice) -> "Query | QuerySet":
-        return QuerySet(self._queries[index]) if isinstance(index, slice) else self._queries[index]
+        if isinstance(index, slice):
+            return QuerySet(self._queries[place] for place in range(*index.indices(len(self))))
+        return self._queries[index]
 
     def __len__(self) -> int:
         return len(self._queries)
@@ -89,8 +98,10 @@ class QuerySet(Sequence[Query]):
     @cached_property
     def n_prompts_in_both_splits(self) -> int:
         """How many different prompts occur in train and in test."""
-        by_split = ({_normal(q.prompt) for q in self._queries if q.split == split} for split in SPLITS)
-        return len(set.intersection(*by_split))
+        prompts: dict[str, set[str]] = {split: set() for split in SPLITS}
+        for query in self._queries:
+            prompts[query.split].add(_normal(query.prompt))
+        return len(set.intersection(*prompts.values()))
 
     @property
     def sha256(self) -> str:

@@ -27,7 +27,7 @@ CELLS = (None, 0, 1, -1, 2**40, 0.5, float("nan"), float("inf"), "", "train", "\
 @pytest.fixture(scope="module")
 def rows() -> pa.Table:
     table = random_table(per_context=2, n_llms=2, n_repeats=1)
-    return table._rows.replace_schema_metadata({"pickllm": json.dumps(METADATA)})
+    return table._all_rows().replace_schema_metadata({"pickllm": json.dumps(METADATA)})
 
 
 def read(path):
@@ -35,6 +35,8 @@ def read(path):
     table = OutcomeTable.read(path)
     shape = (table.n_queries, table.n_llms, table.n_repeats)
     assert table.cost_usd.shape == table.latency_s.shape == table.failed.shape == shape
+    assert table.present.shape == shape[:2]
+    assert np.isnan(table.accuracy(table.scorers[0])).any(axis=2).tolist() == (~table.present).tolist()
     assert len(table.queries) == len(table.query_contexts) == len(table.is_train) == table.n_queries
     assert all(isinstance(word, str) for query in table.queries for word in (query.prompt, *query.references))
     assert (table.integers("prompt_tokens") >= 0).all()

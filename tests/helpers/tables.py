@@ -55,17 +55,32 @@ def queries(per_context: int = 30, contexts: Sequence[str] = ("art", "biology", 
 
 def random_table(seed: int = 0, per_context: int = 30, n_llms: int = 4, n_repeats: int = 3) -> OutcomeTable:
     """Return a table of random outcomes."""
+    return sparse_table(seed, per_context, n_llms, n_repeats, missing_share=0.0)
+
+
+def sparse_table(
+    seed: int = 0, per_context: int = 30, n_llms: int = 4, n_repeats: int = 3, *, missing_share: float = 0.3
+) -> OutcomeTable:
+    """Return a random table without about that share of its pairs; every query keeps an LLM, every LLM a query.
+
+    What is left is what `random_table` has there.
+    """
     rng = np.random.default_rng(seed)
     asked = queries(per_context)
+    llms = [f"llm-{i}" for i in range(n_llms)]
     shape = (len(asked), n_llms, n_repeats)
     rows = records(
         asked,
-        [f"llm-{i}" for i in range(n_llms)],
+        llms,
         rng.integers(0, 2, shape),
         rng.uniform(1e-6, 1e-4, shape),
         rng.uniform(0.005, 0.3, shape),
     )
-    return OutcomeTable.from_records(asked, [f"llm-{i}" for i in range(n_llms)], rows, {"pool": {"name": "random"}})
+    present = rng.uniform(size=shape[:2]) >= missing_share
+    for query in range(len(asked)):
+        present[query, query % n_llms] |= query < n_llms or not present[query].any()
+    kept = [row for row, is_kept in zip(rows, np.repeat(present.ravel(), n_repeats), strict=True) if is_kept]
+    return OutcomeTable.from_records(asked, llms, kept, {"pool": {"name": "random"}})
 
 
 def write_random_table(folder: Path, seed: int = 0, **sizes: int) -> Path:

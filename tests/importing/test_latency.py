@@ -57,6 +57,17 @@ def test_the_same_seed_draws_the_same_and_another_draws_others(tmp_path: Path):
     assert (first != other).any()
 
 
+def test_missing_pairs_neither_give_nor_get_latencies(tmp_path: Path):
+    asked, llms = queries(10, ["art"]), ("dear", "cheap")
+    given = records(asked, llms, 1.0, 1.0, np.arange(20).reshape(10, 2, 1) + 1.0)
+    donor = OutcomeTable.from_records(asked, llms, given[1:], {})  # without the second that art-0 took on dear
+    path = source(tmp_path, {"dear": 2.0, "cheap": 1.0}).path
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))  # without q39 on cheap
+    table = build_table(read_long(Source(path), {}), ImportOptions(latency_from=donor)).table
+    assert np.argwhere(np.isnan(table.latency_s)).tolist() == [[39, 1, 0]]
+    assert set(table.latency_s[:, 0].ravel()) == {float(seconds) for seconds in range(3, 21, 2)}
+
+
 def test_one_llm_of_another_name_gets_the_middle_one():
     assert match_llms(["x"], np.ones((1, 1, 1)), recorded()) == {"x": "middle"}
 

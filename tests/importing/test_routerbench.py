@@ -63,12 +63,18 @@ def test_printed_lists_are_unwrapped_and_other_texts_kept(tmp_path: Path):
         assert read(save(tmp_path, wide(prompt=text))).queries[1].prompt == text
 
 
-def test_a_query_without_a_score_is_refused_or_dropped(tmp_path: Path):
+def test_a_pair_without_a_score_is_missing_or_its_query_dropped(tmp_path: Path):
     path = save(tmp_path, wide(**{LLMS[1]: None}))
-    with pytest.raises(ValueError, match=f"row 1, column '{LLMS[1]}'.*query 'mbpp.dev.2'.*--drop-incomplete"):
-        read(path)
+    assert read(path).present.tolist() == [[True, True], [True, False]]
     assert [query.query_id for query in read(path, drop_incomplete=True).queries] == ["mmlu.val.1"]
     assert read(path, excluded=(LLMS[1],)).llm_names == LLMS[:1]
+
+
+def test_one_score_a_row_is_a_log_and_no_table(tmp_path: Path):
+    content = wide(**{LLMS[1]: None})
+    content[0][LLMS[0]] = None
+    with pytest.raises(ValueError, match="this is a log, not a table; `pickllm ope`"):
+        read(save(tmp_path, content))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""Arrow columns as numpy arrays and Python texts, read from Arrow's buffers.
+
+Arrow's own `to_numpy`, and `pa.array`, import pandas where it is installed, which takes longer than an environment.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+_NUMPY_NAMES = {"halffloat": "f2", "float": "f4", "double": "f8"}
+
+
+def plain(values: pa.Array) -> NDArray[Any]:
+    """Return an array of numbers without looking at nulls, in its own type; it shares Arrow's memory."""
+    kind = np.dtype(_NUMPY_NAMES.get(str(values.type), str(values.type)))
+    buffer = values.buffers()[1]
+    if buffer is None or not len(values):
+        return np.empty(0, dtype=kind)
+    return np.frombuffer(buffer, kind, len(values), values.offset * kind.itemsize)
+
+
+def numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return a column of numbers as floats, NaN where null; shares Arrow's memory where that holds such floats."""
+    return _joined([_floats(chunk) for chunk in column.chunks])
+
+
+def counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return floats as whole numbers, read-only; 0 where there is none."""
+    whole = np.nan_to_num(values).astype(np.int64)
+    whole.flags.writeable = False
+    return whole
+
+
+def is_null(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return which cells of a column are null."""
+    return _joined([_nulls(chunk) for chunk in column.chunks])
+
+
+def texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """Return a column of texts as Python objects, None where null."""
+    found = np.empty(len(column), dtype=object)
+    found[:] = column.to_pylist()
+    return found
+
+
+def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[Any]]:
+    """Return each row's code and what the codes mean, in the order of their first rows; no row may be null."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    encoded = column.unify_dictionaries().combine_chunks()
+    given, values = plain(encoded.indices), encoded.dictionary.to_pylist()
+    first_rows = np.full(len(values), len(given))
+    first_rows[given[::-1]] = np.arange(len(given))[::-1]  # the last assignment stays
+    ordered = np.argsort(first_rows)
+    ranks = np.empty(len(ordered), dtype=np.int32)
+    ranks[ordered] = np.arange(len(ordered))
+    n_found = np.count_nonzero(first_rows < len(given))  # a dictionary may hold values that no row has
+    return ranks[given], [values[code] for code in ordered[:n_found]]
+
+
+def _floats(values: pa.Array) -> NDArray[np.float64]:
+    if pa.types.is_null(values.type):
+        return np.full(len(values), np.nan)
+    found = plain(values).astype(np.float64, copy=False)
+    return np.where(_nulls(values), np.nan, found) if values.null_count else found
+
+
+def _nulls(values: pa.Array) -> NDArray[np.bool_]:
+    if not values.null_count:
+        return np.zeros(len(values), dtype=bool)
+    if pa.types.is_null(values.type):
+        return np.ones(len(values), dtype=bool)
+    bits = np.frombuffer(values.buffers()[0], np.uint8)
+    is_valid = np.unpackbits(bits, count=values.offset + len(values), bitorder="little")[values.offset :]
+    return ~is_valid.astype(bool)
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

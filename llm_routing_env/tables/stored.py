@@ -1,0 +1,145 @@
+"""The rows of an outcome table, in memory or in a file: what a session needs is read at once, texts when asked for."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from llm_routing_env.tables import arrow
+from llm_routing_env.tables.check import bad_number, check_contexts, check_filled, check_schema, is_numeric
+from llm_routing_env.tables.file import TableFile
+from llm_routing_env.tables.grid import Labels, make_grid
+from llm_routing_env.tables.queries import SPLITS, Query
+
+TEXTS = ("prompt", "references", "response", "error")
+
+
+class StoredRows:
+    """Checked rows, one per (query, LLM, repeat) that was recorded.
+
+    Attributes:
+        grid: Which row is whose.
+        contexts: Sorted.
+        query_contexts: For each query, the index of its context.
+        is_train: For each query.
+    """
+
+    def __init__(self, rows: "pa.Table | TableFile", llms: list[str] | None, where: str) -> None:
+        """Check columns and types, and read and check the labels.
+
+        Args:
+            rows: In any order.
+            llms: The LLMs in action order; None: in the order of their first rows.
+            where: What errors call the table.
+
+        Raises:
+            ValueError: Names the first offending row and what was expected.
+        """
+        check_schema(rows.schema, len(rows), where)
+        self._rows, self._where, self._texts = rows, where, dict[str, pa.ChunkedArray]()
+        if not isinstance(rows, TableFile):
+            for name in TEXTS:
+                self.texts(name)
+        labels = Labels(*self._codes("query_id"), *self._codes("llm"), arrow.numbers(self._column("repeat")))
+        self.grid = make_grid(labels, llms, where)
+        self._set_contexts(*self._codes("context"))
+        self._set_split(*self._codes("split"))
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        column = self._rows.select([name])[name]
+        check_filled(name, column, self._where)
+        return column
+
+    def _codes(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
+        return arrow.codes(self._column(name))
+
+    def _set_contexts(self, codes: NDArray[np.int32], names: list[str]) -> None:
+        check_contexts(names, self._where)
+        used = codes[self.grid.first_rows]
+        self.contexts = tuple(sorted({names[code] for code in used}))
+        places = {name: place for place, name in enumerate(self.contexts)}
+        self.query_contexts: NDArray[np.int64] = np.array([places.get(name, -1) for name in names])[used]
+
+    def _set_split(self, codes: NDArray[np.int32], names: list[str]) -> None:
+        for code, name in enumerate(names):
+            if name not in SPLITS:
+                raise self._refusal(int(np.argmax(codes == code)), "split", "'train' or 'test'")
+        is_train = np.array([name == "train" for name in names])
+        self.is_train: NDArray[np.bool_] = is_train[codes[self.grid.first_rows]]
+
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Read and check every column of numbers; shape (queries, LLMs, repeats), NaN where there is no row.
+
+        Raises:
+            ValueError: Names the first row that does not fit.
+        """
+        names = [name for name in self._rows.schema.names if is_numeric(name) and name != "repeat"]
+        found = {}
+        for name in names:  # one by one: what reading them all takes beside what is kept is as much again
+            values = arrow.numbers(self._column(name))
+            if bad := bad_number(name, values):
+                raise self._refusal(bad[0], name, bad[1])
+            found[name] = self.grid.spread(values, np.nan)
+        return found
+
+    def is_filled(self, column: str) -> NDArray[np.bool_]:
+        """Return which cells have a text in a column, without keeping the texts; False where there is no row."""
+        return self.grid.spread(~arrow.is_null(self._column(column)), False)
+
+    def texts(self, column: str) -> pa.ChunkedArray:
+        """Return one of `TEXTS`, a text per row; read once.
+
+        Raises:
+            ValueError: It is damaged, or empty where it may not be.
+        """
+        if column not in self._texts:
+            self._texts[column] = self._column(column)
+        return self._texts[column]
+
+    def take(self, rows: NDArray[np.int64] | None) -> pa.Table:
+        """Return some of the rows with all their columns; None: every row."""
+        everything = self._rows.select(self._rows.schema.names)
+        for name in TEXTS:
+            check_filled(name, everything[name], self._where)
+        return everything if rows is None else everything.take(pa.array(rows))
+
+    def _refusal(self, row: int, column: str, expected: str) -> ValueError:
+        query, llm, found = (
+            cells[row].as_py() for cells in self._rows.select(["query_id", "llm", column]).itercolumns()
+        )
+        where = f"{self._where}, row {row} (query {query!r}, LLM {llm!r})"
+        return ValueError(f"{where}: {column} must be {expected}, is {found!r}.")
+
+
+class StoredQueries(Sequence[Query]):
+    """The queries of stored rows; each is made when it is asked for, so that a million texts stay in Arrow."""
+
+    def __init__(self, rows: StoredRows) -> None:
+        """Describe the queries; reads no text yet."""
+        self._rows = rows
+        self._made: dict[int, Query] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows.is_train)
+
+    def __getitem__(self, index: Any) -> Any:
+        query = range(len(self))[index]
+        if query not in self._made:  # a session asks for its queries again and again
+            self._made[query] = self._make(query)
+        return self._made[query]
+
+    def __iter__(self) -> Iterator[Query]:
+        return map(self._make, range(len(self)))
+
+    def _make(self, query: int) -> Query:
+        rows = self._rows
+        row = int(rows.grid.first_rows[query])
+        return Query(
+            rows.grid.query_ids[query],
+            rows.contexts[rows.query_contexts[query]],
+            "train" if rows.is_train[query] else "test",
+            rows.texts("prompt")[row].as_py(),
+            tuple(rows.texts("references")[row].as_py()),
+        )
