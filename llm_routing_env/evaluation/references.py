@@ -57,23 +57,24 @@ def choose_references(problem: RoutingProblem, contexts: Sequence[str], length: 
     for evidence in (halves, ~halves):
         known = [queries[evidence[queries]] for queries in (problem.queries_of(context, "all") for context in contexts)]
         # Where there is no other query, as in a table of one, hindsight is all there is.
-        best = _mean_of_contexts(means, known) if any(map(len, known)) else hindsight
-        fixed[~evidence] = by_context[~evidence] = best
+        elsewhere = _mean_of_contexts(means, known) if any(map(len, known)) else hindsight
+        fixed[~evidence] = by_context[~evidence] = elsewhere
         for number in range(len(problem.table.contexts)):
             here = problem.table.query_contexts == number
             if (here & evidence).any():  # else the best of all the contexts stands in
                 by_context[here & ~evidence] = mean_of_known(means[here & evidence], 0)
-    is_llm = np.eye(len(names), dtype=bool)
-    singles = {f"always {name}": np.where(is_llm[llm], np.inf, fixed) for llm, name in enumerate(names)}
-    informed = {
-        CHOSEN_FIXED: fixed,
-        BEST_FIXED: np.broadcast_to(hindsight, fixed.shape),
-        CONTEXT_BEST: by_context,
+    is_llm, rows = np.eye(len(names), dtype=bool), np.arange(len(problem.cells.available))
+    singles = [_best_available(problem, np.tile(np.where(one, np.inf, hindsight), (len(means), 1))) for one in is_llm]
+    earned = np.stack([problem.reward_table.query_means[rows, llms] for llms in singles], axis=1)
+    best = int(_best(_mean_of_contexts(problem.over_phases(earned, length), judged)))
+    actions = {f"always {name}": llms for name, llms in zip(names, singles, strict=True)} | {
+        CHOSEN_FIXED: _best_available(problem, fixed),
+        BEST_FIXED: singles[best],
+        CONTEXT_BEST: _best_available(problem, by_context),
+        ORACLE: _best_available(problem, problem.reward_table.query_means),
     }
-    actions = {name: _best_available(problem, scores) for name, scores in (singles | informed).items()}
-    actions[ORACLE] = _best_available(problem, problem.reward_table.query_means)
     chosen = dict.fromkeys(names[llm] for queries in judged for llm in np.unique(_best(fixed[queries])))
-    return References(actions, names[int(_best(hindsight))], " or ".join(chosen))
+    return References(actions, names[best], " or ".join(chosen))
 
 
 def _best(scores: Floats) -> Ints:

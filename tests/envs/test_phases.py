@@ -12,7 +12,7 @@ from gymnasium.wrappers import TimeLimit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from steps import allowed_actions, assert_equal, assert_same_steps
-from tables import random_table
+from tables import random_table, sparse_table
 
 from llm_routing_env.backends import Request, TableBackend
 from llm_routing_env.backends.base import Answers
@@ -25,6 +25,7 @@ from llm_routing_env.tables.table import OutcomeTable
 
 N = 3
 TABLE = random_table(per_context=9, n_repeats=1)
+SPARSE = sparse_table(per_context=20, missing_share=0.4)
 MODES = ("SAME_STEP", "NEXT_STEP", "DISABLED")
 
 
@@ -82,6 +83,25 @@ def test_a_vector_equals_scalar_environments_under_masks_and_phases(
     ours = PickLLMVectorEnv(N, length, mode, **arguments)
     theirs = SyncVectorEnv([lambda: TimeLimit(PickLLMEnv(**arguments), length)] * N, autoreset_mode=AutoresetMode[mode])
     assert_same_steps(ours, theirs, seed=seed, mode=mode, n_steps=3 * length)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("info", ["full", "numbers", "none"])
+def test_what_a_table_lacks_is_masked_in_every_environment(mode: str, info: str):
+    arguments: dict[str, Any] = {"table": SPARSE, "observation": "none", "info": info, "context": "mixed"}
+    ours = PickLLMVectorEnv(N, 7, mode, **arguments)
+    theirs = SyncVectorEnv([lambda: TimeLimit(PickLLMEnv(**arguments), 7)] * N, autoreset_mode=AutoresetMode[mode])
+    assert_same_steps(ours, theirs, seed=5, mode=mode, n_steps=20)
+    env = PickLLMEnv(**(arguments | {"info": "full"}))
+    _, told = env.reset(seed=1)
+    waiting = told["query_id"]
+    for _ in range(30):
+        query = SPARSE.query_ids.index(waiting)
+        assert told["action_mask"].tolist() == SPARSE.present[query].astype(int).tolist()
+        assert told["action_mask"].dtype == np.int8
+        told = env.step(int(np.argmax(told["action_mask"])))[4]
+        assert np.isfinite([told[name] for name in ("accuracy", "cost_usd", "latency_s", "regret")]).all()
+        waiting = next(query.query_id for query in SPARSE.queries if query.prompt == told["next_prompt"])
 
 
 @settings(max_examples=40, deadline=None)

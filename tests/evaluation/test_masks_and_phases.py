@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tables import queries, records
+from tables import queries, records, sparse_table
 
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation import compare
@@ -52,6 +52,14 @@ def test_a_reference_asks_the_next_best_while_its_llm_cannot_be_asked():
         assert actions[name][: TABLE.n_queries].tolist() == [0] * TABLE.n_queries, name
         assert actions[name][TABLE.n_queries :].tolist() == [1] * TABLE.n_queries, name
     assert set(actions["always poor"]) == {2}
+
+
+def test_no_single_llm_is_better_than_the_best_one_in_hindsight_whatever_stands_in_for_it():
+    for seed in range(10):
+        result = compare(["random"], n_sessions=2, length=10, table=sparse_table(seed, missing_share=0.4))
+        means = {name: found[POOLED]["reward"]["mean"] for name, found in result.metrics.items()}
+        assert means[BEST_FIXED] == max(mean for name, mean in means.items() if name.startswith("always "))
+        assert means[ORACLE] == max(means.values())
 
 
 def test_the_best_fixed_llm_is_that_of_all_phases_by_their_length():
