@@ -149,13 +149,19 @@ class Facts:
             self._kept.clear()
         row, llm, _ = place = self.problem.cells.index(cell)
         info: Info = {name: self._numbers[name].item(place) for name in OUTCOME} | self._truth_of(row, llm)
-        info[TERMS] = {name: values.item(place) for name, values in self.problem.reward_terms.items()}
+        info[TERMS] = self._terms_at(place)
         if self.kind == "full":
             asked = self.problem.table.queries[row % self.problem.table.n_queries]
             info |= self._asked(asked) | {"llm": self.problem.table.llm_names[llm]}
             info |= {"response": self._text("response", place) or "", "error": self._text("error", place)}
         self._kept[cell] = info
         return info
+
+    def _terms_at(self, place: tuple[int, int, int]) -> Info:
+        cells = self.problem.cells  # of one cell: those of all of them would be half as large as the table
+        measures = {name: values[place] for name, values in cells.measures.items()}
+        numbers = (cells.accuracy[place], cells.cost_usd[place], cells.latency_s[place])
+        return {name: float(term) for name, term in self.problem.reward.terms(*numbers, measures).items()}
 
     def _keep_prompt(self, query: int) -> str:
         prompt = self._kept_prompts[query] = self.problem.table.queries[query].prompt

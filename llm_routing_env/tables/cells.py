@@ -43,8 +43,9 @@ class Cells:
     @classmethod
     def of(cls, table: OutcomeTable, scorer: str) -> "Cells":
         """Return a table's cells, of one phase; the arrays are the table's own."""
+        scores = table.accuracy(scorer)
         return cls(
-            accuracy=np.where(table.failed, 0.0, table.accuracy(scorer)),
+            accuracy=np.where(table.failed, 0.0, scores) if table.failed.any() else scores,
             cost_usd=table.cost_usd,
             latency_s=table.latency_s,
             prompt_tokens=table.integers("prompt_tokens"),
