@@ -96,6 +96,12 @@ class InputChecks:
             self._refuse("reward", f"{len(self._rows)} finite number(s)", reward)
         return rewards
 
+    def _checked_probability(self, probability: ArrayLike) -> FloatArray:
+        probabilities = np.asarray(probability, dtype=np.float64).reshape(-1)
+        if len(probabilities) != len(self._rows) or not ((probabilities > 0) & (probabilities <= 1)).all():
+            self._refuse("probability", f"{len(self._rows)} number(s) above 0 and at most 1", probability)
+        return probabilities
+
     def _checked_outcome(self, outcome: Mapping[str, Any]) -> Outcomes:
         arrays = {name: np.atleast_1d(values) for name, values in outcome.items()}
         for name, array in arrays.items():

@@ -102,7 +102,7 @@ class LiftedAgent(Agent):
         self.observation, self.feedback = first.observation, first.feedback
         self.maximises = first.maximises
         self.protocol = first.protocol  # type: ignore[method-assign]
-        self._takes_outcome = takes(first.update, "outcome")
+        self._told = [name for name in ("outcome", "probability") if takes(first.update, name)]
 
     def fit(self, training_table: TrainingTable) -> None:
         """Fit one agent, and give all what it learned: fitting may take minutes.
@@ -127,12 +127,17 @@ class LiftedAgent(Agent):
         action: ArrayLike,
         reward: ArrayLike,
         outcome: Mapping[str, Any] | None = None,
+        probability: ArrayLike | None = None,
     ) -> None:
         """Update every session. See `Agent.update`."""
         actions, rewards = self._checked_action(action).tolist(), self._checked_reward(reward).tolist()
+        chances = None if probability is None else self._checked_probability(probability).tolist()
         for row, (agent, seen) in enumerate(zip(self.agents, self._split(observation), strict=True)):
-            of_row = None if outcome is None else {name: values[row] for name, values in outcome.items()}
-            agent.update(seen, actions[row], rewards[row], **({"outcome": of_row} if self._takes_outcome else {}))
+            told: dict[str, Any] = {
+                "outcome": None if outcome is None else {name: values[row] for name, values in outcome.items()},
+                "probability": None if chances is None else chances[row],
+            }
+            agent.update(seen, actions[row], rewards[row], **{name: told[name] for name in self._told})
         self.n_updates += 1
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:

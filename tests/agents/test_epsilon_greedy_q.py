@@ -18,7 +18,7 @@ def test_sample_mean_steps_give_the_sample_mean(make_task, learn):
     agent = make_agent("epsilon_greedy_q", make_task(3), step_size="sample_mean", initial_value=9.0)
     learn(agent, *zip(actions.tolist(), rewards, strict=True))
     means = [rewards[actions == arm].mean() for arm in range(3)]
-    np.testing.assert_allclose(agent.arms.values[0], means, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(agent.arms.values.array[0], means, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("step_size", [0.05, 0.2])
@@ -28,7 +28,7 @@ def test_constant_steps_have_the_known_stationary_variance(step_size, make_task)
     agent = make_agent("epsilon_greedy_q", make_task(2), n_sessions=20_000, step_size=step_size)
     for _ in range(int(8 / step_size)):
         agent.update(None, np.zeros(20_000, dtype=int), rng.normal(3.0, 2.0, size=20_000))
-    values = agent.arms.values[:, 0]
+    values = agent.arms.values.array[:, 0]
     assert values.mean() == pytest.approx(3.0, abs=0.05)
     assert values.var() == pytest.approx(step_size / (2 - step_size) * 4.0, rel=0.05)
 

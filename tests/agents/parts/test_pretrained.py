@@ -6,7 +6,7 @@ import pytest
 from llm_routing_env.agents import AGENTS, agent_class, make_agent
 
 PRETRAINED = sorted(name for name in AGENTS if agent_class(name).feedback == "full")
-LEARNED_ONLINE = {"n_updates", "commitments"}
+LEARNED_ONLINE = {"n_selected", "n_updates", "commitments"}
 
 
 def model_of(agent):
