@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_array import column, maximum
 from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.distributions import uniform_over_best
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
@@ -52,10 +53,10 @@ class KLUCB(Agent):
 
     def _indices(self) -> FloatArray:
         """Return the index of each arm, infinite where it has yet to be asked, shape (sessions, arms)."""
-        counts, log_time = self.arms.counts.array, np.log(np.maximum(self.n_selected.now, 1))
-        budget = log_time + self.log_log_factor * np.log(np.maximum(log_time, 1.0))
+        counts, log_time = self.arms.counts.array, np.log(maximum(self.n_selected.now, 1))
+        budget = log_time + self.log_log_factor * np.log(maximum(log_time, 1.0))
         means = self.reward_range.rescale(self.arms.values.array)
-        bounds = highest_plausible_mean(means, np.reshape(budget, (-1, 1)) / np.maximum(counts, 1))
+        bounds = highest_plausible_mean(means, column(budget) / np.maximum(counts, 1))
         return np.where(counts > 0, bounds, np.inf)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.arm_array import PerSession, per_arm
+from llm_routing_env.agents.parts.arm_array import PerSession, maximum, minimum, per_arm
 from llm_routing_env.agents.parts.confidence import upper_confidence
 from llm_routing_env.agents.parts.distributions import uniform_over_best
 from llm_routing_env.agents.parts.memory import Memory
@@ -59,7 +59,7 @@ class SlidingWindowUCB(Agent):
 
     def _indices(self) -> FloatArray:
         """Return the index of each arm, infinite where it has yet to be asked, shape (sessions, arms)."""
-        squared_width = self.exploration * np.log(np.clip(self.n_selected.now, 1, self.window))
+        squared_width = self.exploration * np.log(minimum(maximum(self.n_selected.now, 1), self.window))
         means = self.reward_range.rescale(self.sums.array / np.maximum(self.counts.array, 1))
         return upper_confidence(means, self.counts.array, squared_width)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_array import column
 from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.distributions import restrict, softmax
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
@@ -46,7 +47,7 @@ class Softmax(Agent):
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         # The highest possible reward stands for an arm until something is known of it; any less could bury it for good.
-        is_known = (self.arms.counts.array > 0) & np.reshape(self.reward_range.is_known, (-1, 1))
+        is_known = (self.arms.counts.array > 0) & column(self.reward_range.is_known)
         means = np.where(is_known, self.reward_range.rescale(self.arms.values.array), 1.0)
         return restrict(softmax(means / self.temperature), allowed)
 

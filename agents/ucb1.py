@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_array import maximum
 from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.confidence import upper_confidence
 from llm_routing_env.agents.parts.distributions import uniform_over_best
@@ -50,7 +51,7 @@ class UCB1(Agent):
 
     def _indices(self) -> FloatArray:
         """Return the index of each arm, infinite where it has yet to be asked, shape (sessions, arms)."""
-        squared_width = self.c * np.log(np.maximum(self.n_selected.now, 1))
+        squared_width = self.c * np.log(maximum(self.n_selected.now, 1))
         return upper_confidence(
             self.reward_range.rescale(self.arms.values.array), self.arms.counts.array, squared_width
         )

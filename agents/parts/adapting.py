@@ -52,6 +52,7 @@ class AdaptedAgent(Agent):
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> int:
         """Return the object's action, see `Agent.select_action`."""
         self._allowed = self._checked_mask(action_mask)
+        self.n_selected.now += 1
         action = self._agent.select_action(observation, **given_mask(self._agent.select_action, action_mask))
         return int(self._checked_action(action)[0])
 

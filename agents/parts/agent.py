@@ -226,6 +226,7 @@ class Agent(InputChecks, Stateful):
             {
                 "agent": type(self).__name__,
                 "llm_names": self.task.llm_names,
+                "n_actions": self.task.n_actions,
                 "observation": self.observation,
                 "observation_size": self.task.observation_size,
                 "n_sessions": self.n_sessions,
@@ -258,8 +259,10 @@ class Agent(InputChecks, Stateful):
         """
         header, arrays = checkpoint.read(path)
         checkpoint.require_match(path, "agent", header["agent"], cls.__name__)
-        checkpoint.require_match(path, "number of LLMs", len(header["llm_names"]), task.n_actions)
+        checkpoint.require_match(path, "number of LLMs", len(header["llm_names"]), len(task.llm_names))
         checkpoint.require_match(path, "llm_names", tuple(header["llm_names"]), task.llm_names)
+        n_actions = header.get("n_actions", len(header["llm_names"]))
+        checkpoint.require_match(path, "number of actions", n_actions, task.n_actions)
         if header["observation"] != "none":
             sees = header["observation"]
             checkpoint.require_match(path, "observation", sees, task.observation or sees)
@@ -269,6 +272,8 @@ class Agent(InputChecks, Stateful):
         with checkpoint.refusing(path):
             agent = cls(task, **batch, **header["hyperparameters"])
             agent.observation = header["observation"]
+            # Files of before choices were counted: there was a reward for each.
+            arrays.setdefault("n_selected", np.full(header["n_sessions"] or 1, arrays["n_updates"]))
             agent.restore(arrays)
             agent._rng.bit_generator.state = header["generator"]
         return agent

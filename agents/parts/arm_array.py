@@ -8,7 +8,6 @@ session they are plain Python numbers: the same arithmetic takes a tenth of the 
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import cached_property
 from itertools import accumulate, repeat
 from typing import Any, Self
 
@@ -93,28 +92,15 @@ class ArmArray:
     def array(self, array: FloatArray) -> None:
         self._by_arm = np.ascontiguousarray(array.T)
         self._flat = self._by_arm.reshape(-1)
-        self._asked: tuple[Any, Any] = (None, None)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __getitem__(self, action: IntArray) -> PerSession:
-        return self._flat[self._cells(action)]
+        return self._flat[_cells(action)]
 
     def __setitem__(self, action: IntArray, numbers: PerSession) -> None:
-        self._flat[self._cells(action)] = numbers
-
-    def _cells(self, action: IntArray) -> IntArray:
-        # One index per number is four times faster than a pair. ``p[action] += x`` asks for the same ones twice.
-        asked, cells = self._asked
-        if asked is not action:
-            cells = self._rows + len(self._rows) * action
-            self._asked = (action, cells)
-        return cells  # type: ignore[no-any-return]
-
-    @cached_property
-    def _rows(self) -> IntArray:
-        return np.arange(self._by_arm.shape[1])
+        self._flat[_cells(action)] = numbers
 
     def __imul__(self, factor: PerSession) -> Self:
         self._by_arm *= factor
@@ -147,16 +133,14 @@ class ArmArray:
             epsilon: From 0 to 1, one number per session.
             allowed: Arms that count, shape (sessions, arms), at least one per session; None: all do.
         """
-        if allowed is None:
-            best = self._by_arm == self._by_arm.max(axis=0)
-            everywhere = epsilon / len(best)
-        else:
-            scores = np.where(allowed.T, self._by_arm, -np.inf)
-            best = (scores == scores.max(axis=0)) & allowed.T
-            everywhere = epsilon / allowed.sum(axis=1) * allowed.T
+        scores = self._by_arm if allowed is None else np.where(allowed.T, self._by_arm, -np.inf)
+        best = scores == scores.max(axis=0)
+        if allowed is not None:
+            best &= allowed.T
         mixture: FloatArray = best.astype(np.float64)
-        mixture *= (1 - epsilon) / best.sum(axis=0)
-        mixture += everywhere
+        mixture *= (1 - epsilon) / mixture.sum(axis=0)
+        if how_many(epsilon != 0):
+            mixture += epsilon / len(best) if allowed is None else epsilon / allowed.sum(axis=1) * allowed.T
         return ArmArray(mixture.T)
 
     def sample(self, rng: Any) -> PerSession:
@@ -245,6 +229,25 @@ def by_session(array: FloatArray | ArmArray) -> ArmArray:
 def per_arm(n_sessions: int, n_actions: int, value: float) -> ArmArray:
     """Return one number everywhere."""
     return by_session(np.full((n_sessions, n_actions), value, dtype=np.float64))
+
+
+def column(numbers: PerSession) -> PerSession:
+    """Return numbers per session as they stand beside an array of shape (sessions, arms)."""
+    return numbers[:, None] if isinstance(numbers, np.ndarray) else numbers
+
+
+def _cells(action: IntArray) -> IntArray:
+    """Return where a flat array, which lies arm by arm, has each session's arm."""
+    # One index per number is four times faster than a pair, and a rule asks for the same ones several times.
+    global _last_asked
+    asked, cells = _last_asked
+    if asked is not action:
+        cells = np.arange(len(action)) + len(action) * action
+        _last_asked = (action, cells)
+    return cells  # type: ignore[no-any-return]
+
+
+_last_asked: tuple[Any, Any] = (None, None)
 
 
 def _by_arm(numbers: PerSession | ArmArray) -> Any:

@@ -42,6 +42,15 @@ class InputChecks:
         if not condition:
             self._refuse(argument, expected, actual)
 
+    def _require_llms(self) -> None:
+        """Refuse a task whose actions are not the LLMs, for a rule that goes by what is known of each LLM."""
+        self._require(
+            self.task.actions_are_llms,
+            "task",
+            f"one whose actions are its {len(self.task.llm_names)} LLMs",
+            f"n_actions={self.task.n_actions}",
+        )
+
     def _refuse(self, argument: str, expected: str, actual: object) -> NoReturn:
         raise ValueError(f"{type(self).__name__}: {argument} must be {expected}, got {actual!r}.")
 

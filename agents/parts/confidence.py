@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.parts.arm_array import PerSession
+from llm_routing_env.agents.parts.arm_array import PerSession, column
 from llm_routing_env.agents.parts.state import FloatArray
 
 _TINY = 1e-300
@@ -18,5 +18,5 @@ def upper_confidence(means: FloatArray, counts: FloatArray, squared_width: PerSe
         counts: Shape (sessions, arms), not necessarily whole numbers.
         squared_width: Squared width of a confidence interval after one pull; one for all sessions, or one per session.
     """
-    index: FloatArray = means + np.sqrt(np.reshape(squared_width, (-1, 1)) / np.maximum(counts, _TINY))
+    index: FloatArray = means + np.sqrt(column(squared_width) / np.maximum(counts, _TINY))
     return np.where(counts > 0, index, np.inf)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,8 @@ class LiftedAgent(Agent):
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
         """Return the action of every session, shape (sessions,). See `Agent.select_action`."""
         rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
+        self._allowed = self._checked_mask(action_mask)
+        self.n_selected.now += 1
         return np.array(
             [agent.select_action(row, **given_mask(agent.select_action, mask)) for agent, row, mask in rows]
         )
@@ -130,15 +132,22 @@ class LiftedAgent(Agent):
         probability: ArrayLike | None = None,
     ) -> None:
         """Update every session. See `Agent.update`."""
+        self._require_allowed(self._checked_action(action))
         actions, rewards = self._checked_action(action).tolist(), self._checked_reward(reward).tolist()
         chances = None if probability is None else self._checked_probability(probability).tolist()
-        for row, (agent, seen) in enumerate(zip(self.agents, self._split(observation), strict=True)):
+        for row, (agent, seen) in enumerate(self._pairs(observation)):
             told: dict[str, Any] = {
                 "outcome": None if outcome is None else {name: values[row] for name, values in outcome.items()},
                 "probability": None if chances is None else chances[row],
             }
             agent.update(seen, actions[row], rewards[row], **{name: told[name] for name in self._told})
         self.n_updates += 1
+
+    def _act(self, observation: ArrayLike, deterministic: bool) -> IntArray:
+        return np.array([agent._act(row, deterministic) for agent, row in self._pairs(observation)])
+
+    def _pairs(self, observation: ArrayLike | None) -> Iterable[tuple[Agent, Any]]:
+        return zip(self.agents, self._split(observation), strict=True)
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
         """Return the propensities of every session. See `Agent.action_probabilities`."""

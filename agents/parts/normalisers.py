@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.parts.arm_array import PerSession, SessionArray, maximum, minimum, plain
+from llm_routing_env.agents.parts.arm_array import PerSession, SessionArray, column, maximum, minimum, plain
 from llm_routing_env.agents.parts.state import FloatArray, Stateful
 from llm_routing_env.agents.parts.task import RoutingTask
 
@@ -69,7 +69,7 @@ class RewardNormaliser(Stateful):
 
     def known_counts(self, counts: FloatArray) -> FloatArray:
         """Return how many rewards, shape (sessions, arms), say something: none while the range is empty."""
-        known: FloatArray = counts * np.reshape(self.is_known, (-1, 1))
+        known: FloatArray = counts * column(self.is_known)
         return known
 
     def clip(self, reward: PerSession) -> PerSession:
@@ -78,27 +78,25 @@ class RewardNormaliser(Stateful):
         A reward is clipped by the ends that stand still only, so what is returned stays right.
         """
         reward = plain(reward)
-        low, high = self._extended(reward)
-        return minimum(maximum(reward, low), high)
+        if self._follows_low:
+            self.low.now = minimum(self.low.now, reward)
+        else:
+            reward = maximum(reward, self.low.now)
+        if self._follows_high:
+            self.high.now = maximum(self.high.now, reward)
+        else:
+            reward = minimum(reward, self.high.now)
+        return reward
 
     def __call__(self, reward: PerSession) -> PerSession:
         """Extend a running range to the rewards, shape (sessions,), and return them rescaled, to be used at once."""
-        reward = plain(reward)
-        low, high = self._extended(reward)
+        above = self.clip(reward) - self.low.now
         # Never 0 / 0: in an empty range it is 0 that is divided.
-        return (minimum(maximum(reward, low), high) - low) / maximum(high - low, _TINY)
-
-    def _extended(self, reward: PerSession) -> tuple[PerSession, PerSession]:
-        """Return both ends of the range, a running one with the rewards in it."""
-        if self._follows_low:
-            self.low.now = minimum(self.low.now, reward)
-        if self._follows_high:
-            self.high.now = maximum(self.high.now, reward)
-        return self.low.now, self.high.now
+        return above / maximum(self.high.now - self.low.now, _TINY)
 
     def rescale(self, means: FloatArray) -> FloatArray:
         """Return means of clipped rewards, shape (sessions, arms), as means of rescaled ones by the range known now."""
-        low, high = np.reshape(self.low.now, (-1, 1)), np.reshape(self.high.now, (-1, 1))
+        low, high = column(self.low.now), column(self.high.now)
         scaled: FloatArray = np.divide(means - low, high - low, out=np.zeros_like(means), where=high > low)
         np.minimum(np.maximum(scaled, 0.0, out=scaled), 1.0, out=scaled)
         return scaled

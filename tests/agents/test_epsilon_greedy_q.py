@@ -53,6 +53,22 @@ def test_exploration_follows_its_schedule(hyperparameters, expected, make_task, 
     np.testing.assert_allclose(schedule, expected)
 
 
+def test_exploration_fades_with_choices_not_with_rewards(make_task):
+    agent = make_agent("epsilon_greedy_q", make_task(2), epsilon_decay=0.5, epsilon=0.01)
+    for _ in range(3):
+        agent.select_action(None)
+    assert agent.current_epsilon() == 0.125
+    agent.update(None, 0, 1.0)
+    assert agent.current_epsilon() == 0.125
+
+
+def test_each_session_explores_by_its_own_clock(make_task):
+    agent = make_agent("epsilon_greedy_q", make_task(2), n_sessions=2, epsilon_decay=0.5, epsilon=0.0)
+    agent.update(None, [0, 0], [1.0, 1.0])
+    agent.n_selected.array = np.array([1, 3])
+    np.testing.assert_allclose(agent.action_probabilities(None), [[0.75, 0.25], [0.9375, 0.0625]])
+
+
 def test_greedy_arm_gets_what_exploration_leaves(make_task, learn):
     agent = make_agent("epsilon_greedy_q", make_task(4), exploration="constant", epsilon=0.2)
     learn(agent, (2, 1.0))
