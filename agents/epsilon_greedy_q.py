@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent, RoutingTask
-from llm_routing_env.agents.parts.arm_array import PerSession, SessionArray, how_many, maximum, minimum
 from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.distributions import Weights, best_arm
+from llm_routing_env.agents.parts.session_array import PerSession, SessionArray, how_many, maximum, minimum
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 
 EXPLORATIONS = ("exponential", "constant", "inverse")

@@ -6,9 +6,10 @@ p = (1 - g) w / sum(w) + g / M;  w_m <- w_m exp(g (r / p_m) / M) for the arm m t
 from __future__ import annotations
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.arm_array import by_session, per_arm, plain
+from llm_routing_env.agents.parts.arm_array import by_session, per_arm
 from llm_routing_env.agents.parts.distributions import restrict, softmax
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.session_array import plain
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 

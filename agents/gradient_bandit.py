@@ -6,8 +6,9 @@ H_i <- H_i + alpha (R - baseline) (1[i = m] - pi_i) for the arm m that was asked
 from __future__ import annotations
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.arm_array import SessionArray, by_session, per_arm, plain
+from llm_routing_env.agents.parts.arm_array import by_session, per_arm
 from llm_routing_env.agents.parts.distributions import restrict, softmax
+from llm_routing_env.agents.parts.session_array import SessionArray, plain
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 

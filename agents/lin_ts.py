@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.arm_array import PerSession
 from llm_routing_env.agents.parts.distributions import best_arm
 from llm_routing_env.agents.parts.linear_model import ArmRegressions, with_intercept
 from llm_routing_env.agents.parts.posterior_sampling import gaussian_probability_of_best
+from llm_routing_env.agents.parts.session_array import PerSession
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 

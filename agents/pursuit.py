@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.arm_array import by_session, per_arm
+from llm_routing_env.agents.parts.arm_array import per_arm
 from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.distributions import Weights, restrict, uniform_over_best
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
@@ -69,9 +69,11 @@ class Pursuit(Agent):
         self.probabilities = per_arm(len(self._rows), task.n_actions, 1 / task.n_actions)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
-        is_short = self._is_short(allowed)
+        probabilities, is_short = restrict(self.probabilities, allowed), self._is_short(allowed)
+        if not is_short.any():
+            return probabilities
         first = uniform_over_best(is_short.astype(np.float64), allowed)
-        return np.where(is_short.any(axis=1, keepdims=True), first, restrict(self.probabilities, allowed))
+        return np.where(is_short.any(axis=1, keepdims=True), first, probabilities)
 
     def _is_short(self, allowed: BoolArray | None) -> BoolArray:
         """Return which of the allowed arms were not asked often enough, shape (sessions, arms)."""
@@ -82,7 +84,7 @@ class Pursuit(Agent):
         self.arms.update(action, self.reward_range.clip(reward))
         is_ready = ~self._is_short(self._allowed).any(axis=1) & self._is_open
         step = self.learning_rate * is_ready * (self.reward_range(reward) if self.scheme == "reward_inaction" else 1.0)
-        best = by_session(uniform_over_best(self.arms.values, self._allowed))
+        best = self.arms.values.greedy(allowed=self._allowed)
         best *= step
         self.probabilities *= 1 - step
         self.probabilities += best

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.arm_array import PerSession, maximum, minimum, per_arm
+from llm_routing_env.agents.parts.arm_array import per_arm
 from llm_routing_env.agents.parts.confidence import upper_confidence
 from llm_routing_env.agents.parts.distributions import uniform_over_best
 from llm_routing_env.agents.parts.memory import Memory
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.session_array import PerSession, maximum, minimum
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.arm_array import maximum
 from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.confidence import upper_confidence
 from llm_routing_env.agents.parts.distributions import uniform_over_best
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.session_array import maximum
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from llm_routing_env.agents.parts.agent import Agent, RoutingTask, hyperparameters_of
-from llm_routing_env.agents.parts.lifting import given_mask, takes
+from llm_routing_env.agents.parts.agent import Agent, RoutingTask
+from llm_routing_env.agents.parts.signatures import given_mask, hyperparameters_of, takes
 from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.agents.parts.training import TrainingTable
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
-import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from llm_routing_env.agents.parts import checkpoint
-from llm_routing_env.agents.parts.arm_array import PerSession, SessionArray, by_session, how_many, maximum, plain
+from llm_routing_env.agents.parts.arm_array import by_session
 from llm_routing_env.agents.parts.checks import InputChecks
 from llm_routing_env.agents.parts.distributions import Weights
 from llm_routing_env.agents.parts.generators import make_generators
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, Stateful
+from llm_routing_env.agents.parts.saved import Saved
+from llm_routing_env.agents.parts.session_array import PerSession, SessionArray, how_many, maximum, plain
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import PROMPT, RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
 __all__ = ["Agent", "RoutingTask"]
 
-# Set by the base class, or by a subclass in its constructor; a checkpoint's header has what of it must be known.
-_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback", "maximises")
 
-
-class Agent(InputChecks, Stateful):
+class Agent(InputChecks, Saved):
     """A learner that picks one LLM per query.
 
     With ``n_sessions=None`` it routes one session: actions and rewards are scalars. With a number they have
@@ -209,75 +204,6 @@ class Agent(InputChecks, Stateful):
         self.n_selected.array, self._allowed = kept
         return action
 
-    @classmethod
-    def hyperparameters(cls) -> dict[str, Any]:
-        """Return the hyperparameters that the constructor takes after the task, with their defaults."""
-        return hyperparameters_of(cls)
-
-    def save(self, path: str | Path) -> None:
-        """Write the agent to one ``.npz`` file of arrays and JSON, without pickle.
-
-        Raises:
-            ValueError: If it has public attributes that such a file cannot keep.
-        """
-        self.require_storable([*_NOT_LEARNED, *self.hyperparameters()])
-        checkpoint.write(
-            path,
-            {
-                "agent": type(self).__name__,
-                "llm_names": self.task.llm_names,
-                "n_actions": self.task.n_actions,
-                "observation": self.observation,
-                "observation_size": self.task.observation_size,
-                "n_sessions": self.n_sessions,
-                "hyperparameters": self._stored_hyperparameters(),
-                "generator": self._rng.bit_generator.state,
-            },
-            self.state(),
-        )
-
-    def _stored_hyperparameters(self) -> dict[str, Any]:
-        """Return the hyperparameters' values, each of which must be JSON-plain and have an attribute of its name."""
-        values = {}
-        for name in self.hyperparameters():
-            try:
-                values[name] = getattr(self, name)
-                json.dumps(values[name])
-            except (AttributeError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{type(self).__name__} cannot be saved: keep the hyperparameter {name!r} in an attribute of that "
-                    f"name, as a number, a text, a list or a dict of them ({error})."
-                ) from error
-        return values
-
-    @classmethod
-    def load(cls, path: str | Path, task: RoutingTask) -> Self:
-        """Read an agent that `save` wrote; it goes on exactly where it stopped.
-
-        Raises:
-            ValueError: If the file holds another agent, or one for other LLMs or observations.
-        """
-        header, arrays = checkpoint.read(path)
-        checkpoint.require_match(path, "agent", header["agent"], cls.__name__)
-        checkpoint.require_match(path, "number of LLMs", len(header["llm_names"]), len(task.llm_names))
-        checkpoint.require_match(path, "llm_names", tuple(header["llm_names"]), task.llm_names)
-        n_actions = header.get("n_actions", len(header["llm_names"]))
-        checkpoint.require_match(path, "number of actions", n_actions, task.n_actions)
-        if header["observation"] != "none":
-            sees = header["observation"]
-            checkpoint.require_match(path, "observation", sees, task.observation or sees)
-            checkpoint.require_match(path, "observation_size", header["observation_size"], task.observation_size)
-        # An agent written for one session takes no n_sessions.
-        batch = {} if header["n_sessions"] is None else {"n_sessions": header["n_sessions"]}
-        with checkpoint.refusing(path):
-            agent = cls(task, **batch, **header["hyperparameters"])
-            agent.observation = header["observation"]
-            # Files of before choices were counted: there was a reward for each.
-            arrays.setdefault("n_selected", np.full(header["n_sessions"] or 1, arrays["n_updates"]))
-            agent.restore(arrays)
-            agent._rng.bit_generator.state = header["generator"]
-        return agent
-
     def _held(self, allowed: BoolArray | None) -> PerSession:
         """Return which sessions are bound to the arm they committed to, shape (sessions,)."""
         held = plain(self.commitments) >= 0
@@ -299,13 +225,5 @@ class Agent(InputChecks, Stateful):
 
     def _commit(self, settled: PerSession, action: PerSession) -> None:
         """Settle for good on the given arm in the sessions that are settled now and were not before."""
-        settled = settled & self._is_open
-        if how_many(settled):
-            np.copyto(self.commitments, action, where=settled)
-
-
-def hyperparameters_of(constructor: Callable[..., Any]) -> dict[str, Any]:
-    """Return what a constructor takes by name after the task, with defaults; every agent takes sessions and seed."""
-    parameters = list(inspect.signature(constructor).parameters.values())[1:]
-    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {p.name: p.default for p in parameters if p.kind in by_name and p.name not in ("n_sessions", "seed")}
+        if how_many(settled) and how_many(settled & self._is_open):
+            np.copyto(self.commitments, action, where=settled & self._is_open)

@@ -1,8 +1,8 @@
 """Numbers per session and arm with which a rule reads as the textbook writes it: ``p *= 1 - step; p[action] += step``.
 
-What has to do with memory and with the speed of one session is here and nowhere else. Sessions are many and arms few,
-so numbers lie in memory arm by arm: numpy then reduces over the arms several times faster. And where there is one
-session they are plain Python numbers: the same arithmetic takes a tenth of the time on a number as on an array of one.
+What has to do with memory and with the speed of one session is here and in `session_array`, and nowhere else. Sessions
+are many and arms few, so numbers lie in memory arm by arm: numpy then reduces over the arms several times faster. And
+where there is one session they are plain Python numbers.
 """
 
 from __future__ import annotations
@@ -12,62 +12,8 @@ from itertools import accumulate, repeat
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-# One number per session: an array of shape (sessions,), or a plain number that is every session's.
-PerSession = Any
-
-
-def plain(numbers: PerSession) -> PerSession:
-    """Return the number that an array of one holds; a longer array, or what is a number already, as it is."""
-    return numbers.item() if isinstance(numbers, np.ndarray) and numbers.size == 1 else numbers
-
-
-def how_many(condition: PerSession) -> int:
-    """Return in how many sessions a condition holds."""
-    return int(np.count_nonzero(condition)) if isinstance(condition, np.ndarray) else int(condition)
-
-
-def minimum(first: PerSession, second: PerSession) -> PerSession:
-    """Return the lower of two numbers, session by session."""
-    if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
-        return np.minimum(first, second)
-    return first if first < second else second
-
-
-def maximum(first: PerSession, second: PerSession) -> PerSession:
-    """Return the higher of two numbers, session by session."""
-    if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
-        return np.maximum(first, second)
-    return first if first > second else second
-
-
-class SessionArray:
-    """A number for each session.
-
-    Attributes:
-        now: The numbers, shape (sessions,); a plain number as long as it is the same in all sessions.
-    """
-
-    def __init__(self, n_sessions: int, value: float) -> None:
-        """Start with the same number in all sessions."""
-        self.now: PerSession = value
-        self._like = np.full(n_sessions, value)
-
-    @property
-    def array(self) -> NDArray[Any]:
-        """The numbers, shape (sessions,)."""
-        return np.full_like(self._like, self.now)
-
-    @array.setter
-    def array(self, array: NDArray[Any]) -> None:
-        self.now = array[0].item() if (array == array[0]).all() else array.copy()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self.array.astype(dtype or self._like.dtype)
+from llm_routing_env.agents.parts.session_array import BoolArray, FloatArray, IntArray, PerSession, how_many, plain
 
 
 class ArmArray:
@@ -97,7 +43,7 @@ class ArmArray:
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __getitem__(self, action: IntArray) -> PerSession:
-        return self._flat[_cells(action)]
+        return self._flat.take(_cells(action))  # a third less time than with brackets
 
     def __setitem__(self, action: IntArray, numbers: PerSession) -> None:
         self._flat[_cells(action)] = numbers
@@ -138,8 +84,9 @@ class ArmArray:
         if allowed is not None:
             best &= allowed.T
         mixture: FloatArray = best.astype(np.float64)
-        mixture *= (1 - epsilon) / mixture.sum(axis=0)
+        mixture /= mixture.sum(axis=0)
         if how_many(epsilon != 0):
+            mixture *= 1 - epsilon
             mixture += epsilon / len(best) if allowed is None else epsilon / allowed.sum(axis=1) * allowed.T
         return ArmArray(mixture.T)
 
@@ -207,7 +154,7 @@ class OneSession(ArmArray):
     def greedy(self, epsilon: PerSession = 0.0, allowed: BoolArray | None = None) -> ArmArray:
         """See `ArmArray`."""
         if allowed is not None:
-            return ArmArray(self.array).greedy(epsilon, allowed)
+            return by_session(ArmArray(self.array).greedy(epsilon, allowed).array)
         epsilon = plain(epsilon)
         top, everywhere = max(self._numbers), epsilon / len(self._numbers)
         best = (1 - epsilon) / self._numbers.count(top) + everywhere
@@ -231,23 +178,19 @@ def per_arm(n_sessions: int, n_actions: int, value: float) -> ArmArray:
     return by_session(np.full((n_sessions, n_actions), value, dtype=np.float64))
 
 
-def column(numbers: PerSession) -> PerSession:
-    """Return numbers per session as they stand beside an array of shape (sessions, arms)."""
-    return numbers[:, None] if isinstance(numbers, np.ndarray) else numbers
-
-
 def _cells(action: IntArray) -> IntArray:
     """Return where a flat array, which lies arm by arm, has each session's arm."""
     # One index per number is four times faster than a pair, and a rule asks for the same ones several times.
     global _last_asked
-    asked, cells = _last_asked
+    asked, cells, rows = _last_asked
     if asked is not action:
-        cells = np.arange(len(action)) + len(action) * action
-        _last_asked = (action, cells)
-    return cells  # type: ignore[no-any-return]
+        rows = rows if len(rows) == len(action) else np.arange(len(action))
+        cells = rows + len(action) * action
+        _last_asked = (action, cells, rows)
+    return cells
 
 
-_last_asked: tuple[Any, Any] = (None, None)
+_last_asked: tuple[IntArray | None, IntArray, IntArray] = (None, np.arange(0), np.arange(0))
 
 
 def _by_arm(numbers: PerSession | ArmArray) -> Any:

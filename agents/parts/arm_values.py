@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from llm_routing_env.agents.parts.arm_array import PerSession, per_arm, plain
+from llm_routing_env.agents.parts.arm_array import per_arm
+from llm_routing_env.agents.parts.session_array import PerSession, plain
 from llm_routing_env.agents.parts.state import BoolArray, IntArray, Stateful
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.parts.arm_array import PerSession, column
+from llm_routing_env.agents.parts.session_array import PerSession, column
 from llm_routing_env.agents.parts.state import FloatArray
 
 _TINY = 1e-300

@@ -6,7 +6,8 @@ from typing import overload
 
 import numpy as np
 
-from llm_routing_env.agents.parts.arm_array import ArmArray, PerSession, by_session
+from llm_routing_env.agents.parts.arm_array import ArmArray, by_session
+from llm_routing_env.agents.parts.session_array import PerSession
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 
 Weights = FloatArray | ArmArray

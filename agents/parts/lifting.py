@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents.parts.agent import Agent, RoutingTask
 from llm_routing_env.agents.parts.generators import seeds_of
+from llm_routing_env.agents.parts.signatures import given_mask, takes
 from llm_routing_env.agents.parts.state import FloatArray, IntArray
 from llm_routing_env.agents.parts.training import TrainingTable
 
@@ -30,25 +31,6 @@ def handles_batches(agent_type: type[Agent]) -> bool:
         return True
     hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     return hands_on and agent_type.select_action is Agent.select_action and agent_type.update is Agent.update
-
-
-def takes(function: Callable[..., Any], argument: str) -> bool:
-    """Say whether a function takes an argument of this name, be it in ``**kwargs``."""
-    parameters = inspect.signature(function).parameters
-    return argument in parameters or any(given.kind is given.VAR_KEYWORD for given in parameters.values())
-
-
-def given_mask(select_action: Callable[..., Any], mask: Any) -> dict[str, Any]:
-    """Return the mask as keyword argument of a `select_action`, which need not take one while all LLMs are available.
-
-    Raises:
-        ValueError: If it takes none, and there is one.
-    """
-    if mask is None:
-        return {}
-    if not takes(select_action, "action_mask"):
-        raise ValueError(f"{select_action.__qualname__} must take action_mask where LLMs may be unavailable.")
-    return {"action_mask": mask}
 
 
 def adopt(agent: Agent, fitted: Agent) -> None:

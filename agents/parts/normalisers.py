@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.parts.arm_array import PerSession, SessionArray, column, maximum, minimum, plain
+from llm_routing_env.agents.parts.session_array import PerSession, SessionArray, column, maximum, minimum, plain
 from llm_routing_env.agents.parts.state import FloatArray, Stateful
 from llm_routing_env.agents.parts.task import RoutingTask
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.parts.arm_array import ArmArray, BoolArray, FloatArray, IntArray, SessionArray
+from llm_routing_env.agents.parts.arm_array import ArmArray
+from llm_routing_env.agents.parts.session_array import BoolArray, FloatArray, IntArray, SessionArray
 
 __all__ = ["BoolArray", "FloatArray", "IntArray", "Outcomes", "Stateful"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from llm_routing_env.agents.parts.arm_array import FloatArray
+from llm_routing_env.agents.parts.session_array import FloatArray
 
 # Observations that are the query's text, and those that are vectors of numbers which any vector could replace.
 PROMPT = "prompt"

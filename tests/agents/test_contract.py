@@ -13,7 +13,8 @@ import pytest
 import llm_routing_env  # noqa: F401  registers PickLLM-v0
 from llm_routing_env.agents import AGENTS, agent_class, describe_agents, make_agent
 from llm_routing_env.agents.parts.adapting import AdaptedAgent
-from llm_routing_env.agents.parts.lifting import handles_batches, takes
+from llm_routing_env.agents.parts.lifting import handles_batches
+from llm_routing_env.agents.parts.signatures import takes
 
 # Of your own agents too: PICKLLM_AGENTS=my_module:MyAgent,...
 ALL = sorted(AGENTS) + [name for name in os.environ.get("PICKLLM_AGENTS", "").split(",") if name]

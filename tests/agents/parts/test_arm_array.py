@@ -3,16 +3,7 @@
 import numpy as np
 import pytest
 
-from llm_routing_env.agents.parts.arm_array import (
-    OneSession,
-    SessionArray,
-    by_session,
-    how_many,
-    maximum,
-    minimum,
-    per_arm,
-    plain,
-)
+from llm_routing_env.agents.parts.arm_array import OneSession, by_session, per_arm
 
 ROW = [0.1, 0.4, 0.3, 0.2]
 
@@ -83,22 +74,3 @@ def test_sample_follows_the_probabilities_and_avoids_zeros(n_sessions):
     counts = np.bincount(np.ravel(drawn), minlength=5)
     assert counts[[0, 2, 4]].sum() == 0
     np.testing.assert_allclose(counts / 20_000, [0, 0.25, 0, 0.75, 0], atol=0.01)
-
-
-def test_a_number_per_session_is_plain_until_sessions_differ():
-    clock = SessionArray(3, 0)
-    clock.now += 1
-    assert clock.now == 1
-    np.testing.assert_array_equal(clock, [1, 1, 1])
-    clock.now += np.array([1, 0, 0])
-    np.testing.assert_array_equal(clock, [2, 1, 1])
-    clock.array = np.array([4, 4, 4])
-    assert clock.now == 4
-
-
-def test_extremes_and_counts_take_numbers_and_arrays():
-    many = np.array([1.0, 3.0])
-    assert (minimum(2.0, 1.0), maximum(2.0, 1.0), plain(np.array([2.5])), plain(2.5)) == (1.0, 2.0, 2.5, 2.5)
-    np.testing.assert_array_equal(minimum(2.0, many), [1, 2])
-    np.testing.assert_array_equal(maximum(many, 2.0), [2, 3])
-    assert (how_many(True), how_many(many > 2)) == (1, 1)
