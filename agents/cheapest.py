@@ -23,6 +23,7 @@ class Cheapest(Agent):
             seed: See `Agent`.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self._require_llms()
         self.commitments = np.full(len(self._rows), int(np.argmin(task.expected_cost_usd)))
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.parts.index_policy import IndexPolicy, upper_confidence
-from llm_routing_env.agents.parts.state import FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_array import per_arm
+from llm_routing_env.agents.parts.confidence import upper_confidence
+from llm_routing_env.agents.parts.distributions import uniform_over_best
+from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 
 
-class DiscountedUCB(IndexPolicy):
+class DiscountedUCB(Agent):
     """Index: discounted mean + 2 sqrt(exploration ln n / n_arm), with discounted counts n_arm and their sum n.
 
     Attributes:
-        counts: Discounted number of times each arm was asked, shape (sessions, arms).
-        sums: Discounted sum of its rewards, not rescaled, shape (sessions, arms).
+        counts: Discounted number of times each arm was asked, one per session and arm.
+        sums: Discounted sum of its rewards, not rescaled, one per session and arm.
     """
 
     def __init__(
@@ -37,7 +41,9 @@ class DiscountedUCB(IndexPolicy):
             exploration: xi; 0.6 is the authors'.
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
         """
-        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.normaliser = normaliser
+        self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
         self._require(0 < discount < 1, "discount", "between 0 and 1", discount)
         self._require(exploration >= 0, "exploration", "at least 0", exploration)
         self.discount = discount
@@ -45,14 +51,18 @@ class DiscountedUCB(IndexPolicy):
         self.counts = per_arm(len(self._rows), task.n_actions, 0.0)
         self.sums = per_arm(len(self._rows), task.n_actions, 0.0)
 
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        return uniform_over_best(self._indices(), allowed)
+
     def _indices(self) -> FloatArray:
-        total = np.maximum(self.counts.sum(axis=1, keepdims=True), 1.0)
-        means = np.divide(self.sums, self.counts, out=np.zeros_like(self.sums), where=self.counts > 0)
-        return upper_confidence(self.reward_range.rescale(means), self.counts, 4 * self.exploration * np.log(total))
+        """Return the index of each arm, infinite where it has yet to be asked, one per session and arm."""
+        sums, counts = self.sums.array, self.counts.array
+        total = np.maximum(counts.sum(axis=1), 1.0)
+        means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+        return upper_confidence(self.reward_range.rescale(means), counts, 4 * self.exploration * np.log(total))
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.counts *= self.discount
         self.sums *= self.discount
-        cell, earned = plain(cells(self._rows, action), self.reward_range.clip(reward))
-        by_cell(self.counts)[cell] += 1
-        by_cell(self.sums)[cell] += earned
+        self.counts[action] += 1
+        self.sums[action] += self.reward_range.clip(reward)

@@ -11,7 +11,8 @@ import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent, RoutingTask
 from llm_routing_env.agents.parts.arm_values import ArmValues
-from llm_routing_env.agents.parts.distributions import best_arm, epsilon_greedy, only
+from llm_routing_env.agents.parts.distributions import Weights, best_arm
+from llm_routing_env.agents.parts.session_array import PerSession, SessionArray, how_many, maximum, minimum
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 
 EXPLORATIONS = ("exponential", "constant", "inverse")
@@ -25,8 +26,8 @@ class EpsilonGreedyQ(Agent):
 
     Attributes:
         arms: Action values and counts.
-        greedy_actions: Arm with the highest value, shape (sessions,).
-        greedy_streaks: Queries in a row with that arm and epsilon below ``commit_epsilon``, (sessions,).
+        greedy_actions: Arm with the highest value, one per session.
+        greedy_streaks: Queries in a row with that arm and epsilon below ``commit_epsilon``, one per session.
     """
 
     def __init__(
@@ -80,26 +81,31 @@ class EpsilonGreedyQ(Agent):
         self.commit_epsilon = commit_epsilon
         constant_step = None if isinstance(step_size, str) else step_size
         self.arms = ArmValues(len(self._rows), task.n_actions, initial_value=initial_value, step_size=constant_step)
-        self.greedy_actions = self.arms.values.argmax(axis=1)
-        self.greedy_streaks = np.zeros(len(self._rows), dtype=np.int64)
+        self.greedy_actions = SessionArray(len(self._rows), 0)
+        self.greedy_streaks = SessionArray(len(self._rows), 0)
 
-    def current_epsilon(self) -> float:
-        """Return the probability that the next query goes to a random arm."""
-        rounds = int(self.n_updates)
+    def current_epsilon(self) -> PerSession:
+        """Return the probability that a session's next query goes to a random arm, shape (sessions,)."""
+        return self._epsilon_after(self.n_selected.now)
+
+    def _epsilon_after(self, queries: PerSession) -> PerSession:
         if self.exploration == "constant":
             return self.epsilon
         if self.exploration == "exponential":
-            return max(self.epsilon, self.epsilon_decay**rounds)
-        return min(1.0, self.inverse_scale * self.task.n_actions / max(rounds, 1))
+            return maximum(self.epsilon_decay**queries, self.epsilon)
+        return minimum(self.inverse_scale * self.task.n_actions / maximum(queries, 1), 1.0)
 
-    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        return epsilon_greedy(self.arms.values, self.current_epsilon(), allowed)
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
+        return self.arms.values.greedy(self.current_epsilon(), allowed)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.arms.update(action, reward)
-        if self.commit_rounds is None or self.current_epsilon() >= self.commit_epsilon:
+        if self.commit_rounds is None:
             return
-        greedy = best_arm(only(self.arms.values, self.arms.within_reach(self._allowed)))
-        self.greedy_streaks = self.greedy_streaks * (greedy == self.greedy_actions) + 1
-        self.greedy_actions = greedy
-        self._commit(self.greedy_streaks >= self.commit_rounds, greedy)
+        is_settling = self._epsilon_after(self.n_selected.now - 1) < self.commit_epsilon
+        if not how_many(is_settling):
+            return
+        greedy = best_arm(self.arms.values, self.arms.within_reach(self._allowed))
+        self.greedy_streaks.now = self.greedy_streaks.now * (greedy == self.greedy_actions.now) + is_settling
+        self.greedy_actions.now = greedy
+        self._commit(self.greedy_streaks.now >= self.commit_rounds, greedy)

@@ -46,9 +46,9 @@ class ExploreThenCommit(Agent):
 
     def _scores(self) -> FloatArray:
         """Return the mean rewards, infinite for arms that were not asked often enough, shape (sessions, arms)."""
-        return np.where(self.arms.counts < self.pulls_per_arm, np.inf, self.arms.values)
+        return np.where(self.arms.counts.array < self.pulls_per_arm, np.inf, self.arms.values)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.arms.update(action, reward)
         scores = only(self._scores(), self.arms.within_reach(self._allowed))
-        self._commit(scores.max(axis=1) < np.inf, best_arm(scores))
+        self._commit(scores.max(axis=1) < np.inf, best_arm(scores, None))

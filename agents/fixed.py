@@ -31,6 +31,7 @@ class Fixed(Agent):
             llm: Name or index of the LLM.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self._require_llms()
         arm = task.llm_names.index(llm) if llm in task.llm_names else llm
         known = f"one of {', '.join(task.llm_names)}, or an index from 0 to {task.n_actions - 1}"
         self._require(isinstance(arm, int) and 0 <= arm < task.n_actions, "llm", known, llm)

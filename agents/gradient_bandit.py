@@ -5,11 +5,11 @@ H_i <- H_i + alpha (R - baseline) (1[i = m] - pi_i) for the arm m that was asked
 
 from __future__ import annotations
 
-import numpy as np
-
 from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_array import by_session, per_arm
 from llm_routing_env.agents.parts.distributions import restrict, softmax
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.parts.session_array import SessionArray, plain
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 
 
@@ -17,8 +17,8 @@ class GradientBandit(Agent):
     """Learns preferences from rewards relative to their mean, so adding a constant to all rewards changes nothing.
 
     Attributes:
-        preferences: Logarithms of the probabilities, up to a constant, shape (sessions, arms).
-        baselines: Mean reward so far, shape (sessions,).
+        preferences: Logarithms of the probabilities, up to a constant, one per session and arm.
+        baselines: Mean reward so far, one per session.
     """
 
     def __init__(
@@ -41,15 +41,17 @@ class GradientBandit(Agent):
         self._require(step_size > 0, "step_size", "positive", step_size)
         self.step_size = step_size
         self.preferences = per_arm(len(self._rows), task.n_actions, 0.0)
-        self.baselines = np.zeros(len(self._rows))
+        self.baselines = SessionArray(len(self._rows), 0.0)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        return restrict(softmax(self.preferences), allowed)
+        return restrict(softmax(self.preferences.array), allowed)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         # The baseline takes the reward in first: then even the first step does not depend on the rewards' origin.
-        self.baselines += (reward - self.baselines) / (self.n_updates + 1)
-        cell, step = plain(cells(self._rows, action), self.step_size * (reward - self.baselines))
-        by_arm = self.preferences.T
-        by_arm -= step * self._probabilities(observation, self._allowed).T
-        by_cell(self.preferences)[cell] += step
+        reward = plain(reward)
+        self.baselines.now += (reward - self.baselines.now) / (self.n_updates.item() + 1)
+        step = self.step_size * (reward - self.baselines.now)
+        pulled_back = by_session(self._probabilities(observation, self._allowed))
+        pulled_back *= step
+        self.preferences -= pulled_back
+        self.preferences[action] += step

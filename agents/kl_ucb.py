@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.arm_values import ArmValues
-from llm_routing_env.agents.parts.index_policy import IndexPolicy
-from llm_routing_env.agents.parts.state import FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.distributions import uniform_over_best
+from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.session_array import column, maximum
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 
 _BISECTIONS = 20  # to within 1e-6
 _MARGIN = 1e-12
 
 
-class KLUCB(IndexPolicy):
+class KLUCB(Agent):
     """Upper confidence bounds from the Bernoulli divergence: asymptotically optimal for 0/1 rewards.
 
     Attributes:
@@ -38,17 +41,23 @@ class KLUCB(IndexPolicy):
             log_log_factor: c; the authors prove their bound for 3 and recommend 0 in practice.
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
         """
-        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.normaliser = normaliser
+        self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
         self._require(log_log_factor >= 0, "log_log_factor", "at least 0", log_log_factor)
         self.log_log_factor = log_log_factor
         self.arms = ArmValues(len(self._rows), task.n_actions)
 
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        return uniform_over_best(self._indices(), allowed)
+
     def _indices(self) -> FloatArray:
-        log_time = np.log(max(int(self.n_updates), 1))
-        budget = log_time + self.log_log_factor * np.log(max(log_time, 1.0))
-        means = self.reward_range.rescale(self.arms.values)
-        bounds = highest_plausible_mean(means, budget / np.maximum(self.arms.counts, 1))
-        return np.where(self.arms.counts > 0, bounds, np.inf)
+        """Return the index of each arm, infinite where it has yet to be asked, shape (sessions, arms)."""
+        counts, log_time = self.arms.counts.array, np.log(maximum(self.n_selected.now, 1))
+        budget = log_time + self.log_log_factor * np.log(maximum(log_time, 1.0))
+        means = self.reward_range.rescale(self.arms.values.array)
+        bounds = highest_plausible_mean(means, column(budget) / np.maximum(counts, 1))
+        return np.where(counts > 0, bounds, np.inf)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.arms.update(action, self.reward_range.clip(reward))

@@ -27,11 +27,11 @@ class KNNRouter(PretrainedAgent):
     """Asks the LLM with the highest mean reward over the most similar training queries.
 
     Similarity is the cosine. Queries as similar as the last neighbour count too, so that the order of the training
-    table does not matter.
+    table does not matter. An LLM that none of them was asked of is worth its mean over all queries.
 
     Attributes:
         queries: Training queries scaled to length 1, shape (queries, observation size).
-        rewards: Shape (queries, arms).
+        rewards: Shape (queries, arms), NaN where a query was not asked of an LLM.
         fitted_n_neighbours: How many neighbours are averaged, shape ().
     """
 
@@ -95,8 +95,12 @@ class KNNRouter(PretrainedAgent):
             sizes: Numbers of neighbours.
         """
         lasts = [len(self.queries) - min(size, len(self.queries)) for size in sizes]
+        was_asked = ~np.isnan(self.rewards)
+        rewards = np.where(was_asked, self.rewards, 0.0)
+        overall = rewards.sum(axis=0) / was_asked.sum(axis=0)
         ordered = np.partition(similarity, lasts, axis=1)
         for last in lasts:
             threshold = np.maximum(ordered[:, [last]], -1.0) - _ROUNDING
             is_near = (similarity >= threshold).astype(np.float64)
-            yield is_near @ self.rewards / np.maximum(is_near.sum(axis=1, keepdims=True), 1.0)
+            n_asked = is_near @ was_asked
+            yield np.where(n_asked > 0, is_near @ rewards / np.maximum(n_asked, 1.0), overall)

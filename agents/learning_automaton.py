@@ -5,13 +5,14 @@ P_m <- P_m + b r (1 - P_m) for the arm m that was asked, P_j <- P_j - b r P_j fo
 
 from __future__ import annotations
 
-from llm_routing_env.agents.parts.agent import RoutingTask
-from llm_routing_env.agents.parts.distributions import restrict, uniform
-from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, plain
+from llm_routing_env.agents.parts.agent import Agent, RoutingTask
+from llm_routing_env.agents.parts.arm_array import per_arm
+from llm_routing_env.agents.parts.distributions import Weights, restrict
+from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 
 
-class LearningAutomaton(UnitRewardAgent):
+class LearningAutomaton(Agent):
     """Stochastic learning automaton with the S-model linear reward-inaction scheme.
 
     It moves probability to the arm that was asked in proportion to its reward, and does nothing on reward 0.
@@ -19,7 +20,7 @@ class LearningAutomaton(UnitRewardAgent):
     ``1 - threshold``. A larger learning rate commits sooner and to the wrong arm more often.
 
     Attributes:
-        probabilities: Probability of each arm, shape (sessions, arms).
+        probabilities: Probability of each arm, one per session and arm.
     """
 
     def __init__(
@@ -42,22 +43,20 @@ class LearningAutomaton(UnitRewardAgent):
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
             threshold: Commit when a probability reaches 1 - threshold.
         """
-        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.normaliser = normaliser
+        self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
         self._require(0 < learning_rate < 1, "learning_rate", "between 0 and 1", learning_rate)
         self._require(0 <= threshold < 1, "threshold", "at least 0 and below 1", threshold)
         self.learning_rate = learning_rate
         self.threshold = threshold
-        self.probabilities = uniform(len(self._rows), task.n_actions)
+        self.probabilities = per_arm(len(self._rows), task.n_actions, 1 / task.n_actions)
 
-    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
         return restrict(self.probabilities, allowed)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
-        cell, unit_reward, commitment = plain(cells(self._rows, action), self.reward_range(reward), self.commitments)
-        step = self.learning_rate * unit_reward * (commitment < 0)
-        by_arm = self.probabilities.T
-        by_arm *= 1 - step
-        probabilities = by_cell(self.probabilities)
-        raised = probabilities[cell] + step
-        probabilities[cell] = raised
-        self._commit(raised >= 1 - self.threshold, action)
+        step = self.learning_rate * self.reward_range(reward) * self._is_open
+        self.probabilities *= 1 - step
+        self.probabilities[action] += step
+        self._commit(self.probabilities[action] >= 1 - self.threshold, action)

@@ -6,20 +6,22 @@ P_m <- P_m + g (1 - P_m) - l P_m,  P_j <- P_j - g P_j + l (1 / (M - 1) - P_j).
 
 from __future__ import annotations
 
-from llm_routing_env.agents.parts.distributions import restrict, uniform
-from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, by_cell, cells, plain
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_array import per_arm
+from llm_routing_env.agents.parts.distributions import Weights, restrict
+from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 
 
-class LinearRewardPenalty(UnitRewardAgent):
+class LinearRewardPenalty(Agent):
     """Stochastic learning automaton that also learns from low rewards, so it is never absorbed and follows drift.
 
     With equal steps the expected probabilities tend to be proportional to 1 / (expected 1 - reward). A penalty that is
     a small fraction of the reward's step (L_R-epsilon-P) comes closer to the best arm and still never stops moving.
 
     Attributes:
-        probabilities: Probability of each arm, shape (sessions, arms).
+        probabilities: Probability of each arm, one per session and arm.
     """
 
     def __init__(
@@ -42,26 +44,26 @@ class LinearRewardPenalty(UnitRewardAgent):
             penalty_ratio: b / a, from 0 (reward-inaction) to 1 (L_R-P); small values are L_R-epsilon-P.
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
         """
-        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.normaliser = normaliser
+        self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
         self._require(0 < learning_rate < 1, "learning_rate", "between 0 and 1", learning_rate)
         self._require(0 <= penalty_ratio <= 1, "penalty_ratio", "from 0 to 1", penalty_ratio)
         self.learning_rate = learning_rate
         self.penalty_ratio = penalty_ratio
-        self.probabilities = uniform(len(self._rows), task.n_actions)
+        self.probabilities = per_arm(len(self._rows), task.n_actions, 1 / task.n_actions)
 
-    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
         return restrict(self.probabilities, allowed)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         if self.task.n_actions == 1:
             return
-        unit_rewards = self.reward_range(reward)
-        # Without a range a reward of 0 is no disappointment, and teaches nothing.
-        cell, unit_reward, is_known = plain(cells(self._rows, action), unit_rewards, self.reward_range.is_known)
+        unit_reward = self.reward_range(reward)
         gain = self.learning_rate * unit_reward
-        loss = self.learning_rate * self.penalty_ratio * (1 - unit_reward) * is_known
+        # Without a range a reward of 0 is no disappointment, and teaches nothing.
+        loss = self.learning_rate * self.penalty_ratio * (1 - unit_reward) * self.reward_range.is_known
         share = loss / (self.task.n_actions - 1)
-        by_arm = self.probabilities.T
-        by_arm *= 1 - gain - loss
-        by_arm += share
-        by_cell(self.probabilities)[cell] += gain - share
+        self.probabilities *= 1 - gain - loss
+        self.probabilities += share
+        self.probabilities[action] += gain - share

@@ -22,7 +22,7 @@ class MatrixFactorisation(PretrainedAgent):
     """Predicts how much better than the others each LLM does on a query, from few numbers per LLM.
 
     As in RouteLLM, where LLMs are compared in pairs, only differences between LLMs are modelled: the target is the
-    reward minus the query's mean reward over the LLMs.
+    reward minus the query's mean reward over the LLMs that it was asked of.
 
     Attributes:
         llm_embeddings: Shape (arms, rank).
@@ -62,15 +62,18 @@ class MatrixFactorisation(PretrainedAgent):
 
     def _fit(self, training_table: TrainingTable) -> None:
         observations, rewards = training_table.observations, training_table.rewards
-        advantages = rewards - rewards.mean(axis=1, keepdims=True)
-        slopes = ridge_regression(observations, advantages, self.noise**2 * len(observations))[1:]
-        centre = observations.mean(axis=0)
+        was_asked = training_table.has_cell
+        n_queries, n_llms = was_asked.sum(axis=0), was_asked.sum(axis=1, keepdims=True)
+        advantages = rewards - np.where(was_asked, rewards, 0.0).sum(axis=1, keepdims=True) / np.maximum(n_llms, 1)
+        slopes = ridge_regression(observations, advantages, self.noise**2 * n_queries)[1:]
+        means = np.where(was_asked, advantages, 0.0).sum(axis=0) / n_queries
+        centres = was_asked.T @ observations / n_queries[:, None]
         # What each direction among the LLMs takes off the penalised error; symmetric up to rounding.
-        explained = slopes.T @ (observations - centre).T @ advantages
+        explained = slopes.T @ observations.T @ np.where(was_asked, advantages - means, 0.0)
         _, directions = np.linalg.eigh((explained + explained.T) / 2)
         self.llm_embeddings = directions[:, ::-1][:, : self.rank]
         self.projection = slopes @ self.llm_embeddings
-        self.intercepts = advantages.mean(axis=0) - centre @ self.projection @ self.llm_embeddings.T
+        self.intercepts = means - (centres @ self.projection * self.llm_embeddings).sum(axis=1)
 
     def _scores(self, observation: FloatArray) -> FloatArray:
         scores: FloatArray = observation @ self.projection @ self.llm_embeddings.T + self.intercepts

@@ -69,7 +69,7 @@ class MLPRouter(PretrainedAgent):
         weights = self._common_rng.normal(size=(inputs.shape[1], self.hidden_units))
         self.network = FeatureNetwork(weights, 1, self.task.n_actions)
         # One scale for all LLMs: they are compared with each other.
-        means, scale = rewards.mean(axis=0), float(rewards.std()) or 1.0
+        means, scale = training_table.means("rewards"), float(rewards[training_table.has_cell].std()) or 1.0
         self.network.train_on_all(
             inputs,
             (rewards - means) / scale,

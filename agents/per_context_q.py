@@ -59,7 +59,7 @@ class PerContextQ(Agent):
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         context = observation.argmax(axis=1)
         epsilon = np.maximum(self.epsilon, self.epsilon_decay ** self.visits[self._rows, context])
-        return epsilon_greedy(self.values[self._rows, context], epsilon[:, None], allowed)
+        return epsilon_greedy(self.values[self._rows, context], epsilon, allowed)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         context = observation.argmax(axis=1)

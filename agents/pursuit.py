@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_array import per_arm
 from llm_routing_env.agents.parts.arm_values import ArmValues
-from llm_routing_env.agents.parts.distributions import best_arm, restrict, uniform, uniform_over_best
-from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
+from llm_routing_env.agents.parts.distributions import Weights, restrict, uniform_over_best
+from llm_routing_env.agents.parts.normalisers import RewardNormaliser
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 
 SCHEMES = ("reward_inaction", "reward_penalty")
 
 
-class Pursuit(UnitRewardAgent):
+class Pursuit(Agent):
     """Estimates every arm's reward and moves probability to the arm with the highest estimate.
 
     Unlike reward-inaction it pursues the best estimate, not the arm that was asked, and so tolerates larger steps. It
     asks every arm that is available ``initial_pulls`` times first and commits like the learning automaton.
 
     Attributes:
-        probabilities: Probability of each arm once every arm was asked often enough, shape (sessions, arms).
+        probabilities: Probability of each arm once every arm was asked often enough, one per session and arm.
         arms: Mean rewards and counts.
     """
 
@@ -52,7 +54,9 @@ class Pursuit(UnitRewardAgent):
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
             threshold: Commit when a probability reaches 1 - threshold.
         """
-        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.normaliser = normaliser
+        self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
         self._require(0 < learning_rate < 1, "learning_rate", "between 0 and 1", learning_rate)
         self._require(scheme in SCHEMES, "scheme", f"one of {', '.join(SCHEMES)}", scheme)
         self._require(initial_pulls >= 1, "initial_pulls", "at least 1", initial_pulls)
@@ -62,22 +66,26 @@ class Pursuit(UnitRewardAgent):
         self.initial_pulls = initial_pulls
         self.threshold = threshold
         self.arms = ArmValues(len(self._rows), task.n_actions)
-        self.probabilities = uniform(len(self._rows), task.n_actions)
+        self.probabilities = per_arm(len(self._rows), task.n_actions, 1 / task.n_actions)
 
-    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        is_short = self._is_short(allowed)
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
+        probabilities, is_short = restrict(self.probabilities, allowed), self._is_short(allowed)
+        if not is_short.any():
+            return probabilities
         first = uniform_over_best(is_short.astype(np.float64), allowed)
-        return np.where(is_short.any(axis=1, keepdims=True), first, restrict(self.probabilities, allowed))
+        return np.where(is_short.any(axis=1, keepdims=True), first, probabilities)
 
     def _is_short(self, allowed: BoolArray | None) -> BoolArray:
         """Return which of the allowed arms were not asked often enough, shape (sessions, arms)."""
-        is_short: BoolArray = self.arms.counts < self.initial_pulls
+        is_short: BoolArray = self.arms.counts.array < self.initial_pulls
         return is_short if allowed is None else is_short & allowed
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.arms.update(action, self.reward_range.clip(reward))
-        ready = ~self._is_short(self._allowed).any(axis=1) & (self.commitments < 0)
-        step = self.learning_rate * ready * (self.reward_range(reward) if self.scheme == "reward_inaction" else 1.0)
-        pursued = uniform_over_best(self.arms.values, self._allowed)
-        self.probabilities += step[:, None] * (pursued - self.probabilities)
-        self._commit(self.probabilities.max(axis=1) >= 1 - self.threshold, best_arm(self.probabilities))
+        is_ready = ~self._is_short(self._allowed).any(axis=1) & self._is_open
+        step = self.learning_rate * is_ready * (self.reward_range(reward) if self.scheme == "reward_inaction" else 1.0)
+        best = self.arms.values.greedy(allowed=self._allowed)
+        best *= step
+        self.probabilities *= 1 - step
+        self.probabilities += best
+        self._commit(self.probabilities.max() >= 1 - self.threshold, self.probabilities.argmax())

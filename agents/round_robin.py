@@ -15,5 +15,5 @@ class RoundRobin(Agent):
     feedback = "none"
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        turns_away = (np.arange(self.task.n_actions) - self.n_updates) % self.task.n_actions
-        return uniform_over_best(np.tile(-turns_away.astype(np.float64), (len(self._rows), 1)), allowed)
+        turns_away = (np.arange(self.task.n_actions) - self.n_selected.array[:, None]) % self.task.n_actions
+        return uniform_over_best(-turns_away.astype(np.float64), allowed)

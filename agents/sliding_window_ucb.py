@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.parts.index_policy import IndexPolicy, upper_confidence
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_array import per_arm
+from llm_routing_env.agents.parts.confidence import upper_confidence
+from llm_routing_env.agents.parts.distributions import uniform_over_best
 from llm_routing_env.agents.parts.memory import Memory
-from llm_routing_env.agents.parts.state import FloatArray, IntArray, Outcomes, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.session_array import PerSession, maximum, minimum
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 
 
-class SlidingWindowUCB(IndexPolicy):
+class SlidingWindowUCB(Agent):
     """Index: mean over the window + sqrt(exploration ln min(t, window) / times asked in the window).
 
     Attributes:
-        counts: How often each arm was asked in the window, shape (sessions, arms).
-        sums: Sum of its rewards there, not rescaled, shape (sessions, arms).
+        counts: How often each arm was asked in the window, one per session and arm.
+        sums: Sum of its rewards there, not rescaled, one per session and arm.
         memory: The queries in the window.
     """
 
@@ -39,7 +44,9 @@ class SlidingWindowUCB(IndexPolicy):
             exploration: xi; 0.6 is the authors'.
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
         """
-        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.normaliser = normaliser
+        self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
         self._require(window >= 1, "window", "at least 1", window)
         self._require(exploration >= 0, "exploration", "at least 0", exploration)
         self.window = window
@@ -48,10 +55,14 @@ class SlidingWindowUCB(IndexPolicy):
         self.sums = per_arm(len(self._rows), task.n_actions, 0.0)
         self.memory = Memory(len(self._rows), window)
 
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+        return uniform_over_best(self._indices(), allowed)
+
     def _indices(self) -> FloatArray:
-        squared_width = self.exploration * np.log(min(max(int(self.n_updates), 1), self.window))
-        means = self.reward_range.rescale(self.sums / np.maximum(self.counts, 1))
-        return upper_confidence(means, self.counts, squared_width)
+        """Return the index of each arm, infinite where it has yet to be asked, shape (sessions, arms)."""
+        squared_width = self.exploration * np.log(minimum(maximum(self.n_selected.now, 1), self.window))
+        means = self.reward_range.rescale(self.sums.array / np.maximum(self.counts.array, 1))
+        return upper_confidence(means, self.counts.array, squared_width)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         reward = self.reward_range.clip(reward)
@@ -61,7 +72,6 @@ class SlidingWindowUCB(IndexPolicy):
         self._count(action, reward, 1)
         self.memory.add(observation, action, reward)
 
-    def _count(self, action: IntArray, reward: FloatArray, sign: int) -> None:
-        cell, earned = plain(cells(self._rows, action), reward)
-        by_cell(self.counts)[cell] += sign
-        by_cell(self.sums)[cell] += sign * earned
+    def _count(self, action: IntArray, reward: PerSession, sign: int) -> None:
+        self.counts[action] += sign
+        self.sums[action] += sign * reward

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.arm_values import ArmValues
-from llm_routing_env.agents.parts.normalisers import UnitRewardAgent
-from llm_routing_env.agents.parts.posterior_sampling import PosteriorSampling, beta_probability_of_best
+from llm_routing_env.agents.parts.distributions import best_arm
+from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.posterior_sampling import beta_probability_of_best
+from llm_routing_env.agents.parts.session_array import PerSession
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 
 
-class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
+class ThompsonBeta(Agent):
     """Draws each arm's mean reward from Beta(successes, failures) and asks the arm with the highest draw.
 
     A reward r in [0, 1] counts as r successes and 1 - r failures. This gives the same means as the usual toss of a coin
@@ -39,7 +42,9 @@ class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
             prior_failures: Second parameter of the prior.
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
         """
-        super().__init__(task, n_sessions=n_sessions, seed=seed, normaliser=normaliser)
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.normaliser = normaliser
+        self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
         self._require(prior_successes > 0, "prior_successes", "positive", prior_successes)
         self._require(prior_failures > 0, "prior_failures", "positive", prior_failures)
         self.prior_successes = prior_successes
@@ -49,14 +54,13 @@ class ThompsonBeta(PosteriorSampling, UnitRewardAgent):
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         return beta_probability_of_best(*self._posterior(), allowed)
 
-    def _draw_scores(self, observation: FloatArray) -> FloatArray:
-        scores: FloatArray = self._rng.beta(*self._posterior())
-        return scores
+    def _select(self, observation: FloatArray, allowed: BoolArray | None) -> PerSession:
+        return best_arm(self._rng.beta(*self._posterior()), allowed)
 
     def _posterior(self) -> tuple[FloatArray, FloatArray]:
         """Return both parameters of each arm's posterior, shape (sessions, arms)."""
-        counts = self.reward_range.known_counts(self.arms.counts)
-        successes = counts * self.reward_range.rescale(self.arms.values)
+        counts = self.reward_range.known_counts(self.arms.counts.array)
+        successes = counts * self.reward_range.rescale(self.arms.values.array)
         return self.prior_successes + successes, self.prior_failures + (counts - successes)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:

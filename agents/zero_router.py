@@ -52,7 +52,7 @@ class ZeroRouter(PretrainedAgent):
         self.mixture = np.zeros(task.n_actions)
 
     def _fit(self, training_table: TrainingTable) -> None:
-        cost, accuracy = training_table.cost_usd.mean(axis=0), training_table.accuracy.mean(axis=0)
+        cost, accuracy = training_table.means("cost_usd"), training_table.means("accuracy")
         self._require(np.isfinite(cost).all(), "training_table.cost_usd", "recorded: LLMs are mixed by cost", np.nan)
         hull = cost_accuracy_hull(cost, accuracy)
         limit = (cost[hull[0]] + cost[hull[-1]]) / 2 if self.max_cost_usd is None else self.max_cost_usd

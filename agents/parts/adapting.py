@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from llm_routing_env.agents.parts.agent import Agent, RoutingTask, hyperparameters_of
-from llm_routing_env.agents.parts.lifting import given_mask, takes
+from llm_routing_env.agents.parts.agent import Agent, RoutingTask
+from llm_routing_env.agents.parts.signatures import given_mask, hyperparameters_of, takes
 from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.agents.parts.training import TrainingTable
 
@@ -36,7 +36,7 @@ class AdaptedAgent(Agent):
         super().__init__(task, seed=seed)
         seeded = {"seed": seed} if takes(self.adapted, "seed") else {}
         self._agent = self.adapted(task, **seeded, **hyperparameters)
-        self._takes_outcome = takes(self._agent.update, "outcome")
+        self._told = [name for name in ("outcome", "probability") if takes(self._agent.update, name)]
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
@@ -51,6 +51,8 @@ class AdaptedAgent(Agent):
 
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> int:
         """Return the object's action, see `Agent.select_action`."""
+        self._allowed = self._checked_mask(action_mask)
+        self.n_selected.now += 1
         action = self._agent.select_action(observation, **given_mask(self._agent.select_action, action_mask))
         return int(self._checked_action(action)[0])
 
@@ -60,11 +62,16 @@ class AdaptedAgent(Agent):
         action: ArrayLike,
         reward: ArrayLike,
         outcome: Mapping[str, Any] | None = None,
+        probability: ArrayLike | None = None,
     ) -> None:
         """Let the object learn, see `Agent.update`."""
         actions, rewards = self._checked_action(action), self._checked_reward(reward)
-        told = {"outcome": outcome} if self._takes_outcome else {}
-        self._agent.update(observation, int(actions[0]), float(rewards[0]), **told)
+        self._require_allowed(actions)
+        told = {
+            "outcome": outcome,
+            "probability": None if probability is None else self._checked_probability(probability).item(),
+        }
+        self._agent.update(observation, int(actions[0]), float(rewards[0]), **{name: told[name] for name in self._told})
         self.n_updates += 1
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
-import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from llm_routing_env.agents.parts import checkpoint
+from llm_routing_env.agents.parts.arm_array import by_session
 from llm_routing_env.agents.parts.checks import InputChecks
-from llm_routing_env.agents.parts.distributions import sample
+from llm_routing_env.agents.parts.distributions import Weights
 from llm_routing_env.agents.parts.generators import make_generators
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes, Stateful
+from llm_routing_env.agents.parts.saved import Saved
+from llm_routing_env.agents.parts.session_array import PerSession, SessionArray, how_many, maximum, plain
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import PROMPT, RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
 __all__ = ["Agent", "RoutingTask"]
 
-# Set by the base class, or by a subclass in its constructor; a checkpoint's header has what of it must be known.
-_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback", "maximises")
 
-
-class Agent(InputChecks, Stateful):
+class Agent(InputChecks, Saved):
     """A learner that picks one LLM per query.
 
     With ``n_sessions=None`` it routes one session: actions and rewards are scalars. With a number they have
@@ -43,6 +39,8 @@ class Agent(InputChecks, Stateful):
         maximises: What it is after: "reward", or another measure; then its place among agents by reward says nothing.
         task: What the agent knew before it started.
         n_sessions: Number of sessions routed at once; None for one session without a leading axis.
+        n_selected: How many queries each session has chosen for, one per session: the clock of rules that have one,
+            which runs on while rewards are still to come. A reward without a choice before it counts as one.
         n_updates: How many queries each session has learned from, shape ().
         commitments: Arm that each session has settled on for good, -1 before; shape (sessions,).
     """
@@ -60,27 +58,31 @@ class Agent(InputChecks, Stateful):
             seed: Seed of the agent's own random generator; `SessionSeeds` for one of each session.
         """
         super().__init__(task, n_sessions)
+        self.n_selected = SessionArray(n_sessions or 1, 0)
         self.n_updates = np.zeros((), dtype=np.int64)
         self.commitments = np.full(n_sessions or 1, -1)
-        # What `select_action` was last allowed to pick; None: everything. A reward teaches about a choice among these.
+        # How what a reward is for was chosen: among which arms (None: all), with which probability (None: not told).
         self._allowed: BoolArray | None = None
+        self._probability: FloatArray | None = None
         self._rng, self._common_rng = make_generators(seed)
 
-    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
         """Return the distribution of the next action, 0 where not allowed, shape (sessions, arms); it is only read."""
         raise NotImplementedError(f"{type(self).__name__} gives no action probabilities.")
 
-    def _select(self, observation: FloatArray, allowed: BoolArray | None) -> IntArray:
+    def _select(self, observation: FloatArray, allowed: BoolArray | None) -> PerSession:
         """Return one action per session, shape (sessions,): the arm that it committed to, else one that is drawn."""
         held = self._held(allowed)
-        n_held = np.count_nonzero(held)
-        if n_held == len(held):
+        n_held = how_many(held)
+        if n_held == len(self._rows):
             return self.commitments.copy()
-        drawn = sample(self._probabilities(observation, allowed), self._rng)
+        drawn = by_session(self._probabilities(observation, allowed)).sample(self._rng)
         return np.where(held, self.commitments, drawn) if n_held else drawn
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
-        """Learn from one action and reward per session; ``_allowed`` is the mask of the last `select_action`.
+        """Learn from one action and reward per session.
+
+        ``_allowed`` and ``_probability`` say how the action was chosen, as far as that is known.
 
         Args:
             observation: Shape (sessions, observation size).
@@ -120,7 +122,10 @@ class Agent(InputChecks, Stateful):
         """
         self._allowed = self._checked_mask(action_mask)
         action = self._select(self._checked_observation(observation), self._allowed)
-        return int(action[0]) if self.n_sessions is None else action
+        self.n_selected.now += 1
+        if self.n_sessions is None:
+            return int(plain(action))
+        return action if isinstance(action, np.ndarray) else np.array([action])
 
     def update(
         self,
@@ -128,6 +133,7 @@ class Agent(InputChecks, Stateful):
         action: ArrayLike,
         reward: ArrayLike,
         outcome: Mapping[str, Any] | None = None,
+        probability: ArrayLike | None = None,
     ) -> None:
         """Learn from the reward of the LLM that was asked.
 
@@ -136,13 +142,24 @@ class Agent(InputChecks, Stateful):
             action: The LLM that was asked; one per session in a batch.
             reward: Its reward; one per session in a batch.
             outcome: accuracy, cost_usd and latency_s of the answer; one of each per session in a batch.
+            probability: With which the LLM was chosen; one per session in a batch. Rules that weigh by it work it out
+                anew where it is left out, which is wrong once they have learned from others' rewards since.
         """
         actions, rewards = self._checked_action(action), self._checked_reward(reward)
-        if self._allowed is not None and not self._allowed[self._rows, actions].all():
-            self._allowed = None  # somebody else's choice
+        self._require_allowed(actions)
         outcomes = self._checked_outcome(outcome) if outcome else {}
+        self._probability = None if probability is None else self._checked_probability(probability)
+        self.n_selected.now = maximum(self.n_selected.now, self.n_updates.item() + 1)
         self._learn(self._checked_observation(observation), actions, rewards, outcomes)
         self.n_updates[()] += 1  # a fifth of the time of adding to the array
+
+    def _require_allowed(self, actions: IntArray) -> None:
+        """Refuse an action that the last mask excluded, unless the reward may be for an earlier choice."""
+        if self._allowed is None or self._allowed[self._rows, actions].all():
+            return
+        if np.all(self.n_selected.now - self.n_updates <= 1):
+            self._refuse("action", "one that the mask of the last select_action allowed", actions.tolist())
+        self._allowed = None  # the mask of that choice is not known any more
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
         """Return each LLM's probability of being picked next, shape (arms,) or (sessions, arms)."""
@@ -182,94 +199,31 @@ class Agent(InputChecks, Stateful):
         if deterministic:
             best: IntArray = np.argmax(self.action_probabilities(observation), axis=-1)
             return best
-        return self.select_action(observation)
+        kept = self.n_selected.array, self._allowed
+        action = self.select_action(observation)
+        self.n_selected.array, self._allowed = kept
+        return action
 
-    @classmethod
-    def hyperparameters(cls) -> dict[str, Any]:
-        """Return the hyperparameters that the constructor takes after the task, with their defaults."""
-        return hyperparameters_of(cls)
-
-    def save(self, path: str | Path) -> None:
-        """Write the agent to one ``.npz`` file of arrays and JSON, without pickle.
-
-        Raises:
-            ValueError: If it has public attributes that such a file cannot keep.
-        """
-        self.require_storable([*_NOT_LEARNED, *self.hyperparameters()])
-        checkpoint.write(
-            path,
-            {
-                "agent": type(self).__name__,
-                "llm_names": self.task.llm_names,
-                "observation": self.observation,
-                "observation_size": self.task.observation_size,
-                "n_sessions": self.n_sessions,
-                "hyperparameters": self._stored_hyperparameters(),
-                "generator": self._rng.bit_generator.state,
-            },
-            self.state(),
-        )
-
-    def _stored_hyperparameters(self) -> dict[str, Any]:
-        """Return the hyperparameters' values, each of which must be JSON-plain and have an attribute of its name."""
-        values = {}
-        for name in self.hyperparameters():
-            try:
-                values[name] = getattr(self, name)
-                json.dumps(values[name])
-            except (AttributeError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{type(self).__name__} cannot be saved: keep the hyperparameter {name!r} in an attribute of that "
-                    f"name, as a number, a text, a list or a dict of them ({error})."
-                ) from error
-        return values
-
-    @classmethod
-    def load(cls, path: str | Path, task: RoutingTask) -> Self:
-        """Read an agent that `save` wrote; it goes on exactly where it stopped.
-
-        Raises:
-            ValueError: If the file holds another agent, or one for other LLMs or observations.
-        """
-        header, arrays = checkpoint.read(path)
-        checkpoint.require_match(path, "agent", header["agent"], cls.__name__)
-        checkpoint.require_match(path, "number of LLMs", len(header["llm_names"]), task.n_actions)
-        checkpoint.require_match(path, "llm_names", tuple(header["llm_names"]), task.llm_names)
-        if header["observation"] != "none":
-            sees = header["observation"]
-            checkpoint.require_match(path, "observation", sees, task.observation or sees)
-            checkpoint.require_match(path, "observation_size", header["observation_size"], task.observation_size)
-        # An agent written for one session takes no n_sessions.
-        batch = {} if header["n_sessions"] is None else {"n_sessions": header["n_sessions"]}
-        with checkpoint.refusing(path):
-            agent = cls(task, **batch, **header["hyperparameters"])
-            agent.observation = header["observation"]
-            agent.restore(arrays)
-            agent._rng.bit_generator.state = header["generator"]
-        return agent
-
-    def _held(self, allowed: BoolArray | None) -> BoolArray:
+    def _held(self, allowed: BoolArray | None) -> PerSession:
         """Return which sessions are bound to the arm they committed to, shape (sessions,)."""
-        held: BoolArray = self.commitments >= 0
+        held = plain(self.commitments) >= 0
         return held if allowed is None else held & allowed[self._rows, self.commitments]
+
+    @property
+    def _is_open(self) -> PerSession:
+        """Whether each session may still settle on another arm, shape (sessions,)."""
+        return plain(self.commitments) < 0
 
     def _distribution(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         """Return `_probabilities`, with all mass on the committed arm of a session where it is allowed."""
         probabilities = np.array(self._probabilities(observation, allowed))
         held = self._held(allowed)
-        if held.any():
-            probabilities[held] = 0.0
-            probabilities[held, self.commitments[held]] = 1.0
+        bound = np.flatnonzero(held)
+        probabilities[bound] = 0.0
+        probabilities[bound, self.commitments[bound]] = 1.0
         return probabilities
 
-    def _commit(self, settled: BoolArray, action: IntArray) -> None:
+    def _commit(self, settled: PerSession, action: PerSession) -> None:
         """Settle for good on the given arm in the sessions that are settled now and were not before."""
-        if np.count_nonzero(settled):
-            np.copyto(self.commitments, action, where=settled & (self.commitments < 0))
-
-
-def hyperparameters_of(constructor: Callable[..., Any]) -> dict[str, Any]:
-    """Return what a constructor takes by name after the task, with defaults; every agent takes sessions and seed."""
-    parameters = list(inspect.signature(constructor).parameters.values())[1:]
-    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {p.name: p.default for p in parameters if p.kind in by_name and p.name not in ("n_sessions", "seed")}
+        if how_many(settled) and how_many(settled & self._is_open):
+            np.copyto(self.commitments, action, where=settled & self._is_open)

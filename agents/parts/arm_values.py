@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Stateful, by_cell, cells, per_arm, plain
+from llm_routing_env.agents.parts.arm_array import per_arm
+from llm_routing_env.agents.parts.session_array import PerSession, plain
+from llm_routing_env.agents.parts.state import BoolArray, IntArray, Stateful
 
 
 class ArmValues(Stateful):
     """Estimates the value of each arm from the rewards of the arm that was asked.
 
     Attributes:
-        values: Estimates, shape (sessions, arms).
-        counts: How often each arm was asked, shape (sessions, arms).
+        values: Estimates, one per session and arm.
+        counts: How often each arm was asked, one per session and arm.
     """
 
     def __init__(
@@ -29,20 +29,18 @@ class ArmValues(Stateful):
         self.values = per_arm(n_rows, n_actions, initial_value)
         self.counts = per_arm(n_rows, n_actions, 0.0)
         self._step_size = step_size
-        self._rows = np.arange(n_rows)
 
     def within_reach(self, allowed: BoolArray | None) -> BoolArray | None:
         """Return the arms that are allowed now or were once, shape (sessions, arms): one of them is settled on.
 
         An arm that is never available is not waited for; one that is away for a while is.
         """
-        return None if allowed is None else allowed | (self.counts > 0)
+        return None if allowed is None else allowed | (self.counts.array > 0)
 
-    def update(self, action: IntArray, reward: FloatArray) -> None:
+    def update(self, action: IntArray, reward: PerSession) -> None:
         """Move the estimate of each session's arm towards its reward; both of shape (sessions,)."""
-        cell, earned = plain(cells(self._rows, action), reward)
-        counts, values = by_cell(self.counts), by_cell(self.values)
-        count, value = counts[cell] + 1, values[cell]
-        counts[cell] = count
+        count = self.counts[action] + 1
+        self.counts[action] = count
         step = 1 / count if self._step_size is None else self._step_size
-        values[cell] = value + step * (earned - value)
+        value = self.values[action]
+        self.values[action] = value + step * (plain(reward) - value)

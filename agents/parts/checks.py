@@ -42,6 +42,15 @@ class InputChecks:
         if not condition:
             self._refuse(argument, expected, actual)
 
+    def _require_llms(self) -> None:
+        """Refuse a task whose actions are not the LLMs, for a rule that goes by what is known of each LLM."""
+        self._require(
+            self.task.actions_are_llms,
+            "task",
+            f"one whose actions are its {len(self.task.llm_names)} LLMs",
+            f"n_actions={self.task.n_actions}",
+        )
+
     def _refuse(self, argument: str, expected: str, actual: object) -> NoReturn:
         raise ValueError(f"{type(self).__name__}: {argument} must be {expected}, got {actual!r}.")
 
@@ -95,6 +104,12 @@ class InputChecks:
         if not np.count_nonzero(np.isfinite(rewards)) == len(rewards) == len(self._rows):
             self._refuse("reward", f"{len(self._rows)} finite number(s)", reward)
         return rewards
+
+    def _checked_probability(self, probability: ArrayLike) -> FloatArray:
+        probabilities = np.asarray(probability, dtype=np.float64).reshape(-1)
+        if len(probabilities) != len(self._rows) or not ((probabilities > 0) & (probabilities <= 1)).all():
+            self._refuse("probability", f"{len(self._rows)} number(s) above 0 and at most 1", probability)
+        return probabilities
 
     def _checked_outcome(self, outcome: Mapping[str, Any]) -> Outcomes:
         arrays = {name: np.atleast_1d(values) for name, values in outcome.items()}

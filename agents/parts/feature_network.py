@@ -82,11 +82,11 @@ class FeatureNetwork(Stateful):
         learning_rate: float,
         weight_decay: float,
     ) -> None:
-        """Fit every arm, in every session, on some queries at a time.
+        """Fit every arm, in every session, on some queries at a time; those without a target do not count for the arm.
 
         Args:
             inputs: Shape (queries, 1 + inputs), see `features`.
-            targets: Shape (queries, arms).
+            targets: Shape (queries, arms), NaN where there is none.
             rng: Draws the order of the queries.
             n_epochs: Passes over the queries.
             batch_size: Queries per step of Adam.
@@ -94,14 +94,14 @@ class FeatureNetwork(Stateful):
             weight_decay: Each step shrinks all weights but the intercepts by ``learning_rate * weight_decay``
                 (Loshchilov and Hutter 2019).
         """
-        everything = np.ones((1, 1, 1), dtype=np.bool_)
+        counts = ~np.isnan(targets)
 
         def batches() -> Iterator[Batch]:
             for _ in range(n_epochs):
                 order = rng.permutation(len(inputs))
                 for start in range(0, len(order), batch_size):
                     chosen = order[start : start + batch_size]
-                    yield inputs[None, chosen], targets[None, chosen], everything
+                    yield inputs[None, chosen], targets[None, chosen], counts[None, chosen]
 
         self._descend(batches(), learning_rate, weight_decay)
 

@@ -20,10 +20,13 @@ def twin_groups(observations: FloatArray) -> IntArray:
 
 
 def routed_reward(scores: FloatArray, rewards: FloatArray) -> float:
-    """Return the summed reward of the LLM with the highest score, ties shared.
+    """Return the summed reward of the LLM with the highest score, ties shared, among those that the query was asked of.
 
     Args:
         scores: Shape (queries, LLMs).
-        rewards: Shape (queries, LLMs).
+        rewards: Shape (queries, LLMs); NaN where a query was not asked of an LLM.
     """
-    return float((uniform_over_best(scores, None) * rewards).sum())
+    was_asked = ~np.isnan(rewards)
+    rows = was_asked.any(axis=1)
+    choices = uniform_over_best(scores[rows], was_asked[rows])
+    return float((choices * np.where(was_asked, rewards, 0.0)[rows]).sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents.parts.agent import Agent, RoutingTask
 from llm_routing_env.agents.parts.generators import seeds_of
+from llm_routing_env.agents.parts.signatures import given_mask, takes
 from llm_routing_env.agents.parts.state import FloatArray, IntArray
 from llm_routing_env.agents.parts.training import TrainingTable
 
@@ -30,25 +31,6 @@ def handles_batches(agent_type: type[Agent]) -> bool:
         return True
     hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     return hands_on and agent_type.select_action is Agent.select_action and agent_type.update is Agent.update
-
-
-def takes(function: Callable[..., Any], argument: str) -> bool:
-    """Say whether a function takes an argument of this name, be it in ``**kwargs``."""
-    parameters = inspect.signature(function).parameters
-    return argument in parameters or any(given.kind is given.VAR_KEYWORD for given in parameters.values())
-
-
-def given_mask(select_action: Callable[..., Any], mask: Any) -> dict[str, Any]:
-    """Return the mask as keyword argument of a `select_action`, which need not take one while all LLMs are available.
-
-    Raises:
-        ValueError: If it takes none, and there is one.
-    """
-    if mask is None:
-        return {}
-    if not takes(select_action, "action_mask"):
-        raise ValueError(f"{select_action.__qualname__} must take action_mask where LLMs may be unavailable.")
-    return {"action_mask": mask}
 
 
 def adopt(agent: Agent, fitted: Agent) -> None:
@@ -102,7 +84,7 @@ class LiftedAgent(Agent):
         self.observation, self.feedback = first.observation, first.feedback
         self.maximises = first.maximises
         self.protocol = first.protocol  # type: ignore[method-assign]
-        self._takes_outcome = takes(first.update, "outcome")
+        self._told = [name for name in ("outcome", "probability") if takes(first.update, name)]
 
     def fit(self, training_table: TrainingTable) -> None:
         """Fit one agent, and give all what it learned: fitting may take minutes.
@@ -117,6 +99,8 @@ class LiftedAgent(Agent):
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
         """Return the action of every session, shape (sessions,). See `Agent.select_action`."""
         rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
+        self._allowed = self._checked_mask(action_mask)
+        self.n_selected.now += 1
         return np.array(
             [agent.select_action(row, **given_mask(agent.select_action, mask)) for agent, row, mask in rows]
         )
@@ -127,13 +111,25 @@ class LiftedAgent(Agent):
         action: ArrayLike,
         reward: ArrayLike,
         outcome: Mapping[str, Any] | None = None,
+        probability: ArrayLike | None = None,
     ) -> None:
         """Update every session. See `Agent.update`."""
+        self._require_allowed(self._checked_action(action))
         actions, rewards = self._checked_action(action).tolist(), self._checked_reward(reward).tolist()
-        for row, (agent, seen) in enumerate(zip(self.agents, self._split(observation), strict=True)):
-            of_row = None if outcome is None else {name: values[row] for name, values in outcome.items()}
-            agent.update(seen, actions[row], rewards[row], **({"outcome": of_row} if self._takes_outcome else {}))
+        chances = None if probability is None else self._checked_probability(probability).tolist()
+        for row, (agent, seen) in enumerate(self._pairs(observation)):
+            told: dict[str, Any] = {
+                "outcome": None if outcome is None else {name: values[row] for name, values in outcome.items()},
+                "probability": None if chances is None else chances[row],
+            }
+            agent.update(seen, actions[row], rewards[row], **{name: told[name] for name in self._told})
         self.n_updates += 1
+
+    def _act(self, observation: ArrayLike, deterministic: bool) -> IntArray:
+        return np.array([agent._act(row, deterministic) for agent, row in self._pairs(observation)])
+
+    def _pairs(self, observation: ArrayLike | None) -> Iterable[tuple[Agent, Any]]:
+        return zip(self.agents, self._split(observation), strict=True)
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
         """Return the propensities of every session. See `Agent.action_probabilities`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 import numpy as np
 
@@ -78,20 +79,25 @@ class ArmRegressions(Stateful):
             self.responses[:, arm] = (asked * rewards[:, :, None]).sum(axis=1)
 
 
-def ridge_regression(inputs: FloatArray, targets: FloatArray, ridge: float) -> FloatArray:
+def ridge_regression(inputs: FloatArray, targets: FloatArray, ridge: float | FloatArray) -> FloatArray:
     """Return the coefficients with the least squared error plus ``ridge`` times their own squares.
 
     Args:
         inputs: Shape (queries, features).
-        targets: Shape (queries, outputs).
-        ridge: Weight of the penalty, positive; intercepts are not penalised.
+        targets: Shape (queries, outputs); queries where an output is NaN do not count for it.
+        ridge: Weight of the penalty, positive; one for all outputs, or shape (outputs,). Intercepts are not penalised.
 
     Returns:
         The intercepts as first row, shape (1 + features, outputs).
     """
+    ridges = np.broadcast_to(ridge, targets.shape[1])
+    counts = ~np.isnan(targets)
+    if not counts.all():
+        parts = [(inputs[rows], targets[rows, output, None]) for output, rows in enumerate(counts.T)]
+        return np.concatenate([ridge_regression(*part, r) for part, r in zip(parts, ridges, strict=True)], axis=1)
     centre, mean = inputs.mean(axis=0), targets.mean(axis=0)
     deviations = inputs - centre
-    penalised = deviations.T @ deviations + ridge * np.eye(inputs.shape[1])
+    penalised = deviations.T @ deviations + ridges[0] * np.eye(inputs.shape[1])
     slopes = np.linalg.solve(penalised, deviations.T @ (targets - mean))
     return np.concatenate([[mean - centre @ slopes], slopes])
 
@@ -101,19 +107,42 @@ def predictions_left_out(
 ) -> Iterator[FloatArray]:
     """For each penalty, yield what `ridge_regression` predicts for every query, fitted without its group.
 
-    In closed form: without a group, whose m inputs are the same and have the leverage h each, the residuals e become
-    e + h sum(e) / (1 - m h).
-
     Args:
         inputs: Shape (queries, features).
-        targets: Shape (queries, outputs).
-        groups: Numbers from 0 that say which queries have the same inputs, at least two of them; shape (queries,).
+        targets: Shape (queries, outputs); queries where an output is NaN do not count for it.
+        groups: Numbers that say which queries have the same inputs, at least two of them; shape (queries,).
         ridges: Penalties, positive.
 
     Yields:
-        Shape (queries, outputs).
+        Shape (queries, outputs); minus infinity where there is no target.
     """
+    counts = ~np.isnan(targets)
+    if counts.all():
+        yield from _left_out(inputs, targets, groups, ridges)
+        return
+    columns = [
+        _left_out(inputs[rows], targets[rows, output, None], groups[rows], ridges)
+        for output, rows in enumerate(counts.T)
+    ]
+    for predicted in zip(*columns, strict=True):
+        table = np.full(targets.shape, -np.inf)
+        table.T[counts.T] = np.concatenate(predicted)[:, 0]
+        yield table
+
+
+def _left_out(
+    inputs: FloatArray, targets: FloatArray, groups: IntArray, ridges: Sequence[float]
+) -> Iterator[FloatArray]:
+    """Yield what `predictions_left_out` does, in closed form.
+
+    Without a group, whose m inputs are the same and have the leverage h each, the residuals e become
+    e + h sum(e) / (1 - m h). Without another group there is nothing to predict from: then it is the mean.
+    """
+    groups = np.unique(groups, return_inverse=True)[1]
     deviations, mean = inputs - inputs.mean(axis=0), targets.mean(axis=0)
+    if groups.max() == 0:
+        yield from repeat(np.tile(mean, (len(inputs), 1)), len(ridges))
+        return
     eigenvalues, axes = np.linalg.eigh(deviations.T @ deviations)
     rotated = deviations @ axes
     responses = rotated.T @ (targets - mean)

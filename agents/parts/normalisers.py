@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.parts.agent import Agent, RoutingTask
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, Stateful
+from llm_routing_env.agents.parts.session_array import PerSession, SessionArray, column, maximum, minimum, plain
+from llm_routing_env.agents.parts.state import FloatArray, Stateful
+from llm_routing_env.agents.parts.task import RoutingTask
 
 _TINY = 1e-300
 NORMALISERS = ("running_max", "running_minmax", "bounds", "quantiles")
@@ -29,9 +30,12 @@ class RewardNormaliser(Stateful):
 
     While a running range is empty (high = low) a reward says nothing: it maps to 0, and `is_known` is false.
 
+    An incremental rule takes ``reward_range(reward)``. One that keeps means keeps those of
+    ``reward_range.clip(reward)``, and takes ``reward_range.rescale(means)`` when it decides.
+
     Attributes:
-        low: Reward that maps to 0, shape (sessions,).
-        high: Reward that maps to 1, shape (sessions,).
+        low: Reward that maps to 0, one per session.
+        high: Reward that maps to 1, one per session.
     """
 
     def __init__(self, kind: str, task: RoutingTask, n_rows: int) -> None:
@@ -41,90 +45,58 @@ class RewardNormaliser(Stateful):
             kind: One of `NORMALISERS`.
             task: Gives the bounds and the quantiles.
             n_rows: Number of sessions.
+
+        Raises:
+            ValueError: If there is no such kind.
         """
+        if kind not in NORMALISERS:
+            raise ValueError(f"RewardNormaliser: normaliser must be one of {', '.join(NORMALISERS)}, got {kind!r}.")
         low, high = {
             "running_max": (0.0, 0.0),
             "running_minmax": (np.inf, -np.inf),
             "bounds": task.reward_bounds,
             "quantiles": task.reward_quantiles or task.reward_bounds,
         }[kind]
-        self.low = np.full(n_rows, low)
-        self.high = np.full(n_rows, high)
+        self.low = SessionArray(n_rows, low)
+        self.high = SessionArray(n_rows, high)
         self._follows_low = kind == "running_minmax"
         self._follows_high = kind in ("running_max", "running_minmax")
 
     @property
-    def is_known(self) -> BoolArray:
+    def is_known(self) -> PerSession:
         """Whether each session has a range yet, shape (sessions,)."""
-        known: BoolArray = self.high > self.low
-        return known
+        return self.high.now > self.low.now
 
     def known_counts(self, counts: FloatArray) -> FloatArray:
         """Return how many rewards, shape (sessions, arms), say something: none while the range is empty."""
-        known: FloatArray = counts * self.is_known[:, None]
+        known: FloatArray = counts * column(self.is_known)
         return known
 
-    def clip(self, reward: FloatArray) -> FloatArray:
+    def clip(self, reward: PerSession) -> PerSession:
         """Extend a running range to the rewards, shape (sessions,), and return what of them lies within the range.
 
         A reward is clipped by the ends that stand still only, so what is returned stays right.
         """
+        reward = plain(reward)
         if self._follows_low:
-            np.minimum(self.low, reward, out=self.low)
+            self.low.now = minimum(self.low.now, reward)
+        else:
+            reward = maximum(reward, self.low.now)
         if self._follows_high:
-            np.maximum(self.high, reward, out=self.high)
-        clipped: FloatArray = np.minimum(np.maximum(reward, self.low), self.high)
-        return clipped
+            self.high.now = maximum(self.high.now, reward)
+        else:
+            reward = minimum(reward, self.high.now)
+        return reward
 
-    def __call__(self, reward: FloatArray) -> FloatArray:
+    def __call__(self, reward: PerSession) -> PerSession:
         """Extend a running range to the rewards, shape (sessions,), and return them rescaled, to be used at once."""
-        if len(reward) == 1:
-            return np.array([self._rescale_one(reward.item())])
-        scaled = self.clip(reward)
-        scaled -= self.low
+        above = self.clip(reward) - self.low.now
         # Never 0 / 0: in an empty range it is 0 that is divided.
-        scaled /= np.maximum(self.high - self.low, _TINY)
-        return scaled
-
-    def _rescale_one(self, reward: float) -> float:
-        """Do the same for one session in plain numbers: numpy's calls would take several times as long."""
-        low: float = self.low.item()
-        high: float = self.high.item()
-        if self._follows_low and reward < low:
-            self.low[0] = low = reward
-        if self._follows_high and reward > high:
-            self.high[0] = high = reward
-        return (min(max(reward, low), high) - low) / max(high - low, _TINY)
+        return above / maximum(self.high.now - self.low.now, _TINY)
 
     def rescale(self, means: FloatArray) -> FloatArray:
         """Return means of clipped rewards, shape (sessions, arms), as means of rescaled ones by the range known now."""
-        low, high = self.low[:, None], self.high[:, None]
+        low, high = column(self.low.now), column(self.high.now)
         scaled: FloatArray = np.divide(means - low, high - low, out=np.zeros_like(means), where=high > low)
         np.minimum(np.maximum(scaled, 0.0, out=scaled), 1.0, out=scaled)
         return scaled
-
-
-class UnitRewardAgent(Agent):
-    """Agent whose rule is written for rewards in [0, 1].
-
-    An incremental rule takes ``reward_range(reward)``; one that keeps means keeps those of
-    ``reward_range.clip(reward)``, and takes ``reward_range.rescale(means)`` when it decides.
-
-    Attributes:
-        normaliser: How rewards are rescaled, one of `NORMALISERS`.
-        reward_range: The range of each session.
-    """
-
-    def __init__(self, task: RoutingTask, *, n_sessions: int | None, seed: int | None, normaliser: str) -> None:
-        """Start with the range that the normaliser begins with.
-
-        Args:
-            task: See `Agent`.
-            n_sessions: See `Agent`.
-            seed: See `Agent`.
-            normaliser: One of `NORMALISERS`, see `RewardNormaliser`.
-        """
-        super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._require(normaliser in NORMALISERS, "normaliser", f"one of {', '.join(NORMALISERS)}", normaliser)
-        self.normaliser = normaliser
-        self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))

@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.distributions import best_arm, only
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.parts.distributions import only
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 
 _TINY = 1e-300
 _NARROWEST = 1e-100  # whose square is not yet 0
@@ -25,33 +24,6 @@ _POWERS = np.arange(1, len(_NODES) + 1)
 _INTEGRALS = (
     (_NODES[:, None] ** _POWERS - (-1.0) ** _POWERS) / _POWERS @ np.linalg.inv(_NODES[:, None] ** (_POWERS - 1))
 )
-
-
-class PosteriorSampling(Agent):
-    """Asks the arm with the highest draw. A subclass gives `_draw_scores` and `_probabilities`."""
-
-    def _select(self, observation: FloatArray, allowed: BoolArray | None) -> IntArray:
-        return best_arm(only(self._draw_scores(observation), allowed))
-
-    def _draw_scores(self, observation: FloatArray) -> FloatArray:
-        """Draw one score per arm from its posterior, shape (sessions, arms)."""
-        raise NotImplementedError
-
-
-class GaussianSampling(PosteriorSampling):
-    """Posterior sampling with independent Gaussian scores. A subclass gives `_scores`."""
-
-    def _scores(self, observation: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return mean and standard deviation of each arm's score, both of shape (sessions, arms)."""
-        raise NotImplementedError
-
-    def _draw_scores(self, observation: FloatArray) -> FloatArray:
-        mean, deviation = self._scores(observation)
-        scores: FloatArray = mean + deviation * self._rng.standard_normal(mean.shape)
-        return scores
-
-    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        return gaussian_probability_of_best(*self._scores(observation), allowed)
 
 
 def gaussian_probability_of_best(

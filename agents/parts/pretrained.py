@@ -43,7 +43,8 @@ class PretrainedAgent(Agent):
         """Fit the model, from scratch if there was one.
 
         Args:
-            training_table: Every LLM's outcomes on the train split, see `RoutingProblem.training_table`.
+            training_table: Every LLM's outcomes on the train split, see `RoutingProblem.training_table`. Each LLM is
+                fitted on the queries that it was asked.
 
         Raises:
             ValueError: If the table has another number of LLMs or observations of another size.
@@ -53,7 +54,7 @@ class PretrainedAgent(Agent):
         expected = self.task.observation_size
         fits = self.observation == "none" or size == expected
         self._require(fits, "training_table", f"of observations of size {expected}", size)
-        self.rounding = np.array(_ROUNDING * np.abs(training_table.rewards).max())
+        self.rounding = np.array(_ROUNDING * np.nanmax(np.abs(training_table.rewards)))
         self._fit(training_table)
         self.is_fitted = np.ones((), dtype=np.bool_)
 

@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+from llm_routing_env.agents.parts.arm_array import ArmArray
+from llm_routing_env.agents.parts.session_array import BoolArray, FloatArray, IntArray, SessionArray
+
+__all__ = ["BoolArray", "FloatArray", "IntArray", "Outcomes", "Stateful"]
+
 Outcomes = Mapping[str, FloatArray]
-
-
-def per_arm(n_rows: int, n_actions: int, value: float) -> FloatArray:
-    """Return an array (sessions, arms) filled with one value.
-
-    It lies in memory arm by arm: there are many sessions and few arms, and numpy then reduces over the arms
-    several times faster.
-    """
-    return np.full((n_rows, n_actions), value, dtype=np.float64, order="F")
-
-
-def by_cell(array: FloatArray) -> FloatArray:
-    """Return a flat view of an array that `per_arm` made, shape (sessions * arms,), to be indexed by `cells`.
-
-    One index per cell is several times faster than a pair of indices.
-    """
-    return array.reshape(-1, order="F")
-
-
-def cells(rows: IntArray, action: IntArray) -> IntArray:
-    """Return where `by_cell` has each session's arm.
-
-    Args:
-        rows: 0, 1, ... for the sessions.
-        action: One arm per session, shape (sessions,).
-    """
-    return action if len(rows) == 1 else rows + len(rows) * action
-
-
-def plain(*arrays: NDArray[Any]) -> Sequence[Any]:
-    """Return the arrays, of shape (sessions,), or the numbers that they hold where there is one session.
-
-    The same arithmetic takes a tenth of the time on a number as on an array of one.
-    """
-    return [array.item() for array in arrays] if len(arrays[0]) == 1 else arrays
 
 
 class Stateful:
@@ -62,8 +29,8 @@ class Stateful:
         for name, value in vars(self).items():
             if name.startswith("_"):
                 continue
-            if isinstance(value, np.ndarray):
-                arrays[name] = value
+            if isinstance(value, np.ndarray | ArmArray | SessionArray):
+                arrays[name] = np.asarray(value)
             elif isinstance(value, Stateful):
                 arrays |= {f"{name}.{inner}": array for inner, array in value.state().items()}
         return arrays
@@ -82,6 +49,8 @@ class Stateful:
                 continue
             if isinstance(value, Stateful):
                 value.require_storable()
+            elif isinstance(value, ArmArray | SessionArray):
+                continue
             elif not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
                 raise ValueError(
                     f"{type(self).__name__} cannot be saved: its attribute {name!r} ({type(value).__name__}) is "
@@ -102,6 +71,8 @@ class Stateful:
         for name, array in state.items():
             part, _, attribute = name.rpartition(".")
             owner = attrgetter(part)(self) if part else self
-            # In memory as it was, for `by_cell`.
-            order: Literal["F", "C"] = "F" if getattr(owner, attribute).flags.f_contiguous else "C"
-            setattr(owner, attribute, np.asarray(array, order=order))
+            held = getattr(owner, attribute)
+            if isinstance(held, ArmArray | SessionArray):
+                held.array = array
+            else:
+                setattr(owner, attribute, array)

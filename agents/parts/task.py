@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from llm_routing_env.agents.parts.session_array import FloatArray
 
 # Observations that are the query's text, and those that are vectors of numbers which any vector could replace.
 PROMPT = "prompt"
@@ -40,14 +42,16 @@ class RoutingTask:
     """What an agent may know before it routes its first query.
 
     Attributes:
-        n_actions: Number of LLMs (arms).
+        n_actions: Number of arms: the LLMs, unless an environment has actions of another kind, such as to accept.
         observation_size: Length of one observation vector; 0 for texts.
-        llm_names: Names of the LLMs, in the order of the actions.
+        llm_names: Names of the LLMs, in the order of the actions where each LLM is one.
         expected_cost_usd: Expected cost of one query for each LLM, in US dollars.
         reward_bounds: Lowest and highest reward that can occur.
         reward_quantiles: 5 % and 95 % quantile of the training split's rewards; None: the bounds.
         llms: More about each LLM; where left out, names and expected costs.
         observation: Kind of the observations: "embedding", "context", ...; None: not said, any agent takes them.
+        reward: The reward of answers, from accuracy in [0, 1], cost in US dollars and latency in seconds, arrays of one
+            shape: who routes knows what for. None: not said. Tasks are equal whatever theirs is.
     """
 
     n_actions: int
@@ -58,14 +62,22 @@ class RoutingTask:
     reward_quantiles: tuple[float, float] | None = None
     llms: tuple[LLMInfo, ...] = ()
     observation: str | None = None
+    reward: Callable[[FloatArray, FloatArray, FloatArray], FloatArray] | None = field(default=None, compare=False)
+
+    @property
+    def actions_are_llms(self) -> bool:
+        """Whether there is an action for each LLM, and no other."""
+        return self.n_actions == len(self.llm_names)
 
     def __post_init__(self) -> None:
         """Refuse lengths that disagree and empty reward ranges; fill in what was left out."""
         if self.n_actions < 1:
             raise ValueError(f"RoutingTask: n_actions must be at least 1, got {self.n_actions}.")
-        for name in ("llm_names", "expected_cost_usd"):
-            if len(getattr(self, name)) != self.n_actions:
-                raise ValueError(f"RoutingTask: {name} must have {self.n_actions} entries, got {getattr(self, name)}.")
+        if not self.llm_names or len(self.llm_names) != len(self.expected_cost_usd):
+            raise ValueError(
+                f"RoutingTask: llm_names and expected_cost_usd must have an entry for each LLM, got {self.llm_names} "
+                f"and {self.expected_cost_usd}."
+            )
         if not self.llms:
             costs = zip(self.llm_names, self.expected_cost_usd, strict=True)
             known = tuple(LLMInfo(name, expected_cost_usd=cost) for name, cost in costs)

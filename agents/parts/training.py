@@ -1,4 +1,4 @@
-"""What pretrained agents are fitted on: every LLM's outcomes on queries that no agent is judged on."""
+"""What pretrained agents are fitted on: the LLMs' outcomes on queries that no agent is judged on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.parts.state import FloatArray
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray
+
+_MEASURES = ("rewards", "accuracy", "cost_usd", "latency_s")
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingTable:
     """Full information about the training queries, each number the mean over a query's repeats.
+
+    A query need not have been asked of every LLM: where it was not, all four measures are NaN.
 
     Attributes:
         observations: What an agent sees of each query, shape (queries, observation_size); (queries,) for prompts.
@@ -30,30 +34,57 @@ class TrainingTable:
     latency_s: FloatArray
 
     def __post_init__(self) -> None:
-        """Refuse shapes that disagree and numbers that are not finite."""
+        """Refuse shapes that disagree, numbers that are infinite or missing, and LLMs that were never asked."""
         are_texts = self.are_texts
         for field in fields(self):
             kind = np.object_ if are_texts and field.name == "observations" else np.float64
             object.__setattr__(self, field.name, np.asarray(getattr(self, field.name), dtype=kind))
+        self._check_shapes()
+        if not are_texts:
+            self._require_finite("observations", True)
+        has_cell = self.has_cell
+        for name in _MEASURES:
+            is_absent = name in ("cost_usd", "latency_s") and np.isnan(getattr(self, name)).all()
+            if not is_absent:
+                self._require_finite(name, has_cell)
+        never_asked = np.flatnonzero(~has_cell.any(axis=0)).tolist()
+        if never_asked:
+            raise ValueError(f"TrainingTable: each LLM must have a training query, got none for LLM {never_asked[0]}.")
+
+    def _check_shapes(self) -> None:
         shape = self.rewards.shape
         if len(shape) != 2 or not all(shape):
             raise ValueError(f"TrainingTable: rewards must be of shape (queries, LLMs), not empty, got {shape}.")
-        for name in ("accuracy", "cost_usd", "latency_s"):
+        for name in _MEASURES[1:]:
             actual = getattr(self, name).shape
             if actual != shape:
                 raise ValueError(f"TrainingTable: {name} must be of shape {shape}, as the rewards are, got {actual}.")
-        seen, expected = self.observations.shape, f"({shape[0]},)" if are_texts else f"({shape[0]}, size)"
-        if len(seen) != (1 if are_texts else 2) or seen[0] != shape[0]:
+        seen, expected = self.observations.shape, f"({shape[0]},)" if self.are_texts else f"({shape[0]}, size)"
+        if len(seen) != (1 if self.are_texts else 2) or seen[0] != shape[0]:
             raise ValueError(f"TrainingTable: observations must be of shape {expected}, got {seen}.")
-        for name in [field.name for field in fields(self) if not (are_texts and field.name == "observations")]:
-            values = getattr(self, name)
-            is_absent = name in ("cost_usd", "latency_s") and np.isnan(values).all()
-            if not is_absent and not np.isfinite(values).all():
-                query, column = np.argwhere(~np.isfinite(values))[0].tolist()
-                raise ValueError(
-                    f"TrainingTable: {name} must be finite, got {values[query, column]} in row {query}, "
-                    f"column {column}."
-                )
+
+    def _require_finite(self, name: str, has_number: bool | BoolArray) -> None:
+        """Refuse what is not finite where there must be a number, and a number where there must be none."""
+        values = getattr(self, name)
+        is_wrong = np.where(has_number, ~np.isfinite(values), ~np.isnan(values))
+        if is_wrong.any():
+            query, column = np.argwhere(is_wrong)[0].tolist()
+            raise ValueError(
+                f"TrainingTable: {name} must be finite, got {values[query, column]} in row {query}, column {column}; "
+                "where a query was not asked of an LLM, rewards, accuracy, cost and latency are all NaN."
+            )
+
+    @property
+    def has_cell(self) -> BoolArray:
+        """Which queries were asked of which LLMs, shape (queries, LLMs)."""
+        has_cell: BoolArray = ~(np.isnan(self.rewards) & np.isnan(self.accuracy))
+        return has_cell
+
+    def means(self, name: str) -> FloatArray:
+        """Return an LLM's mean of "rewards", "accuracy", ... over the queries that it was asked, shape (LLMs,)."""
+        has_cell = self.has_cell
+        means: FloatArray = np.where(has_cell, getattr(self, name), 0.0).sum(axis=0) / has_cell.sum(axis=0)
+        return means
 
     @property
     def are_texts(self) -> bool:

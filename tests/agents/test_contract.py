@@ -13,7 +13,8 @@ import pytest
 import llm_routing_env  # noqa: F401  registers PickLLM-v0
 from llm_routing_env.agents import AGENTS, agent_class, describe_agents, make_agent
 from llm_routing_env.agents.parts.adapting import AdaptedAgent
-from llm_routing_env.agents.parts.lifting import handles_batches, takes
+from llm_routing_env.agents.parts.lifting import handles_batches
+from llm_routing_env.agents.parts.signatures import takes
 
 # Of your own agents too: PICKLLM_AGENTS=my_module:MyAgent,...
 ALL = sorted(AGENTS) + [name for name in os.environ.get("PICKLLM_AGENTS", "").split(",") if name]
@@ -168,7 +169,7 @@ def test_acting_changes_nothing_that_was_learned(name, make_task, trained):
     agent.select_action(observation)
     probabilities_of(agent, observation)
     for key, array in agent.state().items():
-        np.testing.assert_array_equal(array, before[key])
+        np.testing.assert_array_equal(array, before[key] + (key == "n_selected"))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -198,19 +199,22 @@ def test_a_settled_agent_can_be_kept_from_its_arm(name, make_task, make_ready):
 
 
 @pytest.mark.parametrize("shift", [0.0, -3.0])
+@pytest.mark.parametrize(
+    ("hidden", "means"), [(2, [0.9, 0.3, 0.5]), (0, [1.0, 0.3, 0.9])], ids=["a middling arm", "the best arm"]
+)
 @pytest.mark.parametrize("name", [name for name in ALL if agent_class(name).feedback == "bandit"])
-def test_it_learns_while_an_arm_is_never_available(name, shift, make_task):
+def test_it_learns_while_an_arm_is_never_available(name, hidden, means, shift, make_task):
     task, n_sessions = make_task(3), 100
     rng = np.random.default_rng(0)
     agent = make_agent(name, task, n_sessions=n_sessions, seed=0)
     seen = observations_for(name, task, 400, n_sessions, rng)
     actions = []
     for observation in seen:
-        actions.append(agent.select_action(observation, [1, 1, 0]))
-        rewards = rng.random(n_sessions) < np.array([0.9, 0.3, 0.5])[actions[-1]]
+        actions.append(agent.select_action(observation, np.arange(3) != hidden))
+        rewards = rng.random(n_sessions) < np.array(means)[actions[-1]]
         agent.update(observation, actions[-1], rewards + shift)
-    assert (np.array(actions[-100:]) == 0).mean() > 0.8
-    assert not (agent.committed_action == 2).any()
+    assert (np.array(actions[-100:]) == 2 - hidden).mean() > 0.8
+    assert not (agent.committed_action == hidden).any()
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if agent_class(name).feedback == "bandit"])
@@ -235,6 +239,33 @@ def test_impossible_masks_are_refused(name, make_task, trained):
         agent.select_action(observation, [0, 0, 0, 0])
     with pytest.raises(ValueError, match=rf"{type(agent).__name__}: action_mask must be of shape"):
         agent.select_action(observation, [1, 1])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_reward_for_an_arm_that_was_not_available_is_refused(name, make_task, make_ready):
+    skip_without_masks(name)
+    task = make_task()
+    agent = make_ready(name, task, n_sessions=2, seed=0)
+    observation = observations_for(name, task, 1, 2, np.random.default_rng(0))[0]
+    agent.select_action(observation, [[1, 1, 1, 1], [1, 0, 1, 1]])
+    with pytest.raises(ValueError, match=r"action must be one that the mask of the last select_action allowed, got"):
+        agent.update(observation, [1, 1], [0.5, 0.5])
+    agent.select_action(observation, [1, 0, 1, 1])
+    agent.update(observation, [1, 1], [0.5, 0.5])  # with two rewards to come, this one may be of the choice before
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_choices_are_counted_and_looking_is_none(name, make_task, make_ready):
+    task = make_task()
+    agent = make_ready(name, task, n_sessions=3, seed=0)
+    observation = observations_for(name, task, 1, 3, np.random.default_rng(0))[0]
+    for _ in range(4):
+        action = agent.select_action(observation)
+        probabilities_of(agent, observation)
+        agent.predict(observation)
+    agent.update(observation, action, np.full(3, 0.5))
+    np.testing.assert_array_equal(agent.n_selected, [4, 4, 4])
+    assert agent.n_updates == 1
 
 
 @pytest.mark.parametrize("name", ALL)

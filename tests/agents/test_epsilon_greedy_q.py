@@ -18,7 +18,7 @@ def test_sample_mean_steps_give_the_sample_mean(make_task, learn):
     agent = make_agent("epsilon_greedy_q", make_task(3), step_size="sample_mean", initial_value=9.0)
     learn(agent, *zip(actions.tolist(), rewards, strict=True))
     means = [rewards[actions == arm].mean() for arm in range(3)]
-    np.testing.assert_allclose(agent.arms.values[0], means, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(agent.arms.values.array[0], means, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("step_size", [0.05, 0.2])
@@ -28,7 +28,7 @@ def test_constant_steps_have_the_known_stationary_variance(step_size, make_task)
     agent = make_agent("epsilon_greedy_q", make_task(2), n_sessions=20_000, step_size=step_size)
     for _ in range(int(8 / step_size)):
         agent.update(None, np.zeros(20_000, dtype=int), rng.normal(3.0, 2.0, size=20_000))
-    values = agent.arms.values[:, 0]
+    values = agent.arms.values.array[:, 0]
     assert values.mean() == pytest.approx(3.0, abs=0.05)
     assert values.var() == pytest.approx(step_size / (2 - step_size) * 4.0, rel=0.05)
 
@@ -51,6 +51,22 @@ def test_exploration_follows_its_schedule(hyperparameters, expected, make_task, 
         schedule.append(agent.current_epsilon())
         learn(agent, (0, 1.0))
     np.testing.assert_allclose(schedule, expected)
+
+
+def test_exploration_fades_with_choices_not_with_rewards(make_task):
+    agent = make_agent("epsilon_greedy_q", make_task(2), epsilon_decay=0.5, epsilon=0.01)
+    for _ in range(3):
+        agent.select_action(None)
+    assert agent.current_epsilon() == 0.125
+    agent.update(None, 0, 1.0)
+    assert agent.current_epsilon() == 0.125
+
+
+def test_each_session_explores_by_its_own_clock(make_task):
+    agent = make_agent("epsilon_greedy_q", make_task(2), n_sessions=2, epsilon_decay=0.5, epsilon=0.0)
+    agent.update(None, [0, 0], [1.0, 1.0])
+    agent.n_selected.array = np.array([1, 3])
+    np.testing.assert_allclose(agent.action_probabilities(None), [[0.75, 0.25], [0.9375, 0.0625]])
 
 
 def test_greedy_arm_gets_what_exploration_leaves(make_task, learn):

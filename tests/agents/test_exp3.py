@@ -21,12 +21,40 @@ def test_under_a_mask_the_weight_counts_the_probability_under_the_mask(make_task
     np.testing.assert_allclose(agent.log_weights, np.array([[0, -0.4 / 3, -0.4 / 3]]))
 
 
-def test_a_reward_of_an_arm_that_was_not_allowed_is_of_another_choice(make_task, learn):
-    agents = [make_agent("exp3", make_task(3), normaliser="bounds") for _ in range(2)]
-    agents[0].select_action(None, [1, 1, 0])
-    for agent in agents:
-        learn(agent, (2, 0.8))
-    np.testing.assert_array_equal(agents[0].log_weights, agents[1].log_weights)
+def test_after_a_delay_the_probabilities_that_were_handed_over_count(make_task):
+    agent = make_agent("exp3", make_task(2), exploration=0.5, normaliser="bounds")
+    agent.update(None, 0, 0.8, probability=0.8)
+    # The logarithm of the weight grows by 0.5 * (0.8 / 0.8) / 2, where it would by 0.4 with a probability of 1/2.
+    np.testing.assert_allclose(agent.log_weights, [[0, -0.25]])
+
+
+def estimated_gap(task, is_told, n_sessions=20_000, delay=10, n_rounds=40):
+    """Return the mean of what EXP3 estimates arm 1 to earn more than arm 0, where rewards come late.
+
+    The logarithm of a weight grows by g / M times the arm's estimated rewards.
+    """
+    agent = make_agent("exp3", task, n_sessions=n_sessions, seed=0, normaliser="bounds", exploration=0.4)
+    rows, waiting = np.arange(n_sessions), []
+    for _ in range(n_rounds + delay):
+        chances = agent.action_probabilities(None)
+        action = agent.select_action(None)
+        waiting.append((action, chances[rows, action]))
+        if len(waiting) > delay:
+            action, chance = waiting.pop(0)
+            agent.update(None, action, np.array([0.9, 0.1])[action], probability=chance if is_told else None)
+    return np.diff(agent.log_weights.array, axis=1).mean() * 2 / 0.4 / n_rounds
+
+
+def test_with_probabilities_handed_over_estimates_are_unbiased_however_late_rewards_come(make_task):
+    """Arms earn 0.9 and 0.1, so the gap is -0.8; without the probabilities it is estimated wrongly."""
+    assert estimated_gap(make_task(2), is_told=True) == pytest.approx(-0.8, abs=0.01)
+    assert abs(estimated_gap(make_task(2), is_told=False) + 0.8) > 0.05
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.5, np.nan, [0.5, 0.5]])
+def test_impossible_probabilities_are_refused(probability, make_task):
+    with pytest.raises(ValueError, match=r"EXP3: probability must be 1 number\(s\) above 0 and at most 1, got"):
+        make_agent("exp3", make_task()).update(None, 0, 0.5, probability=probability)
 
 
 def test_importance_weighted_rewards_have_the_right_mean_under_a_mask(make_task):
@@ -38,7 +66,7 @@ def test_importance_weighted_rewards_have_the_right_mean_under_a_mask(make_task)
     for _ in range(n_rounds):
         action = agent.select_action(None, [1, 1, 0])
         agent.update(None, action, np.full(n_sessions, 0.5))
-    growth = (agent.log_weights - agent.log_weights[:, [2]]).mean(axis=0)
+    growth = (agent.log_weights.array - agent.log_weights.array[:, [2]]).mean(axis=0)
     np.testing.assert_allclose(growth * 3 / exploration / n_rounds, [0.5, 0.5, 0.0], atol=0.01)
 
 

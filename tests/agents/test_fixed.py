@@ -21,3 +21,8 @@ def test_another_llm_steps_in_while_it_is_unavailable(make_task):
 def test_unknown_llm_is_refused(llm, make_task):
     with pytest.raises(ValueError, match="Fixed: llm must be one of llm0, llm1, llm2, llm3, or an index"):
         make_agent("fixed", make_task(), llm=llm)
+
+
+def test_actions_that_are_not_the_llms_are_refused(make_task):
+    with pytest.raises(ValueError, match=r"Fixed: task must be one whose actions are its 2 LLMs, got 'n_actions=3'"):
+        make_agent("fixed", make_task(3, llm_names=("a", "b"), expected_cost_usd=(1.0, 2.0)))

@@ -32,6 +32,17 @@ def test_queries_as_near_as_the_last_neighbour_count_too(fitted):
     np.testing.assert_allclose(fitted(1)._scores(np.array([NORTH])), [[0.1, 0.6]])
 
 
+def test_neighbours_that_an_llm_was_not_asked_do_not_count_for_it(make_task, make_training_table):
+    task = make_task(2, observation_size=2)
+    agent = make_agent("knn_router", task, n_neighbours=2)
+    cells = np.array([[1.0, np.nan], [0.6, np.nan], [0.2, 0.8], [np.nan, 0.4]])
+    seen = [EAST, NORTH_EAST, NORTH, NORTH]
+    measures = dict.fromkeys(("rewards", "accuracy", "cost_usd", "latency_s"), cells)
+    agent.fit(make_training_table(task, n_queries=4, observations=seen, **measures))
+    # To the east nobody asked the second LLM: its mean is that over all queries.
+    np.testing.assert_allclose(agent._scores(np.array([EAST, NORTH])), [[0.8, 0.6], [0.2, 0.6]])
+
+
 @pytest.mark.parametrize("n_neighbours", [4, 1000])
 def test_with_all_queries_as_neighbours_it_is_the_best_fixed_llm(fitted, n_neighbours):
     np.testing.assert_allclose(fitted(n_neighbours)._scores(np.array([EAST, NORTH])), [[0.45, 0.425]] * 2)

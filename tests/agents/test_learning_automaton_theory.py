@@ -136,7 +136,7 @@ def test_mean_path_takes_as_long_as_the_replicator_equation(means, predicted, si
     assert predicted == pytest.approx(np.log(goal / (1 - goal)) / (step * (means[0] - means[1])), abs=0.5)
     agent = automata(make_task(2), step, n_sessions=1000, threshold=0.0)
     draw, rounds = bernoulli(*means), 0
-    while agent.probabilities[:, 0].mean() < goal:
+    while agent.probabilities.array[:, 0].mean() < goal:
         play(agent, draw, 1, seed=rounds)
         rounds += 1
     assert rounds == pytest.approx(simulated, rel=0.02)
@@ -148,9 +148,9 @@ def test_mean_reward_grows_on_average_from_any_point(make_task, bernoulli):
     rng = np.random.default_rng(0)
     for start in rng.dirichlet(np.ones(3), size=5):
         agent = automata(make_task(3), step, n_sessions=200_000, threshold=0.0)
-        agent.probabilities[:] = start
+        agent.probabilities.array = np.tile(start, (agent.n_sessions or 1, 1))
         action = agent.select_action(None)
         agent.update(None, action, bernoulli(*means)(action, rng))
-        drift = agent.probabilities.mean(axis=0) - start
+        drift = agent.probabilities.array.mean(axis=0) - start
         np.testing.assert_allclose(drift, step * start * (means - start @ means), atol=1.5e-3)
         assert drift @ means > 0

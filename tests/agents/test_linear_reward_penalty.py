@@ -12,7 +12,7 @@ def automaton(task, **changes):
 
 def test_reward_and_penalty_move_probability_both_ways(make_task):
     agent = automaton(make_task(3), learning_rate=0.2, penalty_ratio=0.5)
-    agent.probabilities[:] = [0.5, 0.3, 0.2]
+    agent.probabilities.array = np.array([[0.5, 0.3, 0.2]])
     agent.update(None, 0, 0.75)
     # gain 0.15, loss 0.025: 0.5 + 0.15 * 0.5 - 0.025 * 0.5, and p - 0.15 p + 0.025 (0.5 - p) for the others.
     np.testing.assert_allclose(agent.action_probabilities(None), [0.5625, 0.26, 0.1775])
@@ -46,7 +46,7 @@ def test_it_is_never_absorbed(make_task, learn):
     assert agent.action_probabilities(None)[1] > 0.5
 
 
-@pytest.mark.parametrize(("name", "value"), [("learning_rate", 1.0), ("penalty_ratio", 1.5), ("normaliser", "max")])
+@pytest.mark.parametrize(("name", "value"), [("learning_rate", 1.0), ("penalty_ratio", 1.5)])
 def test_hyperparameters_out_of_range_are_refused(name, value, make_task):
     with pytest.raises(ValueError, match=f"LinearRewardPenalty: {name} must be .*, got {value!r}"):
         make_agent("linear_reward_penalty", make_task(), **{name: value})

@@ -30,10 +30,10 @@ class StickToWinner(Agent):
     def select_action(self, observation, action_mask=None):
         return int(self.arm)
 
-    def update(self, observation, action, reward, outcome=None):
+    def update(self, observation, action, reward, outcome=None, probability=None):
         if reward < self.bar:
             self.arm = np.array((action + 1) % self.task.n_actions)
-        self._last_outcome = outcome
+        self._last_outcome, self._last_probability = outcome, probability
 
     def action_probabilities(self, observation, action_mask=None):
         return np.eye(self.task.n_actions)[int(self.arm)]
@@ -251,6 +251,15 @@ def test_plugin_for_one_session_is_lifted_to_a_batch(plugin, make_task):
     np.testing.assert_array_equal(agent.action_probabilities(seen), np.eye(4)[[0, 2, 0]])
     np.testing.assert_array_equal(agent.committed_action, [-1, -1, -1])
     assert agent.agents[1]._last_outcome == {"cost_usd": 2.0}
+    agent.update(seen, [0, 1, 3], [0.9, 0.1, 0.1], outcome, probability=[0.5, 0.25, 1.0])
+    assert agent.agents[1]._last_probability == 0.25
+
+
+def test_a_probability_is_told_to_those_who_take_it(plugin, make_task):
+    agent = make_agent("someones_agents:Duck", make_task(), n_sessions=2)
+    agent.update(None, [0, 1], [0.5, 0.5], probability=[0.5, 0.5])
+    with pytest.raises(ValueError, match=r"probability must be 2 number\(s\) above 0 and at most 1"):
+        agent.update(None, [0, 1], [0.5, 0.5], probability=[0.5, 0.0])
 
 
 def test_plugin_that_hands_its_keyword_arguments_on_runs_a_batch_however_it_was_written(plugin, make_task):

@@ -15,6 +15,23 @@ def test_index_is_mean_plus_confidence_width(make_task, learn):
     np.testing.assert_allclose(agent._indices(), [[0.3 + np.sqrt(np.log(3)), 0.5 + np.sqrt(2 * np.log(3))]])
 
 
+def test_time_goes_on_while_rewards_are_still_to_come(make_task):
+    agent = make_agent("ucb1", make_task(2), normaliser="bounds", c=2.0)
+    for _ in range(5):
+        agent.select_action(None)
+    agent.update(None, 0, 0.5)
+    agent.update(None, 1, 0.5)
+    np.testing.assert_allclose(agent._indices(), np.full((1, 2), 0.5 + np.sqrt(2 * np.log(5))))
+
+
+def test_sessions_may_be_at_different_times(make_task):
+    agent = make_agent("ucb1", make_task(2), n_sessions=2, normaliser="bounds", c=2.0)
+    for arm in (0, 1):
+        agent.update(None, [arm, arm], [0.5, 0.5])
+    agent.n_selected.array = np.array([2, 9])
+    np.testing.assert_allclose(agent._indices()[:, 0], 0.5 + np.sqrt(2 * np.log([2, 9])))
+
+
 def test_untried_arms_come_first(make_task):
     agent = make_agent("ucb1", make_task(5), normaliser="bounds", seed=0)
     asked = set()

@@ -108,6 +108,22 @@ def test_other_files_are_refused(tmp_path, make_task):
         Automaton.load(other, make_task())
 
 
+def test_a_file_of_before_choices_were_counted_is_read(make_task, saved):
+    agent = make_agent("learning_automaton", make_task())
+    agent.update(None, 0, 0.5)
+    agent.save(saved)
+    header, arrays = checkpoint.read(saved)
+    del arrays["n_selected"], header["n_actions"]
+    checkpoint.write(saved, header, arrays)
+    assert Automaton.load(saved, make_task()).n_selected.array == [1]
+
+
+def test_another_number_of_actions_is_refused(saved, make_task):
+    task = make_task(5, llm_names=make_task().llm_names, expected_cost_usd=make_task().expected_cost_usd)
+    with pytest.raises(ValueError, match="number of actions 4; expected 5"):
+        Automaton.load(saved, task)
+
+
 def test_missing_arrays_are_refused(make_task):
     agent = make_agent("learning_automaton", make_task())
     state = agent.state()

@@ -55,6 +55,25 @@ def test_ridge_regression_is_least_squares_with_the_penalty_as_further_queries()
     np.testing.assert_allclose(ridge_regression(inputs, targets, RIDGE), expected, rtol=0, atol=1e-10)
 
 
+def test_each_output_is_fitted_on_the_queries_that_have_it():
+    rng = np.random.default_rng(3)
+    inputs, targets = rng.normal(size=(40, 4)), rng.normal(size=(40, 2))
+    targets[rng.random((40, 2)) < 0.4] = np.nan
+    fitted = ridge_regression(inputs, targets, np.array([RIDGE, 3.0]))
+    (left_out,) = predictions_left_out(inputs, targets, np.arange(40), [RIDGE])
+    for output, ridge in enumerate((RIDGE, 3.0)):
+        rows = np.flatnonzero(~np.isnan(targets[:, output]))
+        alone = ridge_regression(inputs[rows], targets[rows, output, None], ridge)
+        np.testing.assert_array_equal(fitted[:, output], alone[:, 0])
+        for row in rows:
+            others = rows[rows != row]
+            expected = with_intercept(inputs[row]) @ ridge_regression(
+                inputs[others], targets[others, output, None], RIDGE
+            )
+            assert left_out[row, output] == pytest.approx(expected.item())
+    assert (left_out[np.isnan(targets)] == -np.inf).all()
+
+
 def test_predictions_left_out_are_those_of_regressions_without_the_group():
     rng = np.random.default_rng(2)
     groups = np.array([0, 1, 2, 1, 3, 4, 5, 6, 6, 6, 7, 8])

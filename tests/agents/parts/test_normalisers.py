@@ -24,8 +24,13 @@ REWARDS = [-1.0, 2.0, 1.0, 4.0, -2.0]
 def test_rewards_are_rescaled_as_named(kind, expected, make_task):
     task = make_task(reward_bounds=(-5.0, 5.0), reward_quantiles=(0.0, 3.0))
     normalise = RewardNormaliser(kind, task, n_rows=1)
-    scaled = [normalise(np.array([reward])).item() for reward in REWARDS]
+    scaled = [normalise(np.array([reward])) for reward in REWARDS]
     np.testing.assert_allclose(scaled, expected, rtol=0, atol=1e-12)
+
+
+def test_an_unknown_normaliser_is_refused(make_task):
+    with pytest.raises(ValueError, match=r"normaliser must be one of running_max, .*, got 'max'"):
+        make_agent("ucb1", make_task(), normaliser="max")
 
 
 def test_each_session_follows_its_own_rewards(make_task):
@@ -36,7 +41,7 @@ def test_each_session_follows_its_own_rewards(make_task):
 
 def test_quantiles_default_to_the_bounds(make_task):
     normalise = RewardNormaliser("quantiles", make_task(reward_bounds=(0.0, 4.0)), n_rows=1)
-    assert normalise(np.array([1.0])).item() == 0.25
+    assert normalise(np.array([1.0])) == 0.25
 
 
 def test_a_range_is_known_once_two_rewards_differ(make_task):

@@ -1,12 +1,14 @@
 """What every router that is fitted before it routes must do, whatever it learns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from llm_routing_env.agents import AGENTS, agent_class, make_agent
 
 PRETRAINED = sorted(name for name in AGENTS if agent_class(name).feedback == "full")
-LEARNED_ONLINE = {"n_updates", "commitments"}
+LEARNED_ONLINE = {"n_selected", "n_updates", "commitments"}
 
 
 def model_of(agent):
@@ -78,6 +80,35 @@ def test_tables_for_another_task_are_refused(name, make_task, make_training_tabl
     else:
         with pytest.raises(ValueError, match=r"training_table must be of observations of size 5, got 7"):
             agent.fit(wider)
+
+
+def with_holes(table, rng):
+    """Return the table without a third of its cells, every query keeping one."""
+    missing = rng.random(table.rewards.shape) < 1 / 3
+    missing[:, 0] &= ~missing.all(axis=1)
+    measures = ("rewards", "accuracy", "cost_usd", "latency_s")
+    return replace(table, **{name: np.where(missing, np.nan, getattr(table, name)) for name in measures})
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_an_llm_is_fitted_on_the_queries_that_it_was_asked(name, make_task, table_won_by):
+    """What is left of the table still says that one LLM beats all others."""
+    task = make_task()
+    agent = make_agent(name, task, n_sessions=200, seed=0)
+    agent.fit(with_holes(table_won_by(task, 2), np.random.default_rng(0)))
+    rows = np.random.default_rng(1).normal(size=(200, 5))
+    assert (agent.select_action(rows / np.linalg.norm(rows, axis=1, keepdims=True)) == 2).mean() > 0.95
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_what_an_llm_was_not_asked_is_not_guessed_from_zeros(name, make_task, make_training_table):
+    """Adding a constant to all rewards changes no choice; zeros in place of what is missing would."""
+    task = make_task()
+    table = with_holes(make_training_table(task, n_queries=90), np.random.default_rng(0))
+    agents = [make_agent(name, task, n_sessions=90, seed=0) for _ in range(2)]
+    agents[0].fit(table)
+    agents[1].fit(replace(table, rewards=table.rewards + 50.0))
+    np.testing.assert_array_equal(*[agent.action_probabilities(table.observations).argmax(axis=1) for agent in agents])
 
 
 @pytest.mark.parametrize("name", PRETRAINED)

@@ -34,6 +34,34 @@ def test_a_measure_may_be_missing_altogether(name):
     assert np.isnan(getattr(TrainingTable(**fields(**{name: missing})), name)).all()
 
 
+HOLE = [[0.5, np.nan, 0.5], [0.5, 0.5, 0.25]]
+WITH_HOLE = dict.fromkeys(("rewards", "accuracy", "cost_usd", "latency_s"), HOLE)
+
+
+def test_a_query_need_not_have_been_asked_of_every_llm():
+    table = TrainingTable(**fields(**WITH_HOLE))
+    np.testing.assert_array_equal(table.has_cell, [[True, False, True], [True, True, True]])
+    np.testing.assert_array_equal(table.means("rewards"), [0.5, 0.5, 0.375])
+    unrecorded = np.full((2, 3), np.nan)
+    assert np.isnan(TrainingTable(**fields(**(WITH_HOLE | {"cost_usd": unrecorded}))).means("cost_usd")).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"latency_s": np.ones((2, 3))},
+            r"latency_s must be finite, got 1.0 in row 0, column 1; where a query was not",
+        ),
+        ({"rewards": np.ones((2, 3))}, r"accuracy must be finite, got nan in row 0, column 1"),
+        (dict.fromkeys(WITH_HOLE, [[0.5, np.nan, 0.5]] * 2), "each LLM must have a training query, got none for LLM 1"),
+    ],
+)
+def test_cells_that_are_there_in_part_and_llms_never_asked_are_refused(changes, problem):
+    with pytest.raises(ValueError, match=f"TrainingTable: {problem}"):
+        TrainingTable(**fields(**(WITH_HOLE | changes)))
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
