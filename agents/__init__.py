@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +14,9 @@ if __name__ == "agents":
 from llm_routing_env.agents.parts.adapting import adapt
 from llm_routing_env.agents.parts.agent import Agent, RoutingTask
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
-from llm_routing_env.agents.parts.task import VECTORS, LLMInfo
+from llm_routing_env.agents.parts.task import NO_VECTORS, LLMInfo
 from llm_routing_env.agents.parts.training import TrainingTable
 
 __all__ = [
@@ -75,7 +75,7 @@ def agent_class(name: str) -> type[Agent]:
         ValueError: If there is no such agent, or it is neither.
     """
     if name not in AGENTS and ":" not in name:
-        raise ValueError(_unknown("agent", name, list(AGENTS)) + " Your own agent: my_package.my_module:MyAgent.")
+        raise unknown_name("agent", name, AGENTS, "Your own agent: my_package.my_module:MyAgent.")
     module_name, _, class_name = AGENTS.get(name, name).partition(":")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
@@ -83,7 +83,7 @@ def agent_class(name: str) -> type[Agent]:
         raise ValueError(f"Cannot load agent {name!r}: {error}.") from error
     feedback = getattr(found, "feedback", "bandit")
     if feedback not in FEEDBACKS:
-        raise ValueError(_unknown(f"feedback of {name}", str(feedback), list(FEEDBACKS)))
+        raise unknown_name(f"feedback of {name}", feedback, FEEDBACKS)
     if isinstance(found, type) and issubclass(found, Agent):
         return found
     if isinstance(found, type) and all(
@@ -111,8 +111,8 @@ def make_agent(
         task: What the agent may know before it starts.
         n_sessions: Number of sessions to route at once; None for one, with scalars in and out.
         seed: Seed of the agent's own random generator.
-        **hyperparameters: The agent's own, see `describe_agents`. Agents that see "embedding", "embedding32" or
-            "features" also take ``observation``: what they see instead.
+        **hyperparameters: The agent's own, see `describe_agents`. Agents that see a vector of numbers also take
+            ``observation``: another one, such as "features", "context+embedding32" or ``my_module:my_function``.
 
     Raises:
         ValueError: If the agent or a hyperparameter is unknown, a value out of range, or the agent sees something else
@@ -121,11 +121,11 @@ def make_agent(
     agent_type = agent_class(name)
     known = agent_type.hyperparameters()
     sees = None
-    if "observation" not in known and agent_type.observation in VECTORS:
+    if "observation" not in known and agent_type.observation not in NO_VECTORS:
         sees = hyperparameters.pop("observation", None)
     for given in hyperparameters:
         if given not in known:
-            raise ValueError(_unknown(f"hyperparameter of {name}", given, list(known)))
+            raise unknown_name(f"hyperparameter of {name}", given, known)
 
     def construct(**options: Any) -> Agent:
         try:
@@ -167,16 +167,10 @@ def describe_agents() -> list[dict[str, Any]]:
     return described
 
 
-def _unknown(what: str, name: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    return f"Unknown {what}: {name!r}.{hint} Known: {', '.join(known) or 'none'}."
-
-
 def _require_seen(name: str, observation: str, task: RoutingTask) -> None:
     if observation == "none" or task.observation in (None, observation):
         return
-    other = f", or the agent: observation={task.observation!r}" if observation in VECTORS else ""
+    other = f", or the agent: observation={task.observation!r}" if observation not in NO_VECTORS else ""
     raise ValueError(
         f"{name} sees observation {observation!r}, but the environment gives {task.observation!r}. Make the "
         f'environment for it: gym.make("PickLLM-v0", observation={observation!r}){other}.'

@@ -31,11 +31,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs import PickLLMLiveVectorEnv
 from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.serving import serve
 from llm_routing_env.tables.load import load_table
-from llm_routing_env.text import unknown_name
 
 REQUESTS = {1: 16, 8: 64, 32: 192, 64: 256}  # by how many are in flight
 REFERENCE = "vLLM's client"

@@ -13,6 +13,7 @@ HEAVY = ("torch", "vllm", "transformers", "sentence_transformers", "matplotlib",
 LATER = ("aiohttp", "asyncio", "pyarrow.compute", "pyarrow.dataset", "rich", "typer")
 # Each layer may import only those before it (and its own).
 LAYERS = (
+    ("agents",),
     ("text", "terminal", "ray_cluster", "plug_ins"),
     ("tables",),
     ("importing",),
@@ -22,7 +23,6 @@ LAYERS = (
     ("serving",),
     ("backends",),
     ("recording",),
-    ("agents",),
     ("envs",),
     ("evaluation",),
     ("report",),

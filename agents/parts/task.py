@@ -9,9 +9,8 @@ import numpy as np
 
 from llm_routing_env.agents.parts.session_array import FloatArray
 
-# Observations that are the query's text, and those that are vectors of numbers which any vector could replace.
-PROMPT = "prompt"
-VECTORS = ("embedding", "embedding32", "features")
+PROMPT = "prompt"  # the query's text
+NO_VECTORS = ("none", "context", PROMPT)  # observations that no vector of numbers could replace
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,8 @@ class RoutingTask:
         reward_bounds: Lowest and highest reward that can occur.
         reward_quantiles: 5 % and 95 % quantile of the training split's rewards; None: the bounds.
         llms: More about each LLM; where left out, names and expected costs.
-        observation: Kind of the observations: "embedding", "context", ...; None: not said, any agent takes them.
+        observation: Kind of the observations: "embedding", "context+features", "array", ...; None: not said, and any
+            agent takes them.
         reward: The reward of answers, from accuracy in [0, 1], cost in US dollars and latency in seconds, arrays of one
             shape: who routes knows what for. None: not said. Tasks are equal whatever theirs is.
     """

@@ -1,11 +1,11 @@
 """Backends: where outcomes come from."""
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.backends.base import MAX_IN_FLIGHT, Backend, LiveBackend, Request
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.scored import ScoredBackend
 from llm_routing_env.backends.table import TableBackend
 from llm_routing_env.pools.pool import Pool
-from llm_routing_env.text import unknown_name
 
 __all__ = [
     "BACKENDS",

@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
 from llm_routing_env.cli.compare_display import print_comparison, print_tuning
@@ -27,7 +28,6 @@ from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.tuning import tune
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
-from llm_routing_env.text import unknown_name
 
 DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapest"
 

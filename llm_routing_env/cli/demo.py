@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from llm_routing_env.agents import agent_class, make_agent
-from llm_routing_env.agents.parts.lifting import given_mask
+from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.cli import options
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.terminal import Terminal

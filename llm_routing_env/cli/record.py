@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.backends import make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
@@ -21,7 +22,6 @@ from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
-from llm_routing_env.text import unknown_name
 
 
 def record(

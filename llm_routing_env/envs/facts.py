@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.vector_infos import everyone
 from llm_routing_env.tables.cells import by_cell
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query
-from llm_routing_env.text import unknown_name
 
 Floats = NDArray[np.float64]
 Info = dict[str, Any]

@@ -7,11 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.scenario import Scenario
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.rewards.forms import DEFAULT_FORM, DEFAULT_WEIGHTS
 from llm_routing_env.tables.table import OutcomeTable
-from llm_routing_env.text import unknown_name
 
 
 @dataclass(frozen=True, kw_only=True)

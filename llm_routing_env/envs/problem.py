@@ -10,6 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask, TrainingTable
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.llm_info import expected_costs_usd, llm_infos
 from llm_routing_env.envs.options import ProblemOptions
 from llm_routing_env.envs.scenario import phases_of
@@ -22,7 +23,6 @@ from llm_routing_env.rewards.reward_table import RewardTable
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
-from llm_routing_env.text import unknown_name
 
 SPLITS = ("train", "test", "all")
 MIXED = "mixed"
@@ -202,6 +202,7 @@ class RoutingProblem:
             reward_quantiles=(float(low), float(high)) if low < high else None,
             llms=llm_infos(self, train),
             observation=self.observation,
+            reward=None if self.reward.extra_terms else self.reward,  # further measures no agent is told
         )
 
     def task_seeing(self, observation: str) -> RoutingTask:

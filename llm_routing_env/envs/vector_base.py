@@ -12,9 +12,9 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.facts import Facts
 from llm_routing_env.envs.problem import session_context
-from llm_routing_env.text import unknown_name
 
 Observations = NDArray[np.float32]
 Infos = dict[str, Any]

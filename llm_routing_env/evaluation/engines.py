@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.evaluation.jobs import Attempt, Failure, Job, Result
 from llm_routing_env.evaluation.ray_engine import RayEngine
 from llm_routing_env.evaluation.setting import Setting
-from llm_routing_env.text import unknown_name
 
 ENGINES = ("local", "ray")
 # Told a contestant's name and how many queries it has just routed.

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_routing_env.agents import AGENTS
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.evaluation.contestants import AgentContestant, Contestant
 from llm_routing_env.evaluation.judging import POOLED, RANDOM
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, is_sb3, sb3_contestants
 from llm_routing_env.tables.queries import is_name
-from llm_routing_env.text import unknown_name
 
 
 def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any]]) -> list[Contestant]:

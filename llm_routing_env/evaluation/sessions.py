@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.lifting import LiftedAgent, given_mask
+from llm_routing_env.agents.parts.lifting import LiftedAgent
+from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.vector_base import RoutingVectorEnv

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.importing.columns import TEXT, Column
 from llm_routing_env.importing.rows import NUMBERS, Rows
 from llm_routing_env.importing.sources import Cells, Source
-from llm_routing_env.text import unknown_name
 
 Ints = NDArray[np.int64]
 # Each role's flag, the names it has unless the flag says otherwise, and whether it must be there.

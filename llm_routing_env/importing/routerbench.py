@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.importing.columns import TEXT, Column
 from llm_routing_env.importing.long_form import SCALE
 from llm_routing_env.importing.rows import Rows
 from llm_routing_env.importing.sources import Cells, Source
-from llm_routing_env.text import unknown_name
 
 RESPONSE, COST = "|model_response", "|total_cost"
 # Each role's flag and RouterBench's own name for it.

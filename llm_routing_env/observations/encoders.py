@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.observations.embedding_file import read_embeddings
 from llm_routing_env.observations.text_features import text_features
 from llm_routing_env.plug_ins import load
 from llm_routing_env.tables.table import OutcomeTable
-from llm_routing_env.text import unknown_name
 
 Encoder = Callable[[OutcomeTable], NDArray[Any]]
 PROMPT = "prompt"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.tables.shipped import DATA
-from llm_routing_env.text import unknown_name
 
 FlagValue = str | int | float | bool
 MOST_BYTES = 65_536

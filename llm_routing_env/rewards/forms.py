@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.plug_ins import load
 from llm_routing_env.rewards.additive import Additive
 from llm_routing_env.rewards.base import TERMS, Reward
 from llm_routing_env.rewards.ratio import Ratio
 from llm_routing_env.tables.table import OutcomeTable
-from llm_routing_env.text import unknown_name
 
 FORMS: dict[str, type[Reward]] = {"pickllm": Ratio, "additive": Additive}
 DEFAULT_FORM = "pickllm"

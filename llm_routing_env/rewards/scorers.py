@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.observations.embedding_model import encode
 from llm_routing_env.rewards.answers import clean, is_answer, parse_answer, plain
-from llm_routing_env.text import unknown_name
 
 Scores = NDArray[np.float64]
 Scorer = Callable[[Sequence[str], Sequence[tuple[str, ...]]], Scores]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.tables import arrow
 from llm_routing_env.tables.check import TOKENS, read_metadata
 from llm_routing_env.tables.file import TableFile
@@ -20,7 +21,6 @@ from llm_routing_env.tables.notes import table_notes
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.shipped import DATA, shipped_tables
 from llm_routing_env.tables.stored import StoredQueries, StoredRows
-from llm_routing_env.text import unknown_name
 
 SCHEMA_VERSION = 1
 QUERY_COLUMNS = ("query_id", "context", "split", "prompt", "references")

@@ -202,7 +202,7 @@ def test_an_agent_that_sees_vectors_may_be_given_others(n_sessions, make_task, t
     with pytest.raises(ValueError, match="holds an agent with observation 'features'; expected 'context'"):
         agent_class("linucb").load(tmp_path / "agent.npz", make_task(observation="context"))
     for name in ("ucb1", "per_context_q"):
-        with pytest.raises(ValueError, match=f"Unknown hyperparameter of {name}: 'observation'"):
+        with pytest.raises(ValueError, match=f"Unknown hyperparameter of {name} 'observation'"):
             make_agent(name, make_task(), observation="features")
 
 
@@ -313,7 +313,7 @@ def test_a_class_that_only_has_the_two_methods_routes_too(plugin, make_task, tmp
     with pytest.raises(NotImplementedError, match="Duck is saved by its own means"):
         make_agent(duck, make_task()).save(tmp_path / "duck.npz")
     with pytest.raises(
-        ValueError, match=r"Unknown hyperparameter of someones_agents:Duck: 'bonu'. Did you mean 'bonus'"
+        ValueError, match=r"Unknown hyperparameter of someones_agents:Duck 'bonu'. Did you mean 'bonus'"
     ):
         make_agent(duck, make_task(), bonu=1.0)
 

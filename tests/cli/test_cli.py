@@ -183,7 +183,7 @@ def test_every_command_explains_itself(command: str):
         ),
         (
             ("compare", "--sessions", "4", "--agents", "ucb1", "--param", "ucb1.d=1"),
-            "Unknown hyperparameter of ucb1: 'd'",
+            "Unknown hyperparameter of ucb1 'd'",
         ),
         (("compare", "--sessions", "4", "--agents", "nowhere:Agent"), "Cannot load agent 'nowhere:Agent'"),
         (

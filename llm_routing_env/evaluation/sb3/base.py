@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import RoutingProblem
@@ -18,7 +19,6 @@ from llm_routing_env.evaluation.sb3.models import (
 )
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
-from llm_routing_env.text import unknown_name
 
 _NOT_GIVEN = ("env", "seed", "_init_setup_model")  # the comparison gives environment and seed
 

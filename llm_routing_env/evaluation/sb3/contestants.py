@@ -6,6 +6,7 @@ Stable-Baselines3 draws from the global generators of random, numpy and torch, a
 from collections.abc import Mapping
 from typing import Any
 
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.evaluation.contestants import Contestant
 from llm_routing_env.evaluation.sb3.defaults import (
     SB3_ALGORITHMS,
@@ -16,7 +17,6 @@ from llm_routing_env.evaluation.sb3.models import (
 )
 from llm_routing_env.evaluation.sb3.online import OnlineContestant
 from llm_routing_env.evaluation.sb3.pretrained import PretrainedContestant
-from llm_routing_env.text import unknown_name
 
 
 def sb3_contestants(name: str, parameters: Mapping[str, Any], row: str = "") -> list[Contestant]:
