@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.arm_array import per_arm
+from llm_routing_env.agents.parts.arm_array import by_session, per_arm
 from llm_routing_env.agents.parts.confidence import upper_confidence
-from llm_routing_env.agents.parts.distributions import uniform_over_best
+from llm_routing_env.agents.parts.distributions import Weights
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
@@ -51,8 +51,8 @@ class DiscountedUCB(Agent):
         self.counts = per_arm(len(self._rows), task.n_actions, 0.0)
         self.sums = per_arm(len(self._rows), task.n_actions, 0.0)
 
-    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        return uniform_over_best(self._indices(), allowed)
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
+        return by_session(self._indices()).greedy(allowed=allowed)
 
     def _indices(self) -> FloatArray:
         """Return the index of each arm, infinite where it has yet to be asked, one per session and arm."""

@@ -7,6 +7,7 @@ import numpy as np
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.distributions import best_arm, only, uniform_over_best
+from llm_routing_env.agents.parts.session_array import how_many
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
 
@@ -50,5 +51,7 @@ class ExploreThenCommit(Agent):
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.arms.update(action, reward)
+        if not how_many(self._is_open):
+            return
         scores = only(self._scores(), self.arms.within_reach(self._allowed))
         self._commit(scores.max(axis=1) < np.inf, best_arm(scores, None))

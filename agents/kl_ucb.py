@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.arm_array import by_session
 from llm_routing_env.agents.parts.arm_values import ArmValues
-from llm_routing_env.agents.parts.distributions import uniform_over_best
+from llm_routing_env.agents.parts.distributions import Weights
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
 from llm_routing_env.agents.parts.session_array import column, maximum
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
@@ -48,8 +49,8 @@ class KLUCB(Agent):
         self.log_log_factor = log_log_factor
         self.arms = ArmValues(len(self._rows), task.n_actions)
 
-    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        return uniform_over_best(self._indices(), allowed)
+    def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
+        return by_session(self._indices()).greedy(allowed=allowed)
 
     def _indices(self) -> FloatArray:
         """Return the index of each arm, infinite where it has yet to be asked, shape (sessions, arms)."""

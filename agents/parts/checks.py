@@ -91,7 +91,7 @@ class InputChecks:
             return np.array([action])
         given = np.asarray(action).reshape(-1)
         if given.dtype.kind in "iu" and len(given) == len(self._rows):
-            actions: IntArray = given.astype(np.int64, copy=False)
+            actions: IntArray = given if given.dtype == np.int64 else given.astype(np.int64)
             # As unsigned numbers negative ones are huge: one comparison finds what is out of range at either end.
             if np.count_nonzero(actions.view(np.uint64) < self.task.n_actions) == len(actions):
                 return actions

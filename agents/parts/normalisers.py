@@ -79,11 +79,11 @@ class RewardNormaliser(Stateful):
         """
         reward = plain(reward)
         if self._follows_low:
-            self.low.now = minimum(self.low.now, reward)
+            self.low.fall_to(reward)
         else:
             reward = maximum(reward, self.low.now)
         if self._follows_high:
-            self.high.now = maximum(self.high.now, reward)
+            self.high.rise_to(reward)
         else:
             reward = minimum(reward, self.high.now)
         return reward
@@ -97,6 +97,6 @@ class RewardNormaliser(Stateful):
     def rescale(self, means: FloatArray) -> FloatArray:
         """Return means of clipped rewards, shape (sessions, arms), as means of rescaled ones by the range known now."""
         low, high = column(self.low.now), column(self.high.now)
-        scaled: FloatArray = np.divide(means - low, high - low, out=np.zeros_like(means), where=high > low)
+        scaled: FloatArray = np.divide(means - low, high - low, out=np.zeros(means.shape, order="F"), where=high > low)
         np.minimum(np.maximum(scaled, 0.0, out=scaled), 1.0, out=scaled)
         return scaled

@@ -52,6 +52,20 @@ class SessionArray:
         self.now: PerSession = value
         self._like = np.full(n_sessions, value)
 
+    def fall_to(self, numbers: PerSession) -> None:
+        """Lower what is above the given numbers to them."""
+        if isinstance(self.now, np.ndarray):
+            np.minimum(self.now, numbers, out=self.now)
+        else:
+            self.now = minimum(self.now, numbers)
+
+    def rise_to(self, numbers: PerSession) -> None:
+        """Raise what is below the given numbers to them."""
+        if isinstance(self.now, np.ndarray):
+            np.maximum(self.now, numbers, out=self.now)
+        else:
+            self.now = maximum(self.now, numbers)
+
     @property
     def array(self) -> NDArray[Any]:
         """The numbers, shape (sessions,)."""
