@@ -186,6 +186,7 @@ def _cells(action: IntArray) -> IntArray:
     if asked is not action:
         rows = rows if len(rows) == len(action) else np.arange(len(action))
         cells = rows + len(action) * action
+        action.setflags(write=False)  # changed in place, it would be taken for what it was
         _last_asked = (action, cells, rows)
     return cells
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from llm_routing_env.agents import RoutingTask, make_agent
 from llm_routing_env.agents.parts.arm_array import OneSession, by_session, per_arm
 
 ROW = [0.1, 0.4, 0.3, 0.2]
@@ -74,3 +75,21 @@ def test_sample_follows_the_probabilities_and_avoids_zeros(n_sessions):
     counts = np.bincount(np.ravel(drawn), minlength=5)
     assert counts[[0, 2, 4]].sum() == 0
     np.testing.assert_allclose(counts / 20_000, [0, 0.25, 0, 0.75, 0], atol=0.01)
+
+
+def test_an_action_array_that_is_used_again_teaches_about_its_new_arms():
+    task = RoutingTask(3, 0, ("a", "b", "c"), (1.0, 1.0, 1.0), (0.0, 1.0))
+    agent = make_agent("ucb1", task, n_sessions=4, seed=0)
+    action = np.zeros(4, dtype=np.int64)
+    for arms in ([0, 1, 2, 0], [1, 1, 0, 2]):
+        agent.select_action(None)
+        action[:] = arms
+        agent.update(None, action, np.ones(4))
+    np.testing.assert_array_equal(agent.arms.counts.array, [[1, 1, 0], [0, 2, 0], [1, 0, 1], [1, 0, 1]])
+
+
+def test_what_was_looked_up_cannot_change_unseen():
+    numbers, action = per_arm(2, 3, 1.0), np.array([0, 2])
+    numbers[action] += 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        action[0] = 1
