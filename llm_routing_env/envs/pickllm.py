@@ -205,18 +205,15 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         position = self._position
         if position == len(self._cells):
             raise RuntimeError("The session has no query left: call reset() first.")
-        cell, waiting, terminated, outcome = self._cells[position] + llm, self._queries[position + 1], False, None
+        cell, waiting = self._cells[position] + llm, self._queries[position + 1]
+        outcome, terminated = None, False
         if self._live is None:
             if self._masks is not None and not self._masks[position, llm]:
                 raise ValueError(f"action {llm} is masked: {self.task.llm_names[llm]} cannot be asked this query.")
             reward, info = self._facts.step(cell, waiting)
         else:
-            outcome = self._live.ask(self._queries[position], llm, is_available=bool(self.action_masks()[llm]))
+            outcome, reward, info = self._ask(self._live, cell, llm)
             terminated = isinstance(outcome, RefusedOutcome)
-            reward = float(self._live.rewards([outcome])[0])
-            shown = self._queries[position] if terminated else waiting
-            row = self.problem.cells.index(cell)[0]
-            info = self._facts.live(row, llm, outcome, shown, self._live.spent_usd)
         self._position += not terminated
         if self.render_mode is not None:
             self._draw(self._queries[position], llm, outcome or self._facts.outcome(cell), reward)
@@ -244,6 +241,13 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         """Release the backend's connections and the journal; may be called twice."""
         if self._live is not None:
             self._live.close()
+
+    def _ask(self, llms: LiveLLMs, cell: int, llm: int) -> tuple[Outcome, float, dict[str, Any]]:
+        """Return outcome, reward and info of asking a live LLM the current query."""
+        outcome = llms.ask(self._queries[self._position], llm, is_available=bool(self.action_masks()[llm]))
+        shown = self._queries[self._position + (not isinstance(outcome, RefusedOutcome))]
+        info = self._facts.live(self.problem.cells.index(cell)[0], llm, outcome, shown, llms.spent_usd)
+        return outcome, float(llms.rewards([outcome])[0]), info
 
     def _observation(self) -> Observation:
         # A copy: since Gymnasium 1.4 the checker rejects observations that share memory.
