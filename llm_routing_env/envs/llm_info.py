@@ -1,30 +1,35 @@
 """What an agent may know of each LLM before it starts, from the pool's file or from what a table says of its pool."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.task import LLMInfo
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.rewards.reward_table import mean_of_known
+from llm_routing_env.tables.cells import Cells
+from llm_routing_env.tables.table import OutcomeTable
 
-if TYPE_CHECKING:
-    from llm_routing_env.envs.problem import RoutingProblem
+Ints = NDArray[np.int64]
 
 
-def llm_infos(problem: "RoutingProblem", train: NDArray[np.int64]) -> tuple[LLMInfo, ...]:
+def llm_infos(table: OutcomeTable, pool: Pool | None, cells: Cells, train: Ints) -> tuple[LLMInfo, ...]:
     """Return what is known of each LLM, in the order of the actions.
 
     Args:
-        problem: What is routed.
+        table: What was recorded.
+        pool: The live LLMs; None: they are the table's.
+        cells: The table's numbers.
         train: The queries whose costs and latencies count.
     """
-    names = problem.pool.llm_names if problem.pool else problem.table.llm_names
-    described = _described(problem)
-    seconds = (
-        mean_of_known(problem.cells.latency_s[train], (0, 2)) if problem.knows_truth else np.full(len(names), np.nan)
-    )
+    names, described = pool.llm_names if pool else table.llm_names, _described(table, pool)
+    are_recorded = names == table.llm_names
+    seconds = mean_of_known(cells.latency_s[train], (0, 2)) if are_recorded else np.full(len(names), np.nan)
+    costs_usd = mean_of_known(cells.cost_usd[train], (0, 2))
+    if pool and not are_recorded:
+        costs_usd = _costs_by_price(pool, cells, np.argwhere(table.present[train]), train)
     return tuple(
         LLMInfo(
             name=name,
@@ -32,33 +37,23 @@ def llm_infos(problem: "RoutingProblem", train: NDArray[np.int64]) -> tuple[LLMI
             expected_cost_usd=_number(cost),
             expected_latency_s=_number(latency),
         )
-        for name, cost, latency in zip(names, _costs_usd(problem, train).tolist(), seconds.tolist(), strict=True)
+        for name, cost, latency in zip(names, costs_usd.tolist(), seconds.tolist(), strict=True)
     )
 
 
-def expected_costs_usd(problem: "RoutingProblem", train: NDArray[np.int64]) -> tuple[float, ...]:
-    """Return the mean cost of some queries for each LLM, in US dollars, as the table or the pool's prices say."""
-    return tuple(np.nan_to_num(_costs_usd(problem, train)).tolist())
+def _costs_by_price(pool: Pool, cells: Cells, asked: Ints, train: Ints) -> NDArray[np.float64]:
+    """Return the mean cost for LLMs that were not recorded: what the recorded ones read and wrote, by their prices."""
+    rows, llms = train[asked[:, 0]], asked[:, 1]
+    prompt, completion = (float(tokens[rows, llms].mean()) for tokens in (cells.prompt_tokens, cells.completion_tokens))
+    seconds = float(cells.latency_s[rows, llms].mean())
+    return np.array([llm.cost_usd(round(prompt), round(completion), seconds) for llm in pool.llms])
 
 
-def _costs_usd(problem: "RoutingProblem", train: NDArray[np.int64]) -> NDArray[np.float64]:
-    cells = problem.cells
-    if problem.knows_truth:
-        return mean_of_known(cells.cost_usd[train], (0, 2))
-    is_there = problem.table.present[train]
-    prompt, completion = (
-        float(tokens[train][is_there].mean()) for tokens in (cells.prompt_tokens, cells.completion_tokens)
-    )
-    seconds = float(np.nanmean(cells.latency_s[train]))
-    llms = problem.pool.llms if problem.pool else ()
-    return np.array([llm.cost_usd(round(prompt), round(completion), seconds) for llm in llms])
-
-
-def _described(problem: "RoutingProblem") -> dict[str, Mapping[str, Any]]:
+def _described(table: OutcomeTable, pool: Pool | None) -> dict[str, Mapping[str, Any]]:
     """Return each LLM's keys of the pool's file; a table holds them as they were when it was recorded."""
-    if problem.pool:
-        return {llm.name: vars(llm) for llm in problem.pool.llms}
-    recorded = problem.table.metadata.get("pool", {}).get("llm")
+    if pool:
+        return {llm.name: vars(llm) for llm in pool.llms}
+    recorded = table.metadata.get("pool", {}).get("llm")
     llms = recorded if isinstance(recorded, list) else []
     return {llm["name"]: llm for llm in llms if isinstance(llm, dict) and isinstance(llm.get("name"), str)}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.envs.llm_info import expected_costs_usd, llm_infos
+from llm_routing_env.envs.llm_info import llm_infos
 from llm_routing_env.envs.options import ProblemOptions
 from llm_routing_env.envs.scenario import phases_of
 from llm_routing_env.envs.session import Session
@@ -192,15 +192,15 @@ class RoutingProblem:
         rewards = rewards[: np.searchsorted(rewards, np.nan)]  # missing ones come last
         # np.quantile would import numpy.ma, a twentieth of the time that it takes to make an environment.
         low, high = np.interp([0.05, 0.95], np.linspace(0, 1, rewards.size), rewards)
-        llm_names = self.pool.llm_names if self.pool else self.table.llm_names
+        llms = llm_infos(self.table, self.pool, self.cells, train)
         return RoutingTask(
-            n_actions=len(llm_names),
+            n_actions=len(llms),
             observation_size=observation_size(self.observations),
-            llm_names=llm_names,
-            expected_cost_usd=expected_costs_usd(self, train),
+            llm_names=tuple(llm.name for llm in llms),
+            expected_cost_usd=tuple(llm.expected_cost_usd or 0.0 for llm in llms),  # 0 where none is known
             reward_bounds=self.reward.bounds,
             reward_quantiles=(float(low), float(high)) if low < high else None,
-            llms=llm_infos(self, train),
+            llms=llms,
             observation=self.observation,
             reward=None if self.reward.extra_terms else self.reward,  # further measures no agent is told
         )
