@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from llm_routing_env.agents.parts.adapting import adapt
 from llm_routing_env.agents.parts.agent import Agent, RoutingTask
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.agents.parts.plug_ins import load
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.task import NO_VECTORS, LLMInfo
 from llm_routing_env.agents.parts.training import TrainingTable
@@ -76,11 +76,7 @@ def agent_class(name: str) -> type[Agent]:
     """
     if name not in AGENTS and ":" not in name:
         raise unknown_name("agent", name, AGENTS, "Your own agent: my_package.my_module:MyAgent.")
-    module_name, _, class_name = AGENTS.get(name, name).partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"Cannot load agent {name!r}: {error}.") from error
+    found = load("agent", AGENTS.get(name, name))
     feedback = getattr(found, "feedback", "bandit")
     if feedback not in FEEDBACKS:
         raise unknown_name(f"feedback of {name}", feedback, FEEDBACKS)

@@ -13,9 +13,11 @@ import numpy as np
 
 from llm_routing_env.agents.parts.linear_model import ridge_regression
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
-from llm_routing_env.agents.parts.state import FloatArray
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
+
+_SWEEPS = 20
 
 
 class MatrixFactorisation(PretrainedAgent):
@@ -63,8 +65,7 @@ class MatrixFactorisation(PretrainedAgent):
     def _fit(self, training_table: TrainingTable) -> None:
         observations, rewards = training_table.observations, training_table.rewards
         was_asked = training_table.has_cell
-        n_queries, n_llms = was_asked.sum(axis=0), was_asked.sum(axis=1, keepdims=True)
-        advantages = rewards - np.where(was_asked, rewards, 0.0).sum(axis=1, keepdims=True) / np.maximum(n_llms, 1)
+        n_queries, advantages = was_asked.sum(axis=0), _advantages(rewards, was_asked)
         slopes = ridge_regression(observations, advantages, self.noise**2 * n_queries)[1:]
         means = np.where(was_asked, advantages, 0.0).sum(axis=0) / n_queries
         centres = was_asked.T @ observations / n_queries[:, None]
@@ -78,3 +79,23 @@ class MatrixFactorisation(PretrainedAgent):
     def _scores(self, observation: FloatArray) -> FloatArray:
         scores: FloatArray = observation @ self.projection @ self.llm_embeddings.T + self.intercepts
         return scores
+
+
+def _advantages(rewards: FloatArray, was_asked: BoolArray) -> FloatArray:
+    """Return the rewards without what the queries have in common, shape (queries, LLMs).
+
+    Which queries an LLM was asked must not count for it, so both effects are fitted, each given the other. Where every
+    LLM was asked every query, a query's effect is its mean.
+    """
+    levels = np.zeros(rewards.shape[1])
+    efforts = np.zeros((len(rewards), 1))
+    for _ in range(_SWEEPS):
+        levels = _mean(rewards - efforts, was_asked, 0)
+        efforts = _mean(rewards - levels, was_asked, 1)[:, None]
+    advantages: FloatArray = rewards - efforts - levels.mean()
+    return advantages
+
+
+def _mean(values: FloatArray, was_asked: BoolArray, axis: int) -> FloatArray:
+    means: FloatArray = np.where(was_asked, values, 0.0).sum(axis=axis) / np.maximum(was_asked.sum(axis=axis), 1)
+    return means

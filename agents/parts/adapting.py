@@ -51,7 +51,7 @@ class AdaptedAgent(Agent):
 
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> int:
         """Return the object's action, see `Agent.select_action`."""
-        self._allowed = self._checked_mask(action_mask)
+        self._allowed, self._is_next = self._checked_mask(action_mask), True
         self.n_selected.now += 1
         action = self._agent.select_action(observation, **given_mask(self._agent.select_action, action_mask))
         return int(self._checked_action(action)[0])
@@ -73,6 +73,7 @@ class AdaptedAgent(Agent):
         }
         self._agent.update(observation, int(actions[0]), float(rewards[0]), **{name: told[name] for name in self._told})
         self.n_updates += 1
+        self._is_next = False
 
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
         """Return the object's probabilities, if it gives any, see `Agent.action_probabilities`."""

@@ -63,6 +63,7 @@ class Agent(InputChecks, Saved):
         self.commitments = np.full(n_sessions or 1, -1)
         # How what a reward is for was chosen: among which arms (None: all), with which probability (None: not told).
         self._allowed: BoolArray | None = None
+        self._is_next = False  # whether the next reward must be for what was selected last, if nothing else is open
         self._probability: FloatArray | None = None
         self._rng, self._common_rng = make_generators(seed)
 
@@ -120,7 +121,7 @@ class Agent(InputChecks, Saved):
         Returns:
             An action, or one per session.
         """
-        self._allowed = self._checked_mask(action_mask)
+        self._allowed, self._is_next = self._checked_mask(action_mask), True
         action = self._select(self._checked_observation(observation), self._allowed)
         self.n_selected.now += 1
         if self.n_sessions is None:
@@ -152,12 +153,13 @@ class Agent(InputChecks, Saved):
         self.n_selected.now = maximum(self.n_selected.now, self.n_updates.item() + 1)
         self._learn(self._checked_observation(observation), actions, rewards, outcomes)
         self.n_updates[()] += 1  # a fifth of the time of adding to the array
+        self._is_next = False
 
     def _require_allowed(self, actions: IntArray) -> None:
         """Refuse an action that the last mask excluded, unless the reward may be for an earlier choice."""
         if self._allowed is None or self._allowed[self._rows, actions].all():
             return
-        if np.all(self.n_selected.now - self.n_updates <= 1):
+        if self._is_next and np.all(self.n_selected.now - self.n_updates <= 1):
             self._refuse("action", "one that the mask of the last select_action allowed", actions.tolist())
         self._allowed = None  # the mask of that choice is not known any more
 

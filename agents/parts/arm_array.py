@@ -39,6 +39,12 @@ class ArmArray:
         self._by_arm = np.ascontiguousarray(array.T)
         self._flat = self._by_arm.reshape(-1)
 
+    def __getstate__(self) -> FloatArray:
+        return self.array  # a copy of the two views of it would be two arrays
+
+    def __setstate__(self, array: FloatArray) -> None:
+        self.array = array
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
         return np.array(self.array, dtype=dtype, copy=copy)
 
@@ -186,8 +192,8 @@ def _cells(action: IntArray) -> IntArray:
     if asked is not action:
         rows = rows if len(rows) == len(action) else np.arange(len(action))
         cells = rows + len(action) * action
-        action.setflags(write=False)  # changed in place, it would be taken for what it was
-        _last_asked = (action, cells, rows)
+        # What can be changed in place would be taken for what it was; the actions of an update cannot.
+        _last_asked = (None if action.flags.writeable else action, cells, rows)
     return cells
 
 

@@ -99,7 +99,7 @@ class LiftedAgent(Agent):
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
         """Return the action of every session, shape (sessions,). See `Agent.select_action`."""
         rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
-        self._allowed = self._checked_mask(action_mask)
+        self._allowed, self._is_next = self._checked_mask(action_mask), True
         self.n_selected.now += 1
         return np.array(
             [agent.select_action(row, **given_mask(agent.select_action, mask)) for agent, row, mask in rows]
@@ -124,6 +124,7 @@ class LiftedAgent(Agent):
             }
             agent.update(seen, actions[row], rewards[row], **{name: told[name] for name in self._told})
         self.n_updates += 1
+        self._is_next = False
 
     def _act(self, observation: ArrayLike, deterministic: bool) -> IntArray:
         return np.array([agent._act(row, deterministic) for agent, row in self._pairs(observation)])
@@ -134,7 +135,12 @@ class LiftedAgent(Agent):
     def action_probabilities(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> FloatArray:
         """Return the propensities of every session. See `Agent.action_probabilities`."""
         rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
-        return np.array([agent.action_probabilities(row, mask) for agent, row, mask in rows])
+        return np.array(
+            [
+                agent.action_probabilities(row, **given_mask(agent.action_probabilities, mask))
+                for agent, row, mask in rows
+            ]
+        )
 
     @property
     def committed_action(self) -> IntArray:

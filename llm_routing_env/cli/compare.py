@@ -19,7 +19,7 @@ from llm_routing_env.cli import options
 from llm_routing_env.cli.compare_display import print_comparison, print_tuning
 from llm_routing_env.cli.compare_files import write_files
 from llm_routing_env.evaluation.block_store import journals_of
-from llm_routing_env.evaluation.comparison import run_comparison
+from llm_routing_env.evaluation.comparison import check_contestants, run_comparison
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS
 from llm_routing_env.evaluation.engines import make_engine
 from llm_routing_env.evaluation.entries import contestants, row_name
@@ -111,6 +111,8 @@ def compare(
             live.charge_journals(journals_of(blocks), setting.table)
         budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
         entries = {row_name(name): name for name in names}
+        if grids:  # before anything is spent on tuning
+            check_contestants(competitors, setting.problem())
         tuned = tune(
             {entries[row]: grid for row, grid in grids.items()},
             setting,

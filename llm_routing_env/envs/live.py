@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # recorded sessions need none of it, and start in half the ti
     from llm_routing_env.recording.journalled import JournalledBackend
 
 
+NEEDS_LIVE = "needs a live backend: recorded outcomes cost nothing, and nobody is asked for them"
+
+
 class LiveLLMs:
     """The LLMs that live sessions ask.
 
@@ -36,7 +39,7 @@ class LiveLLMs:
             live: Whom it asks, and what it may spend.
         """
         pool = live_pool(backend, live.pool, problem["table"])
-        self.problem = RoutingProblem(**problem, pool=pool)
+        self.problem = RoutingProblem(**problem, pool=pool, is_live=True)
         opened = open_backend(backend, self.problem, live)
         self._backend, self._budget = ScoredBackend(opened, self.problem.scorer), opened.budget
 

@@ -15,7 +15,15 @@ from llm_routing_env.envs.facts import MASK, Facts
 from llm_routing_env.envs.live import LiveLLMs
 from llm_routing_env.envs.options import ProblemOptions, sort_options
 from llm_routing_env.envs.session import Session
-from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
+from llm_routing_env.envs.vector_base import (
+    VECTOR_OPTIONS,
+    Infos,
+    Mask,
+    Observations,
+    RoutingVectorEnv,
+    Step,
+    refuse_rendering,
+)
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -73,7 +81,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
             ServingError: If the pool is not being served; names the command that serves it.
         """
         refuse_rendering(render_mode)
-        self._llms = LiveLLMs(backend, *sort_options({"table": table} | options))
+        self._llms = LiveLLMs(backend, *sort_options({"table": table} | options, VECTOR_OPTIONS))
         super().__init__(Facts(self._llms.problem, info), num_envs, max_episode_steps, autoreset_mode)
         nothing = np.zeros(1, dtype=np.int64)
         self._sessions = [Session(nothing, nothing, nothing, nothing, None)] * num_envs  # until they are drawn

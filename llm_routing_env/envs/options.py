@@ -1,6 +1,6 @@
 """What the environments take, each argument and each default written once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,35 @@ class LiveOptions:
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
 
-def sort_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], LiveOptions]:
+def problem_options(given: Mapping[str, Any]) -> ProblemOptions:
+    """Return the arguments of a problem.
+
+    Raises:
+        ValueError: For an unknown one; names the nearest known.
+    """
+    _require_known(given, [f.name for f in fields(ProblemOptions)])
+    return ProblemOptions(**given)
+
+
+def sort_options(given: Mapping[str, Any], own: Iterable[str]) -> tuple[dict[str, Any], LiveOptions]:
     """Return the arguments of an environment that are about the problem, and those about live LLMs.
+
+    Args:
+        given: The arguments.
+        own: Names of further ones that the environment takes, for the message.
 
     Raises:
         ValueError: For an unknown one; names the nearest known.
     """
     problem, live = ({f.name for f in fields(part)} for part in (ProblemOptions, LiveOptions))
-    for name in given:
-        if name not in problem | live:
-            raise unknown_name("argument", name, sorted(problem | live))
+    _require_known(given, [*problem, *live, *own])
     return (
         {name: value for name, value in given.items() if name in problem},
         LiveOptions(**{name: value for name, value in given.items() if name in live}),
     )
+
+
+def _require_known(given: Iterable[str], known: Iterable[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise unknown_name("argument", name, sorted(known))

@@ -12,7 +12,7 @@ from llm_routing_env.agents import RoutingTask
 from llm_routing_env.backends import Backend
 from llm_routing_env.backends.budget import RefusedOutcome
 from llm_routing_env.envs.facts import MASK, Facts
-from llm_routing_env.envs.live import LiveLLMs, refuse_given
+from llm_routing_env.envs.live import NEEDS_LIVE, LiveLLMs, refuse_given
 from llm_routing_env.envs.options import ProblemOptions, sort_options
 from llm_routing_env.envs.problem import RoutingProblem, session_context
 from llm_routing_env.envs.render import SessionPicture
@@ -107,7 +107,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | `t_scaling` | `1.0` | divides log10(latency) |
     | `cost_scale_usd` | the table's | the cost that counts as 1: mean cost of the dearest LLM |
     | `extra_terms` | `None` | weights of further measures in the table, subtracted like the cost; not live |
-    | `scenario` | `None` | what changes in the course of a session: `"my_module:my_scenario"`, see `Scenario` |
+    | `scenario` | `None` | `"my_module:my_scenario"`: what changes in a session; live, who can be asked only |
     | `stream` | `False` | for `backend="vllm"`: have responses streamed, which measures `ttft_s` |
     | `max_usd` | `None` | live: most US dollars; a request is sent only if its worst case is left |
     | `max_requests` | `None` | live: most requests, retries included |
@@ -151,10 +151,10 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         Raises:
             ValueError: For an unknown name (with the known ones), weights that cannot be, or a malformed table.
         """
-        problem, live = sort_options({"table": table} | options)
+        problem, live = sort_options({"table": table} | options, ("backend", "info", "render_mode"))
         self._live: LiveLLMs | None = None
         if backend == "table":
-            refuse_given(live.given, "needs a live backend: recorded outcomes cost nothing and are not streamed")
+            refuse_given(live.given, NEEDS_LIVE)
             self.problem = RoutingProblem(**problem)
         else:
             self._live = LiveLLMs(backend, problem, live)
@@ -212,7 +212,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
                 raise ValueError(f"action {llm} is masked: {self.task.llm_names[llm]} cannot be asked this query.")
             reward, info = self._facts.step(cell, waiting)
         else:
-            outcome, reward, info = self._ask(self._live, cell, llm)
+            outcome, reward, info = self._ask(self._live, self._cells[position], llm)
             terminated = isinstance(outcome, RefusedOutcome)
         self._position += not terminated
         if self.render_mode is not None:
@@ -242,11 +242,11 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         if self._live is not None:
             self._live.close()
 
-    def _ask(self, llms: LiveLLMs, cell: int, llm: int) -> tuple[Outcome, float, dict[str, Any]]:
+    def _ask(self, llms: LiveLLMs, first_cell: int, llm: int) -> tuple[Outcome, float, dict[str, Any]]:
         """Return outcome, reward and info of asking a live LLM the current query."""
         outcome = llms.ask(self._queries[self._position], llm, is_available=bool(self.action_masks()[llm]))
         shown = self._queries[self._position + (not isinstance(outcome, RefusedOutcome))]
-        info = self._facts.live(self.problem.cells.index(cell)[0], llm, outcome, shown, llms.spent_usd)
+        info = self._facts.live(self.problem.cells.index(first_cell)[0], llm, outcome, shown, llms.spent_usd)
         return outcome, float(llms.rewards([outcome])[0]), info
 
     def _observation(self) -> Observation:

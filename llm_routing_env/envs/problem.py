@@ -1,5 +1,6 @@
 """What the environments share: the table, its rewards, and how a session is drawn."""
 
+import hashlib
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.llm_info import llm_infos
-from llm_routing_env.envs.options import ProblemOptions
+from llm_routing_env.envs.options import ProblemOptions, problem_options
 from llm_routing_env.envs.scenario import phases_of
 from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.truth import Truth
@@ -45,19 +46,26 @@ class RoutingProblem:
     """
 
     def __init__(
-        self, table: str | Path | OutcomeTable = ProblemOptions.table, *, pool: Pool | None = None, **options: Any
+        self,
+        table: str | Path | OutcomeTable = ProblemOptions.table,
+        *,
+        pool: Pool | None = None,
+        is_live: bool = False,
+        **options: Any,
     ) -> None:
         """Load and check everything.
 
         Args:
             table: See `ProblemOptions`.
-            pool: The live LLMs, if any.
+            pool: The live LLMs, where they are known.
+            is_live: Whether LLMs are asked, so that what was never recorded of them does not matter.
             options: See `ProblemOptions`.
         """
-        given = ProblemOptions(table=table, **options)
+        given = problem_options({"table": table} | options)
         if given.split not in SPLITS:
             raise unknown_name("split", given.split, SPLITS)
         self.table, self.pool, self.split = load_table(given.table), pool, given.split
+        self._is_live = is_live or pool is not None
         self.scorer = given.scorer or self.table.scorer
         self._set_cells(given)
         self._set_rewards(given)
@@ -75,11 +83,11 @@ class RoutingProblem:
         # A live session may use a scorer that the table did not record; truths then follow the table's own.
         recorded = self.scorer if not self.pool or self.scorer in self.table.scorers else self.table.scorer
         own = Cells.of(self.table, recorded)
-        if self.pool:  # a live LLM can be asked what was never recorded of it
+        if self._is_live:  # such an LLM can be asked what was never recorded of it
             own = replace(own, available=np.ones_like(own.available))
         if given.scenario is not None and not self.knows_truth:
             raise ValueError("A scenario changes the LLMs of the table, and the pool has others: leave it out.")
-        phases = [(0, own)] if given.scenario is None else phases_of(own, given.scenario)
+        phases = [(0, own)] if given.scenario is None else phases_of(own, given.scenario, is_live=self._is_live)
         self.first_steps = np.array([step for step, _ in phases])
         self.cells = Cells.stack([cells for _, cells in phases])
 
@@ -93,11 +101,13 @@ class RoutingProblem:
             extra_terms=given.extra_terms,
             deadline_s=self.pool.deadline_s if self.pool else 0.0,
         )
-        if len(self.first_steps) > 1:  # a later phase may be dearer and slower than anything in the table
+        if given.scenario is not None:  # it may be dearer and slower than anything in the table
+            highest = {name: float(np.nanmax(values)) for name, values in self.cells.measures.items()}
             reward = replace(
                 reward,
-                max_cost_usd=max(reward.max_cost_usd, float(np.nanmax(self.cells.cost_usd))),
-                max_latency_s=max(reward.max_latency_s, float(np.nanmax(self.cells.latency_s))),
+                max_cost_usd=float(np.fmax(reward.max_cost_usd, np.fmax.reduce(self.cells.cost_usd, axis=None))),
+                max_latency_s=float(np.fmax(reward.max_latency_s, np.fmax.reduce(self.cells.latency_s, axis=None))),
+                max_measures={name: max(reward.max_measures[name], value) for name, value in highest.items()},
             )
         self.reward, self.reward_table = reward, RewardTable(self.cells, reward)
 
@@ -152,9 +162,16 @@ class RoutingProblem:
         return np.asarray(np.tensordot(self.phase_shares(length), by_phase, axes=1))
 
     @cached_property
+    def comparable(self) -> NDArray[np.bool_]:
+        """Whether an LLM can be asked and it is known what it would get, shape (rows, LLMs)."""
+        return np.asarray(self.cells.available & ~np.isnan(self.reward_table.query_means))
+
+    @cached_property
     def is_masked(self) -> bool:
-        """Whether some LLM cannot be asked at some time."""
-        return not self.cells.available.all()
+        """Whether some LLM cannot be asked some query of the split, in a phase that a session may come to."""
+        queries, longest = self._queries[MIXED], max(map(len, self._queries.values()))
+        firsts = np.flatnonzero(self.first_steps < longest) * self.table.n_queries
+        return not all(self.cells.available[first + queries].all() for first in firsts.tolist())
 
     def queries_of(self, context: str, split: str | None = None) -> NDArray[np.int64]:
         """Return the queries of a context ("mixed": of all) in the problem's split or another, as rising indices."""
@@ -162,9 +179,19 @@ class RoutingProblem:
             return self._queries[context]
         return self.table.select(None if context == MIXED else context, split)
 
-    def expected_rewards(self, context: str | None = None) -> NDArray[np.float64]:
-        """Return each LLM's expected reward in a context ("mixed" or None: over all), shape (LLMs,)."""
-        return self.reward_table.expected(self._queries[self.check_context(context) or MIXED])
+    def expected_rewards(self, context: str | None = None, phase: int = 0) -> NDArray[np.float64]:
+        """Return each LLM's expected reward in a context ("mixed" or None: over all) and a phase, shape (LLMs,)."""
+        queries = self._queries[self.check_context(context) or MIXED]
+        return self.reward_table.expected(phase * self.table.n_queries + queries)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything that outcomes and rewards depend on: the table, the scenario's phases, the reward."""
+        cells, digest = self.cells, hashlib.sha256(self.table.sha256.encode())
+        numbers = (self.reward_table.rewards, cells.accuracy, cells.cost_usd, cells.latency_s)
+        for array in (self.first_steps, cells.available, *numbers):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     @property
     def observation_space(self) -> spaces.Space[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.rewards.reward_table import RewardTable
+from llm_routing_env.rewards.reward_table import RewardTable, best_of_known
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -35,11 +35,11 @@ class Truth:
         for first in range(0, len(available), n_queries):
             for queries in contexts:
                 self.context_means[first + queries] = rewards.expected(first + queries)
-        within_reach = np.where(available, self.context_means, -np.inf)
-        self.optimal_actions = np.argmax(within_reach, axis=1)
-        self.regrets = within_reach.max(axis=1, keepdims=True) - self.context_means
-        known = np.where(available & ~np.isnan(rewards.query_means), rewards.query_means, -np.inf)
-        self.oracle_regrets = known.max(axis=1, keepdims=True) - rewards.query_means
+        self.optimal_actions = best_of_known(self.context_means, available)
+        best = np.take_along_axis(self.context_means, self.optimal_actions[:, None], axis=1)
+        self.regrets = best - self.context_means
+        best_for_query = best_of_known(rewards.query_means, available)[:, None]
+        self.oracle_regrets = np.take_along_axis(rewards.query_means, best_for_query, axis=1) - rewards.query_means
 
     def of(self, row: int, llm: int) -> dict[str, float | int]:
         """Return regret, oracle_regret and optimal_action of sending a row's query to an LLM."""

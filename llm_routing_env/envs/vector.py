@@ -11,15 +11,24 @@ from numpy.typing import NDArray
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.envs.facts import MASK, Facts
 from llm_routing_env.envs.facts_under_load import FactsUnderLoad
-from llm_routing_env.envs.live import refuse_given
+from llm_routing_env.envs.live import NEEDS_LIVE, refuse_given
 from llm_routing_env.envs.options import ProblemOptions, sort_options
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.session import Session
-from llm_routing_env.envs.vector_base import Infos, Mask, Observations, RoutingVectorEnv, Step, refuse_rendering
+from llm_routing_env.envs.vector_base import (
+    VECTOR_OPTIONS,
+    Infos,
+    Mask,
+    Observations,
+    RoutingVectorEnv,
+    Step,
+    refuse_rendering,
+)
 from llm_routing_env.envs.vector_infos import everyone, masked, merged
 from llm_routing_env.tables.table import OutcomeTable
 
 Ints = NDArray[np.int64]
+_OWN = (*VECTOR_OPTIONS, "latency_under_load")
 
 
 class PickLLMVectorEnv(RoutingVectorEnv):
@@ -75,8 +84,8 @@ class PickLLMVectorEnv(RoutingVectorEnv):
                 f'This vector has recorded outcomes only, got backend={backend!r}: gym.make_vec("PickLLMLive-v0", '
                 "backend=...) asks live LLMs."
             )
-        problem, live = sort_options({"table": table} | options)
-        refuse_given(live.given, "needs a live backend: recorded outcomes cost nothing and are not streamed")
+        problem, live = sort_options({"table": table} | options, _OWN)
+        refuse_given(live.given, NEEDS_LIVE)
         facts = FactsUnderLoad if latency_under_load else Facts
         super().__init__(facts(RoutingProblem(**problem), info), num_envs, max_episode_steps, autoreset_mode)
         # Column i is session i. The clock walks round the rows; a session shows its last query again when it has ended.

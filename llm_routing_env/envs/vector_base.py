@@ -19,6 +19,7 @@ from llm_routing_env.envs.problem import session_context
 Observations = NDArray[np.float32]
 Infos = dict[str, Any]
 Mask = NDArray[np.bool_]
+VECTOR_OPTIONS = ("num_envs", "max_episode_steps", "autoreset_mode", "info", "backend", "render_mode")
 Step = tuple[Observations, NDArray[np.float64], Mask, Mask, Infos]
 
 

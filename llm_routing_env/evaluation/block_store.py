@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import __version__
-from llm_routing_env.evaluation.contestants import Contestant, Training, describe
+from llm_routing_env.evaluation.contestants import Training, describe
 from llm_routing_env.evaluation.jobs import Job, Result
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
@@ -24,18 +24,18 @@ _POLICY = "policy"
 class BlockStore:
     """One ``.npz`` file per finished block, named by a hash of everything that its numbers depend on."""
 
-    def __init__(self, folder: Path, setting: Setting, table_sha256: str) -> None:
+    def __init__(self, folder: Path, setting: Setting, world: str) -> None:
         """Open a folder; it is made with the first block.
 
         Args:
             folder: Where the blocks lie.
             setting: What the agents face.
-            table_sha256: Of the outcome table.
+            world: Hash of what the agents meet, see `RoutingProblem.fingerprint`.
         """
         self.folder = folder
         facts = _deciding(setting) | {"live": _deciding(setting.live) if setting.live else None}
-        options = {name: value for name, value in setting.options.items() if name != "table"}
-        self._setting = facts | {"options": options, "table": table_sha256, "version": __version__}
+        options = {name: value for name, value in setting.options.items() if name not in ("table", "scenario")}
+        self._setting = facts | {"options": options, "world": world, "version": __version__}
 
     def load(self, job: Job) -> Result | None:
         """Return what a finished job led to; None if there is none, or its file is damaged."""
@@ -71,7 +71,7 @@ class BlockStore:
         identity: dict[str, Any] = {
             "setting": self._setting,
             "contestant": describe(job.contestant),
-            "code": _code_sha256(job.contestant),
+            "code": [_code_sha256(name) for name in (job.contestant.agent, *job.contestant.observation.split("+"))],
             "work": asdict(job.work),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
@@ -95,9 +95,9 @@ def journals_of(folder: Path) -> Path:
     return folder.with_name("journals")
 
 
-def _code_sha256(contestant: Contestant) -> str:
+def _code_sha256(name: str) -> str:
     """Return the hash of a plug-in's source, whose blocks are worth nothing once it was edited."""
-    module_name, colon, _ = contestant.agent.partition(":")
+    module_name, colon, _ = name.partition(":")
     if not colon:
         return ""
     return hashlib.sha256(inspect.getsource(importlib.import_module(module_name)).encode()).hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import SESSION_LENGTH
-from llm_routing_env.envs.problem import MIXED
+from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.block_store import BlockStore
 from llm_routing_env.evaluation.contestants import (
     TRAINING_SEEDS,
@@ -115,7 +115,7 @@ def run_comparison(
         on_progress: See `compare`.
     """
     result = _start(contestants, setting, n_sessions, training_seeds)
-    store = BlockStore(blocks_folder, setting, result.problem.table.sha256) if blocks_folder else None
+    store = BlockStore(blocks_folder, setting, result.problem.fingerprint) if blocks_folder else None
     jobs = [
         Job(contestant, work)
         for contestant in contestants
@@ -159,8 +159,7 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
     _require_whole("training seeds", training_seeds, 1)
     _require_whole("seed", setting.seed, 0)
     problem = setting.problem()
-    for contestant in contestants:
-        contestant.check(problem)
+    check_contestants(contestants, problem)
     contexts = [problem.context] if problem.context is not None else list(problem.contexts)
     seeds = {context: _session_seeds(setting.seed, context, n_sessions) for context in contexts}
     counts = (int(setting.seed), int(n_sessions), int(setting.length))
@@ -170,6 +169,12 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
     result.budget = setting.live.budget if setting.live else None
     result.contestants = {contestant.name: contestant for contestant in contestants}
     return result
+
+
+def check_contestants(contestants: Sequence[Contestant], problem: RoutingProblem) -> None:
+    """Raise ValueError where one cannot take part."""
+    for contestant in contestants:
+        contestant.check(problem)
 
 
 def _require_whole(name: str, value: Any, least: int) -> None:

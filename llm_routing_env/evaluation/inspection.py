@@ -13,7 +13,7 @@ from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
 from llm_routing_env.evaluation.references import choose_references
 from llm_routing_env.evaluation.split_half import HALVES, RoutedMeans, SplitHalf, routed_means
 from llm_routing_env.observations.embedding_file import embeddings_path, read_embeddings
-from llm_routing_env.rewards.reward_table import mean_of_known
+from llm_routing_env.rewards.reward_table import best_of_known, mean_of_known
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.notes import not_judged
 
@@ -31,11 +31,13 @@ def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
         problem: The table with its reward; the queries of its split are inspected.
         seed: Of random halves, folds and resamples.
     """
+    if len(problem.first_steps) > 1:
+        raise ValueError("What is inspected is a table as it was recorded: leave the scenario out.")
     rng = np.random.default_rng(seed)
     table = problem.table
     queries = table.select(None, problem.split)
     audit, references = audit_reward(problem), choose_references(problem, problem.contexts)
-    best = {c: table.llm_names[int(np.nanargmax(problem.expected_rewards(c)))] for c in problem.contexts}
+    best = {c: table.llm_names[int(best_of_known(problem.expected_rewards(c)))] for c in problem.contexts}
     document = _subject(problem) | {
         "seed": seed,
         "means": {ALL: _means(problem, problem.contexts)}
@@ -114,7 +116,7 @@ def _means(problem: RoutingProblem, contexts: Sequence[str]) -> Document:
         "cost_usd": problem.cells.cost_usd,
         "latency_s": problem.cells.latency_s,
         "reward": problem.reward_table.rewards,
-        "failed_share": np.where(problem.cells.available[..., None], problem.table.failed, np.nan),
+        "failed_share": np.where(problem.cells.available[..., None], problem.cells.failed, np.nan),
     }
     means = {
         name: mean_of_known(np.array([mean_of_known(values[problem.queries_of(c)], (0, 2)) for c in contexts]), 0)

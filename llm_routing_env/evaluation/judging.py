@@ -30,7 +30,7 @@ RANDOM = "uniformly at random"
 
 def references_of(problem: RoutingProblem, drawn: Mapping[str, Drawn], contexts: Sequence[str]) -> References:
     """Return the references of some of the contexts, on the sessions that were drawn."""
-    return choose_references(problem, contexts, max(drawn[context].queries.shape[1] for context in contexts))
+    return choose_references(problem, contexts, {context: drawn[context].queries.shape[1] for context in contexts})
 
 
 class Judge:
@@ -58,8 +58,8 @@ class Judge:
         self._resamples = {context: Resamples(len(problem.queries_of(context)), seed, context) for context in contexts}
         self._logs: dict[str, Mapping[str, SessionLog]] = {}
         self._learners: set[str] = set()
-        available = problem.cells.available
-        self._policies: dict[str, Policies] = {RANDOM: (available / available.sum(axis=1, keepdims=True))[None]}
+        chances = problem.comparable / np.maximum(problem.comparable.sum(axis=1, keepdims=True), 1)
+        self._policies: dict[str, Policies] = {RANDOM: chances[None]}
         self._means: dict[tuple[str, str, str, str, bool], Estimate] = {}
 
     def add_log(self, name: str, logs: Mapping[str, SessionLog], *, learns: bool) -> None:
@@ -155,7 +155,7 @@ class Judge:
             return dict.fromkeys(names, NOTHING)
         contexts, logs = self._groups[group], self._logs[name]
         values = [
-            metrics.of_sessions(logs[c], self._problem.expected_rewards(c), self._best_fixed_rewards(c, group))
+            metrics.of_sessions(logs[c], *self._expected_rewards(c), self._best_fixed_rewards(c, group))
             for c in contexts
         ]
         found = {
@@ -167,6 +167,16 @@ class Judge:
         steps = [metrics.queries_to_commit(logs[c]) for c in contexts]
         median = medians(steps, [self._resamples[c] for c in contexts])
         return found | {metrics.MEDIAN_COMMIT: median}
+
+    def _expected_rewards(self, context: str) -> tuple[Floats, Floats]:
+        """Return what each LLM is expected to get over a session, shape (LLMs,), and in the last step of each.
+
+        Of the last step the shape is (sessions, LLMs), NaN where an LLM cannot be asked.
+        """
+        problem, n_queries, rows = self._problem, self._problem.table.n_queries, self._drawn[context].rows[:, -1]
+        by_phase = np.array([problem.expected_rewards(context, phase) for phase in range(len(problem.first_steps))])
+        at_the_end = np.where(problem.cells.available[rows], by_phase[rows // n_queries], np.nan)
+        return np.tensordot(problem.phase_shares(self._length(context)), by_phase, axes=1), at_the_end
 
     def _best_fixed_rewards(self, context: str, group: str) -> Floats:
         """Return the mean reward of the best fixed LLM in each session of a context, shape (sessions,)."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_routing_env.backends import MAX_IN_FLIGHT, make_backend
 from llm_routing_env.backends.budget import Budget
-from llm_routing_env.envs.live import pool_name, refuse_given
+from llm_routing_env.envs.live import NEEDS_LIVE, pool_name, refuse_given
 from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.recording.journal import Journal
 from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, open_journal, warn_if_torn
@@ -91,8 +91,7 @@ def live_access(
     """
     bounds: Mapping[str, Any] = {"max_usd": max_usd, "max_requests": max_requests}
     if backend == "table":
-        bounds = {**bounds, "max_in_flight": max_in_flight}
-        refuse_given(bounds, "needs a live backend: recorded outcomes cost nothing")
+        refuse_given({**bounds, "pool": pool, "max_in_flight": max_in_flight}, NEEDS_LIVE)
         return None
     at_once = MAX_IN_FLIGHT if max_in_flight is None else max_in_flight
     if engine == "ray":

@@ -25,22 +25,24 @@ LATENCY_QUANTILES = {"latency_p50_s": 0.5, "latency_p95_s": 0.95}
 METRICS = (*OF_QUERIES, *LATENCY_QUANTILES, *OF_DIFFERENCES, *OF_SESSIONS, MEDIAN_COMMIT)
 
 
-def of_sessions(log: SessionLog, expected_rewards: Floats, best_fixed: Floats) -> dict[str, Floats]:
+def of_sessions(log: SessionLog, expected: Floats, at_the_end: Floats, best_fixed: Floats) -> dict[str, Floats]:
     """Return each of `OF_SESSIONS` for every session; NaN where it has none.
 
     Args:
         log: What happened.
-        expected_rewards: Each LLM's expected reward in the context, shape (LLMs,).
+        expected: Each LLM's expected reward over a session of the context, NaN where it is not known, shape (LLMs,).
+        at_the_end: The same in the last step of each session, NaN for those that cannot be asked then, shape
+            (sessions, LLMs).
         best_fixed: The mean reward of the best fixed LLM on the same sessions, shape (sessions,).
     """
-    best = expected_rewards.max()
     has_committed = log.commitments >= 0
-    is_wrong = has_committed & (expected_rewards[log.commitments] < best - ROUNDING)
+    is_wrong = has_committed & (expected[log.commitments] < np.nanmax(expected) - ROUNDING)
+    is_near = at_the_end >= np.nanmax(at_the_end, axis=1, keepdims=True) - NEAR_BEST
     gain = log.rewards.mean(axis=1) - best_fixed
     return {
         "committed": has_committed.astype(np.float64),
         "wrong_commit": is_wrong.astype(np.float64),
-        "within_0.02_of_best": log.final_probabilities[:, expected_rewards >= best - NEAR_BEST].sum(axis=1),
+        "within_0.02_of_best": np.where(is_near, log.final_probabilities, 0.0).sum(axis=1),
         "sessions_above_best_fixed": np.where(np.abs(gain) <= ROUNDING, 0.5, gain > 0),
     }
 

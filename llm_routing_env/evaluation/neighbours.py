@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.rewards.reward_table import best_of_known
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 FOLDS = 5
@@ -110,8 +112,7 @@ def _weighted_mean(weights: Floats, values: Floats) -> Floats:
 
 def _routed(scores: Floats, rewards: Floats) -> Floats:
     """Return each query's reward under the LLM of the highest score that was asked it; both (queries, LLMs)."""
-    known = np.where(np.isnan(scores), np.finfo(np.float64).min, scores)
-    llms = np.argmax(np.where(np.isnan(rewards), -np.inf, known), axis=1)
+    llms = best_of_known(scores, ~np.isnan(rewards))
     return np.asarray(rewards[np.arange(len(rewards)), llms])
 
 

@@ -5,7 +5,7 @@ in hindsight, on the very queries that are judged, it is the strongest single LL
 measured against. Verdicts are against the latter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.rewards.reward_table import mean_of_known
+from llm_routing_env.rewards.reward_table import best_of_known, mean_of_known
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,7 +38,9 @@ class References:
     chosen_fixed: str
 
 
-def choose_references(problem: RoutingProblem, contexts: Sequence[str], length: int = SESSION_LENGTH) -> References:
+def choose_references(
+    problem: RoutingProblem, contexts: Sequence[str], lengths: Mapping[str, int] | None = None
+) -> References:
     """Return the references of what is judged, in rising order of what they know.
 
     The best LLM is the one with the highest mean over contexts of its mean reward in each: what comparisons report.
@@ -47,9 +49,10 @@ def choose_references(problem: RoutingProblem, contexts: Sequence[str], length: 
     Args:
         problem: The problem.
         contexts: Those that are judged together; "mixed" is all of the split as one.
-        length: Steps of a session, which decide how much each phase counts.
+        lengths: Steps of a session of each context, which decide how much each phase counts; None: the usual ones.
     """
-    means, names = problem.over_phases(problem.reward_table.query_means, length), problem.table.llm_names
+    lengths = lengths or {context: min(SESSION_LENGTH, len(problem.queries_of(context))) for context in contexts}
+    means, names = _over_phases(problem, problem.reward_table.query_means, lengths), problem.table.llm_names
     judged = [problem.queries_of(context) for context in contexts]
     hindsight = _mean_of_contexts(means, judged)
     fixed, by_context = np.tile(hindsight, (len(means), 1)), np.tile(hindsight, (len(means), 1))
@@ -66,28 +69,29 @@ def choose_references(problem: RoutingProblem, contexts: Sequence[str], length: 
     is_llm, rows = np.eye(len(names), dtype=bool), np.arange(len(problem.cells.available))
     singles = [_best_available(problem, np.tile(np.where(one, np.inf, hindsight), (len(means), 1))) for one in is_llm]
     earned = np.stack([problem.reward_table.query_means[rows, llms] for llms in singles], axis=1)
-    best = int(_best(_mean_of_contexts(problem.over_phases(earned, length), judged)))
+    best = int(best_of_known(_mean_of_contexts(_over_phases(problem, earned, lengths), judged)))
     actions = {f"always {name}": llms for name, llms in zip(names, singles, strict=True)} | {
         CHOSEN_FIXED: _best_available(problem, fixed),
         BEST_FIXED: singles[best],
         CONTEXT_BEST: _best_available(problem, by_context),
         ORACLE: _best_available(problem, problem.reward_table.query_means),
     }
-    chosen = dict.fromkeys(names[llm] for queries in judged for llm in np.unique(_best(fixed[queries])))
+    chosen = dict.fromkeys(names[llm] for queries in judged for llm in np.unique(best_of_known(fixed[queries])))
     return References(actions, names[best], " or ".join(chosen))
 
 
-def _best(scores: Floats) -> Ints:
-    """Return the best LLM, those of which nothing is known last."""
-    return np.asarray(np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=-1))
+def _over_phases(problem: RoutingProblem, values: Floats, lengths: Mapping[str, int]) -> Floats:
+    """Return the mean over the phases of a session, of each query as long as its context's; (rows, LLMs) to queries."""
+    means = problem.over_phases(values, max(lengths.values())).copy()
+    for context, length in lengths.items():
+        queries = problem.queries_of(context, "all")
+        means[queries] = problem.over_phases(values, length)[queries]
+    return means
 
 
 def _best_available(problem: RoutingProblem, scores: Floats) -> Ints:
-    """Return the best LLM that can be asked, for each row; the scores are of queries or of rows."""
-    available = problem.cells.available
-    of_rows = np.tile(scores, (len(available) // len(scores), 1))
-    known = np.where(np.isnan(of_rows), np.finfo(np.float64).min, of_rows)
-    return np.asarray(np.argmax(np.where(available, known, -np.inf), axis=1))
+    """Return the best LLM that can be asked and was recorded, for each row; the scores are of queries or of rows."""
+    return best_of_known(np.tile(scores, (len(problem.comparable) // len(scores), 1)), problem.comparable)
 
 
 def _mean_of_contexts(means: Floats, queries: Sequence[Ints]) -> Floats:

@@ -134,8 +134,9 @@ def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:
     unknown = np.full((len(observations), agent.task.n_actions), np.nan)
     if not _tells_chances(type(agent.agents[0]) if isinstance(agent, LiftedAgent) else type(agent)):
         return unknown
+    masked = given_mask(agent.action_probabilities, mask)
     try:
-        chances = np.asarray(agent.action_probabilities(observations, mask), dtype=np.float64)
+        chances = np.asarray(agent.action_probabilities(observations, **masked), dtype=np.float64)
     except NotImplementedError:  # a plug-in that only selects
         return unknown
     if chances.shape != unknown.shape:

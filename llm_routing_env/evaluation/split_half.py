@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.evaluation.intervals import NOTHING, Interval
 from llm_routing_env.evaluation.statistics import Estimate, Resamples, pooled, share_of
-from llm_routing_env.rewards.reward_table import mean_of_known
+from llm_routing_env.rewards.reward_table import best_of_known, mean_of_known
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -96,8 +96,7 @@ class SplitHalf:
 
     def _earned(self, scores: Floats) -> Floats:
         """Return each query's reward under the LLM of the highest score in its context that was asked the query."""
-        of_queries = np.where(np.isnan(scores), np.finfo(np.float64).min, scores)[self._contexts]
-        llms = np.argmax(np.where(self._known, of_queries, -np.inf), axis=1)
+        llms = best_of_known(scores[self._contexts], self._known)
         return np.asarray(self._means[np.arange(len(llms)), llms])
 
     def _mean(self, of_queries: Floats) -> float:

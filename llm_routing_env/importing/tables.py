@@ -88,7 +88,7 @@ def build_table(rows: Rows, options: ImportOptions) -> Imported:
 def _left_out(grid: ImportGrid, options: ImportOptions) -> list[str]:
     if not grid.n_dropped:
         return []
-    lacks = "an LLM or a number" if options.drop_incomplete else "every LLM"
+    lacks = "an LLM or a number" if options.drop_incomplete else "an LLM with all its numbers"
     fair = " What is left is no fair sample of them." if options.drop_incomplete else ""
     n_queries = grid.n_dropped + grid.shape[0]
     return [f"{grid.n_dropped} of the file's {n_queries} queries left out: each lacks {lacks}.{fair}"]

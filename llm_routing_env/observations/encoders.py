@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.agents.parts.plug_ins import load
 from llm_routing_env.observations.embedding_file import read_embeddings
 from llm_routing_env.observations.text_features import text_features
-from llm_routing_env.plug_ins import load
 from llm_routing_env.tables.table import OutcomeTable
 
 Encoder = Callable[[OutcomeTable], NDArray[Any]]
@@ -74,7 +74,7 @@ def encoder(name: str) -> Encoder:
         hint = 'Joined: "context+embedding32". Your own encoder: my_package.my_module:my_function.'
         raise unknown_name("observation", name, ENCODERS, hint)
     found = ENCODERS.get(name) or load("observation", name)
-    if not callable(found):
+    if not callable(found) or type(found).__hash__ is None:
         raise ValueError(f"Observation {name!r} must be a function of an outcome table, got {found!r}.")
     encode: Encoder = found
     return encode

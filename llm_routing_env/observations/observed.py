@@ -65,6 +65,8 @@ def _encoded(table: OutcomeTable, names: tuple[str, ...], encoders: tuple[Encode
     else:
         parts = zip(names, encoders, strict=True)
         vectors = [_checked(encode(table), f"the encoder {name!r}", table.n_queries) for name, encode in parts]
+        # Of somebody's own function the array may be used again.
+        vectors = [one.copy() if ":" in name else one for name, one in zip(names, vectors, strict=True)]
         seen = np.concatenate(vectors, axis=1) if len(vectors) > 1 else vectors[0]
     seen.flags.writeable = False
     return seen

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.plug_ins import load
+from llm_routing_env.agents.parts.plug_ins import load
 from llm_routing_env.rewards.additive import Additive
 from llm_routing_env.rewards.base import TERMS, Reward
 from llm_routing_env.rewards.ratio import Ratio
@@ -30,10 +30,10 @@ def form_class(name: str) -> type[Reward]:
         raise unknown_name("reward", name, FORMS, "Your own form: my_package.my_module:MyForm.")
     found = FORMS.get(name) or load("reward", name)
     if not (isinstance(found, type) and issubclass(found, Reward)):
-        raise ValueError(f"Reward {name!r} must be a subclass of llm_routing_env.rewards.reward.Reward, got {found!r}.")
+        raise ValueError(f"Reward {name!r} must be a subclass of llm_routing_env.rewards.base.Reward, got {found!r}.")
     if inspect.isabstract(found):
         lacking = ", ".join(sorted(found.__abstractmethods__))
-        raise ValueError(f"Reward {name!r} lacks {lacking}: see llm_routing_env.rewards.reward.Reward.")
+        raise ValueError(f"Reward {name!r} lacks {lacking}: see llm_routing_env.rewards.base.Reward.")
     return found
 
 

@@ -20,6 +20,7 @@ class RewardTable:
     def __init__(self, cells: Cells, reward: Reward) -> None:
         """Compute the rewards of `cells` under `reward`."""
         rewards = reward(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
+        _check(reward, rewards, cells)
         self.rewards: Floats = np.where(cells.failed, reward.bounds[0], rewards)
         self.rewards[np.isnan(cells.accuracy)] = np.nan  # a form may leave the accuracy out
         self.query_means: Floats = self.rewards.mean(axis=2)
@@ -27,6 +28,28 @@ class RewardTable:
     def expected(self, rows: NDArray[np.int64]) -> Floats:
         """Return each LLM's expected reward over those of some rows that it has outcomes of, shape (LLMs,)."""
         return mean_of_known(self.query_means[rows], axis=0)
+
+
+def _check(reward: Reward, rewards: Floats, cells: Cells) -> None:
+    """Refuse rewards that are no numbers within the form's bounds; failed calls get the lower one anyway."""
+    what, (low, high) = f"The reward {type(reward).__name__}", reward.bounds
+    if np.shape(rewards) != cells.accuracy.shape:
+        raise ValueError(f"{what} must give one number per outcome, {cells.accuracy.shape}, got {np.shape(rewards)}.")
+    counted = rewards[~cells.failed & ~np.isnan(cells.accuracy)]
+    slack = 1e-9 * max(abs(low), abs(high), 1.0)
+    if counted.size and not (counted.min() >= low - slack and counted.max() <= high + slack):  # NaN fails too
+        raise ValueError(f"{what} must lie within its bounds, {low} to {high}, got {counted.min()} to {counted.max()}.")
+
+
+def best_of_known(scores: Floats, allowed: NDArray[np.bool_] | bool = True) -> NDArray[np.int64]:
+    """Return the LLM of the highest score among those that are allowed, those of unknown score last.
+
+    Args:
+        scores: NaN where nothing is known, shape (..., LLMs).
+        allowed: Shape (..., LLMs); at least one LLM each.
+    """
+    ranked = np.where(np.isnan(scores), np.finfo(np.float64).min, scores)
+    return np.asarray(np.argmax(np.where(allowed, ranked, -np.inf), axis=-1))
 
 
 def mean_of_known(values: Floats, axis: int | tuple[int, ...]) -> Floats:

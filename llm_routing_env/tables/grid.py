@@ -77,6 +77,8 @@ class Grid:
 
     def row(self, query: int, llm: int, repeat: int) -> int | None:
         """Return the row of a cell; None where its pair is missing."""
+        if not all(0 <= index < size for index, size in zip((query, llm, repeat), self.shape, strict=True)):
+            raise IndexError(f"There is no cell {(query, llm, repeat)} in a table of shape {self.shape}.")
         place = (query * self.shape[1] + llm) * self.shape[2] + repeat
         if self.cells is not None:
             cell, place = place, int(np.searchsorted(self.cells, place))

@@ -40,12 +40,16 @@ class StoredRows:
         check_schema(rows.schema, len(rows), where)
         self._rows, self._where, self._texts = rows, where, dict[str, pa.ChunkedArray]()
         if not isinstance(rows, TableFile):
-            for name in TEXTS:
-                self.texts(name)
+            self.read_texts()
         labels = Labels(*self._codes("query_id"), *self._codes("llm"), arrow.numbers(self._column("repeat")))
         self.grid = make_grid(labels, llms, where)
         self._set_contexts(*self._codes("context"))
         self._set_split(*self._codes("split"))
+
+    def read_texts(self) -> None:
+        """Read and check every column of texts."""
+        for name in TEXTS:
+            self.texts(name)
 
     def _column(self, name: str) -> pa.ChunkedArray:
         column = self._rows.select([name])[name]

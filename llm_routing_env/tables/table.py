@@ -75,11 +75,11 @@ class OutcomeTable:
         self.measures = {name[8:]: numbers[name] for name in numbers if name.startswith("measure_")}
         self._tokens = {name: arrow.counts(numbers.get(name, np.zeros(grid.shape))) for name in TOKENS}
         self.failed = self._stored.is_filled("error")
-        self.metadata.setdefault("cost_scale", float(self.llm_means(self.cost_usd).max()))
+        self.metadata.setdefault("cost_scale", float(np.fmax.reduce(self.llm_means(self.cost_usd))))
 
     @classmethod
     def read(cls, name_or_path: str | Path) -> "OutcomeTable":
-        """Read a shipped table by name ("nano"), or a parquet file.
+        """Read a shipped table by name ("nano"), or a parquet file, which must stay: texts are read when asked for.
 
         Raises:
             ValueError: For an unknown name, a file that is not parquet, or a malformed table.
@@ -125,6 +125,8 @@ class OutcomeTable:
         rows = _labelled(self._all_rows(), self._document())
         temporary = Path(f"{path}.partial")  # an interrupted write leaves no half table under the real name
         pq.write_table(rows, temporary, compression="zstd")
+        if self.path is not None and self.path.resolve() == Path(path).resolve():
+            self._stored.read_texts()  # what is not read yet would be gone with the file
         temporary.replace(path)
 
     @property
@@ -176,14 +178,15 @@ class OutcomeTable:
         return self.accuracies[scorer]
 
     def llm_means(self, values: NDArray[Any]) -> Floats:
-        """Return each LLM's mean over the pairs that are present, shape (LLMs,).
+        """Return each LLM's mean over the pairs that are present, NaN where there are none, shape (LLMs,).
 
         Args:
             values: Of shape (queries, LLMs, repeats).
         """
         if self.is_complete:
             return np.asarray(values.mean(axis=(0, 2)))
-        return np.array([values[self.present[:, llm], llm].mean() for llm in range(self.n_llms)])
+        known = [values[self.present[:, llm], llm] for llm in range(self.n_llms)]
+        return np.array([of_llm.mean() if of_llm.size else np.nan for of_llm in known])
 
     def select(self, context: str | None, split: str) -> NDArray[np.int64]:
         """Return the indices of the queries of a context (None: all) and split ("train", "test", "all")."""
@@ -204,7 +207,14 @@ class OutcomeTable:
         Args:
             queries: Indices, rising.
             is_train: For each of them, whether it is of the new train split.
+
+        Raises:
+            ValueError: An LLM has no outcome among them.
         """
+        is_left = self.present[queries].any(axis=0)
+        if not is_left.all():
+            name = self.llm_names[int(np.argmin(is_left))]
+            raise ValueError(f"The LLM {name!r} was asked none of the {len(queries)} chosen queries of {self.name}.")
         chosen, query_of_row = self._stored.grid.rows_of(queries)
         split = pa.array(np.where(is_train[query_of_row], "train", "test"))
         rows = self._stored.take(chosen)

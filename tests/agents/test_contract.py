@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
+import pickle
 from dataclasses import replace
 
 import gymnasium as gym
@@ -123,6 +125,28 @@ def test_same_seed_gives_same_actions_and_another_seed_others(name, make_task, t
     if probabilities is not None and probabilities.max() < 0.9:
         other = agents[1][0].select_action(observation)
         assert (agents[0][0].select_action(observation) != other).any()
+
+
+@pytest.mark.parametrize("n_sessions", [None, 3])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda agent: pickle.loads(pickle.dumps(agent))])
+@pytest.mark.parametrize("name", sorted(AGENTS))
+def test_a_copy_goes_on_as_the_agent_does(name, copied, n_sessions, make_task, make_ready):
+    task, rng = make_task(), np.random.default_rng(2)
+    seen = observations_for(name, task, 40, n_sessions or 1, rng)
+    agent = make_ready(name, task, n_sessions=n_sessions, seed=0)
+
+    def route(learner, observations):
+        chosen = []
+        for observation in observations if n_sessions else observations[:, 0]:
+            chosen.append(learner.select_action(observation))
+            learner.update(observation, chosen[-1], 1.0 * np.asarray(chosen[-1]))
+        return np.array(chosen)
+
+    route(agent, seen[:20])
+    again = copied(agent)
+    np.testing.assert_array_equal(route(again, seen[20:]), route(agent, seen[20:]))
+    for key, array in agent.state().items():
+        np.testing.assert_array_equal(again.state()[key], array, key)
 
 
 def test_actions_are_independent_of_an_environment_with_the_same_seed(make_task):

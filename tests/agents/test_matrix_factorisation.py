@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llm_routing_env.agents import make_agent
+from llm_routing_env.agents import RoutingTask, TrainingTable, make_agent
 
 N_QUERIES, NOISE = 80, 0.3
 
@@ -101,3 +101,31 @@ def test_with_full_rank_it_routes_as_the_linear_router_does(fitted, make_task):
 def test_hyperparameters_out_of_range_are_refused(name, value, make_task):
     with pytest.raises(ValueError, match=f"MatrixFactorisation: {name} must be .*, got {value!r}"):
         make_agent("matrix_factorisation", make_task(), **{name: value})
+
+
+def test_llms_that_were_asked_different_queries_are_compared_by_what_they_earn():
+    """Half of the queries went to b and c, half to a and d; whatever the query, d earns most and a more than b."""
+    earned = np.array([0.5, 0.4, 0.0, 0.9])
+    rewards = np.tile(earned, (40, 1))
+    rewards[:20, [0, 3]] = rewards[20:, [1, 2]] = np.nan
+    known = np.where(np.isnan(rewards), np.nan, 1.0)
+    observations = np.random.default_rng(0).normal(size=(40, 4))
+    table = TrainingTable(observations, rewards, known, known, known)
+    task = RoutingTask(4, 4, ("a", "b", "c", "d"), (1.0,) * 4, (0.0, 1.0))
+    agent = make_agent("matrix_factorisation", task, n_sessions=5)
+    agent.fit(table)
+    scores = agent._scores(observations[:5])
+    np.testing.assert_allclose(scores - scores.mean(axis=1, keepdims=True), np.tile(earned - 0.45, (5, 1)), atol=1e-9)
+
+
+def test_an_llm_that_was_asked_hard_queries_only_is_not_blamed_for_them():
+    """By hand: queries differ by 1 in what everybody earns, LLMs by 0.3; the second was asked hard ones, mostly."""
+    difficulty = np.repeat([0.0, 1.0], 20)
+    rewards = np.array([0.0, 0.3])[None] - difficulty[:, None]
+    rewards[:18, 1] = np.nan
+    known = np.where(np.isnan(rewards), np.nan, 1.0)
+    observations = np.random.default_rng(0).normal(size=(40, 3))
+    agent = make_agent("matrix_factorisation", RoutingTask(2, 3, ("a", "b"), (1.0,) * 2, (-1.0, 1.0)), n_sessions=1)
+    agent.fit(TrainingTable(observations, rewards, known, known, known))
+    first, second = agent._scores(observations[:1])[0]
+    assert second - first == pytest.approx(0.3, abs=0.02)

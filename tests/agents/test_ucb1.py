@@ -56,3 +56,15 @@ def test_regret_is_logarithmic_and_below_its_bound(make_task, bernoulli, play, r
 def test_c_must_not_be_negative(make_task):
     with pytest.raises(ValueError, match="UCB1: c must be at least 0, got -1"):
         make_agent("ucb1", make_task(), c=-1)
+
+
+def test_a_reward_that_comes_late_may_be_for_an_arm_that_the_last_mask_excludes(make_task):
+    agent = make_agent("ucb1", make_task(3))
+    for mask in ([0, 0, 1], [1, 1, 0]):
+        agent.select_action(None, mask)
+    agent.update(None, 0, 0.5)
+    agent.update(None, 2, 0.7)
+    assert agent.arms.counts.array.tolist() == [[1, 0, 1]]
+    agent.select_action(None, [1, 1, 0])
+    with pytest.raises(ValueError, match="one that the mask of the last select_action allowed"):
+        agent.update(None, 2, 0.7)

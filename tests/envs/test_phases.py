@@ -18,6 +18,7 @@ from llm_routing_env.backends import Request, TableBackend
 from llm_routing_env.backends.base import Answers
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv, PickLLMVectorEnv
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query
@@ -164,6 +165,11 @@ def two_phases(cells: Cells) -> list[tuple[int, Cells]]:
     return [(0, cells), (2, replace(cells, available=available, cost_usd=cost_usd))]
 
 
+def without_first(cells: Cells) -> list[tuple[int, Cells]]:
+    """From step 2 the first LLM is gone."""
+    return [(step, replace(later, cost_usd=cells.cost_usd)) for step, later in two_phases(cells)]
+
+
 def test_a_phase_begins_at_its_step():
     env = PickLLMEnv(TABLE, observation="none", scenario=two_phases)
     plain = PickLLMEnv(TABLE, observation="none")
@@ -177,6 +183,35 @@ def test_a_phase_begins_at_its_step():
     assert costs == pytest.approx([1, 1, 10, 10])
     assert env.action_masks().tolist() == [False, True, True, True]
     assert plain.action_masks().tolist() == [True] * 4
+
+
+@pytest.mark.parametrize("reward", ["pickllm", "additive"])
+def test_rewards_stay_within_the_bounds_whatever_a_scenario_does(reward: str):
+    """A failed call gets the lower one: no answer may be worth less."""
+
+    def dearer(cells: Cells) -> list[tuple[int, Cells]]:
+        return [(0, replace(cells, cost_usd=cells.cost_usd * 100, latency_s=cells.latency_s * 10))]
+
+    problem = RoutingProblem(TABLE, observation="none", reward=reward, scenario=dearer)
+    low, high = problem.reward.bounds
+    assert low <= problem.reward_table.rewards.min() < RoutingProblem(TABLE, observation="none").reward.bounds[0]
+    assert problem.reward_table.rewards.max() <= high
+
+
+def test_masks_show_only_where_a_session_can_meet_them():
+    """Not what happens after the last query, nor what concerns another split."""
+
+    def after_the_end(cells: Cells) -> list[tuple[int, Cells]]:
+        return [(0, cells), (500, without_first(cells)[1][1])]
+
+    def while_training(cells: Cells) -> list[tuple[int, Cells]]:
+        available = cells.available.copy()
+        available[TABLE.is_train, 0] = False
+        return [(0, replace(cells, available=available))]
+
+    for scenario in (after_the_end, while_training):
+        assert not RoutingProblem(TABLE, observation="none", scenario=scenario).is_masked
+    assert RoutingProblem(TABLE, observation="none", scenario=while_training, split="train").is_masked
 
 
 def test_the_best_llm_and_the_regrets_are_those_of_the_phase():
@@ -208,20 +243,25 @@ def test_an_action_that_is_masked_is_refused():
 @pytest.mark.parametrize("info", ["full", "numbers", "none"])
 def test_live_a_masked_action_is_not_sent_and_gets_the_lowest_reward(info: str):
     backend = TableLLMs(TABLE)
-    env = PickLLMEnv(TABLE, backend, observation="none", scenario=two_phases, info=info)
+    env = PickLLMEnv(TABLE, backend, observation="none", scenario=without_first, info=info)
     env.reset(seed=0)
     for action in (0, 1):
         env.step(action)
     _, reward, terminated, truncated, told = env.step(0)
     assert (reward, terminated, truncated, backend.asked) == (env.task.reward_bounds[0], False, False, 2)
     assert told["error"] == "llm-0 cannot be asked this query: its action is masked"
-    vector = PickLLMLiveVectorEnv(2, 10, table=TABLE, backend=backend, observation="none", scenario=two_phases)
+    vector = PickLLMLiveVectorEnv(2, 10, table=TABLE, backend=backend, observation="none", scenario=without_first)
     vector.reset(seed=0)
     for _ in range(2):
         vector.step(np.array([0, 0]))
     rewards, told = vector.step(np.array([1, 0]))[1::3]
     assert rewards[1] == env.task.reward_bounds[0] < rewards[0]
     assert told["error"][1].startswith("llm-0 cannot be asked")
+
+
+def test_a_scenario_of_live_llms_can_take_them_away_but_not_change_what_they_answer():
+    with pytest.raises(ValueError, match="The phase from step 2 changes cost_usd, but live LLMs answer as they do"):
+        PickLLMEnv(TABLE, TableLLMs(TABLE), observation="none", scenario=two_phases)
 
 
 def test_a_scenario_is_named_as_json_can_hold_it():
@@ -233,16 +273,24 @@ def test_a_scenario_is_named_as_json_can_hold_it():
 @pytest.mark.parametrize(
     ("scenario", "message"),
     [
-        (lambda cells: [], "must begin at rising steps, the first at 0; got \\[\\]"),
+        (lambda cells: [], "must begin at rising whole steps, the first at 0; got \\[\\]"),
         (lambda cells: [(3, cells)], "the first at 0; got \\[3\\]"),
-        (lambda cells: [(0, cells), (0, cells)], "rising steps"),
+        (lambda cells: [(0, cells), (0, cells)], "rising whole steps"),
         (
             lambda cells: [(0, replace(cells, available=np.zeros_like(cells.available)))],
             "The phase from step 0 leaves query 0 without an LLM that can be asked",
         ),
         (
             lambda cells: [(0, cells), (5, replace(cells, cost_usd=cells.cost_usd[:3]))],
-            "The phase from step 5 must have the table's queries, LLMs and repeats",
+            "The phase from step 5 must have cost_usd of shape \\(27, 4, 1\\), got \\(3, 4, 1\\)",
+        ),
+        (lambda cells: [(0, cells), (2.5, cells)], "rising whole steps, the first at 0; got \\[0, 2.5\\]"),
+        (lambda cells: None, "must make a list of \\(first step, Cells\\): 'NoneType' object is not iterable"),
+        (lambda cells: [(0, None)], "The phase from step 0 must be Cells, got NoneType"),
+        ("numpy:pi", "must make a list of \\(first step, Cells\\): 'float' object is not callable"),
+        (
+            lambda cells: [(0, replace(cells, accuracy=np.full_like(cells.accuracy, np.nan)))],
+            "The phase from step 0 lets an LLM be asked of which no outcome is known",
         ),
         ("nowhere:nothing", "Cannot load scenario 'nowhere:nothing': No module named 'nowhere'"),
         ("price_change", "Cannot load scenario 'price_change': No module named 'price_change'"),
@@ -251,3 +299,16 @@ def test_a_scenario_is_named_as_json_can_hold_it():
 def test_scenarios_that_cannot_be_are_refused(scenario: Any, message: str):
     with pytest.raises(ValueError, match=message):
         PickLLMEnv(TABLE, observation="none", scenario=scenario)
+
+
+def test_live_info_is_of_the_query_that_was_asked_whatever_the_number_of_llms():
+    """The pool has more LLMs than the table: a cell beyond the table's last LLM is another query's."""
+    few = random_table(per_context=9, n_llms=3, n_repeats=2)
+    backend = TableLLMs(TABLE)
+    pool = Pool("four", tuple(LLMSpec(name, 1.0, 1.0, base_url="http://nowhere/v1") for name in TABLE.llm_names))
+    env = PickLLMEnv(few, backend, pool=pool, observation="none")
+    _, told = env.reset(seed=0)
+    for _ in range(5):
+        waiting = told["next_prompt"] if "next_prompt" in told else told["prompt"]
+        told = env.step(3)[4]
+        assert told["prompt"] == waiting

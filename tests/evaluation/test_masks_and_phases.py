@@ -1,6 +1,10 @@
 """Where LLMs come and go and change in the course of a session: references, random baselines, regrets, commitments."""
 
+import importlib
+import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +12,15 @@ from tables import queries, records, sparse_table
 
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation import compare
+from llm_routing_env.evaluation.comparison import run_comparison
 from llm_routing_env.evaluation.drawn import draw_sessions
+from llm_routing_env.evaluation.entries import contestants
+from llm_routing_env.evaluation.inspection import inspect_table
 from llm_routing_env.evaluation.judging import POOLED, RANDOM
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, ORACLE, choose_references
+from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.tables.cells import Cells
+from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
 LENGTH = 20
@@ -47,7 +56,7 @@ def accuracy_only(**options: object) -> RoutingProblem:
 
 def test_a_reference_asks_the_next_best_while_its_llm_cannot_be_asked():
     problem = accuracy_only(scenario=outage)
-    actions = choose_references(problem, problem.contexts, LENGTH).actions
+    actions = choose_references(problem, problem.contexts, dict.fromkeys(problem.contexts, LENGTH)).actions
     for name in ("always good", BEST_FIXED, CHOSEN_FIXED, ORACLE):
         assert actions[name][: TABLE.n_queries].tolist() == [0] * TABLE.n_queries, name
         assert actions[name][TABLE.n_queries :].tolist() == [1] * TABLE.n_queries, name
@@ -66,8 +75,8 @@ def test_the_best_fixed_llm_is_that_of_all_phases_by_their_length():
     problem = accuracy_only(scenario=swap)
     assert problem.phase_shares(LENGTH).tolist() == [0.25, 0.75]
     # Over a session the first LLM earns 0.25, the second 0.5, the third 0.75; in the first 8 steps 0.625, 0.5, 0.375.
-    assert choose_references(problem, problem.contexts, LENGTH).best_fixed == "poor"
-    assert choose_references(problem, problem.contexts, 8).best_fixed == "good"
+    assert choose_references(problem, problem.contexts, dict.fromkeys(problem.contexts, LENGTH)).best_fixed == "poor"
+    assert choose_references(problem, problem.contexts, dict.fromkeys(problem.contexts, 8)).best_fixed == "good"
     assert problem.truth.optimal_actions[[1, TABLE.n_queries + 1]].tolist() == [0, 2]
 
 
@@ -118,3 +127,89 @@ def test_an_algorithm_that_knows_no_masks_is_refused_before_anything_runs():
     pytest.importorskip("stable_baselines3")
     with pytest.raises(ValueError, match="ppo \\(online\\) asks any LLM at any time, but here some cannot be asked"):
         run(outage, ("ppo@online",))
+
+
+def of_two_lengths() -> OutcomeTable:
+    """Six test queries of art and forty of chess; the first LLM earns 1, the second 0."""
+    asked = QuerySet(
+        Query(f"{context}-{i}", context, "test", f"{context} {i}?", ("yes",))
+        for context, n in (("art", 6), ("chess", 40))
+        for i in range(n)
+    )
+    right = np.broadcast_to(np.array([1.0, 0.0])[:, None], (len(asked), 2, 1))
+    return OutcomeTable.from_records(asked, ["good", "poor"], records(asked, ["good", "poor"], right, 1e-5, 0.1), {})
+
+
+def test_each_context_counts_phases_by_its_own_length():
+    """Good and poor change places at step 6: after art has ended, and for 34 of chess's 40 steps."""
+
+    def late_swap(cells: Cells) -> list[tuple[int, Cells]]:
+        return [(0, cells), (6, replace(cells, accuracy=cells.accuracy[:, ::-1]))]
+
+    options = {"table": of_two_lengths(), "weights": (1, 0, 0), "scenario": late_swap}
+    result = compare(["random"], n_sessions=2, length=40, **options)
+    means = {name: found[POOLED]["reward"]["mean"] for name, found in result.metrics.items()}
+    assert means["always good"] == pytest.approx((1 + 6 / 40) / 2)
+    assert means["always poor"] == pytest.approx((0 + 34 / 40) / 2)
+    assert result.references.best_fixed == "good"
+    assert means[BEST_FIXED] == means["always good"]
+
+
+def test_commitments_are_judged_by_the_whole_session_and_beliefs_by_its_end():
+    def swap_at(step: int) -> Any:
+        return lambda cells: [(0, cells), (step, replace(cells, accuracy=cells.accuracy[:, ::-1]))]
+
+    for step, wrong, near in ((1, 0.0, 1.0), (LENGTH - 1, 0.0, 0.0)):
+        options = {"table": TABLE, "weights": (1, 0, 0), "scenario": swap_at(step)}
+        result = compare(["explore_then_commit"], n_sessions=8, length=LENGTH, **options)
+        found = result.metrics["explore_then_commit"][POOLED]
+        assert found["committed"]["mean"] == 1.0
+        assert (found["wrong_commit"]["mean"], found["within_0.02_of_best"]["mean"]) == pytest.approx((wrong, near))
+
+
+def test_an_llm_without_outcomes_in_a_context_spoils_no_measure():
+    asked = queries(30, ("art", "chess"))
+    right = np.broadcast_to(np.array([1.0, 0.5, 0.0])[:, None], (len(asked), 3, 1))
+    rows = records(asked, ["good", "fair", "poor"], right, 1e-5, 0.1)
+    rows = [row for row in rows if not (row["llm"] == "good" and row["query_id"].startswith("art"))]
+    table = OutcomeTable.from_records(asked, ["good", "fair", "poor"], rows, {})
+    result = compare(["explore_then_commit"], n_sessions=8, length=LENGTH, table=table, weights=(1, 0, 0))
+    found = result.metrics["explore_then_commit"]
+    for context in ("art", "chess", POOLED):
+        assert found[context]["wrong_commit"]["mean"] == 0.0
+        assert found[context]["within_0.02_of_best"]["mean"] == pytest.approx(1.0)
+    assert all(np.isfinite(found[POOLED][name]["mean"]) for name in ("reward", "regret", "reward_minus_best_fixed"))
+
+
+def test_blocks_of_another_world_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The scenario's name is the same, what it does is not."""
+    monkeypatch.syspath_prepend(tmp_path)
+    setting = Setting({"table": TABLE, "weights": (1, 0, 0), "scenario": "my_world:scenario"}, LENGTH)
+    means = []
+    for factor in (1, 0):
+        (tmp_path / "my_world.py").write_text(
+            "from dataclasses import replace\n"
+            f"def scenario(cells):\n    return [(0, replace(cells, accuracy=cells.accuracy * {factor}))]\n"
+        )
+        sys.modules.pop("my_world", None)
+        importlib.invalidate_caches()
+        result = run_comparison(contestants(["ucb1"], {}), setting, 2, blocks_folder=tmp_path / "blocks")
+        means.append(result.metrics["ucb1"][POOLED]["reward"]["mean"])
+    assert means[0] > 0.5
+    assert means[1] == 0.0
+
+
+def test_live_sessions_on_a_table_with_holes_are_judged_by_what_is_known():
+    sparse = sparse_table(missing_share=0.4)
+    live = RoutingProblem(sparse, observation="none", is_live=True)
+    recorded = RoutingProblem(sparse, observation="none")
+    assert not live.is_masked
+    assert np.isfinite(live.truth.regrets[live.queries_of("art")]).all()
+    actions = choose_references(live, live.contexts).actions
+    for name, expected in choose_references(recorded, recorded.contexts).actions.items():
+        np.testing.assert_array_equal(actions[name], expected, name)
+
+
+def test_a_table_is_inspected_as_it_was_recorded():
+    with pytest.raises(ValueError, match="leave the scenario out"):
+        inspect_table(accuracy_only(scenario=swap))

@@ -69,3 +69,24 @@ class NoForm:
 def function(terms):
     """Return what no form is."""
     return terms
+
+
+class Undefined(AlwaysOne):
+    """Gives no number for a wrong answer."""
+
+    def combine(self, terms):
+        return np.where(terms["accuracy"] > 0, 1.0, np.nan)
+
+
+class Beyond(AlwaysOne):
+    """Leaves its own bounds."""
+
+    def combine(self, terms):
+        return 50.0 * terms["accuracy"] - 7.0
+
+
+class OneForAll(AlwaysOne):
+    """Gives one number for all outcomes together."""
+
+    def combine(self, terms):
+        return 0.5

@@ -154,7 +154,7 @@ def test_a_pair_that_lacks_a_repeat_is_missing_and_a_query_that_lacks_every_llm_
     assert result.table.query_ids == ("q1", "q2")
     assert result.table.present.tolist() == [[True, True], [False, True]]
     assert result.table.texts("response")[:, :, 1].tolist() == [["big on q1", "small on q1"], [None, "small on q2"]]
-    assert result.table.notes[-1] == "1 of the file's 3 queries left out: each lacks every LLM."
+    assert result.table.notes[-1] == "1 of the file's 3 queries left out: each lacks an LLM with all its numbers."
 
 
 def test_the_command_keeps_incomplete_queries_and_says_what_is_missing_or_left_out(tmp_path: Path):
@@ -201,7 +201,7 @@ REFUSED = [
         [dict(row, context="mixed") for row in rows()],
         "row 0, column 'context': expected the name of a context, found 'mixed'; rename the context: 'mixed'",
     ),
-    (rows()[1:3], "every query has the outcome of one LLM: this is a log, not a table; `pickllm ope` judges"),
+    (rows()[1:3], "every query has the outcome of one LLM: this is a log, not a table. Logs are for `pickllm ope`"),
     (
         [dict(row, cost_usd=None if row["llm"] == "big" else 0.1) for row in rows()],
         r"queries with all numbers \(accuracy, cost_usd, latency_s\) for LLM 'big', found none; --exclude-llm",

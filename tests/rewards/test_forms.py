@@ -132,7 +132,7 @@ def test_the_command_takes_it(tmp_path):
         ("no_such_module:Form", "Cannot load reward 'no_such_module:Form': No module named"),
         ("my_rewards:Missing", "Cannot load reward 'my_rewards:Missing': module 'my_rewards' has no attribute"),
         (":Form", "Cannot load reward ':Form'"),
-        ("my_rewards:NoForm", r"'my_rewards:NoForm' must be a subclass of llm_routing_env\.rewards\.reward\.Reward"),
+        ("my_rewards:NoForm", r"'my_rewards:NoForm' must be a subclass of llm_routing_env\.rewards\.base\.Reward"),
         ("my_rewards:function", "must be a subclass of"),
         ("my_rewards:Unbounded", "Reward 'my_rewards:Unbounded' lacks bounds, formula: see"),
         ("my_rewards:OneBound", r"bounds of the reward 'my_rewards:OneBound' must be two finite numbers.*, got 1\.0"),

@@ -7,7 +7,7 @@ from tables import queries, random_table, records
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.audit import audit_reward
 from llm_routing_env.rewards.forms import FORMS, make_reward
-from llm_routing_env.rewards.reward_table import RewardTable, mean_of_known
+from llm_routing_env.rewards.reward_table import RewardTable, best_of_known, mean_of_known
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -89,3 +89,24 @@ def test_the_mean_of_what_is_known():
     np.testing.assert_array_equal(mean_of_known(values, (0, 1)), 3.0)
     whole = np.random.default_rng(0).normal(size=(50, 7, 3))
     np.testing.assert_array_equal(mean_of_known(whole, (0, 2)), whole.mean(axis=(0, 2)))
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("Undefined", r"The reward Undefined must lie within its bounds, 0.0 to 1.0, got nan to nan"),
+        ("Beyond", r"The reward Beyond must lie within its bounds, 0.0 to 1.0, got -7.0 to 43.0"),
+        ("OneForAll", r"The reward OneForAll must give one number per outcome, \(90, 4, 3\), got \(\)"),
+    ],
+)
+def test_a_form_that_gives_no_numbers_within_its_bounds_is_refused(form: str, message: str):
+    with pytest.raises(ValueError, match=message):
+        RoutingProblem(random_table(), observation="none", reward=f"my_rewards:{form}")
+
+
+def test_the_best_of_what_is_known_and_allowed():
+    scores = np.array([[NAN, 1.0, 2.0], [NAN, NAN, NAN], [3.0, 1.0, 2.0]])
+    assert best_of_known(scores).tolist() == [2, 0, 0]
+    allowed = np.array([[True, True, False], [False, True, True], [False, True, True]])
+    assert best_of_known(scores, allowed).tolist() == [1, 1, 2]
+    assert best_of_known(np.array([NAN, -5.0])) == 1

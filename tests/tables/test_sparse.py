@@ -145,3 +145,10 @@ def test_a_grid_much_larger_than_its_rows_is_refused_before_it_takes_memory():
         rows = rows.set_column(rows.column_names.index(column), column, names)
     with pytest.raises(ValueError, match="a grid of 7200 queries, 7200 LLMs and 1 repeats is too large"):
         OutcomeTable(rows.replace_schema_metadata(None))
+
+
+def test_queries_that_an_llm_was_not_asked_are_no_table_of_their_own():
+    table = sparse_table(missing_share=0.5)
+    lacking = np.flatnonzero(~table.present[:, 2])
+    with pytest.raises(ValueError, match=r"The LLM 'llm-2' was asked none of the \d+ chosen queries of in memory"):
+        table.resplit(lacking, np.zeros(len(lacking), dtype=bool))

@@ -149,3 +149,18 @@ def test_an_llm_whose_calls_failed_is_named_with_its_first_error():
         row["error"] = None
     table = OutcomeTable.from_records(asked, ["good", "typo"], rows, {})
     assert table.failed_share == {"good": 0.0, "typo": 0.9}
+
+
+def test_a_table_that_is_written_over_its_own_file_keeps_its_texts(tmp_path: Path):
+    path = tmp_path / "t.parquet"
+    random_table().write(path)
+    table = OutcomeTable.read(path)
+    table.write(path)
+    assert table.queries[0].prompt == "art question 0?"
+    assert table.text("response", 0, 1, 0) == "answer 1"
+
+
+@pytest.mark.parametrize("cell", [(0, 4, 0), (0, 0, 3), (90, 0, 0), (1, -1, 0)])
+def test_a_text_of_no_cell_is_refused(cell: tuple[int, int, int]):
+    with pytest.raises(IndexError, match="There is no cell"):
+        random_table().text("response", *cell)

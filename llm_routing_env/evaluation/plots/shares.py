@@ -20,6 +20,7 @@ from llm_routing_env.evaluation.plots.style import (
 )
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import Ints, SessionLog
+from llm_routing_env.rewards.reward_table import best_of_known
 
 MAX_AGENTS, MAX_CONTEXTS, MAX_LLMS = 6, 9, len(PALETTE)
 OTHERS = "#bdbdbd"
@@ -95,7 +96,7 @@ def _colours(result: Comparison, agents: Sequence[str], contexts: Sequence[str])
 
 
 def _best_llm(result: Comparison, context: str) -> int | None:
-    return int(np.argmax(result.problem.expected_rewards(context))) if knows_regret(result) else None
+    return int(best_of_known(result.problem.expected_rewards(context))) if knows_regret(result) else None
 
 
 def _heading(result: Comparison, context: str) -> str:

@@ -1,5 +1,7 @@
 """Other people's code by name: "my_package.my_module:name"."""
 
+from __future__ import annotations
+
 import importlib
 from typing import Any
 
