@@ -19,7 +19,7 @@ compare: $(VENV)/.core
 demo: $(VENV)/.core
 	$(BIN)/pickllm demo
 
-SLOW := vllm or package or torture
+SLOW := vllm or package or torture or cluster
 
 test: fast
 	$(BIN)/pytest -m "$(SLOW)"

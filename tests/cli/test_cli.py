@@ -92,17 +92,15 @@ def test_compare_writes_results_and_figures(tmp_path: Path):
 
 def test_the_reward_form_and_hyperparameters_are_one_flag_away():
     base = ("compare", *SMALL, "--agents", "learning_automaton", "--json")
-    ratio, additive, slow, quantiles = (
+    ratio, additive, quantiles = (
         json.loads(pickllm(*base, *extra).stdout)["agents"][0]["metrics"]
         for extra in (
             (),
             ("--reward", "additive"),
-            ("--param", "learning_automaton.learning_rate=0.01"),
             ("--param", "learning_automaton.normaliser=quantiles"),
         )
     )
     assert ratio["reward"] != additive["reward"]
-    assert ratio["regret"] != slow["regret"]
     assert ratio["regret"] != quantiles["regret"]
 
 
@@ -279,7 +277,7 @@ def test_an_interrupted_comparison_is_not_overwritten_unasked(tmp_path: Path):
     refused = pickllm("compare", *SMALL, "--out", tmp_path / "run")
     assert refused.returncode == 2
     assert "go on with --resume" in refused.stderr
-    assert pickllm("compare", *SMALL, "--out", tmp_path / "run", "--resume").returncode == 0
+    assert pickllm("compare", *SMALL, "--agents", "random", "--out", tmp_path / "run", "--resume").returncode == 0
 
 
 def simulated(folder: Path) -> Path:

@@ -65,7 +65,7 @@ class TableLLMs:
     def close(self) -> None: ...
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
     steps=st.sampled_from([(), (2,), (1, 3), (0,), (5, 6, 7)]),
@@ -105,7 +105,7 @@ def test_what_a_table_lacks_is_masked_in_every_environment(mode: str, info: str)
         waiting = next(query.query_id for query in SPARSE.queries if query.prompt == told["next_prompt"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
     steps=st.sampled_from([(), (2,), (1, 3)]),

@@ -101,6 +101,7 @@ def test_bad_engines_are_refused():
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.cluster
 def test_a_ray_cluster_gives_the_same_numbers_to_the_last_bit_and_survives_a_killed_node(ray_cluster, tmp_path):
     setting = setting_on(tmp_path)
     doomed = ray_cluster.add_node(num_cpus=1)

@@ -27,6 +27,7 @@ def pool_at(base_url: str) -> Pool:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.cluster
 def test_shards_become_one_table_and_a_killed_machine_loses_nothing(ray_cluster, tmp_path: Path):
     doomed = ray_cluster.add_node(num_cpus=1)
     killed = []
