@@ -23,7 +23,7 @@ INFOS = ("full", "numbers", "none")
 ASKED = ("query_id", "context", "prompt")
 ANSWERED = ("llm", "response", "error", "next_prompt")
 OUTCOME = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens")
-MASK, TERMS = "action_mask", "reward_terms"
+MASK, REWARD, TERMS = "action_mask", "reward", "reward_terms"
 KEPT_CELLS = 2**15  # an info is about a kilobyte
 
 
@@ -111,16 +111,18 @@ class Facts:
             next_queries: The queries that the observations are of.
             routing: Sessions that route a query, None: all. What is returned for the others means nothing.
         """
-        rewards = self.rewards[cells]
         if self.kind == "none":
-            return rewards, {}
+            return self.rewards[cells], {}
         rows = self._records.take(cells)
-        of_terms, of_infos = self._everyone(len(cells))
-        infos: Info = {name: rows[name] for name in self._names}
-        infos[TERMS] = {name: rows[column] for name, column in self._term_columns.items()} | of_terms
+        terms, infos = (masks.copy() for masks in self._everyone(len(cells)))
+        for name, column in self._term_columns.items():
+            terms[name] = rows[column]
+        for name in self._names:
+            infos[name] = rows[name]
+        infos[TERMS] = terms
         if self.kind == "full":
             infos |= self._said(cells, next_queries)
-        return rewards, infos | of_infos
+        return rows[REWARD], infos
 
     def _everyone(self, n_sessions: int) -> tuple[Info, Info]:
         """Return the masks of the terms and of an info: one array, read-only, as fresh ones would take half a step."""
@@ -185,10 +187,11 @@ class Facts:
 
     @cached_property
     def _records(self) -> NDArray[Any]:
-        """The numbers of every cell as one record: a step then reads one place per session, not eleven."""
+        """The numbers of every cell as one record: a step then reads one place per session, not twelve."""
         truths = {name: values[..., None] for name, values in self.problem.truth.columns.items()}
         terms = {self._term_columns[name]: values for name, values in self.problem.reward_terms.items()}
-        columns: dict[str, NDArray[Any]] = {**self._numbers, **truths, **terms}
+        rewards = {REWARD: self.problem.reward_table.rewards}
+        columns: dict[str, NDArray[Any]] = {**rewards, **self._numbers, **truths, **terms}
         n_rows, n_llms, n_repeats = self.problem.cells.accuracy.shape
         records = np.empty((n_rows, n_repeats, n_llms), dtype=[(name, each.dtype) for name, each in columns.items()])
         for name, values in columns.items():
@@ -197,7 +200,8 @@ class Facts:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        return tuple(name for name in self._records.dtype.names or () if not name.startswith(TERMS))
+        names = self._records.dtype.names or ()
+        return tuple(name for name in names if name != REWARD and not name.startswith(TERMS))
 
     @cached_property
     def _term_columns(self) -> dict[str, str]:
