@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray
+from llm_routing_env.agents.parts.session_array import BoolArray, FloatArray
 
 _MEASURES = ("rewards", "accuracy", "cost_usd", "latency_s")
 

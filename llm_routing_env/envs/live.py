@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.backends import MAX_IN_FLIGHT, Backend, Request, ScoredBackend, make_backend
-from llm_routing_env.backends.budget import Budget
-from llm_routing_env.envs.options import LiveOptions
+from llm_routing_env.backends.budget import Budget, RefusedOutcome
+from llm_routing_env.envs.options import LiveOptions, refuse_given
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.pools.pool import Pool, load_pool, shipped_pools
 from llm_routing_env.tables.load import load_table
@@ -18,9 +18,6 @@ from llm_routing_env.tables.table import OutcomeTable
 
 if TYPE_CHECKING:  # recorded sessions need none of it, and start in half the time without
     from llm_routing_env.recording.journalled import JournalledBackend
-
-
-NEEDS_LIVE = "needs a live backend: recorded outcomes cost nothing, and nobody is asked for them"
 
 
 class LiveLLMs:
@@ -60,6 +57,11 @@ class LiveLLMs:
         requests = [Request(queries[query], llm) for query, llm, is_available in asked if is_available]
         answers = iter(self._backend.ask_all(requests))
         return [next(answers) if is_available else self._masked(llm) for _, llm, is_available in asked]
+
+    @staticmethod
+    def is_refused(outcome: Outcome) -> bool:
+        """Return whether the budget did not allow the request, which ends the session."""
+        return isinstance(outcome, RefusedOutcome)
 
     def rewards(self, outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
         """Return the rewards of outcomes: within the bounds, and the lower one for an error."""
@@ -131,13 +133,6 @@ def open_backend(backend: str | Backend, problem: RoutingProblem, live: LiveOpti
     warn_if_torn(opened, stacklevel=4)
     charge_journal(budget, opened, pool, queries)
     return JournalledBackend(asked, pool, budget, opened)
-
-
-def refuse_given(arguments: Mapping[str, Any], reason: str) -> None:
-    """Raise ValueError if any argument was given."""
-    for name, value in arguments.items():
-        if value is not None and value is not False:
-            raise ValueError(f"{name}={value!r} {reason}.")
 
 
 def check_llms(backend: Backend, problem: RoutingProblem) -> None:

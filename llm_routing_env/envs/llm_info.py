@@ -1,16 +1,20 @@
 """What an agent may know of each LLM before it starts, from the pool's file or from what a table says of its pool."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.task import LLMInfo
-from llm_routing_env.pools.pool import Pool
 from llm_routing_env.rewards.reward_table import mean_of_known
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.table import OutcomeTable
+
+if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
+    from llm_routing_env.pools.pool import Pool
 
 Ints = NDArray[np.int64]
 

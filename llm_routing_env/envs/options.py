@@ -1,17 +1,23 @@
 """What the environments take, each argument and each default written once."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.scenario import Scenario
-from llm_routing_env.pools.pool import Pool
 from llm_routing_env.rewards.forms import DEFAULT_FORM, DEFAULT_WEIGHTS
 from llm_routing_env.tables.table import OutcomeTable
+
+if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
+    from llm_routing_env.pools.pool import Pool
+
+NEEDS_LIVE = "needs a live backend: recorded outcomes cost nothing, and nobody is asked for them"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +87,10 @@ def _require_known(given: Iterable[str], known: Iterable[str]) -> None:
     for name in given:
         if name not in known:
             raise unknown_name("argument", name, sorted(known))
+
+
+def refuse_given(arguments: Mapping[str, Any], reason: str) -> None:
+    """Raise ValueError if any argument was given."""
+    for name, value in arguments.items():
+        if value is not None and value is not False:
+            raise ValueError(f"{name}={value!r} {reason}.")

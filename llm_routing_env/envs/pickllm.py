@@ -1,7 +1,9 @@
 """The routing bandit as a Gymnasium environment: one query a step, one LLM an action."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -9,15 +11,16 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask
-from llm_routing_env.backends import Backend
-from llm_routing_env.backends.budget import RefusedOutcome
 from llm_routing_env.envs.facts import MASK, Facts
-from llm_routing_env.envs.live import NEEDS_LIVE, LiveLLMs, refuse_given
-from llm_routing_env.envs.options import ProblemOptions, sort_options
+from llm_routing_env.envs.options import NEEDS_LIVE, ProblemOptions, refuse_given, sort_options
 from llm_routing_env.envs.problem import RoutingProblem, session_context
-from llm_routing_env.envs.render import SessionPicture
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.table import OutcomeTable
+
+if TYPE_CHECKING:  # recorded sessions need none of it, and start sooner without
+    from llm_routing_env.backends import Backend
+    from llm_routing_env.envs.live import LiveLLMs
+    from llm_routing_env.envs.render import SessionPicture
 
 Observation = NDArray[np.float32]
 
@@ -157,6 +160,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
             refuse_given(live.given, NEEDS_LIVE)
             self.problem = RoutingProblem(**problem)
         else:
+            from llm_routing_env.envs.live import LiveLLMs
+
             self._live = LiveLLMs(backend, problem, live)
             self.problem = self._live.problem
         self._facts = Facts(self.problem, info)
@@ -169,7 +174,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         self._cells: list[int] = []
         self._masks: NDArray[np.int8] | None = None
         self._position = 0
-        self._picture = SessionPicture(self.task.llm_names)
+        self._picture = None if render_mode is None else _picture(self.task.llm_names)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -186,9 +191,10 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         if session.available is not None:
             self._masks = session.available[[*range(len(session)), -1]].astype(np.int8)
         self._position = 0
-        self._picture.clear()
-        if self.render_mode == "human":
-            self._picture.show()
+        if self._picture is not None:
+            self._picture.clear()
+            if self.render_mode == "human":
+                self._picture.show()
         info = self._facts.waiting(self._queries[0])
         return self._observation(), info if self._masks is None else info | {MASK: self._masks[0].copy()}
 
@@ -213,10 +219,13 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
             reward, info = self._facts.step(cell, waiting)
         else:
             outcome, reward, info = self._ask(self._live, self._cells[position], llm)
-            terminated = isinstance(outcome, RefusedOutcome)
+            terminated = self._live.is_refused(outcome)
         self._position += not terminated
-        if self.render_mode is not None:
-            self._draw(self._queries[position], llm, outcome or self._facts.outcome(cell), reward)
+        if self._picture is not None:
+            shown = outcome or self._facts.outcome(cell)
+            self._picture.add(self.problem.table.queries[self._queries[position]], llm, shown, reward)
+            if self.render_mode == "human":
+                self._picture.show()
         if self._masks is not None:
             info[MASK] = self._masks[self._position].copy()
         return self._observation(), reward, terminated, self._position == len(self._cells), info
@@ -229,9 +238,9 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
     def render(self) -> Any:
         """Return the session so far as text ("ansi") or pixels ("rgb_array"); print it ("human")."""
-        if self.render_mode == "rgb_array":
-            return self._picture.pixels()
-        return self._picture.text() if self.render_mode == "ansi" else None
+        if self._picture is None or self.render_mode not in ("ansi", "rgb_array"):
+            return None
+        return self._picture.text() if self.render_mode == "ansi" else self._picture.pixels()
 
     def expected_rewards(self, context: str | None = None) -> NDArray[np.float64]:
         """Return each LLM's expected reward on the split, by the table; over all contexts for None."""
@@ -245,7 +254,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     def _ask(self, llms: LiveLLMs, first_cell: int, llm: int) -> tuple[Outcome, float, dict[str, Any]]:
         """Return outcome, reward and info of asking a live LLM the current query."""
         outcome = llms.ask(self._queries[self._position], llm, is_available=bool(self.action_masks()[llm]))
-        shown = self._queries[self._position + (not isinstance(outcome, RefusedOutcome))]
+        shown = self._queries[self._position + (not llms.is_refused(outcome))]
         info = self._facts.live(self.problem.cells.index(first_cell)[0], llm, outcome, shown, llms.spent_usd)
         return outcome, float(llms.rewards([outcome])[0]), info
 
@@ -254,10 +263,11 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         observation: Observation = self.problem.observations.take(self._queries[self._position], axis=0)
         return observation
 
-    def _draw(self, query: int, llm: int, outcome: Outcome, reward: float) -> None:
-        self._picture.add(self.problem.table.queries[query], llm, outcome, reward)
-        if self.render_mode == "human":
-            self._picture.show()
+
+def _picture(llm_names: tuple[str, ...]) -> SessionPicture:
+    from llm_routing_env.envs.render import SessionPicture
+
+    return SessionPicture(llm_names)
 
 
 def _llm_index(action: Any) -> int:

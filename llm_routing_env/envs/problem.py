@@ -1,10 +1,12 @@
 """What the environments share: the table, its rewards, and how a session is drawn."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
@@ -18,12 +20,14 @@ from llm_routing_env.envs.scenario import phases_of
 from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
-from llm_routing_env.pools.pool import Pool
 from llm_routing_env.rewards.forms import make_reward
 from llm_routing_env.rewards.reward_table import RewardTable
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
+
+if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
+    from llm_routing_env.pools.pool import Pool
 
 SPLITS = ("train", "test", "all")
 MIXED = "mixed"

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.envs.facts import MASK, Facts
 from llm_routing_env.envs.facts_under_load import FactsUnderLoad
-from llm_routing_env.envs.live import NEEDS_LIVE, refuse_given
-from llm_routing_env.envs.options import ProblemOptions, sort_options
+from llm_routing_env.envs.options import NEEDS_LIVE, ProblemOptions, refuse_given, sort_options
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.vector_base import (

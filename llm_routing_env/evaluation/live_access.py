@@ -7,7 +7,8 @@ from typing import Any
 
 from llm_routing_env.backends import MAX_IN_FLIGHT, make_backend
 from llm_routing_env.backends.budget import Budget
-from llm_routing_env.envs.live import NEEDS_LIVE, pool_name, refuse_given
+from llm_routing_env.envs.live import pool_name
+from llm_routing_env.envs.options import NEEDS_LIVE, refuse_given
 from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.recording.journal import Journal
 from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, open_journal, warn_if_torn

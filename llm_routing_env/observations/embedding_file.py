@@ -84,11 +84,13 @@ def _read_vectors(file: pq.ParquetFile, path: Path, table: OutcomeTable, column:
         known = [row for row, query_id in enumerate(query_ids) if query_id in places]
         place = [places[query_ids[row]] for row in known]
         values = plain(lists.values)[lists.offset * size : (lists.offset + len(lists)) * size]
-        part = values.reshape(len(lists), size)[known].astype(np.float32)
+        part = values.reshape(len(lists), size).astype(np.float32)
+        part = part if len(known) == len(lists) else part[known]
         lengths = np.linalg.norm(part, axis=1, keepdims=True)
         if not ((lengths > 0) & (lengths < np.inf)).all():
             raise ValueError(f"{path}: expected vectors of finite numbers that are not all 0. {_ANEW}")
-        vectors[place] = part / lengths
+        part /= lengths
+        vectors[place] = part
         is_found[place] = True
     if not is_found.all():
         first = table.query_ids[int(np.argmin(is_found))]
