@@ -7,8 +7,10 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import Any
 
+from llm_routing_env.backends.retries import StatusError
+from llm_routing_env.backends.usage import read_usage
+
 _MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
-_MOST_TOKENS = 2**53
 
 
 class AnswerError(Exception):
@@ -35,12 +37,14 @@ def read_whole(body: bytes) -> Completion:
 
     Raises:
         AnswerError: It is no chat completion.
+        StatusError: It is an error with an HTTP status of its own, as proxies send them under a status of 200.
     """
     try:
         document = json.loads(body)
+        _raise_status(document)
         message = document["choices"][0]["message"]
         ttft_s = _reported_ttft_s(document.get("metrics") or {})
-        return Completion(_text(message), _usage(document.get("usage")), ttft_s)
+        return Completion(_text(message), read_usage(document.get("usage")), ttft_s)
     except _MALFORMED:
         raise _not_a_completion(body) from None
 
@@ -54,9 +58,10 @@ async def read_stream(lines: AsyncIterable[bytes], begun: float) -> Completion:
 
     Raises:
         AnswerError: It is no chat completion, or breaks off.
+        StatusError: See `read_whole`.
     """
     parts: list[str] = []
-    usage, ttft_s, data = None, None, b""
+    usage, ttft_s, data, is_finished = None, None, b"", False
     async for line in lines:
         if not line.startswith(b"data:"):
             continue  # blank lines part the events; comments keep the connection alive
@@ -65,14 +70,18 @@ async def read_stream(lines: AsyncIterable[bytes], begun: float) -> Completion:
             return Completion("".join(parts), usage, ttft_s)
         try:
             event = json.loads(data)
-            delta = event["choices"][0]["delta"] if event["choices"] else {}
+            _raise_status(event)
+            choice = event["choices"][0] if event["choices"] else {"delta": {}}
+            delta, is_finished = choice["delta"], is_finished or bool(choice.get("finish_reason"))
             parts.append(_text(delta))
-            usage = _usage(event.get("usage")) or usage
+            usage = read_usage(event.get("usage")) or usage
         except _MALFORMED:
             raise _not_a_completion(data) from None
         # The role alone may come before anything was computed; thoughts are tokens too.
         if ttft_s is None and any(value for key, value in delta.items() if key != "role"):
             ttft_s = time.perf_counter() - begun
+    if is_finished and usage:  # all that is missing is the word that it is all
+        return Completion("".join(parts), usage, ttft_s)
     raise AnswerError(f"the stream of events broke off after: {data.decode(errors='replace') or 'nothing'}")
 
 
@@ -80,20 +89,17 @@ def _not_a_completion(body: bytes) -> AnswerError:
     return AnswerError(f"not a chat completion: {body.decode(errors='replace')}")
 
 
+def _raise_status(document: dict[str, Any]) -> None:
+    """Raise StatusError for an error that says which HTTP status it would have."""
+    error = None if document.get("choices") else document.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, int | str) and str(code).isdecimal() and 400 <= int(code) < 600:
+        raise StatusError(int(code), str(error.get("message")) if isinstance(error, dict) else "")
+
+
 def _text(message: dict[str, Any]) -> str:
     # JSON can hold half of a surrogate pair, which can be neither stored nor printed.
     return str.encode(message.get("content") or "", errors="replace").decode()
-
-
-def _usage(usage: dict[str, Any] | None) -> tuple[int, int] | None:
-    return (_count(usage.get("prompt_tokens", 0)), _count(usage.get("completion_tokens", 0))) if usage else None
-
-
-def _count(value: Any) -> int:
-    count = int(value)
-    if not 0 <= count < _MOST_TOKENS:
-        raise ValueError(f"{count} tokens")
-    return count
 
 
 def _reported_ttft_s(metrics: dict[str, Any]) -> float | None:

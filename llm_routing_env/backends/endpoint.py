@@ -177,7 +177,7 @@ class Endpoint:
             completion_tokens=completion_tokens,
             cost_usd=self._llm.cost_usd(prompt_tokens, completion_tokens, ended - call.last_try),
             latency_s=ended - call.first_try,
-            error=None if completion.usage else uncounted,
+            error=None if completion.usage or not self._llm.is_priced_by_token else uncounted,
             ttft_s=None if completion.ttft_s is None else before_s + completion.ttft_s,
             n_attempts=call.n_attempts,
         )

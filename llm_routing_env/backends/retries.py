@@ -4,7 +4,7 @@
 |---|---|
 | connection refused, no such host | yes; nothing was sent, so nothing can have been paid for |
 | connection reset or closed, body that breaks off | yes |
-| HTTP 408, 409, 429, 500 and above | yes, as OpenAI's own client does |
+| HTTP 408, 409, 429, 500 and above, or such a code in an error under status 200 | yes, as OpenAI's own client does |
 | any other HTTP status, such as 400, 401, 404 | no: it would be refused again |
 | certificate that is not valid | no |
 | no response within the deadline | no: no time is left |

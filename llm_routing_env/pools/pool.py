@@ -71,6 +71,12 @@ class LLMSpec:
         prompt_usd = prompt_tokens * self.input_price_usd_per_mtok
         return (prompt_usd + completion_tokens * self.output_price_usd_per_mtok) / 1e6
 
+    @property
+    def is_priced_by_token(self) -> bool:
+        """Whether what a call costs depends on its tokens."""
+        prices = (self.input_price_usd_per_mtok, self.output_price_usd_per_mtok)
+        return self.hardware_usd_per_hour <= 0 and any(price > 0 for price in prices)
+
     def worst_usd(self, prompt: str, deadline_s: float) -> float:
         """Return the most that one request can cost in US dollars."""
         return self.cost_usd(len(prompt.encode()) + _TEMPLATE_TOKENS, self.max_tokens, deadline_s)

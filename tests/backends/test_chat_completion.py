@@ -1,0 +1,50 @@
+"""What servers answer, and what is made of it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from llm_routing_env.backends.chat_completion import AnswerError, Completion, read_stream, read_whole
+from llm_routing_env.backends.retries import StatusError, may_pass
+
+USAGE = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
+SAYS = {"choices": [{"delta": {"content": "13"}, "finish_reason": None}]}
+STOPS = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+COUNTS = {"choices": [], "usage": USAGE}
+
+
+def streamed(*events: Any) -> Completion:
+    async def lines() -> AsyncIterator[bytes]:
+        for event in events:
+            yield b"data: " + (event.encode() if isinstance(event, str) else json.dumps(event).encode())
+
+    return asyncio.run(read_stream(lines(), 0.0))
+
+
+def test_a_stream_that_has_said_all_needs_no_last_word():
+    done, without = streamed(SAYS, STOPS, COUNTS, "[DONE]"), streamed(SAYS, STOPS, COUNTS)
+    assert (without.text, without.usage) == (done.text, done.usage) == ("13", (20, 5))
+
+
+@pytest.mark.parametrize("events", [(SAYS,), (SAYS, STOPS), (SAYS, COUNTS)])
+def test_a_stream_that_breaks_off_is_no_answer(events: tuple[Any, ...]):
+    with pytest.raises(AnswerError, match="broke off"):
+        streamed(*events)
+
+
+@pytest.mark.parametrize(("code", "passes"), [(429, True), ("503", True), (400, False)])
+def test_an_error_under_status_200_has_the_status_that_it_names(code: Any, passes: bool):
+    error = {"error": {"message": "Rate limit exceeded", "code": code}}
+    for read in (lambda: read_whole(json.dumps(error).encode()), lambda: streamed(SAYS, error)):
+        with pytest.raises(StatusError, match=f"HTTP {code}: Rate limit exceeded") as raised:
+            read()
+        assert may_pass(raised.value) == passes
+
+
+@pytest.mark.parametrize("error", [{"message": "no", "code": "model_not_found"}, "no", {"code": 7}, {"code": 4290}])
+def test_another_error_is_no_chat_completion(error: Any):
+    with pytest.raises(AnswerError, match="not a chat completion"):
+        read_whole(json.dumps({"error": error}).encode())
