@@ -98,8 +98,12 @@ def _raise_status(document: dict[str, Any]) -> None:
 
 
 def _text(message: dict[str, Any]) -> str:
+    """Return what a message says, without thoughts; some servers send its content as parts of several kinds."""
+    content = message.get("content") or ""
+    if isinstance(content, list):
+        content = "".join(part["text"] for part in content if part.get("type") in ("text", "output_text"))
     # JSON can hold half of a surrogate pair, which can be neither stored nor printed.
-    return str.encode(message.get("content") or "", errors="replace").decode()
+    return str.encode(content, errors="replace").decode()
 
 
 def _reported_ttft_s(metrics: dict[str, Any]) -> float | None:

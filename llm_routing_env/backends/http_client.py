@@ -51,6 +51,9 @@ class HTTPClient:
         # Prompt and key are for this address, whatever others it names.
         request = self._session.post(url, data=body, headers=headers, proxy=proxy, allow_redirects=False)
         async with request as response:
+            if 300 <= response.status < 400:
+                place = response.headers.get("Location", "nowhere")
+                raise StatusError(response.status, f"redirects to {place}; base_url must be the final address")
             if response.status != 200:
                 text = (await _read(response.content, _ERROR_BYTES)).decode(errors="replace")
                 raise StatusError(response.status, text, read_retry_after(response.headers.get("Retry-After")))

@@ -115,13 +115,14 @@ class QuerySet(Sequence[Query]):
     def read(cls, path: str | Path) -> "QuerySet":
         """Read JSON lines with the keys query_id, context, split, prompt, references.
 
-        `split` may be missing: it is then assigned by a hash of the prompt.
+        `split` may be missing: it is then assigned by a hash of the prompt. Blank lines are skipped.
 
         Raises:
             ValueError: Names the file, the line and what was expected.
         """
         with open(path, "rb") as lines:
-            return cls(_from_json(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
+            filled = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+            return cls(_from_json(line, f"{path}, line {number}") for number, line in filled)
 
     def write(self, path: str | Path) -> None:
         """Write the queries as JSON lines."""

@@ -48,3 +48,18 @@ def test_an_error_under_status_200_has_the_status_that_it_names(code: Any, passe
 def test_another_error_is_no_chat_completion(error: Any):
     with pytest.raises(AnswerError, match="not a chat completion"):
         read_whole(json.dumps({"error": error}).encode())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "13",
+        [{"type": "text", "text": "1"}, {"type": "text", "text": "3"}],
+        [{"type": "thinking", "thinking": [{"type": "text", "text": "12 + 1"}]}, {"type": "text", "text": "13"}],
+        [{"type": "output_text", "text": "13"}, {"type": "refusal", "refusal": "no"}],
+    ],
+)
+def test_the_parts_of_a_content_are_one_text_without_thoughts(content: Any):
+    message = {"role": "assistant", "content": content}
+    body = json.dumps({"choices": [{"message": message}], "usage": USAGE}).encode()
+    assert read_whole(body).text == "13"

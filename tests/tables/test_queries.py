@@ -88,3 +88,13 @@ def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path: Path):
     path.write_bytes(path.read_bytes() + b"\xff\n")
     with pytest.raises(ValueError, match="line 3: expected one JSON object"):
         QuerySet.read(path)
+
+
+def test_blank_lines_are_skipped_and_lines_are_counted_with_them(tmp_path: Path):
+    line = '{"query_id": "%s", "context": "c", "split": "test", "prompt": "p", "references": ["r"]}\n'
+    path = tmp_path / "q.jsonl"
+    path.write_text(line % "a" + "\n  \n" + line % "b")
+    assert [query.query_id for query in QuerySet.read(path)] == ["a", "b"]
+    path.write_text(line % "a" + "\n[]\n")
+    with pytest.raises(ValueError, match="line 3: expected a JSON object"):
+        QuerySet.read(path)
