@@ -40,7 +40,7 @@ class CountingServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.lock = threading.Lock()
         self.answers: list[Answer] = []
-        self.in_flight = self.run = 0
+        self.in_flight = self.run = self.n_connections = 0
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.reply: Callable[[int, str, str], str] = lambda number, llm, prompt: f"answer {number}"
@@ -48,6 +48,31 @@ class CountingServer(ThreadingHTTPServer):
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def settle(self) -> None:
+        """Wait until everything that clients sent before they were killed has been read and answered.
+
+        What a killed client left in a buffer is read later: its connections end when nothing is left of it.
+        """
+        time.sleep(0.05)  # those that were not yet accepted are accepted
+        ends = time.monotonic() + 30
+        while self.n_connections:
+            assert time.monotonic() < ends, f"{self.n_connections} connections are still open"
+            time.sleep(0.005)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Count the connection as open until its thread has ended."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self.lock:
+                self.n_connections -= 1
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Count the connection from when it is accepted."""
+        with self.lock:
+            self.n_connections += 1
+        super().process_request(request, client_address)
 
     def texts(self, run: int | None = None) -> list[str]:
         """Return the answers of one run of the client, or of all."""

@@ -102,7 +102,7 @@ def test_nothing_is_lost_and_nothing_paid_twice_but_what_was_in_flight(tmp_path,
     in_flight: set[str] = set()  # answers that nobody kept
     for server.run in range(n_kills):
         kill_at_random(recorder.start("--resume"), server, rng)
-        assert wait_until(lambda: not server.in_flight)
+        server.settle()
         before, kept = kept, recorder.kept()
         assert before.items() <= kept.items()
         lost = set(server.texts(server.run)) - set(kept.values())
@@ -220,7 +220,7 @@ def test_a_live_session_that_is_killed_loses_nothing_and_pays_twice_only_for_wha
     in_flight: set[str] = set()  # answers that nobody kept
     for server.run in range(n_kills):
         kill_at_random(live_session.start(tmp_path), server, rng)
-        assert wait_until(lambda: not server.in_flight)
+        server.settle()
         before, kept = kept, kept_by_session(journal)
         assert kept[: len(before)] == before
         lost = set(server.texts(server.run)) - set(kept)
