@@ -94,7 +94,6 @@ class InputChecks:
             actions: IntArray = given if given.dtype == np.int64 else given.astype(np.int64)
             # As unsigned numbers negative ones are huge: one comparison finds what is out of range at either end.
             if np.count_nonzero(actions.view(np.uint64) < self.task.n_actions) == len(actions):
-                actions = actions.view()
                 actions.flags.writeable = False  # see `ArmArray`, which looks the same actions up several times
                 return actions
         self._refuse("action", f"{len(self._rows)} integer(s) from 0 to {self.task.n_actions - 1}", action)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.backends import LiveBackend
-from llm_routing_env.backends.budget import RefusedOutcome
 from llm_routing_env.envs.facts import MASK, Facts
 from llm_routing_env.envs.live import LiveLLMs
 from llm_routing_env.envs.options import ProblemOptions, sort_options
@@ -112,7 +111,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
                 info = self._start(row, self.problem.context)
             else:
                 info = self._advance(row, int(actions[row]), outcomes[row])
-                terminated[row] = isinstance(outcomes[row], RefusedOutcome)
+                terminated[row] = self._llms.is_refused(outcomes[row])
                 truncated[row] = self._positions[row] >= min(len(self._sessions[row]), self._limit)
             if (terminated[row] or truncated[row]) and self._autoreset is AutoresetMode.SAME_STEP:
                 last = self.problem.observations.take(self._waiting(row), axis=0)
@@ -146,7 +145,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
     def _advance(self, row: int, llm: int, outcome: Outcome) -> dict[str, Any]:
         """Go on to the session's next query, unless this one was refused, and return its info."""
         asked = self.problem.cells.index(int(self._sessions[row].cells[self._positions[row]]))[0]
-        self._positions[row] += not isinstance(outcome, RefusedOutcome)
+        self._positions[row] += not self._llms.is_refused(outcome)
         return self._with_mask(row, self._facts.live(asked, llm, outcome, self._waiting(row), self._llms.spent_usd))
 
     def _waiting(self, row: int) -> int:

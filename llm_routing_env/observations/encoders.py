@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.plug_ins import load
+from llm_routing_env.agents.parts.task import PROMPT
 from llm_routing_env.observations.embedding_file import read_embeddings
 from llm_routing_env.observations.text_features import text_features
 from llm_routing_env.tables.table import OutcomeTable
 
 Encoder = Callable[[OutcomeTable], NDArray[Any]]
-PROMPT = "prompt"
 
 
 def embedding(table: OutcomeTable) -> NDArray[np.float32]:

@@ -7,7 +7,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from llm_routing_env.observations.encoders import PROMPT, Encoder, encoder
+from llm_routing_env.agents.parts.task import PROMPT
+from llm_routing_env.observations.encoders import Encoder, encoder
 from llm_routing_env.tables.table import OutcomeTable
 
 ARRAY = "array"

@@ -12,8 +12,9 @@ from tables import queries, random_table, records, write_random_table
 
 import llm_routing_env  # noqa: F401  registers PickLLM-v0
 from llm_routing_env.agents import make_agent
+from llm_routing_env.agents.parts.task import PROMPT
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.observations.encoders import ENCODERS, PROMPT
+from llm_routing_env.observations.encoders import ENCODERS
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
 from llm_routing_env.tables.table import OutcomeTable
 
