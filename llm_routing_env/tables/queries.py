@@ -24,8 +24,9 @@ class Query:
         query_id: Unique within its query set.
         context: The topic it belongs to.
         split: "train" (what pretrained routers may fit on) or "test".
-        prompt: The text sent to the LLM.
+        prompt: The text sent to the LLM; of a chat, its last user message.
         references: Right answers, the canonical one first.
+        messages: The whole chat where there is more than the prompt: pairs of role and content.
     """
 
     query_id: str
@@ -33,6 +34,11 @@ class Query:
     split: str
     prompt: str
     references: tuple[str, ...]
+    messages: tuple[tuple[str, str], ...] = ()
+
+    def chat(self) -> list[dict[str, str]]:
+        """Return what is sent to an LLM: OpenAI's chat messages."""
+        return [{"role": role, "content": content} for role, content in self.messages or (("user", self.prompt),)]
 
 
 def split_of(prompt: str, *, train_share: float = 0.4) -> str:
@@ -135,7 +141,10 @@ def _normal(prompt: str) -> str:
 
 
 def _to_json(query: Query) -> str:
-    return json.dumps(asdict(query), ensure_ascii=False)
+    record = asdict(query)
+    if not query.messages:  # most have none, and their hashes stay what they were
+        del record["messages"]
+    return json.dumps(record, ensure_ascii=False)
 
 
 def _from_json(line: bytes, where: str) -> Query:
