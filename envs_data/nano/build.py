@@ -96,7 +96,7 @@ def record_outcomes(folder: Path = FOLDER) -> None:
 
     The table also gets the LLMs' latency under load.
     """
-    from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
+    from llm_routing_env.backends import make_backend
     from llm_routing_env.recording import record
     from llm_routing_env.recording.under_load import measure_load
     from llm_routing_env.serving import serve
@@ -105,20 +105,20 @@ def record_outcomes(folder: Path = FOLDER) -> None:
     queries = QuerySet.read(folder / "queries.jsonl")
     new = folder / "recorded.parquet"  # the old table stays until the new one is whole
     columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with serve(pool), closing(VLLMHTTPBackend(pool)) as backend, Progress(*columns) as progress:
+    with serve(pool), Progress(*columns) as progress:
         bar = progress.add_task("recording")
         result = record(
             pool,
             queries,
             new,
-            backend=backend,
             repeats=REPEATS,
             resume=True,
             scorers=SCORERS,
             on_progress=lambda done, total, spent_usd: progress.update(bar, completed=done, total=total),
         )
         table = OutcomeTable.read(new)
-        table.with_metadata({"load_curve": measure_load(pool, table, backend=backend)}).write(new)
+        with closing(make_backend("vllm", pool)) as backend:
+            table.with_metadata({"load_curve": measure_load(pool, table, backend=backend)}).write(new)
     new.replace(folder / "outcomes.parquet")
     result.journal.unlink()
 

@@ -7,14 +7,11 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import Any
 
-from llm_routing_env.backends.retries import StatusError
-from llm_routing_env.backends.usage import read_usage
+from llm_routing_env.backends.faults import AnswerError, StatusError
+from llm_routing_env.backends.usage import Usage, read_usage
 
+_REASON_LENGTH = 40
 _MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
-
-
-class AnswerError(Exception):
-    """The server's answer is of no use; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +20,17 @@ class Completion:
 
     Attributes:
         text: What the LLM said.
-        usage: (prompt tokens, completion tokens); None where the server did not count.
+        usage: What it read and wrote; None where the server did not count.
         ttft_s: Seconds to the first token, where known.
+        finish_reason: Why the LLM stopped, where the server says.
+        latency_s: How long the LLM took, where it says so itself; None: as long as the request.
     """
 
     text: str
-    usage: tuple[int, int] | None
+    usage: Usage | None
     ttft_s: float | None
+    finish_reason: str | None = None
+    latency_s: float | None = None
 
 
 def read_whole(body: bytes) -> Completion:
@@ -42,9 +43,10 @@ def read_whole(body: bytes) -> Completion:
     try:
         document = json.loads(body)
         _raise_status(document)
-        message = document["choices"][0]["message"]
+        choice = document["choices"][0]
         ttft_s = _reported_ttft_s(document.get("metrics") or {})
-        return Completion(_text(message), read_usage(document.get("usage")), ttft_s)
+        usage = read_usage(document.get("usage"))
+        return Completion(_text(choice["message"]), usage, ttft_s, _finish_reason(choice))
     except _MALFORMED:
         raise _not_a_completion(body) from None
 
@@ -61,18 +63,18 @@ async def read_stream(lines: AsyncIterable[bytes], begun: float) -> Completion:
         StatusError: See `read_whole`.
     """
     parts: list[str] = []
-    usage, ttft_s, data, is_finished = None, None, b"", False
+    usage, ttft_s, data, finish_reason = None, None, b"", None
     async for line in lines:
         if not line.startswith(b"data:"):
             continue  # blank lines part the events; comments keep the connection alive
         data = line.removeprefix(b"data:").strip()
         if data == b"[DONE]":
-            return Completion("".join(parts), usage, ttft_s)
+            return Completion("".join(parts), usage, ttft_s, finish_reason)
         try:
             event = json.loads(data)
             _raise_status(event)
             choice = event["choices"][0] if event["choices"] else {"delta": {}}
-            delta, is_finished = choice["delta"], is_finished or bool(choice.get("finish_reason"))
+            delta, finish_reason = choice["delta"], _finish_reason(choice) or finish_reason
             parts.append(_text(delta))
             usage = read_usage(event.get("usage")) or usage
         except _MALFORMED:
@@ -80,8 +82,8 @@ async def read_stream(lines: AsyncIterable[bytes], begun: float) -> Completion:
         # The role alone may come before anything was computed; thoughts are tokens too.
         if ttft_s is None and any(value for key, value in delta.items() if key != "role"):
             ttft_s = time.perf_counter() - begun
-    if is_finished and usage:  # all that is missing is the word that it is all
-        return Completion("".join(parts), usage, ttft_s)
+    if finish_reason and usage:  # all that is missing is the word that it is all
+        return Completion("".join(parts), usage, ttft_s, finish_reason)
     raise AnswerError(f"the stream of events broke off after: {data.decode(errors='replace') or 'nothing'}")
 
 
@@ -104,6 +106,11 @@ def _text(message: dict[str, Any]) -> str:
         content = "".join(part["text"] for part in content if part.get("type") in ("text", "output_text"))
     # JSON can hold half of a surrogate pair, which can be neither stored nor printed.
     return str.encode(content, errors="replace").decode()
+
+
+def _finish_reason(choice: dict[str, Any]) -> str | None:
+    reason = choice.get("finish_reason")
+    return str(reason)[:_REASON_LENGTH].encode(errors="replace").decode() if reason else None
 
 
 def _reported_ttft_s(metrics: dict[str, Any]) -> float | None:

@@ -1,9 +1,10 @@
 """Recorded outcomes: deterministic, no GPU, no key, no network."""
 
+from collections.abc import Iterable
 from functools import cached_property
 
+from llm_routing_env.backends.base import Answers, Request
 from llm_routing_env.tables.outcome import Outcome
-from llm_routing_env.tables.queries import Query
 from llm_routing_env.tables.table import OutcomeTable
 
 
@@ -16,9 +17,12 @@ class TableBackend:
         self._table = table
         self._accuracy = table.accuracy(scorer)
 
-    def ask(self, query: Query, llm: int, repeat: int = 0) -> Outcome:
-        """Return the recorded outcome of one query on one LLM."""
-        cell = (self._index[query.query_id], llm, repeat)
+    def ask_many(self, requests: Iterable[Request]) -> Answers:
+        """Yield the recorded outcomes, in order; of a request without a repeat the first."""
+        for number, request in enumerate(requests):
+            yield number, self._look_up((self._index[request.query.query_id], request.llm, request.repeat or 0))
+
+    def _look_up(self, cell: tuple[int, int, int]) -> Outcome:
         return Outcome(
             response=self._table.text("response", *cell) or "",
             prompt_tokens=int(self._table.integers("prompt_tokens")[cell]),

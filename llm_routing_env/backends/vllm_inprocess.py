@@ -4,131 +4,133 @@ Light (four small LLMs share one import of vLLM) and without HTTP: the LLMs work
 queries at once.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
-from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from llm_routing_env.backends.base import MAX_IN_FLIGHT, Answers, Request, check_concurrency
+from llm_routing_env.backends.chat_completion import Completion
+from llm_routing_env.backends.faults import RequestError, Kind
+from llm_routing_env.backends.usage import Usage
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.flags import engine_arguments
-from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query
 
 # Every engine of the process, by what it was made from, kept until the process ends: dropping one tears down
-# process groups that the others share. One lock for all, for the same reason.
+# process groups that the others share. They are loaded and run in one thread, one after another: each uses the whole
+# machine, and its worker threads belong to the thread that made them.
 _ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
 }
 _ENGINES: dict[str, Any] = {}
-_LOCK = threading.Lock()
+_THREAD = ThreadPoolExecutor(1, thread_name_prefix="pickllm-engine")
 
 
-class VLLMInProcessBackend:
-    """Asks the LLMs of a pool in this process, at temperature 0; engines start at the first query.
+def engine_answerer(pool: Pool) -> "Callable[[], EngineAnswerer]":
+    """Check that a pool can be run here, and return what runs it; engines start at the first query.
 
-    The pool's `serve` flags apply, save those only a server has; its `environment` is set in this process
-    before vLLM is imported. Backends of one process share their engines.
+    The pool's `serve` flags apply, save those only a server has; its `environment` is set in this process before vLLM
+    is imported.
+
+    Raises:
+        ValueError: An LLM has no `model` to load here.
     """
+    for llm in pool.llms:
+        if not llm.model:
+            raise ValueError(f"LLM {llm.name!r} has no `model` to load in this process: use the HTTP backend.")
+    return lambda: EngineAnswerer(pool)
 
-    def __init__(self, pool: Pool, *, max_in_flight: int = MAX_IN_FLIGHT) -> None:
-        """Check that the pool can be run here; nothing is loaded yet.
 
-        Args:
-            pool: The LLMs to ask; one with a `max_in_flight` of its own never gets more at once.
-            max_in_flight: Most queries that an LLM gets at once.
+class EngineAnswerer:
+    """The engines of a pool. One cannot be interrupted: what is late is given up, but the next ones wait for it."""
 
-        Raises:
-            ValueError: An LLM has no `model` to load, or `max_in_flight` is below 1.
-        """
-        check_concurrency(None, max_in_flight)
-        for llm in pool.llms:
-            if not llm.model:
-                raise ValueError(f"LLM {llm.name!r} has no `model` to load in this process: use the HTTP backend.")
-        self.pool = pool
-        self._max_in_flight = max_in_flight
-        self._engines: list[Any] = []
+    def __init__(self, pool: Pool) -> None:
+        """Load the engines, unless the process has them; the event loop waits, since nobody asks yet."""
+        self._pool = pool
+        self._engines = _THREAD.submit(lambda: [_engine(pool, llm) for llm in pool.llms]).result()
+        self._waiting: list[list[_Waiting]] = [[] for _ in pool.llms]
 
-    @property
-    def llm_names(self) -> tuple[str, ...]:
-        """The LLMs, in action order."""
-        return self.pool.llm_names
-
-    def ask(self, query: Query, llm: int, repeat: int = 0) -> Outcome:
-        """Return the outcome of one query on one LLM; `repeat` has no meaning here.
-
-        What the engine refuses, such as too long a prompt, is in the outcome's `error`.
-        """
-        return dict(self.ask_many([Request(query, llm, repeat)]))[0]
-
-    def ask_many(self, requests: Iterable[Request], *, concurrency: int | None = None) -> Answers:
-        """Ask several queries, each LLM all of its own at once; see `LiveBackend`.
-
-        An engine in this process cannot be interrupted: what ends after the deadline is an error, but is waited for.
+    async def complete(self, llm: int, query: Query) -> Completion:
+        """Return an LLM's answer; whatever waits for the same LLM is answered in one batch.
 
         Raises:
-            ValueError: If `concurrency` is below 1 or above `max_in_flight`.
+            RequestError: The engine refuses the query, such as too long a prompt.
         """
-        check_concurrency(concurrency, self._max_in_flight)
-        return self._ask_in_turn(enumerate(requests), concurrency)
+        loop = asyncio.get_running_loop()
+        mine = _Waiting(query, loop.create_future())
+        self._waiting[llm].append(mine)
+        if len(self._waiting[llm]) == 1:  # once those that are asked at the same time have come too
+            loop.call_soon(_THREAD.submit, self._answer_all, llm)
+        return await mine.answered
 
-    def _ask_in_turn(self, numbered: Iterator[tuple[int, Request]], concurrency: int | None) -> Answers:
-        while taken := list(islice(numbered, concurrency)):
-            for llm, spec in enumerate(self.pool.llms):
-                mine = iter([(number, request.query.prompt) for number, request in taken if request.llm == llm])
-                while batch := list(islice(mine, spec.max_in_flight or self._max_in_flight)):
-                    numbers, prompts = zip(*batch, strict=True)
-                    yield from zip(numbers, self._ask_at_once(llm, prompts), strict=True)
+    def _answer_all(self, llm: int) -> None:
+        """Answer what waits for an LLM."""
+        batch, self._waiting[llm] = self._waiting[llm], []
+        batch = [waiting for waiting in batch if not waiting.answered.done()]
+        answers = _ask(self._engines[llm], self._pool.llms[llm], [waiting.query for waiting in batch]) if batch else []
+        for waiting, answer in zip(batch, answers, strict=True):
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+                waiting.answered.get_loop().call_soon_threadsafe(_settle, waiting.answered, answer)
 
-    def _ask_at_once(self, llm: int, prompts: Sequence[str]) -> list[Outcome]:
-        with _LOCK:
-            if not self._engines:
-                self._engines = [_engine(self.pool, spec) for spec in self.pool.llms]
-            return _ask(self._engines[llm], self.pool.llms[llm], prompts, self.pool.deadline_s)
-
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the engines; the process keeps them for the next backend."""
-        self._engines = []
 
 
-def _ask(engine: Any, llm: LLMSpec, prompts: Sequence[str], deadline_s: float) -> list[Outcome]:
-    # A server starts from the model's own sampling settings too; so the two give the same text.
-    sampling = engine.get_default_sampling_params()
-    sampling.temperature, sampling.max_tokens = 0.0, llm.max_tokens
+class _Waiting(NamedTuple):
+    query: Query
+    answered: "asyncio.Future[Completion]"
+
+
+def _settle(answered: "asyncio.Future[Completion]", answer: "Completion | Exception") -> None:
+    if answered.done():
+        return
+    if isinstance(answer, Exception):
+        answered.set_exception(answer)
+    else:
+        answered.set_result(answer)
+
+
+def _ask(engine: Any, llm: LLMSpec, queries: Sequence[Query]) -> Sequence[Completion | Exception]:
     begun = time.monotonic()  # the engine's clock
     try:
-        results = engine.chat([[{"role": "user", "content": prompt}] for prompt in prompts], sampling, use_tqdm=False)
-    except Exception as error:  # whatever vLLM raises for one prompt is that outcome's
-        if len(prompts) > 1:  # one prompt that it refuses stops the others: ask them apart
-            return [outcome for prompt in prompts for outcome in _ask(engine, llm, [prompt], deadline_s)]
-        latency_s = time.monotonic() - begun
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return [Outcome("", 0, 0, llm.cost_usd(0, 0, latency_s), latency_s, error=text)]
-    return [_outcome(result, llm, begun, deadline_s) for result in results]
+        sampling, chats = _sampling(engine, llm), [llm.body(query.chat())["messages"] for query in queries]
+        return [_completion(result, begun) for result in engine.chat(chats, sampling, use_tqdm=False)]
+    except Exception as error:  # whatever vLLM raises for one prompt is that query's
+        if len(queries) > 1:  # one prompt that it refuses stops the others: ask them apart
+            return [answer for query in queries for answer in _ask(engine, llm, [query])]
+        return [RequestError(" ".join(f"{type(error).__name__}: {error}".split())[:200], Kind.REFUSED)]
 
 
-def _outcome(result: Any, llm: LLMSpec, begun: float, deadline_s: float) -> Outcome:
-    # Without the engine's statistics (a pool may switch them off) each waits for the last of its batch.
-    latency_s = (result.metrics.last_token_ts if result.metrics else time.monotonic()) - begun
-    prompt_tokens, completion_tokens = len(result.prompt_token_ids), len(result.outputs[0].token_ids)
-    is_late = latency_s > deadline_s
-    return Outcome(
-        response="" if is_late else result.outputs[0].text,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        cost_usd=llm.cost_usd(prompt_tokens, completion_tokens, latency_s),
-        latency_s=latency_s,
-        error=f"no response within the deadline of {deadline_s:g} s" if is_late else None,
-        ttft_s=float(result.metrics.first_token_ts) - begun if result.metrics else None,
+def _sampling(engine: Any, llm: LLMSpec) -> Any:
+    """Return what an engine's sampling is set to: a server starts from the model's own settings too."""
+    sampling = engine.get_default_sampling_params()
+    body = llm.body(())
+    body["max_tokens"] = body.pop("max_completion_tokens", body.get("max_tokens"))
+    for name in body.keys() - {"model", "messages"}:
+        if not hasattr(sampling, name):
+            raise ValueError(f"request.{name} is for HTTP endpoints: an engine in this process has no such setting.")
+        setattr(sampling, name, body[name])
+    return sampling
+
+
+def _completion(result: Any, begun: float) -> Completion:
+    output, times = result.outputs[0], result.metrics  # None where a pool has the engine's statistics switched off
+    return Completion(
+        text=output.text,
+        usage=Usage(len(result.prompt_token_ids), len(output.token_ids)),
+        ttft_s=float(times.first_token_ts) - begun if times else None,
+        finish_reason=output.finish_reason,
+        # Without statistics each waits for the last of its batch.
+        latency_s=float(times.last_token_ts if times else time.monotonic()) - begun,
     )
 
 

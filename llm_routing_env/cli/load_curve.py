@@ -15,7 +15,6 @@ from llm_routing_env.envs.live import pool_name
 from llm_routing_env.pools.load_curve import check_loads, load_curves
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.recording import measure_load
-from llm_routing_env.recording.journalled import JournalledBackend
 from llm_routing_env.tables.shipped import shipped_tables
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
@@ -37,9 +36,8 @@ def load_curve(
         raise ValueError(f"The shipped table {table} is part of an environment's version: give the path of a copy.")
     outcomes, loads = OutcomeTable.read(table), _parse(concurrency)
     specs, budget, console = load_pool(pool or pool_name(outcomes)), Budget(max_usd, max_requests), Terminal()
-    live = make_backend("vllm", specs, max_in_flight=max(loads), budget=budget)
     progress = Progress(console=console, transient=True)
-    with closing(JournalledBackend(live, specs, budget)) as backend, progress:
+    with closing(make_backend("vllm", specs, max_in_flight=max(loads), budget=budget)) as backend, progress:
         bar = progress.add_task("measuring", total=None)
         measured = measure_load(
             specs,

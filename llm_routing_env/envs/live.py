@@ -1,13 +1,16 @@
 """What scalar and vector environments share where LLMs are asked: whom, for how much, and what it is worth."""
 
+import os
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.backends import MAX_IN_FLIGHT, Backend, Request, ScoredBackend, make_backend
+from llm_routing_env.backends import MAX_IN_FLIGHT, Backend, Request, make_backend
 from llm_routing_env.backends.budget import Budget, RefusedOutcome
 from llm_routing_env.envs.options import LiveOptions, refuse_given
 from llm_routing_env.envs.problem import RoutingProblem
@@ -17,7 +20,7 @@ from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.table import OutcomeTable
 
 if TYPE_CHECKING:  # recorded sessions need none of it, and start in half the time without
-    from llm_routing_env.recording.journalled import JournalledBackend
+    from llm_routing_env.backends.asker import Asker
 
 
 class LiveLLMs:
@@ -35,28 +38,42 @@ class LiveLLMs:
             problem: Arguments of `RoutingProblem`.
             live: Whom it asks, and what it may spend.
         """
+        from llm_routing_env.rewards.scorers import get_scorer  # recorded sessions need none, and start sooner without
+
         pool = live_pool(backend, live.pool, problem["table"])
         self.problem = RoutingProblem(**problem, pool=pool, is_live=True)
-        opened = open_backend(backend, self.problem, live)
-        self._backend, self._budget = ScoredBackend(opened, self.problem.scorer), opened.budget
+        self._score = get_scorer(self.problem.scorer)
+        self._backend = open_backend(backend, self.problem, live)
+        # A backend of the user's own may have no budget: then outcomes are counted at what they say.
+        self._own_budget = Budget()
 
     @property
     def spent_usd(self) -> float:
         """US dollars spent so far, by all sessions."""
-        return self._budget.spent_usd
+        spent_usd: float = getattr(self._backend, "budget", self._own_budget).spent_usd
+        return spent_usd
 
-    def ask(self, query: int, llm: int, *, is_available: bool = True) -> Outcome:
-        """Return the scored outcome of one query on one LLM; nothing is sent to one that cannot be asked now."""
-        if not is_available:
-            return self._masked(llm)
-        return self._backend.ask(self.problem.table.queries[query], llm)
+    def ask(self, asked: Sequence[tuple[int, int, bool]]) -> list[Outcome]:
+        """Return the scored outcomes of queries that are asked at the same time.
 
-    def ask_all(self, asked: Sequence[tuple[int, int, bool]]) -> list[Outcome]:
-        """Return what `ask` does for several queries, LLMs and whether they are available, all at the same time."""
+        Args:
+            asked: For each, the query, the LLM, and whether it can be asked now: nothing is sent to one that cannot.
+        """
         queries = self.problem.table.queries
         requests = [Request(queries[query], llm) for query, llm, is_available in asked if is_available]
-        answers = iter(self._backend.ask_all(requests))
-        return [next(answers) if is_available else self._masked(llm) for _, llm, is_available in asked]
+        answers = dict(self._backend.ask_many(requests))
+        scored = iter(self._scored([answers[number] for number in range(len(requests))], requests))
+        return [next(scored) if is_available else self._masked(llm) for _, llm, is_available in asked]
+
+    def _scored(self, outcomes: Sequence[Outcome], requests: Sequence[Request]) -> list[Outcome]:
+        """Fill in the accuracies; a failed call has accuracy 0."""
+        good = [number for number, outcome in enumerate(outcomes) if outcome.error is None]
+        accuracies = np.zeros(len(outcomes))
+        if good:
+            references = [requests[number].query.references for number in good]
+            accuracies[good] = self._score([outcomes[number].response for number in good], references)
+        self._own_budget.charge(sum(outcome.cost_usd for outcome in outcomes), len(outcomes))
+        return [replace(outcome, accuracy=float(value)) for outcome, value in zip(outcomes, accuracies, strict=True)]
 
     @staticmethod
     def is_refused(outcome: Outcome) -> bool:
@@ -102,37 +119,68 @@ def pool_name(table: str | Path | OutcomeTable) -> str:
     return str(name)
 
 
-def open_backend(backend: str | Backend, problem: RoutingProblem, live: LiveOptions) -> "JournalledBackend":
+def open_backend(backend: str | Backend, problem: RoutingProblem, live: LiveOptions) -> Backend:
     """Return a live backend with a budget, and with a journal if there is to be one; see `PickLLMEnv`.
 
     Raises:
         ValueError: For arguments that cannot be, other LLMs than the problem's, or a journal that is not this one's.
         ServingError: If the pool is not being served.
     """
-    from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, open_journal, warn_if_torn
-
     if problem.reward.extra_terms:
         raise ValueError(
             f"extra_terms {dict(problem.reward.extra_terms)} need recorded outcomes: a live LLM's has no further "
             "measure. Leave extra_terms out, or use backend='table'."
         )
     if not isinstance(backend, str):
-        given = {name: value for name, value in live.given.items() if name not in ("pool", "max_in_flight", "stream")}
-        refuse_given(given, "is for backends given by name; a JournalledBackend brings its own budget and journal")
+        given = {name: value for name, value in live.given.items() if name != "pool"}
+        refuse_given(given, "is for backends given by name; one of make_backend brings its own")
         check_llms(backend, problem)
-        return backend if isinstance(backend, JournalledBackend) else JournalledBackend(backend, problem.pool, Budget())
+        return backend
     if live.resume and live.journal is None:
         raise ValueError("resume=True needs the journal to go on with: give journal=<its file> too.")
-    pool, queries = cast(Pool, problem.pool), problem.table.queries
     budget = Budget(live.max_usd, live.max_requests)
     at_once = MAX_IN_FLIGHT if live.max_in_flight is None else live.max_in_flight
-    asked = make_backend(backend, pool, max_in_flight=at_once, stream=live.stream, budget=budget)
-    if live.journal is None:
-        return JournalledBackend(asked, pool, budget)
-    opened = open_journal(live.journal, pool, queries.sha256, concurrency=at_once, resume=live.resume)
-    warn_if_torn(opened, stacklevel=4)
-    charge_journal(budget, opened, pool, queries)
-    return JournalledBackend(asked, pool, budget, opened)
+    return make_live_backend(
+        backend,
+        cast(Pool, problem.pool),
+        budget,
+        live.journal,
+        resume=live.resume,
+        max_in_flight=at_once,
+        stream=live.stream,
+    )
+
+
+def make_live_backend(
+    name: str, pool: Pool, budget: Budget, journal: str | Path | None, *, resume: bool, **options: Any
+) -> "Asker":
+    """Return a live backend whose journal, if it is to have one, is opened first; "{pid}" is the process's number.
+
+    Args:
+        name: The backend's name.
+        pool: The LLMs.
+        budget: What may be spent.
+        journal: The journal's file.
+        resume: Whether to go on with one that is there.
+        **options: See `make_backend`.
+
+    Raises:
+        ValueError: See `make_backend`; or the journal is in the way, in use, damaged, or of another pool.
+        OSError: The journal cannot be written.
+    """
+    if journal is None:
+        return make_backend(name, pool, budget=budget, **options)
+    from llm_routing_env.backends.journal import Journal
+
+    opened = Journal(str(journal).replace("{pid}", str(os.getpid())), resume=resume)
+    try:
+        if opened.n_damaged:
+            damaged = f"{opened.n_damaged} damaged outcomes are not used; their queries are asked again"
+            warnings.warn(f"{opened.path}: {damaged}.", stacklevel=5)
+        return make_backend(name, pool, budget=budget, journal=opened, **options)
+    except BaseException:
+        opened.close()
+        raise
 
 
 def check_llms(backend: Backend, problem: RoutingProblem) -> None:

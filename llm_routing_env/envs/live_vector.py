@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from llm_routing_env import SESSION_LENGTH
-from llm_routing_env.backends import LiveBackend
+from llm_routing_env.backends import Backend
 from llm_routing_env.envs.facts import MASK, Facts
 from llm_routing_env.envs.live import LiveLLMs
 from llm_routing_env.envs.options import ProblemOptions, sort_options
@@ -66,7 +66,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         max_episode_steps: int = SESSION_LENGTH,
         autoreset_mode: str | AutoresetMode = "SAME_STEP",
         table: str | Path | OutcomeTable = ProblemOptions.table,
-        backend: str | LiveBackend = "vllm",
+        backend: str | Backend = "vllm",
         *,
         info: str = "numbers",
         render_mode: str | None = None,
@@ -140,7 +140,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         asked = [
             (self._waiting(row), int(actions[row]), bool(self._available(row)[actions[row]])) for row in rows.tolist()
         ]
-        return dict(zip(rows.tolist(), self._llms.ask_all(asked), strict=True))
+        return dict(zip(rows.tolist(), self._llms.ask(asked), strict=True))
 
     def _advance(self, row: int, llm: int, outcome: Outcome) -> dict[str, Any]:
         """Go on to the session's next query, unless this one was refused, and return its info."""

@@ -62,7 +62,7 @@ class BlockStore:
 
     def journal(self, job: Job) -> Path:
         """Return where the live outcomes of a block are kept."""
-        return journals_of(self.folder).absolute() / f"{self._digest(job)}.jsonl"  # a worker's folder is another
+        return journals_of(self.folder).absolute() / f"{self._digest(job)}.sqlite"  # a worker's folder is another
 
     def _path(self, job: Job) -> Path:
         return self.folder / f"{self._digest(job)}.npz"

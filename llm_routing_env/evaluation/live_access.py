@@ -1,18 +1,15 @@
 """How a live comparison reaches its LLMs, and what it may spend on them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.backends import MAX_IN_FLIGHT, make_backend
+from llm_routing_env.backends import MAX_IN_FLIGHT, Backend, make_backend
 from llm_routing_env.backends.budget import Budget
-from llm_routing_env.envs.live import pool_name
+from llm_routing_env.envs.live import make_live_backend, pool_name
 from llm_routing_env.envs.options import NEEDS_LIVE, refuse_given
 from llm_routing_env.pools.pool import Pool, load_pool
-from llm_routing_env.recording.journal import Journal
-from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, open_journal, warn_if_torn
-from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
 
 Table = str | Path | OutcomeTable
@@ -40,18 +37,20 @@ class LiveAccess:
         """Return the pool."""
         return load_pool(self.pool or pool_name(table))
 
-    def open(self, table: Table) -> JournalledBackend:
+    def open(self, table: Table) -> Backend:
         """Return the backend, within the budget and with the journal of a block.
 
         Raises:
             ServingError: If the pool is not being served.
+            ValueError: The journal is damaged, or of another pool.
         """
-        pool, budget, journal = self.pool_for(table), self.budget or Budget(), None
-        backend = make_backend(self.backend, pool, max_in_flight=self.max_in_flight, budget=budget)
         if self.journal is not None:
             self.journal.parent.mkdir(parents=True, exist_ok=True)
-            journal = self._open_journal(self.journal, table)
-        return JournalledBackend(backend, pool, budget, journal)
+        budget = self.budget or Budget()
+        pool = self.pool_for(table)
+        return make_live_backend(
+            self.backend, pool, budget, self.journal, resume=True, max_in_flight=self.max_in_flight
+        )
 
     def require_served(self, table: Table) -> None:
         """Raise ServingError if the pool is not being served: that is no agent's failure."""
@@ -61,19 +60,10 @@ class LiveAccess:
         """Count what an interrupted comparison spent, all of it, before anything more is.
 
         Raises:
-            ValueError: If a journal is damaged, or of another pool or `max_in_flight`.
+            ValueError: If a journal is damaged, or of another pool.
         """
-        if self.budget is not None:
-            for path in sorted(folder.glob("*.jsonl")):
-                with self._open_journal(path, table) as journal:
-                    warn_if_torn(journal, stacklevel=2)
-                    charge_journal(self.budget, journal, self.pool_for(table), load_table(table).queries)
-
-    def _open_journal(self, path: Path, table: Table) -> Journal:
-        """Return the journal of a block, with what an interrupted comparison left in it."""
-        # The table's hash, not that of its queries: tuning routes some of them.
-        sha256 = load_table(table).sha256
-        return open_journal(path, self.pool_for(table), sha256, concurrency=self.max_in_flight, resume=True)
+        for path in sorted(folder.glob("*.sqlite")):
+            replace(self, journal=path).open(table).close()
 
 
 def live_access(

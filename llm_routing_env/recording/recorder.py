@@ -1,23 +1,30 @@
 """Recording: every query on every LLM of a pool, several times, into an outcome table."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.backends.base import LiveBackend, Request
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_routing_env.backends import Request, ask, make_backend
+from llm_routing_env.backends.asked_llm import DownOutcome
+from llm_routing_env.backends.asker import Asker
 from llm_routing_env.backends.budget import Budget, RefusedOutcome
+from llm_routing_env.backends.journal import Journal, Spent
 from llm_routing_env.pools.pool import Pool
-from llm_routing_env.recording.journal import Cell, Journal
-from llm_routing_env.recording.journalled import JournalledBackend, charge_journal, warn_if_torn
-from llm_routing_env.recording.provenance import describe_hardware, recording_identity
+from llm_routing_env.pools.provenance import circumstances
+from llm_routing_env.recording.table_writer import write_table
 from llm_routing_env.rewards.scorers import Scorer, get_scorer
-from llm_routing_env.tables.outcome import Outcome
-from llm_routing_env.tables.queries import Query, QuerySet
+from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
+
+JOURNAL_SUFFIX = ".journal.sqlite"
+_Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +32,34 @@ class Recording:
     """How a recording ended.
 
     Attributes:
-        table: The outcome table, also written to the file asked for; None if the budget stopped the recording.
+        table: The outcome table, also written to the file asked for; None if the recording is not complete.
         journal: The file that holds every outcome recorded so far.
         n_recorded: Outcomes in the journal.
         n_total: Outcomes of the full table.
-        n_failed: Recorded outcomes with an error.
+        failed: For each LLM with recorded outcomes that are errors, how many, and the first one.
+        stopped: Why it stopped before it was complete; "" if nothing stopped it.
+        warnings: What else was seen, such as an endpoint that charges more than it may.
         n_lost: Requests whose outcome never reached the journal: in flight when the recording was stopped before.
             They are asked again, so they may be paid for twice.
-        n_requests: Requests sent, those of an earlier run and retries included; lost ones are counted as often as
-            they may have been sent.
-        spent_usd: What they cost; failed and lost ones are counted at their worst case.
+        n_requests: Requests sent, those of an earlier run and retries included.
+        spent_usd: What they cost; lost ones, and failed ones that may be billed, are counted at their worst case.
     """
 
     table: OutcomeTable | None
     journal: Path
     n_recorded: int
     n_total: int
-    n_failed: int
+    failed: Mapping[str, tuple[int, str]]
+    stopped: str
+    warnings: tuple[str, ...]
     n_lost: int
     n_requests: int
     spent_usd: float
+
+    @property
+    def n_failed(self) -> int:
+        """How many recorded outcomes are errors."""
+        return sum(n for n, _ in self.failed.values())
 
 
 def record(
@@ -52,66 +67,157 @@ def record(
     queries: QuerySet,
     out: str | Path,
     *,
-    backend: LiveBackend,
+    backend: str = "vllm",
     repeats: int = 3,
     concurrency: int = 1,
+    stream: bool = False,
     resume: bool = False,
     retry_errors: bool = False,
+    allow_errors: bool = False,
     budget: Budget | None = None,
     scorers: Sequence[str] = ("final_answer", "token_f1"),
-    on_progress: Callable[[int, int, float], None] | None = None,
+    on_progress: _Progress | None = None,
 ) -> Recording:
     """Ask every LLM every query and write the outcome table.
 
-    Every outcome goes to `<out>.journal.jsonl` first, so that whatever stops a recording, nothing that was paid for
-    is lost. Repeats are the outer loop: those of one query are spread over the time that the recording takes.
-    LLMs without a `base_url` are asked one query first that is not recorded, since their first answer is slow.
+    Every outcome goes to `<out>.journal.sqlite` first, so that whatever stops a recording, nothing that was paid for
+    is lost. Repeats are the outer loop: those of one query are spread over the time that the recording takes. An LLM
+    that is down or busy is waited for; one that stays down ends the recording. LLMs without a `base_url` are asked one
+    query first that is not recorded, since their first answer is slow.
 
     Args:
         pool: The LLMs; prices and flags go into the table's metadata.
         queries: What to ask.
         out: The parquet file to write.
-        backend: Answers the queries; the caller closes it.
+        backend: "vllm" or "vllm-inprocess".
         repeats: How often each query is asked of each LLM.
-        concurrency: Requests in flight, within the backend's `max_in_flight`. Latency is recorded under this load; 1
-            measures each LLM by itself.
+        concurrency: Requests in flight. Latency is recorded under this load; 1 measures each LLM by itself.
+        stream: Whether responses are streamed, which measures the time to the first token.
         resume: Go on with a journal that is there; without one, begin.
         retry_errors: With `resume`, ask those again whose recorded outcome is an error.
-        budget: Stop before it could be exceeded, counting what a resumed journal spent; the backend's too, if it
-            sends requests again. None: no bound.
+        allow_errors: Write the table although outcomes failed: they have accuracy 0 there.
+        budget: Stop before it could be exceeded, counting what a resumed journal spent. None: no bound.
         scorers: Names of the accuracies to record; the first is the table's own.
         on_progress: Called after each outcome with outcomes recorded, outcomes in total, and US dollars spent.
 
     Raises:
         ValueError: Bad arguments, or a journal or table in the way; says how to go on.
+        ServingError: The pool is not being served.
+        OSError: The journal or the table cannot be written.
     """
     out = Path(out)
-    journal_path = out.with_name(f"{out.name}.journal.jsonl")
-    _check(queries, out, journal_path, repeats, concurrency)
-    if not scorers:
-        raise ValueError("Name at least one scorer: an outcome table needs an accuracy.")
-    score = {name: get_scorer(name) for name in scorers}
-    cells = [Cell(q.query_id, llm, r) for r, q, llm in product(range(repeats), queries, pool.llm_names)]
-    identity = recording_identity(pool, queries.sha256, concurrency)
-    budget = budget or Budget()
-    with Journal(journal_path, identity, resume=resume) as journal:
-        warn_if_torn(journal, stacklevel=2)
-        charge_journal(budget, journal, pool, queries)
-        kept = JournalledBackend(backend, pool, budget, journal, retry_errors=retry_errors)
-        _warm_up(
-            [cell for cell in cells if kept.must_ask(cell)], pool, queries, JournalledBackend(backend, pool, budget)
+    path = out.with_name(f"{out.name}{JOURNAL_SUFFIX}")
+    score = _checked_scorers(scorers)
+    _check(queries, out, path, repeats, concurrency)
+    make_backend(backend, pool, max_in_flight=concurrency, stream=stream).close()  # what is amiss leaves no journal
+    with Journal(path, resume=resume) as journal:
+        asker = make_backend(
+            backend,
+            pool,
+            max_in_flight=concurrency,
+            stream=stream,
+            budget=budget,
+            journal=journal,
+            is_patient=True,
+            retry_errors=retry_errors,
         )
-        _fill(cells, pool, queries, kept, concurrency, on_progress or (lambda done, total, spent: None))
-        outcomes = {cell: journal.outcomes[cell] for cell in cells if cell in journal.outcomes}
-    table = None
-    if len(outcomes) == len(cells):
-        metadata = identity | _metadata(pool, scorers[0])
-        table = OutcomeTable.from_records(queries, pool.llm_names, _records(outcomes, queries, score), metadata)
-        table.write(out)
-    n_failed = sum(outcome.error is not None for outcome in outcomes.values())
-    n_lost = journal.unanswered.total()
-    counts = (len(outcomes), len(cells), n_failed, n_lost, budget.n_requests, budget.spent_usd)
-    return Recording(table, journal_path, *counts)
+        with closing(asker):
+            plan = _Plan(asker, queries, repeats, retry_errors=retry_errors)
+            if not plan.is_done.all():
+                _warm_up(pool, queries, backend, asker.budget)
+            stopped = plan.fill(on_progress or (lambda done, total, spent: None), concurrency)
+            table, failed = None, plan.failed()
+            if plan.is_done.all() and (allow_errors or not failed):
+                metadata = _metadata(pool, queries, concurrency, scorers[0])
+                write_table(out, journal, queries, pool.llm_names, plan.digests, repeats, score, metadata)
+                table = OutcomeTable.read(out)
+            return plan.recording(table, failed, stopped, journal.spent())
+
+
+class _Plan:
+    """What is to be recorded, and what of it is.
+
+    Attributes:
+        digests: What the journal calls each query to each LLM.
+        is_done: Of shape (repeats, queries, LLMs): the journal has the outcome.
+    """
+
+    def __init__(self, asker: Asker, queries: QuerySet, repeats: int, *, retry_errors: bool) -> None:
+        self._asker, self._queries = asker, queries
+        assert asker.journal is not None
+        self._journal = asker.journal
+        llms = range(len(asker.llm_names))
+        self.digests = [[asker.digest(query, llm) for llm in llms] for query in queries]
+        place = {digest: (q, llm) for q, row in enumerate(self.digests) for llm, digest in enumerate(row)}
+        self.is_done: NDArray[np.bool_] = np.zeros((repeats, len(queries), len(llms)), dtype=bool)
+        self._is_failed = np.zeros_like(self.is_done)
+        for digest, repeat, failed in self._journal.recorded():
+            if digest in place and repeat < repeats:
+                self.is_done[(repeat, *place[digest])] = not (failed and retry_errors)
+                self._is_failed[(repeat, *place[digest])] = failed
+
+    def fill(self, on_progress: _Progress, concurrency: int) -> str:
+        """Ask for everything that is not done; return why it stopped, "" if it did not."""
+        stopped: dict[str, str] = {}
+        asked: list[tuple[int, int, int]] = []
+
+        def requests(llm: int) -> Iterator[Request]:
+            for repeat, query in np.argwhere(~self.is_done[:, :, llm]).tolist():
+                if stopped:
+                    return
+                asked.append((repeat, query, llm))
+                yield Request(self._queries[query], llm, repeat)
+
+        streams = [requests(llm) for llm in range(len(self._asker.llm_names))]
+        done = int(self.is_done.sum())
+        with closing(self._asker.ask_many(*streams, concurrency=concurrency)) as answers:
+            for number, outcome in answers:
+                if isinstance(outcome, RefusedOutcome | DownOutcome):
+                    name = self._asker.llm_names[asked[number][2]]
+                    said = outcome.error or ""
+                    stopped.setdefault(said if isinstance(outcome, RefusedOutcome) else f"{name!r} is down: {said}", "")
+                    continue
+                self.is_done[asked[number]], self._is_failed[asked[number]] = True, outcome.error is not None
+                done += 1
+                on_progress(done, self.is_done.size, self._asker.budget.spent_usd)
+        return "; ".join(stopped)
+
+    def failed(self) -> dict[str, tuple[int, str]]:
+        """Return how many outcomes of each LLM are errors, and the first one."""
+        found = {}
+        for llm, name in enumerate(self._asker.llm_names):
+            failed = np.argwhere(self._is_failed[:, :, llm])
+            if len(failed):
+                repeat, query = failed[0].tolist()
+                digest = self.digests[query][llm]
+                error = self._journal.outcomes_of([digest])[digest, repeat].error
+                found[name] = (len(failed), error or "")
+        return found
+
+    def recording(
+        self, table: OutcomeTable | None, failed: Mapping[str, tuple[int, str]], stopped: str, spent: Spent
+    ) -> Recording:
+        budget = self._asker.budget
+        return Recording(
+            table=table,
+            journal=self._journal.path,
+            n_recorded=int(self.is_done.sum()),
+            n_total=self.is_done.size,
+            failed=failed,
+            stopped=stopped,
+            warnings=tuple(budget.overcharges.values()),
+            n_lost=spent.n_lost,
+            n_requests=budget.n_requests,
+            spent_usd=budget.spent_usd,
+        )
+
+
+def _checked_scorers(names: Sequence[str]) -> dict[str, Scorer]:
+    if not names:
+        raise ValueError("Name at least one scorer: an outcome table needs an accuracy.")
+    if repeated := [name for name, n in Counter(names).items() if n > 1]:
+        raise ValueError(f"The scorer {repeated[0]!r} is named twice.")
+    return {name: get_scorer(name) for name in names}
 
 
 def _check(queries: QuerySet, out: Path, journal: Path, repeats: int, concurrency: int) -> None:
@@ -123,62 +229,20 @@ def _check(queries: QuerySet, out: Path, journal: Path, repeats: int, concurrenc
     if not out.parent.is_dir():
         raise ValueError(f"{out}: there is no folder {out.parent.resolve()}.")
     if out.exists() and not journal.exists():
-        raise ValueError(f"{out} exists: delete it, or record into another file.")
+        raise ValueError(f"{out} exists: move it away, or record into another file.")
 
 
-def _warm_up(missing: Sequence[Cell], pool: Pool, queries: QuerySet, backend: JournalledBackend) -> None:
+def _warm_up(pool: Pool, queries: QuerySet, backend: str, budget: Budget) -> None:
     """Ask each LLM served here once, unrecorded: a server's first answer takes several times as long."""
-    first = {cell.llm: cell for cell in reversed(missing)}
-    served_here = [cell for name, cell in first.items() if not pool.llms[pool.llm_names.index(name)].base_url]
-    for request in _requests(served_here, pool, queries):
-        backend.ask(*request)
+    with closing(make_backend(backend, pool, budget=budget)) as unrecorded:
+        for number, llm in enumerate(pool.llms):
+            if not llm.base_url:
+                ask(unrecorded, queries[0], number)
 
 
-def _fill(
-    cells: Sequence[Cell],
-    pool: Pool,
-    queries: QuerySet,
-    backend: JournalledBackend,
-    concurrency: int,
-    on_progress: Callable[[int, int, float], None],
-) -> None:
-    """Ask for every cell, in this order, which the backend's journal fits; until the budget is used up."""
-    with closing(backend.ask_many(_requests(cells, pool, queries), concurrency=concurrency)) as answers:
-        for done, (_, outcome) in enumerate(answers, start=1):
-            if isinstance(outcome, RefusedOutcome):
-                return
-            on_progress(done, len(cells), backend.budget.spent_usd)
-
-
-def _requests(cells: Iterable[Cell], pool: Pool, queries: QuerySet) -> Iterator[Request]:
-    by_id = {query.query_id: query for query in queries}
-    index = {name: number for number, name in enumerate(pool.llm_names)}
-    return (Request(by_id[cell.query_id], index[cell.llm], cell.repeat) for cell in cells)
-
-
-def _metadata(pool: Pool, scorer: str) -> dict[str, Any]:
-    prices = ("input_price_usd_per_mtok", "output_price_usd_per_mtok", "hardware_usd_per_hour")
-    return {
-        "prices": {llm.name: {key: getattr(llm, key) for key in prices} for llm in pool.llms},
-        "hardware": describe_hardware(),
+def _metadata(pool: Pool, queries: QuerySet, concurrency: int, scorer: str) -> dict[str, Any]:
+    return circumstances(pool, concurrency) | {
+        "queries_sha256": queries.sha256,
         "scorer": scorer,
         "recorded_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _records(
-    outcomes: Mapping[Cell, Outcome], queries: QuerySet, scorers: Mapping[str, Scorer]
-) -> Iterator[dict[str, Any]]:
-    by_id: dict[str, Query] = {query.query_id: query for query in queries}
-    responses = [outcome.response for outcome in outcomes.values()]
-    references = [by_id[cell.query_id].references for cell in outcomes]
-    accuracies = {name: scorer(responses, references) for name, scorer in scorers.items()}
-    has_ttft = any(outcome.ttft_s is not None for outcome in outcomes.values())
-    for row, (cell, outcome) in enumerate(outcomes.items()):
-        record = asdict(cell) | asdict(outcome)
-        del record["accuracy"], record["n_attempts"]
-        if not has_ttft:
-            del record["ttft_s"]
-        for name, accuracy in accuracies.items():
-            record[f"accuracy_{name}"] = 0.0 if outcome.error is not None else float(accuracy[row])
-        yield record

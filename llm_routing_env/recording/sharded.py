@@ -1,17 +1,15 @@
 """Recording on a Ray cluster: each shard of the queries has a worker and a journal of its own; then they are merged."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from llm_routing_env.backends import make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.ray_cluster import MAX_RETRIES, connect
 from llm_routing_env.recording.recorder import Recording, record
+from llm_routing_env.recording.table_writer import join_files
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -55,7 +53,7 @@ def record_sharded(
         resume: Go on with the shards' journals.
         stream: Whether responses are streamed, which measures the time to the first token.
         on_progress: Called with outcomes recorded, outcomes in total, and US dollars spent.
-        **options: See `record`: repeats, scorers, retry_errors.
+        **options: See `record`: repeats, scorers, retry_errors, allow_errors.
 
     Raises:
         ValueError: As `record`, for shards below 1, or a bound below 0.
@@ -66,10 +64,10 @@ def record_sharded(
     Budget(max_usd, max_requests)  # for its complaints
     out = Path(out)
     if out.exists():
-        raise ValueError(f"{out} exists: delete it, or record into another file.")
+        raise ValueError(f"{out} exists: move it away, or record into another file.")
     folder = out.with_name(f"{out.name}.shards")
     if folder.exists() and not resume:
-        raise ValueError(f"{folder} exists: a recording was begun. Go on with it by --resume, or delete it.")
+        raise ValueError(f"{folder} exists: a recording was begun. Go on with it by --resume.")
     ray = connect(address)
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -87,9 +85,8 @@ def record_sharded(
             part,
             # The number of shards is in the name: another cut of the queries cannot go on with these journals.
             folder.resolve() / f"{number:05d}-of-{len(parts):05d}.parquet",
-            partial(make_backend, backend, pool, max_in_flight=concurrency, stream=stream),
             share,
-            options | {"concurrency": concurrency},
+            options | {"backend": backend, "concurrency": concurrency, "stream": stream},
         )
         for number, (part, share) in enumerate(zip(parts, _shares(parts, max_usd, max_requests), strict=True))
     ]
@@ -103,24 +100,20 @@ def _record_shard(
     pool: Pool,
     queries: QuerySet,
     out: Path,
-    backend: Callable[..., Any],
     share: _Share,
     options: dict[str, Any],
 ) -> Recording:
     if out.exists():  # finished before a resumed run, or before its worker was lost
         out.unlink()
-    budget = Budget(*share)
-    with closing(backend(budget=budget)) as live:
-        return record(
-            pool,
-            queries,
-            out,
-            backend=live,
-            budget=budget,
-            resume=True,
-            on_progress=lambda done, total, spent: counter.note.remote(number, done, total, spent),
-            **options,
-        )
+    return record(
+        pool,
+        queries,
+        out,
+        budget=Budget(*share),
+        resume=True,
+        on_progress=lambda done, total, spent: counter.note.remote(number, done, total, spent),
+        **options,
+    )
 
 
 class _Counter:
@@ -166,10 +159,17 @@ def _merge(shards: Sequence[Recording], queries: QuerySet, out: Path, folder: Pa
     tables = [shard.table for shard in shards if shard.table is not None]
     if len(tables) == len(shards):
         facts = {"queries_sha256": queries.sha256, "concurrency": concurrency}
-        table = OutcomeTable.concatenate(tables, facts)
-        table.write(out)
+        join_files([cast(Path, part.path) for part in tables], out, facts)
+        table = OutcomeTable.read(out)
     counts = {
         name: sum(getattr(shard, name) for shard in shards)
-        for name in ("n_recorded", "n_total", "n_failed", "n_lost", "n_requests", "spent_usd")
+        for name in ("n_recorded", "n_total", "n_lost", "n_requests", "spent_usd")
     }
-    return Recording(table, folder, **counts)
+    failed: dict[str, tuple[int, str]] = {}
+    for shard in shards:
+        for llm, (n_failed, first) in shard.failed.items():
+            before, error = failed.get(llm, (0, first))
+            failed[llm] = (before + n_failed, error)
+    stopped = "; ".join(dict.fromkeys(shard.stopped for shard in shards if shard.stopped))
+    said = tuple(dict.fromkeys(line for shard in shards for line in shard.warnings))
+    return Recording(table, folder, failed=failed, stopped=stopped, warnings=said, **counts)

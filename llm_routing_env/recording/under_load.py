@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.backends.base import LiveBackend, Request
+from llm_routing_env.backends.asker import Asker
+from llm_routing_env.backends.base import Request
 from llm_routing_env.pools.load_curve import check_loads, check_recorded_alone
 from llm_routing_env.pools.pool import Pool
-from llm_routing_env.recording.provenance import describe_hardware, describe_pool, serving_versions
+from llm_routing_env.pools.provenance import describe_hardware, describe_pool, serving_versions
 from llm_routing_env.tables.queries import Query
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -20,7 +21,7 @@ def measure_load(
     pool: Pool,
     table: OutcomeTable,
     *,
-    backend: LiveBackend,
+    backend: Asker,
     concurrency: Sequence[int] = (1, 4, 16, 64),
     n_requests: int = 256,
     seed: int = 0,
@@ -84,7 +85,7 @@ def _check(pool: Pool, table: OutcomeTable, concurrency: Sequence[int], n_reques
 
 
 def _latencies_s(
-    backend: LiveBackend, name: str, queries: Sequence[Query], llm: int, concurrency: int
+    backend: Asker, name: str, queries: Sequence[Query], llm: int, concurrency: int
 ) -> NDArray[np.float64]:
     """Return the latencies of the queries in the order in which they came back."""
     latencies_s, requests = [], (Request(query, llm) for query in queries)

@@ -10,7 +10,7 @@ from tables import queries, random_table, records, write_random_table
 import llm_routing_env  # noqa: F401  registers PickLLM-v0
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.pools.pool import load_pool
-from llm_routing_env.recording.provenance import describe_pool
+from llm_routing_env.pools.provenance import describe_pool
 from llm_routing_env.tables.table import OutcomeTable
 
 

@@ -6,7 +6,7 @@ from random import Random
 from mutations import damaged, fuzz, read_or_refuse
 
 from llm_routing_env.pools.pool import load_pool
-from llm_routing_env.recording.provenance import describe_pool
+from llm_routing_env.pools.provenance import describe_pool
 
 POOL = b"""name = "mine"
 deadline_s = 30.0

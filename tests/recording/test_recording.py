@@ -20,7 +20,7 @@ from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording import record
 from llm_routing_env.recording import recorder as recording
-from llm_routing_env.recording.provenance import describe_hardware, describe_pool, weights_sha256
+from llm_routing_env.pools.provenance import describe_hardware, describe_pool, weights_sha256
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.table import OutcomeTable

@@ -10,7 +10,7 @@ import pytest
 from faulty_server import faulty_server
 
 from llm_routing_env.pools.pool import LLMSpec, Pool
-from llm_routing_env.recording.provenance import describe_pool
+from llm_routing_env.pools.provenance import describe_pool
 from llm_routing_env.tables.queries import Query, QuerySet
 
 KEY = "sk-sesame-0123456789"

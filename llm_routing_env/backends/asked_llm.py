@@ -1,0 +1,269 @@
+"""One LLM of a pool as it is asked: in its lane, within the budget, again where that may help, and by a deadline."""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
+
+from llm_routing_env.backends.budget import Budget, BudgetError
+from llm_routing_env.backends.chat_completion import Completion
+from llm_routing_env.backends.faults import RequestError, Kind
+from llm_routing_env.backends.journal import Journal
+from llm_routing_env.backends.lanes import DownError, Lane, Lanes
+from llm_routing_env.backends.usage import Usage
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # before a retry: drawn from 0 to a bound that doubles up to the longest
+# Who is patient waits while an LLM is down, up to so many failed probes; five minutes at `lanes.PAUSE_S`.
+MOST_ROUNDS = 30
+# A query that fails so often while the LLM answers others is at fault itself.
+PATIENT_RETRIES = 4
+# Queries in a row that fail for good: then it is not the queries.
+MOST_FAILED = 10
+_ROUNDING = 1 + 1e-9
+
+
+class DownOutcome(Outcome):
+    """What comes of a request to an LLM that is down for good: nothing that could be kept."""
+
+    __slots__ = ()
+
+
+class Answerer(Protocol):
+    """What sends a query to one of several LLMs, once; belongs to the event loop that it was made on."""
+
+    async def complete(self, llm: int, query: Query) -> Completion:
+        """Return the LLM's answer.
+
+        Raises:
+            RequestError: There is none.
+        """
+
+    async def close(self) -> None:
+        """Release connections and engines."""
+
+
+@dataclass(slots=True)
+class Call:
+    """What has become of one query so far.
+
+    Attributes:
+        query: The query.
+        ends_at: The loop's time at which the outcome must be there; infinite for one that waits as long as it takes.
+        asked_at: When it was asked, by `time.perf_counter`.
+        sent_at: When its last request was sent, by the same clock; 0 before the first.
+        latency_s: How long its last request took.
+        n_attempts: How often it was sent.
+        n_own_faults: How often it failed; of one that waits as long as it takes, while the LLM answered others.
+        fault: Why the last request failed.
+        attempt: The number of the last request in the journal, if it is not settled there.
+        paid_usd: What the last request did cost.
+    """
+
+    query: Query
+    ends_at: float
+    asked_at: float = field(default_factory=time.perf_counter)
+    sent_at: float = 0.0
+    latency_s: float = 0.0
+    n_attempts: int = 0
+    n_own_faults: int = 0
+    fault: RequestError | None = None
+    attempt: int | None = None
+    paid_usd: float = 0.0
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether it waits as long as it takes."""
+        return self.ends_at == math.inf
+
+    def until_end(self) -> asyncio.Timeout:
+        """Return what bounds a wait."""
+        return asyncio.timeout_at(None if self.is_patient else self.ends_at)
+
+
+class AskedLLM:
+    """One LLM: how it is asked.
+
+    Attributes:
+        deadline_s: Longest time one request may take.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        number: int,
+        answerer: Answerer,
+        lane: Lane,
+        lanes: Lanes,
+        budget: Budget,
+        journal: Journal | None,
+    ) -> None:
+        """Remember with whom to deal for the pool's LLM `number`; nothing is sent."""
+        self._number, self._llm, self._answerer = number, pool.llms[number], answerer
+        self._lane, self._lanes, self._budget, self._journal = lane, lanes, budget, journal
+        self.deadline_s = self._llm.deadline_s or pool.deadline_s
+        self._max_retries = pool.max_retries if self._llm.max_retries is None else self._llm.max_retries
+        # By what factor the endpoint was seen to exceed its worst case, and what it charged then.
+        self._factor, self._dearest_usd = 1.0, 0.0
+        self._n_failed = 0  # outcomes in a row
+
+    async def ask(self, call: Call) -> Outcome:
+        """Return what comes of a query, at `call.ends_at` at the latest.
+
+        Raises:
+            BudgetError: The budget does not allow it, and no request failed before, or the query could wait.
+        """
+        try:
+            return await self._ask(call)
+        except RequestError as fault:
+            return self._failed(call, fault)
+        except DownError as error:
+            return self._unsent(call, str(error))
+        except TimeoutError:
+            return self._unsent(call, f"no room in the budget within the deadline of {self.deadline_s:g} s")
+        except BudgetError as error:
+            if call.fault is None or call.is_patient:
+                raise
+            return self._unsent(call, str(error))
+
+    async def _ask(self, call: Call) -> Outcome:
+        loop = asyncio.get_running_loop()
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, RequestError) and self._goes_again(call, error)),
+            wait=_pause_s,
+            stop=lambda state: loop.time() + state.upcoming_sleep >= call.ends_at,
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+        outcome: Outcome = await retrying(self._attempt, call)
+        return outcome
+
+    async def _attempt(self, call: Call) -> Outcome:
+        """Send one request: wait for a place and for room in the budget, and settle what it did cost."""
+        async with self._lanes.place(self._lane, call.ends_at):
+            worst_usd = self._worst_usd(call.query)
+            async with call.until_end():
+                await self._budget.reserve(worst_usd)
+            call.paid_usd, was_sent = 0.0, False
+            try:
+                call.attempt = None if self._journal is None else await self._journal.announce(worst_usd)
+                call.paid_usd, was_sent = worst_usd, True  # whoever gives up on it may have to pay
+                return self._success(call, await self._complete(call), worst_usd)
+            except RequestError as fault:
+                call.fault, was_sent = fault, fault.kind.was_sent
+                call.n_attempts -= not was_sent
+                call.paid_usd = worst_usd if fault.kind.may_be_billed else 0.0
+                if self._journal is not None and call.attempt is not None:
+                    self._journal.settle(call.attempt, call.paid_usd, was_sent=was_sent)
+                raise
+            finally:
+                self._budget.settle(worst_usd, call.paid_usd, was_sent=was_sent)
+
+    async def _complete(self, call: Call) -> Completion:
+        """Return the answer, and tell the lane what comes of the request."""
+        begun, n_answers = asyncio.get_running_loop().time(), self._lane.n_answers
+        call.sent_at, call.n_attempts = time.perf_counter(), call.n_attempts + 1
+        try:
+            async with asyncio.timeout_at(min(begun + self.deadline_s, call.ends_at)):
+                return await self._answerer.complete(self._number, call.query)
+        except TimeoutError:
+            fault = RequestError(f"no response within the deadline of {self.deadline_s:g} s", Kind.BROKEN)
+        except RequestError as caught:
+            fault = caught
+        finally:
+            call.latency_s = time.perf_counter() - call.sent_at
+        self._lane.note_fault(fault, begun, asyncio.get_running_loop().time())
+        call.n_own_faults += not call.is_patient or (self._lane.n_answers > n_answers and fault.kind is not Kind.BUSY)
+        raise fault
+
+    def _goes_again(self, call: Call, fault: RequestError) -> bool:
+        if not call.is_patient:
+            return fault.kind.may_pass and call.n_own_faults <= self._max_retries
+        if self._lane.n_failed_rounds >= MOST_ROUNDS:
+            self._lane.give_up(f"{MOST_ROUNDS} failures in a row, the last: {fault}")
+            return False
+        return fault.kind.may_pass and call.n_own_faults <= max(self._max_retries, PATIENT_RETRIES)
+
+    def _worst_usd(self, query: Query) -> float:
+        text = "".join(message["content"] for message in query.chat())
+        return max(self._factor * self._llm.worst_usd(text, self.deadline_s), self._dearest_usd)
+
+    def _success(self, call: Call, completion: Completion, worst_usd: float) -> Outcome:
+        usage = completion.usage or Usage(0, 0)
+        call.latency_s = call.latency_s if completion.latency_s is None else completion.latency_s
+        is_uncounted = completion.usage is None and self._llm.is_priced_by_token
+        cost_usd = self._llm.cost_usd(
+            usage.prompt_tokens, usage.completion_tokens, call.latency_s, cached_tokens=usage.cached_tokens
+        )
+        call.paid_usd = worst_usd if is_uncounted else cost_usd
+        if cost_usd > worst_usd * _ROUNDING:
+            self._factor, self._dearest_usd = self._factor * cost_usd / worst_usd if worst_usd else 1.0, cost_usd
+            self._budget.note_overcharge(self._llm.name, cost_usd, worst_usd)
+        self._lane.note_answer(usage.prompt_tokens + usage.completion_tokens)
+        self._n_failed = 0
+        return Outcome(
+            response=completion.text,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cost_usd=cost_usd,
+            latency_s=call.latency_s,
+            error="the response has no usage, so its tokens and cost are unknown" if is_uncounted else None,
+            ttft_s=completion.ttft_s,
+            n_attempts=call.n_attempts,
+            wait_s=call.sent_at - call.asked_at,
+            finish_reason=completion.finish_reason,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+        )
+
+    def _failed(self, call: Call, fault: RequestError) -> Outcome:
+        """Return the outcome of a query whose last request failed, and give up on an LLM of which that is the rule."""
+        self._n_failed += 1
+        if call.is_patient and not self._lane.is_given_up:
+            if fault.kind is Kind.LASTING:
+                self._lane.give_up(str(fault))
+            elif self._n_failed >= MOST_FAILED or (self._lane.is_down and not fault.kind.may_pass):
+                self._lane.give_up(f"{self._n_failed} failures in a row, the last: {fault}")
+        is_kept = not self._lane.is_given_up or not (fault.kind.may_pass or fault.kind is Kind.LASTING)
+        return self._failure(call, str(fault), Outcome if is_kept else DownOutcome)
+
+    def _unsent(self, call: Call, reason: str) -> Outcome:
+        """Return the outcome of a query whose request, or the next one after some that failed, may not be sent."""
+        if call.is_patient:
+            return self._failure(call, reason, DownOutcome)
+        return self._failure(call, f"{call.fault}; not sent again: {reason}" if call.fault else reason)
+
+    def _failure(self, call: Call, error: str, kind: type[Outcome] = Outcome) -> Outcome:
+        cost_usd = self._llm.cost_usd(0, 0, call.latency_s) if call.n_attempts else 0.0
+        wait_s = (call.sent_at or time.perf_counter()) - call.asked_at
+        return kind("", 0, 0, cost_usd, call.latency_s, error=error, n_attempts=call.n_attempts, wait_s=wait_s)
+
+
+def ask_in_lanes(
+    pool: Pool, answerer: Answerer, *, max_in_flight: int, budget: Budget, journal: Journal | None, is_patient: bool
+) -> list[AskedLLM]:
+    """Return a pool's LLMs, each in a lane of its own, with `max_in_flight` places for all of them together."""
+    lanes = [
+        Lane(
+            llm.max_in_flight or max_in_flight,
+            requests_per_minute=llm.requests_per_minute,
+            tokens_per_minute=llm.tokens_per_minute,
+            is_careful=budget.max_usd is not None and llm.is_priced_by_token,
+            is_patient=is_patient,
+        )
+        for llm in pool.llms
+    ]
+    places = Lanes(max_in_flight, lanes)
+    return [AskedLLM(pool, number, answerer, lane, places, budget, journal) for number, lane in enumerate(lanes)]
+
+
+def _pause_s(state: RetryCallState) -> float:
+    fault = state.outcome.exception() if state.outcome else None
+    if isinstance(fault, RequestError) and (fault.kind is Kind.BUSY or fault.retry_after_s):
+        return 0.0  # the lane's pause is everybody's
+    return wait_random_exponential(FIRST_PAUSE_S, LONGEST_PAUSE_S)(state)

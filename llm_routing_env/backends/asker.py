@@ -1,0 +1,245 @@
+"""The live backend: whatever asks LLMs, asks here, on one event loop in a background thread."""
+
+import asyncio
+import contextlib
+import math
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from llm_routing_env.backends.asked_llm import Answerer, Call, DownOutcome, ask_in_lanes
+from llm_routing_env.backends.base import Answers, Request
+from llm_routing_env.backends.budget import Budget, BudgetError, RefusedOutcome
+from llm_routing_env.backends.event_loop import LoopThread
+from llm_routing_env.backends.journal import Journal, Kept
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.pools.provenance import answer_identities, circumstances, request_digest
+from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.queries import Query
+
+_Job = Callable[["_AskedPool"], Coroutine[Any, Any, Outcome]]
+
+
+class Asker:
+    """Asks the LLMs of a pool, each in its lane, within a budget; with a journal, nothing is asked twice.
+
+    What may pass (a refused connection, HTTP 503, ...) is tried again, see `faults`. Latency is the LLM's: of the last
+    request, from sending it to having the whole response. One that the budget does not allow ends in a
+    `RefusedOutcome`. With a journal no outcome is used before the disk has it, and one that it holds is not asked for:
+    the n-th time that an LLM is asked a query, it gives the outcome that was journalled as repeat n.
+
+    A live session cannot wait: its requests end by the deadline, and at once for an LLM that is down. A recording can
+    (`is_patient`): a deadline is of each request from when it is sent, one to an LLM that is down waits for it, and
+    comes to a `DownOutcome` where that is in vain.
+
+    Attributes:
+        pool: The LLMs.
+        budget: What is spent.
+        journal: Where outcomes are kept.
+        open_answerer, max_in_flight, is_patient: As given.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        open_answerer: Callable[[], Answerer],
+        *,
+        max_in_flight: int,
+        budget: Budget | None = None,
+        journal: Journal | None = None,
+        is_patient: bool = False,
+        retry_errors: bool = False,
+    ) -> None:
+        """Prepare to ask; nothing is sent, and no thread started, before the first request.
+
+        Args:
+            pool: The LLMs; one with a `max_in_flight` of its own never gets more at once.
+            open_answerer: Makes what sends requests, on the event loop.
+            max_in_flight: Most requests at once.
+            budget: What may be spent, what a resumed journal holds included; None: no bound.
+            journal: Takes every outcome, and gives those it has; closed with this.
+            is_patient: Whether requests wait as long as it takes.
+            retry_errors: Whether those journalled outcomes are asked for again that are errors.
+
+        Raises:
+            ValueError: `max_in_flight` is below 1, or the journal is of LLMs that answer otherwise.
+        """
+        if max_in_flight < 1:
+            raise ValueError(f"max_in_flight must be 1 or more, got {max_in_flight}.")
+        self.pool, self.budget, self.journal = pool, budget or Budget(), journal
+        self.open_answerer, self.max_in_flight, self.is_patient = open_answerer, max_in_flight, is_patient
+        self._retry_errors = retry_errors
+        self._identities: Mapping[str, Mapping[str, Any]] = {}
+        if journal is not None:
+            self._identities = answer_identities(pool)
+            journal.begin_run(circumstances(pool, max_in_flight), self._identities)
+            spent = journal.spent()
+            self.budget.charge(spent.usd, spent.n_requests, source=journal.path.resolve())
+        self._asked: Counter[bytes] = Counter()
+        self._lock = threading.Lock()
+        self._loop: LoopThread[_AskedPool] | None = None
+
+    @property
+    def llm_names(self) -> tuple[str, ...]:
+        """The LLMs, in action order."""
+        return self.pool.llm_names
+
+    def ask_many(self, *streams: Iterable[Request], concurrency: int | None = None) -> Answers:
+        """Ask several queries at the same time; see `Backend`.
+
+        Args:
+            streams: What to ask, numbered in the order in which they are taken.
+            concurrency: Most requests of each stream that are taken and not yet back, so that requests may depend on
+                the outcomes so far, and a stream holds up no other; None: all are taken at once.
+
+        Raises:
+            ValueError: `concurrency` is below 1, or a request is for no LLM of the pool.
+            OSError: The journal cannot be written, as on a full disk.
+        """
+        if concurrency is not None and concurrency < 1:
+            raise ValueError(f"concurrency must be 1 or more, got {concurrency}.")
+        return self._ask_many([iter(stream) for stream in streams], concurrency)
+
+    def _ask_many(self, streams: Sequence[Iterator[Request]], concurrency: int | None) -> Answers:
+        started = _Started(self._ensure_running())
+        asked: Counter[bytes] = Counter()
+        begun = started.loop.time()
+        try:
+            while True:
+                for number, stream in enumerate(streams):
+                    room = None if concurrency is None else concurrency - started.n_running[number]
+                    started.add(number, [self._job(request, asked, begun) for request in islice(stream, room)])
+                if not started.n_running.total():
+                    break
+                yield from started.ended()
+        finally:
+            started.cancel()
+        # Only now: what an interrupted caller never got is for the one who asks again.
+        self._asked.update(asked)
+
+    def _job(self, request: Request, asked: Counter[bytes], begun: float) -> "_Job":
+        if not 0 <= request.llm < len(self.pool.llms):
+            raise ValueError(f"llm must be 0 to {len(self.pool.llms) - 1}, got {request.llm}.")
+        if self.journal is None:
+            return lambda running: self._ask(running, request, begun)
+        digest, repeat = self.digest(request.query, request.llm), request.repeat
+        if repeat is None:
+            repeat = self._asked[digest] + asked[digest]
+            asked[digest] += 1
+        return lambda running: self._ask_journalled(running, request, digest, repeat, begun)
+
+    def digest(self, query: Query, llm: int) -> bytes:
+        """Return what the journal calls a query to an LLM."""
+        name = self.pool.llm_names[llm]
+        return request_digest(name, self._identities[name], query.chat())
+
+    async def _ask_journalled(
+        self, running: "_AskedPool", request: Request, digest: bytes, repeat: int, begun: float
+    ) -> Outcome:
+        assert self.journal is not None
+        kept = await self.journal.find(digest, repeat)
+        if kept is not None and not (self._retry_errors and kept.error is not None):
+            return kept
+        call = running.call(request, begun)
+        outcome = await self._ask(running, request, begun, call)
+        if outcome.n_attempts and not isinstance(outcome, DownOutcome):
+            row = Kept(digest, repeat, request.query.query_id, self.pool.llm_names[request.llm], outcome)
+            await self.journal.append(row, call.attempt, call.paid_usd)
+        return outcome
+
+    async def _ask(self, running: "_AskedPool", request: Request, begun: float, call: Call | None = None) -> Outcome:
+        try:
+            return await running.llms[request.llm].ask(call or running.call(request, begun))
+        except BudgetError as error:
+            return RefusedOutcome("", 0, 0, 0.0, 0.0, error=str(error), n_attempts=0)
+
+    def close(self) -> None:
+        """Close connections, thread and journal; may be called twice. Happens by itself at the interpreter's exit.
+
+        Without a journal it can be asked again.
+        """
+        with self._lock:
+            if self._loop is not None:
+                self._loop.close()
+            self._loop = None
+        if self.journal is not None:
+            self.journal.close()
+
+    def _ensure_running(self) -> "LoopThread[_AskedPool]":
+        with self._lock:
+            # After a fork the thread exists in the parent only: the child needs its own.
+            if self._loop is None or self._loop.process != os.getpid():
+                self._loop = LoopThread(lambda: _AskedPool(self))
+            return self._loop
+
+
+class _AskedPool:
+    """The LLMs of a pool as they are asked on one event loop."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._answerer = asker.open_answerer()
+        self._is_patient = asker.is_patient
+        self.llms = ask_in_lanes(
+            asker.pool,
+            self._answerer,
+            max_in_flight=asker.max_in_flight,
+            budget=asker.budget,
+            journal=asker.journal,
+            is_patient=asker.is_patient,
+        )
+
+    def call(self, request: Request, begun: float) -> Call:
+        return Call(request.query, math.inf if self._is_patient else begun + self.llms[request.llm].deadline_s)
+
+    async def close(self) -> None:
+        await self._answerer.close()
+
+
+class _Started:
+    """One caller's requests on the loop."""
+
+    def __init__(self, running: "LoopThread[_AskedPool]") -> None:
+        self._running, self.loop = running, running.loop
+        self._tasks: dict[int, asyncio.Task[Outcome]] = {}
+        self._stream_of: list[int] = []
+        self._ended: SimpleQueue[int] = SimpleQueue()
+        self.n_running: Counter[int] = Counter()
+
+    def add(self, stream: int, jobs: Sequence[_Job]) -> None:
+        if jobs:
+            first = len(self._stream_of)
+            self.n_running[stream] += len(jobs)
+            self._stream_of += [stream] * len(jobs)
+            self.loop.call_soon_threadsafe(self._create, first, jobs)
+
+    def ended(self) -> Answers:
+        """Wait for one request, and yield it and all that are back too."""
+        numbers = [self._ended.get()]
+        with contextlib.suppress(Empty):
+            while True:
+                numbers.append(self._ended.get_nowait())
+        for number in numbers:
+            self.n_running[self._stream_of[number]] -= 1
+            yield number, self._tasks.pop(number).result()
+
+    def cancel(self) -> None:
+        if self.n_running.total():
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nothing runs
+                self.loop.call_soon_threadsafe(self._cancel_all)
+
+    def _create(self, first: int, jobs: Sequence[_Job]) -> None:
+        for number, job in enumerate(jobs, start=first):
+            self._tasks[number] = self.loop.create_task(job(self._running.tenant))
+            self._tasks[number].add_done_callback(partial(self._note_end, number))
+
+    def _cancel_all(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+
+    def _note_end(self, number: int, task: "asyncio.Task[Outcome]") -> None:
+        self._ended.put(number)

@@ -1,0 +1,243 @@
+"""LLMs behind OpenAI-compatible HTTP endpoints: one request, sent once, over pooled connections, without trust."""
+
+import asyncio
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.http import HttpProcessingError
+
+from llm_routing_env.backends.chat_completion import Completion, read_stream, read_whole
+from llm_routing_env.backends.faults import AnswerError, RequestError, Kind, StatusError, read_retry_after
+from llm_routing_env.pools.pool import LLMSpec, Pool
+from llm_routing_env.serving.endpoints import read_endpoints
+from llm_routing_env.tables.queries import Query
+from llm_routing_env.text import without_userinfo
+
+MOST_BYTES = 2**24
+# vLLM closes a connection that was idle for 5 s; a request sent at that moment would fail for nothing.
+_KEEP_ALIVE_S = 3.0
+_ERROR_BYTES = 2**16
+_ERROR_LENGTH = 200
+_ANY_FAULT = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+
+
+class Endpoint:
+    """One LLM's address, what is sent there, and what must not be shown of it.
+
+    Attributes:
+        url: Of its chat completions.
+        headers: Of every request, with its secrets.
+        proxy, proxy_auth: Where its requests go first.
+    """
+
+    def __init__(self, llm: LLMSpec, base_url: str, *, stream: bool) -> None:
+        """Look up keys and proxy; nothing is sent.
+
+        Raises:
+            ValueError: A key is missing, or none that can be sent.
+        """
+        self._llm, self._stream = llm, stream
+        query = f"?{urlencode(llm.query)}" if llm.query else ""
+        self.url = f"{base_url}/chat/completions{query}"
+        self.headers = {"Content-Type": "application/json", **llm.headers}
+        self._secrets: list[str] = []
+        for header, variable in llm.headers_env.items():
+            self.headers[header] = self._secret(variable)
+        if llm.api_key_env:
+            self.headers["Authorization"] = f"Bearer {self._secret(llm.api_key_env)}"
+        # Looked up once: aiohttp's own look-up takes a thread for every request.
+        parts = urlsplit(base_url)
+        is_direct = parts.hostname in ("127.0.0.1", "localhost", "::1") or proxy_bypass(parts.hostname or "")
+        self.proxy, self.proxy_auth = _proxy(None if is_direct else getproxies().get(parts.scheme))
+
+    def _secret(self, variable: str) -> str:
+        secret = os.environ.get(variable, "").strip()
+        if not secret:
+            raise ValueError(f"LLM {self._llm.name!r} needs its API key in the environment variable {variable}.")
+        if not secret.isprintable():
+            raise ValueError(f"The key in the environment variable {variable} has a line break or control character.")
+        self._secrets.append(secret)
+        return secret
+
+    def body(self, query: Query) -> bytes:
+        """Return what is sent for a query."""
+        body = self._llm.body(query.chat())
+        if self._stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        return json.dumps(body).encode()
+
+    def shown(self, text: str) -> str:
+        """Return the beginning of an error in one line, without secrets: some servers quote the key they refuse."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        text = without_userinfo(" ".join(text[: 10 * _ERROR_LENGTH].split()))
+        return text.encode(errors="replace").decode()[:_ERROR_LENGTH]
+
+
+class HTTPAnswerer:
+    """The endpoints of a pool and the connections to them; belongs to the event loop that it is made on."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], *, max_in_flight: int, stream: bool) -> None:
+        """Keep at most `max_in_flight` connections; they open at the first request and are kept for the next."""
+        self._endpoints, self._stream = endpoints, stream
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=max_in_flight, keepalive_timeout=_KEEP_ALIVE_S, resolver=_DaemonResolver()
+            ),
+            timeout=aiohttp.ClientTimeout(total=None),  # the deadline is set around each request
+            auto_decompress=False,  # a few bytes can unpack to gigabytes
+            headers={"Accept-Encoding": "identity"},
+        )
+
+    async def complete(self, llm: int, query: Query) -> Completion:
+        """Send a query to an LLM, once, and read its answer.
+
+        Raises:
+            RequestError: There is none.
+        """
+        endpoint = self._endpoints[llm]
+        try:
+            return await self._post(endpoint, endpoint.body(query))
+        except RequestError as fault:
+            raise RequestError(endpoint.shown(str(fault)), fault.kind, fault.retry_after_s) from None
+        except _ANY_FAULT as error:
+            raise RequestError(endpoint.shown(f"{type(error).__name__}: {error}"), _kind(error)) from None
+
+    async def _post(self, endpoint: Endpoint, body: bytes) -> Completion:
+        begun = time.perf_counter()
+        # Prompt and key are for this address, whatever others it names.
+        request = self._session.post(
+            endpoint.url,
+            data=body,
+            headers=endpoint.headers,
+            proxy=endpoint.proxy,
+            proxy_auth=endpoint.proxy_auth,
+            allow_redirects=False,
+        )
+        async with request as response:
+            if 300 <= response.status < 400:
+                place = response.headers.get("Location", "nowhere")
+                raise StatusError(response.status, f"redirects to {place}; base_url must be the final address")
+            if response.status != 200:
+                text = (await _read(response.content, _ERROR_BYTES)).decode(errors="replace")
+                raise StatusError(response.status, text, read_retry_after(response.headers.get("Retry-After")))
+            if self._stream:
+                async with aclosing(_lines(response.content)) as lines:
+                    return await read_stream(lines, begun)
+            answer = await _read(response.content, MOST_BYTES)
+            if len(answer) > MOST_BYTES:
+                raise _too_long()
+            return read_whole(answer)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+
+def http_answerer(pool: Pool, *, max_in_flight: int, stream: bool) -> Callable[[], HTTPAnswerer]:
+    """Find a pool's endpoints and keys; return what opens connections to them.
+
+    Raises:
+        ServingError: The pool is not being served; names the command that serves it.
+        ValueError: A key is missing, or none that can be sent.
+    """
+    urls = read_endpoints(pool)
+    endpoints = [Endpoint(llm, urls[llm.name], stream=stream) for llm in pool.llms]
+    return lambda: HTTPAnswerer(endpoints, max_in_flight=max_in_flight, stream=stream)
+
+
+def _kind(error: Exception) -> Kind:
+    """Return what follows from what aiohttp raised."""
+    if isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientHttpProxyError):
+        return Kind.LASTING
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Kind.UNSENT
+    if isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | ConnectionError):
+        return Kind.BROKEN
+    return Kind.USELESS
+
+
+def _proxy(url: str | None) -> tuple[str | None, aiohttp.BasicAuth | None]:
+    """Return a proxy's address apart from the name and password in it: addresses get into errors."""
+    parts = urlsplit(url or "")
+    if not url or "@" not in parts.netloc:
+        return url, None
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return bare, aiohttp.BasicAuth(unquote(parts.username or ""), unquote(parts.password or ""))
+
+
+class _DaemonResolver(AbstractResolver):
+    """Looks names up in threads that end with the process: asyncio's own would hold up its exit for a slow look-up."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Any] = loop.create_future()
+
+        def look_up() -> None:
+            try:
+                result: Any = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:
+                result = error
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, found, result)
+
+        threading.Thread(target=look_up, name="pickllm-dns", daemon=True).start()
+        return [
+            ResolveResult(
+                hostname=host, host=place[0], port=place[1], family=kind, proto=proto, flags=socket.AI_NUMERICHOST
+            )
+            for kind, _, proto, _, place in await found
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+def _settle(found: "asyncio.Future[Any]", result: Any) -> None:
+    if found.done():
+        return
+    if isinstance(result, OSError):
+        found.set_exception(result)
+    elif isinstance(result, Exception):
+        found.set_exception(OSError(str(result)))
+    else:
+        found.set_result(result)
+
+
+async def _read(content: aiohttp.StreamReader, most: int) -> bytes:
+    """Return the body; of one with more than `most` bytes a beginning that has more as well."""
+    body = bytearray()
+    async for part in content.iter_any():
+        body += part
+        if len(body) > most:
+            break
+    return bytes(body)
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
+    """Yield the lines of a body; aiohttp's own reader of lines is slow for short ones and fails for long ones."""
+    rest, n_bytes = b"", 0
+    async for part in content.iter_any():
+        n_bytes += len(part)
+        if n_bytes > MOST_BYTES:
+            raise _too_long()
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            yield line
+    yield rest
+
+
+def _too_long() -> AnswerError:
+    return AnswerError(f"the response has more than {MOST_BYTES} bytes")

@@ -1,0 +1,197 @@
+"""Who may send a request now: one lane for each LLM, with its places, its pace and its pauses, and so many in all."""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from llm_routing_env.backends.faults import RequestError, Kind
+
+MOST_FAILURES = 5  # in a row, before an LLM counts as down
+PAUSE_S = 10.0  # before the next probe of one that is down
+FIRST_BUSY_S, LONGEST_BUSY_S = 0.25, 60.0  # for one that is busy and does not say for how long: doubles
+
+
+class DownError(Exception):
+    """An LLM cannot be asked, at least not in time; the message says why."""
+
+
+class Lane:
+    """One LLM's queue. Times are the event loop's.
+
+    After `MOST_FAILURES` failures in a row the LLM counts as down: one request at a time is sent to it, as a probe,
+    every `PAUSE_S`, until one is answered. While it has never answered and `is_careful`, it gets one at a time too.
+
+    Attributes:
+        n_in_flight: Requests that hold a place.
+        n_answers: Requests answered.
+        n_failed_rounds: Failures in a row, those in flight at the same time counted as one.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        *,
+        requests_per_minute: float = 0.0,
+        tokens_per_minute: float = 0.0,
+        is_careful: bool = False,
+        is_patient: bool = False,
+    ) -> None:
+        """Begin with nothing known.
+
+        Args:
+            limit: Most requests at once.
+            requests_per_minute: Most requests a minute, evenly spaced; 0: no bound.
+            tokens_per_minute: Most tokens a minute; 0: no bound.
+            is_careful: Whether the first answer is waited for before there are several requests at once.
+            is_patient: Whether requests wait while the LLM is down; else they end in a `DownError`.
+        """
+        self._limit, self._is_careful, self._is_patient = limit, is_careful, is_patient
+        self._s_per_request = 60 / requests_per_minute if requests_per_minute else 0.0
+        self._s_per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
+        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.n_in_flight = self.last_turn = self.n_answers = 0
+        self.n_failed_rounds = self._n_failures = 0
+        self._given_up = ""
+        self._round_began = self._resumes_at = self._paced_until = -math.inf
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the LLM has stopped answering."""
+        return self._n_failures >= MOST_FAILURES
+
+    @property
+    def opens_at(self) -> float:
+        """When the next request may be sent, if there is a place."""
+        return max(self._resumes_at, self._paced_until)
+
+    def may_take(self, now: float) -> bool:
+        """Return whether the next request may take a place: to be sent, or to be told that it will not be."""
+        if self._given_up or (self.is_down and not self._is_patient):
+            return True
+        return self.opens_at <= now and self.n_in_flight < (1 if self._is_careful or self.is_down else self._limit)
+
+    def take_turn(self, number: int, now: float) -> None:
+        """Count a request as in flight; `number` is that of its turn among those of all lanes."""
+        self.n_in_flight, self.last_turn = self.n_in_flight + 1, number
+        self._paced_until = max(self._paced_until, now) + self._s_per_request
+
+    def require_open(self, ends_at: float, *, n_own: int) -> None:
+        """Raise DownError for a request that cannot be sent, or not before `ends_at`; it holds `n_own` places."""
+        if self._given_up:
+            raise DownError(self._given_up)
+        pause_s = self._resumes_at - asyncio.get_running_loop().time()
+        if self.is_down and not self._is_patient and (pause_s > 0 or self.n_in_flight > n_own):
+            raise DownError(f"it is down after failures in a row: not asked for {max(pause_s, 0.0):.1f} s")
+        if self._resumes_at > ends_at:
+            raise DownError(f"it asked to be left alone for {pause_s:.3g} s, past the deadline")
+
+    def note_answer(self, n_tokens: int = 0) -> None:
+        """Note that the LLM answered, with so many tokens read and written."""
+        self._is_careful = False
+        self.n_answers += 1
+        self.n_failed_rounds = 0
+        self._paced_until += n_tokens * self._s_per_token
+        self.note_alive()
+
+    def note_alive(self) -> None:
+        """Note a sign of life that is no answer, such as that a request was refused."""
+        if self.is_down:
+            self._resumes_at = -math.inf
+        self._n_failures = 0
+
+    def note_fault(self, fault: RequestError, sent_at: float, now: float) -> None:
+        """Note that a request that was sent at `sent_at` has failed.
+
+        What it says of the LLM is everybody's: if it is busy, all its requests wait, not only the one that it refused.
+        """
+        is_new = sent_at >= self._round_began  # else it was in flight when the one before failed: it says nothing new
+        was_down = self.is_down
+        if is_new:
+            self._round_began, self.n_failed_rounds = now, self.n_failed_rounds + 1
+        if not fault.kind.says_down:
+            self.note_alive()
+        elif is_new or not was_down:
+            self._n_failures += 1
+        pause_s = fault.retry_after_s
+        if fault.kind is Kind.BUSY and not pause_s:
+            pause_s = min(LONGEST_BUSY_S, FIRST_BUSY_S * 2 ** min(self.n_failed_rounds, 10))
+        elif self.is_down and (is_new or not was_down):
+            pause_s = max(pause_s, PAUSE_S)
+        self._resumes_at = max(self._resumes_at, now + pause_s)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nothing is sent any more."""
+        return bool(self._given_up)
+
+    def give_up(self, reason: str) -> None:
+        """Send nothing any more."""
+        self._given_up = reason
+
+
+class Lanes:
+    """So many places in all; belongs to the event loop that it is used on.
+
+    A free place goes to the LLM with the fewest requests in flight, of several to the one whose last turn was longest
+    ago. In the order of arrival, a slow LLM would soon hold every place, and the others would stand idle.
+    """
+
+    def __init__(self, n_places: int, lanes: Sequence[Lane]) -> None:
+        """Have `n_places` for all the lanes together."""
+        self._n_free, self._lanes = n_places, lanes
+        self._n_turns = 0
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @asynccontextmanager
+    async def place(self, lane: Lane, ends_at: float = math.inf) -> AsyncIterator[None]:
+        """Wait for a place in a lane and hold it for the length of the block.
+
+        Raises:
+            DownError: The LLM cannot be asked before `ends_at`.
+        """
+        lane.require_open(ends_at, n_own=0)
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        lane.waiting.append(turn)
+        loop.call_soon(self._give_out)  # when all that are asked at the same time wait, not only the first
+        try:
+            await _by(ends_at, turn)
+            lane.require_open(ends_at, n_own=1)
+            yield
+        finally:
+            if turn.done() and not turn.cancelled():
+                self._n_free += 1
+                lane.n_in_flight -= 1
+                self._give_out()
+
+    def _give_out(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._n_free and (lanes := [lane for lane in self._lanes if lane.waiting and lane.may_take(now)]):
+            lane = min(lanes, key=lambda lane: (lane.n_in_flight, lane.last_turn))
+            turn = lane.waiting.popleft()
+            if not turn.done():  # it gave up waiting
+                self._n_turns += 1
+                self._n_free -= 1
+                lane.take_turn(self._n_turns, now)
+                turn.set_result(None)
+        self._set_alarm(now)
+
+    def _set_alarm(self, now: float) -> None:
+        """Look again when the next lane opens."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        later = min((lane.opens_at for lane in self._lanes if lane.waiting and lane.opens_at > now), default=None)
+        self._alarm = None if later is None else asyncio.get_running_loop().call_at(later, self._give_out)
+
+
+async def _by(ends_at: float, turn: asyncio.Future[None]) -> None:
+    if ends_at == math.inf:
+        await turn
+        return
+    try:
+        async with asyncio.timeout_at(ends_at):
+            await turn
+    except TimeoutError:
+        raise DownError("no place in flight within the deadline: raise max_in_flight") from None
