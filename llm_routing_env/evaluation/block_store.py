@@ -1,7 +1,6 @@
 """Finished blocks of a comparison on disk, so that an interrupted one goes on where it stopped."""
 
 import hashlib
-import importlib
 import inspect
 import json
 import os
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import __version__
+from llm_routing_env.agents.parts.plug_ins import import_plug_in
 from llm_routing_env.evaluation.contestants import Training, describe
 from llm_routing_env.evaluation.jobs import Job, Result
 from llm_routing_env.evaluation.sessions import SessionLog
@@ -100,4 +100,4 @@ def _code_sha256(name: str) -> str:
     module_name, colon, _ = name.partition(":")
     if not colon:
         return ""
-    return hashlib.sha256(inspect.getsource(importlib.import_module(module_name)).encode()).hexdigest()
+    return hashlib.sha256(inspect.getsource(import_plug_in(module_name)).encode()).hexdigest()
