@@ -1,7 +1,9 @@
 """Connecting to a Ray cluster, with errors that say what to do."""
 
 import logging
+import os
 import socket
+import sys
 from typing import Any
 
 from llm_routing_env import __version__
@@ -35,12 +37,18 @@ def _initialise(ray: Any, address: str | None) -> None:
         if address is not None:  # Ray itself goes on trying for minutes
             host, _, port = address.removeprefix("ray://").rpartition(":")
             socket.create_connection((host, int(port)), timeout=PATIENCE_S).close()
-        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
+        # Ray puts the current folder first on its workers' path, where it shadows every package; not so for a client.
+        hidden = ray.job_config.JobConfig(_client_job=not _searches_current_folder())
+        ray.init(address=address or "local", job_config=hidden, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         raise RuntimeError(
             f"No Ray cluster answers at {address!r}: start one with `ray start --head`, or leave the address out. "
             f"({' '.join(str(error).split())[:200]})"
         ) from error
+
+
+def _searches_current_folder() -> bool:
+    return os.getcwd() in {os.path.abspath(path) for path in sys.path}
 
 
 def _require_package(ray: Any) -> None:

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.replacing import replacing
+
 _HEADER = "header.json"
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "agent": str,
@@ -32,7 +34,7 @@ _SHAPES = {(1, 0): _NPY.read_array_header_1_0, (2, 0): _NPY.read_array_header_2_
 def write(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a JSON-plain header and named arrays to ``path``, exactly under that name."""
     entries: dict[str, Any] = {_HEADER: np.array(json.dumps(header)), **arrays}
-    with Path(path).open("wb") as file:
+    with replacing(path) as new, new.open("wb") as file:
         np.savez(file, **entries)
 
 

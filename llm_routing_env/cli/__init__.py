@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from llm_routing_env.agents.parts.plug_ins import found_in
 from llm_routing_env.cli import agents, compare, demo, import_tables, inspect, load_curve, record, serve
 from llm_routing_env.terminal import Terminal
 
@@ -27,9 +28,9 @@ app.add_typer(import_tables.app, name="import")
 
 def main() -> None:
     """Run the command; what the user got wrong ends in one line on standard error and exit code 2."""
-    sys.path.append(os.getcwd())  # for my_module:MyAgent and the like; last, so that it shadows nothing
     try:
-        app()
+        with found_in(os.getcwd()):  # my_module:MyAgent and the like
+            app()
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         Terminal(stderr=True, soft_wrap=True).print(f"pickllm: {error}", style="red", markup=False, highlight=False)
         sys.exit(2)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.intervals import published
 from llm_routing_env.evaluation.result import Comparison
 
@@ -20,7 +21,8 @@ def write_files(
 
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "results.json", folder / "results.csv"]
-    written[0].write_text(json.dumps({"command": command, **document}, indent=2), encoding="utf-8")
+    with replacing(written[0]) as new:
+        new.write_text(json.dumps({"command": command, **document}, indent=2), encoding="utf-8")
     _write_csv(result, written[1])
     written += write_figures(result, folder)
     written.append(write_report(result, folder / "report.html", command=command))
@@ -37,14 +39,15 @@ def write_files(
             path = folder / "models" / f"{plain}_{number}.zip"
             path = path.with_stem(f"{path.stem}_{len(written)}") if path in written else path
             path.parent.mkdir(exist_ok=True)
-            model.save(path)
+            with replacing(path) as new, new.open("wb") as file:
+                model.save(file)
             written.append(path)
     return written
 
 
 def _write_csv(result: Comparison, path: Path) -> None:
     notes = " ".join([*result.problem.table.notes, *result.unread])
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(
             ["kind", "name", "protocol", "context", "metric", "mean", "low", "high", "interval_over", "table_notes"]

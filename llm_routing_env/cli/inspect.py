@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Column, Table
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.cli import options
 from llm_routing_env.terminal import Terminal
 
@@ -50,7 +51,8 @@ def inspect(
         from llm_routing_env.evaluation.inspection_plots import write_sweep_figure
 
         figure = write_sweep_figure(document, out)
-        (out / "inspection.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
+        with replacing(out / "inspection.json") as new:
+            new.write_text(json.dumps(document, indent=2), encoding="utf-8")
         console.print(f"wrote {escape(str(out / 'inspection.json'))} and {escape(str(figure))}", soft_wrap=True)
 
 

@@ -1,10 +1,8 @@
 """Finished blocks of a comparison on disk, so that an interrupted one goes on where it stopped."""
 
 import hashlib
-import importlib
 import inspect
 import json
-import os
 import zipfile
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import __version__
+from llm_routing_env.agents.parts.plug_ins import import_plug_in
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.contestants import Training, describe
 from llm_routing_env.evaluation.jobs import Job, Result
 from llm_routing_env.evaluation.sessions import SessionLog
@@ -52,13 +52,8 @@ class BlockStore:
     def save(self, job: Job, result: Result) -> None:
         """Write what a job led to; a crash leaves no half of it under its name."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(job)
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
+        with replacing(self._path(job)) as new, new.open("wb") as file:
             np.savez(file, **_arrays(result))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
 
     def journal(self, job: Job) -> Path:
         """Return where the live outcomes of a block are kept."""
@@ -100,4 +95,4 @@ def _code_sha256(name: str) -> str:
     module_name, colon, _ = name.partition(":")
     if not colon:
         return ""
-    return hashlib.sha256(inspect.getsource(importlib.import_module(module_name)).encode()).hexdigest()
+    return hashlib.sha256(inspect.getsource(import_plug_in(module_name)).encode()).hexdigest()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.plots.style import INK, label
 
 MAX_CONTEXTS = 24  # more strips than that cannot be told apart
@@ -40,7 +41,8 @@ def write_sweep_figure(document: Mapping[str, Any], folder: Path) -> Path:
     figure.legend(handles=patches, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "best_llm_by_weight.png"
-    figure.savefig(path, dpi=130, facecolor="white")
+    with replacing(path) as new:
+        figure.savefig(new, format="png", dpi=130, facecolor="white")
     return path
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from llm_routing_env.agents.parts.plug_ins import found_in, plug_in_folder
 from llm_routing_env.evaluation.jobs import Attempt, Failure, Job, Result
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.ray_cluster import MAX_RETRIES, connect
@@ -21,7 +22,7 @@ class RayEngine:
         ray = self._ray
         remote = ray.remote(num_cpus=1, max_retries=MAX_RETRIES)(_run)
         shared = ray.put(setting)
-        running = {remote.remote(job, shared): job for job in jobs}
+        running = {remote.remote(job, shared, plug_in_folder()): job for job in jobs}
         try:
             while running:
                 (ready,), _ = ray.wait(list(running), num_returns=1)
@@ -34,7 +35,7 @@ class RayEngine:
                 ray.cancel(reference, force=True)
 
 
-def _run(job: Job, setting: Setting) -> Result | Failure:
-    with Attempt() as attempt:
+def _run(job: Job, setting: Setting, folder: str | None) -> Result | Failure:
+    with found_in(folder), Attempt() as attempt:
         attempt.result = job.contestant.run(job.setting(setting), job.work, lambda n_queries: None)
     return attempt.result

@@ -1,5 +1,6 @@
 """Everything that happened, step by step: as a parquet file, and for TensorBoard."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import MEASURES, SessionLog
 
@@ -17,14 +19,13 @@ def write_steps(result: Comparison, path: Path) -> None:
     Columns: agent, context, session, step, query_id, llm, reward, accuracy, cost_usd, latency_s, regret,
     propensity (the probability of the choice; null where it was not logged, or the agent does not tell).
     """
-    writer = None
-    for name in result.agents:
-        for context, log in result.logs[name].items():
-            rows = _rows(result, name, context, log)
-            writer = writer or pq.ParquetWriter(path, rows.schema, compression="zstd")
+    parts = (_rows(result, name, *of_context) for name in result.agents for of_context in result.logs[name].items())
+    first = next(parts, None)
+    if first is None:
+        return
+    with replacing(path) as new, pq.ParquetWriter(new, first.schema, compression="zstd") as writer:
+        for rows in chain([first], parts):
             writer.write_table(rows)
-    if writer is not None:
-        writer.close()
 
 
 def write_tensorboard(result: Comparison, folder: Path) -> None:

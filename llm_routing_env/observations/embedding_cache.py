@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_dir
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.observations.embedding_model import Vectors, encode
 
 CACHE_DIR_VARIABLE = "PICKLLM_CACHE_DIR"
@@ -73,9 +74,7 @@ def _read(folder: Path, wanted: set[str]) -> dict[str, Vectors]:
 def _write(folder: Path, keys: list[str], vectors: Vectors, model: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shard = folder / hashlib.sha256("".join(keys).encode()).hexdigest()[:32]
-    partial = shard.with_suffix(f".{os.getpid()}.partial")
-    with open(partial, "wb") as file:
+    with replacing(shard.with_suffix(".npy")) as new, new.open("wb") as file:
         np.save(file, vectors, allow_pickle=False)
-    partial.replace(shard.with_suffix(".npy"))
-    partial.write_text(json.dumps({"model": model, "keys": keys}), encoding="utf-8")
-    partial.replace(shard.with_suffix(".json"))
+    with replacing(shard.with_suffix(".json")) as new:
+        new.write_text(json.dumps({"model": model, "keys": keys}), encoding="utf-8")

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.tables.arrow import plain
 from llm_routing_env.tables.check import check_size
 from llm_routing_env.tables.queries import QuerySet
@@ -47,7 +48,8 @@ def write_embeddings(path: Path, queries: QuerySet, embeddings: Vectors, model: 
         arrays[name] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
     table = pa.table(arrays).replace_schema_metadata({"encoder": model})
     # No dictionary: hardly two components are equal, and looking each one up makes reading four times slower.
-    pq.write_table(table, path, compression="zstd", use_dictionary=False)
+    with replacing(path) as new:
+        pq.write_table(table, new, compression="zstd", use_dictionary=False)
 
 
 def read_embeddings(table: OutcomeTable, column: str) -> Vectors:

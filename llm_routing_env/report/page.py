@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.plots import draw
 from llm_routing_env.evaluation.result import Comparison
@@ -54,7 +55,8 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
             command=command,
         )
     )
-    path.write_text(page, encoding="utf-8", errors="replace")
+    with replacing(path) as new:
+        new.write_text(page, encoding="utf-8", errors="replace")
     return path
 
 

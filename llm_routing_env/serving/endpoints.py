@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from platformdirs import user_state_dir
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.pools.pool import Pool, shipped_pools
 
 STATE_DIR_VARIABLE = "PICKLLM_STATE_DIR"
@@ -92,10 +93,9 @@ def claim(pool: Pool, folder: Path | None) -> Iterator[Path]:
 
 def write_endpoints(path: Path, servers: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the servers' base_url, pid and log, atomically."""
-    temporary = path.with_suffix(".partial")
     document = {"pid": os.getpid(), "servers": servers}
-    temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as new:
+        new.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _path(pool: Pool, folder: Path | None) -> Path:

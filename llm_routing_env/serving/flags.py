@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from llm_routing_env.pools.keys import key_fault
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.endpoints import ServingError
 
@@ -19,8 +20,10 @@ def server_command(pool: Pool, llm: LLMSpec, host: str, port: int) -> list[str]:
     """Return the command that serves one LLM.
 
     Raises:
-        ServingError: vLLM is not installed, or too old.
+        ServingError: vLLM is not installed, or too old, or a flag holds a key.
     """
+    if fault := key_fault(pool.serve) or key_fault(llm.serve):
+        raise ServingError(f"{pool.path or pool.name}, LLM {llm.name!r}: {fault}.")
     flags = {**pool.serve, **llm.serve, "host": host, "port": port}
     flags |= {"model": pool.model_path(llm), "served-model-name": llm.served_name or llm.name}
     # -P: the current folder is not searched for modules, so that a user's `tokenizers.py` shadows no package.

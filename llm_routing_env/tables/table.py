@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.tables import arrow
 from llm_routing_env.tables.check import TOKENS, read_metadata
 from llm_routing_env.tables.file import TableFile
@@ -123,11 +124,10 @@ class OutcomeTable:
     def write(self, path: str | Path) -> None:
         """Write the table as parquet, rows in (query, LLM, repeat) order."""
         rows = _labelled(self._all_rows(), self._document())
-        temporary = Path(f"{path}.partial")  # an interrupted write leaves no half table under the real name
-        pq.write_table(rows, temporary, compression="zstd")
-        if self.path is not None and self.path.resolve() == Path(path).resolve():
-            self._stored.read_texts()  # what is not read yet would be gone with the file
-        temporary.replace(path)
+        with replacing(path) as new:
+            pq.write_table(rows, new, compression="zstd")
+            if self.path is not None and self.path.resolve() == Path(path).resolve():
+                self._stored.read_texts()  # what is not read yet would be gone with the file
 
     @property
     def name(self) -> str:

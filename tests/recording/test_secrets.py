@@ -32,6 +32,52 @@ def test_what_decides_about_numbers_is_described(name):
     assert describe_pool(pool)["llm"][0]["serve"] == {name: 256}
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", f"http://alice:{KEY}@proxy:3128"),
+        ("DATABASE_URL", f"postgres://u:{KEY}@h/db"),
+        ("OPENAI", KEY),
+        ("LD_PRELOAD", "/home/alice/lib.so"),
+        ("VLLM_API_KEY", KEY),
+        ("VLLM_USAGE_STATS_SERVER", f"http://alice:{KEY}@host"),
+    ],
+)
+def test_of_an_environment_variable_only_the_name_is_described(name: str, value: str):
+    pool = Pool("p", (replace(LLM, environment={name: value}),), environment={name: value})
+    described = describe_pool(pool)
+    said = "http://[hidden]@host" if value.endswith("@host") else "[hidden]"
+    assert described["environment"] == described["llm"][0]["environment"] == {name: said}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OMP_NUM_THREADS", "1"),
+        ("VLLM_CPU_KVCACHE_SPACE", "4"),
+        ("CUDA_VISIBLE_DEVICES", "0,1"),
+        ("HF_HUB_OFFLINE", "1"),
+    ],
+)
+def test_variables_that_decide_about_numbers_and_hold_no_secret_are_described(name: str, value: str):
+    assert describe_pool(Pool("p", (LLM,), environment={name: value}))["environment"] == {name: value}
+
+
+def test_a_flag_that_is_a_table_in_json_is_described_without_its_secrets():
+    serve = {"kv-transfer-config": json.dumps({"kv_role": "both", "auth": {"token": KEY}, "url": f"s3://u:{KEY}@h"})}
+    described = describe_pool(Pool("p", (LLM,), serve=serve))["serve"]["kv-transfer-config"]
+    assert json.loads(described) == {"kv_role": "both", "auth": "[hidden]", "url": "s3://[hidden]@h"}
+
+
+def test_no_address_is_described_with_its_password():
+    model = f"s3://me:{KEY}@host/weights"
+    pool = Pool("p", (replace(LLM, model=model),), serve={"tokenizer": f"https://{KEY}@host/t", "list": [model]})
+    described = describe_pool(pool)
+    assert KEY not in json.dumps(described)
+    assert described["llm"][0]["model"] == "s3://[hidden]@host/weights"
+    assert described["serve"] == {"tokenizer": "https://[hidden]@host/t", "list": ["s3://[hidden]@host/weights"]}
+
+
 def test_an_address_is_described_without_its_password():
     pool = Pool("p", (replace(LLM, base_url=f"http://me:{KEY}@host/v1?key={KEY}"),))
     assert describe_pool(pool)["llm"][0]["base_url"] == "http://[hidden]@host/v1"

@@ -83,6 +83,16 @@ def test_vllm_is_told_where_to_listen(tmp_path):
     assert {"--host=127.0.0.1", "--port=8000"} <= set(server_command(pool, pool.llms[0], "127.0.0.1", 8000))
 
 
+@pytest.mark.parametrize("whose", ["pool", "llm"])
+def test_a_key_among_the_flags_is_refused_and_not_quoted(tmp_path, whose):
+    pool = fake_vllm.pool(tmp_path, "a")
+    keyed = {"api_key": "sk-sesame"}
+    pool = replace(pool, serve=keyed) if whose == "pool" else replace(pool, llms=(replace(pool.llms[0], serve=keyed),))
+    with pytest.raises(ServingError, match=r"LLM .llm-a.: .*api_key_env names the variable") as refused:
+        server_command(pool, pool.llms[0], "127.0.0.1", 8000)
+    assert "sesame" not in str(refused.value)
+
+
 def test_an_llm_with_a_base_url_is_used_and_not_started(mark, tmp_path):
     pool = fake_vllm.pool(tmp_path, "a")
     remote = LLMSpec("remote", 1.0, 1.0, base_url="https://host/v1/")

@@ -34,6 +34,29 @@ def test_writing_and_reading_gives_the_same_table(tmp_path: Path):
     assert again.cost_scale_usd == table.cost_scale_usd
 
 
+def test_a_table_is_written_to_where_a_link_leads_and_through_no_other_link(tmp_path: Path):
+    (tmp_path / "victim.txt").write_text("precious")
+    (tmp_path / "t.parquet").symlink_to(tmp_path / "real.parquet")
+    for name in ("t.parquet.partial", "real.parquet.partial"):
+        (tmp_path / name).symlink_to("victim.txt")
+    table = random_table(per_context=4)
+    table.write(tmp_path / "t.parquet")
+    assert (tmp_path / "victim.txt").read_text() == "precious"
+    assert (tmp_path / "t.parquet").is_symlink()
+    assert OutcomeTable.read(tmp_path / "real.parquet").query_ids == table.query_ids
+
+
+def test_a_table_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(rows: pa.Table, path: Path, **options: Any) -> None:
+        path.write_bytes(b"PAR1")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(OSError, match="no space left"):
+        random_table(per_context=4).write(tmp_path / "t.parquet")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_order_of_rows_and_their_groups_in_the_file_do_not_matter(tmp_path: Path):
     table = random_table(per_context=4)
     table.write(tmp_path / "t.parquet")

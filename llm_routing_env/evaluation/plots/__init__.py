@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.plots.costs import cost_accuracy, latencies
 from llm_routing_env.evaluation.plots.curves import best_arm_share, committed_share, cumulative_regret
 from llm_routing_env.evaluation.plots.scores import performance_profiles, reward_intervals
@@ -34,5 +35,6 @@ def write_figures(result: Comparison, folder: Path) -> list[Path]:
     drawn = [plot for plot in (make(result) for make in FILES if result.agents) if plot.figure is not None]
     for plot in drawn:
         plot.figure.suptitle(plot.title, fontsize=11)
-        plot.figure.savefig(folder / f"{plot.name}.png", dpi=190, facecolor="white")
+        with replacing(folder / f"{plot.name}.png") as new:
+            plot.figure.savefig(new, format="png", dpi=190, facecolor="white")
     return [folder / f"{plot.name}.png" for plot in drawn]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents import Agent, RoutingTask
 from llm_routing_env.agents.parts.distributions import epsilon_greedy, restrict, softmax, uniform_over_best
+from llm_routing_env.agents.parts.plug_ins import import_plug_in
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 from llm_routing_env.evaluation.sb3.defaults import OBSERVATION, SB3_ALGORITHMS
 
@@ -50,7 +50,7 @@ def sb3_class(algorithm: str) -> Any:
 
 def _anyones(name: str) -> Any:
     module, _, class_name = name.partition(":")
-    return getattr(import_module(module), class_name)
+    return getattr(import_plug_in(module), class_name)
 
 
 def load_model(algorithm: str, path: str | Path) -> Any:
