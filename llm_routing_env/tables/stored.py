@@ -8,7 +8,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from llm_routing_env.tables import arrow
-from llm_routing_env.tables.check import bad_number, check_contexts, check_filled, check_schema, is_numeric
+from llm_routing_env.tables.chat import Messages, from_json
+from llm_routing_env.tables.check import (
+    OPTIONAL_TEXT,
+    bad_number,
+    check_contexts,
+    check_filled,
+    check_schema,
+    is_numeric,
+)
 from llm_routing_env.tables.file import TableFile
 from llm_routing_env.tables.grid import Labels, make_grid
 from llm_routing_env.tables.queries import SPLITS, Query
@@ -22,6 +30,7 @@ class StoredRows:
     Attributes:
         grid: Which row is whose.
         contexts: Sorted.
+        columns: The names of what is recorded.
         query_contexts: For each query, the index of its context.
         is_train: For each query.
     """
@@ -38,6 +47,7 @@ class StoredRows:
             ValueError: Names the first offending row and what was expected.
         """
         check_schema(rows.schema, len(rows), where)
+        self.columns = tuple(rows.schema.names)
         self._rows, self._where, self._texts = rows, where, dict[str, pa.ChunkedArray]()
         if not isinstance(rows, TableFile):
             self.read_texts()
@@ -48,8 +58,9 @@ class StoredRows:
 
     def read_texts(self) -> None:
         """Read and check every column of texts."""
-        for name in TEXTS:
-            self.texts(name)
+        for name in (*TEXTS, *OPTIONAL_TEXT):
+            if name in self.columns:
+                self.texts(name)
 
     def _column(self, name: str) -> pa.ChunkedArray:
         column = self._rows.select([name])[name]
@@ -79,7 +90,7 @@ class StoredRows:
         Raises:
             ValueError: Names the first row that does not fit.
         """
-        names = [name for name in self._rows.schema.names if is_numeric(name) and name != "repeat"]
+        names = [name for name in self.columns if is_numeric(name) and name != "repeat"]
         found = {}
         for name in names:  # one by one: what reading them all takes beside what is kept is as much again
             values = arrow.numbers(self._column(name))
@@ -93,7 +104,7 @@ class StoredRows:
         return self.grid.spread(~arrow.is_null(self._column(column)), False)
 
     def texts(self, column: str) -> pa.ChunkedArray:
-        """Return one of `TEXTS`, a text per row; read once.
+        """Return a column of texts that the table has, a text per row; read once.
 
         Raises:
             ValueError: It is damaged, or empty where it may not be.
@@ -102,9 +113,25 @@ class StoredRows:
             self._texts[column] = self._column(column)
         return self._texts[column]
 
+    def messages(self, query: int) -> Messages:
+        """Return the messages of a query; none where its prompt is all.
+
+        Raises:
+            ValueError: What the table holds is no chat, or another one than the prompt's.
+        """
+        if "messages" not in self.columns:
+            return ()
+        row = int(self.grid.first_rows[query])
+        text, prompt = (self.texts(column)[row].as_py() for column in ("messages", "prompt"))
+        try:
+            return from_json(text, prompt)
+        except ValueError as fault:
+            where = f"{self._where}, row {row} (query {self.grid.query_ids[query]!r})"
+            raise ValueError(f"{where}: column 'messages': {fault}.") from None
+
     def take(self, rows: NDArray[np.int64] | None) -> pa.Table:
         """Return some of the rows with all their columns; None: every row."""
-        everything = self._rows.select(self._rows.schema.names)
+        everything = self._rows.select(self.columns)
         for name in TEXTS:
             check_filled(name, everything[name], self._where)
         return everything if rows is None else everything.take(pa.array(rows))
@@ -146,4 +173,5 @@ class StoredQueries(Sequence[Query]):
             "train" if rows.is_train[query] else "test",
             rows.texts("prompt")[row].as_py(),
             tuple(rows.texts("references")[row].as_py()),
+            rows.messages(query),
         )
