@@ -103,6 +103,14 @@ class StoredRows:
         """Return which cells have a text in a column, without keeping the texts; False where there is no row."""
         return self.grid.spread(~arrow.is_null(self._column(column)), False)
 
+    def is_text(self, column: str, text: str) -> NDArray[np.bool_]:
+        """Return which cells have this text in a column, without keeping the texts; False where there is no row."""
+        return self.grid.spread(arrow.is_text(self._column(column), text), False)
+
+    def n_references(self) -> NDArray[np.int32]:
+        """Return how many references each query has."""
+        return arrow.lengths(self.texts("references"))[self.grid.first_rows]
+
     def texts(self, column: str) -> pa.ChunkedArray:
         """Return a column of texts that the table has, a text per row; read once.
 

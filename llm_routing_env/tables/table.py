@@ -145,6 +145,17 @@ class OutcomeTable:
         """For each LLM, the share of its calls that failed."""
         return dict(zip(self.llm_names, self.llm_means(self.failed).tolist(), strict=True))
 
+    @cached_property
+    def cut(self) -> NDArray[np.bool_] | None:
+        """Which answers were cut at `max_tokens`, shape (queries, LLMs, repeats); None where the table cannot tell."""
+        has_reasons = "finish_reason" in self._stored.columns
+        return self._stored.is_text("finish_reason", "length") if has_reasons else None
+
+    @property
+    def n_references(self) -> NDArray[np.int32]:
+        """For each query, how many references it has."""
+        return self._stored.n_references()
+
     @property
     def scorers(self) -> tuple[str, ...]:
         """Names of the recorded scores."""
