@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from llm_routing_env.cli import agents, compare, demo, import_tables, inspect, load_curve, record, serve
+from llm_routing_env.cli import agents, compare, demo, import_tables, inspect, load_curve, record, serve, verify
 from llm_routing_env.terminal import Terminal
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
+app.command("verify")(verify.verify)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)

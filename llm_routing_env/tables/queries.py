@@ -109,9 +109,10 @@ class QuerySet(Sequence[Query]):
     @cached_property
     def n_prompts_in_both_splits(self) -> int:
         """How many different prompts occur in train and in test."""
-        prompts: dict[str, set[str]] = {split: set() for split in SPLITS}
-        for query in self._queries:
-            prompts[query.split].add(_normal(query.prompt))
+        prompts: dict[str, set[bytes]] = {split: set() for split in SPLITS}
+        for query in self._queries:  # hashes: the texts themselves may not fit into memory
+            normal = _normal(query.prompt).encode(errors="surrogatepass")
+            prompts[query.split].add(hashlib.blake2b(normal, digest_size=16).digest())
         return len(set.intersection(*prompts.values()))
 
     @property

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -152,6 +152,11 @@ class OutcomeTable:
         return self._stored.is_text("finish_reason", "length") if has_reasons else None
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of everything that is recorded."""
+        return self._stored.columns
+
+    @property
     def n_references(self) -> NDArray[np.int32]:
         """For each query, how many references it has."""
         return self._stored.n_references()
@@ -256,6 +261,10 @@ class OutcomeTable:
     def texts(self, column: str) -> NDArray[np.object_]:
         """Return every cell of a text column, shape (queries, LLMs, repeats)."""
         return self._stored.grid.spread(arrow.texts(self._stored.texts(column)), None)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some columns of the rows, in batches; a row is a query on an LLM once, in whatever order they lie."""
+        return self._stored.batches(columns, self.path)
 
     def integers(self, column: str) -> NDArray[np.int64]:
         """Return "prompt_tokens" or "completion_tokens", shape (queries, LLMs, repeats); 0 where not recorded."""
