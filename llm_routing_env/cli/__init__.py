@@ -6,7 +6,7 @@ import sys
 import typer
 
 from llm_routing_env.agents.parts.plug_ins import found_in
-from llm_routing_env.cli import agents, compare, demo, import_tables, inspect, load_curve, record, serve
+from llm_routing_env.cli import agents, compare, demo, import_tables, inspect, load_curve, record, serve, verify
 from llm_routing_env.terminal import Terminal
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
+app.command("verify")(verify.verify)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)

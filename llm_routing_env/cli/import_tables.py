@@ -20,7 +20,7 @@ Src = Annotated[Path, typer.Argument(help="Parquet, CSV, TSV or JSON lines.")]
 Out = Annotated[Path, typer.Argument(help="Outcome table to write (parquet).")]
 Name = str | None
 QueryColumn = Annotated[Name, typer.Option(help="A query's id.")]
-PromptColumn = Annotated[Name, typer.Option(help="The text asked.")]
+PromptColumn = Annotated[Name, typer.Option(help="What was asked: a text, or in the long form chat messages.")]
 ContextColumn = Annotated[Name, typer.Option(help="A query's topic.")]
 Context = Annotated[Name, typer.Option(help="One context for every query, instead of a column.")]
 ScorerName = Annotated[str, typer.Option(help="What to call the scores.")]

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from llm_routing_env.importing.sources import Cells
+from llm_routing_env.tables.chat import beyond_prompt, last_question, read_messages, to_json
 
 Floats = NDArray[np.float64]
 TEXT = pa.large_string()
@@ -63,6 +64,25 @@ class Column:
             if empty.any():
                 raise self.refusal(first_row + int(np.argmax(empty)), "a text", None, required)
         return texts
+
+    def chats(self, cells: Cells, first_row: int) -> tuple[Cells, pa.Array]:
+        """Return cells of which each list of chat messages is its last user message, and the chats as JSON.
+
+        A chat is null where the cell says it all: a text, a list of texts, or one user message.
+        """
+        if isinstance(cells, pa.Array) and not pa.types.is_nested(cells.type):
+            return cells, pa.nulls(len(cells), TEXT)
+        items = cells.to_pylist() if isinstance(cells, pa.Array) else cells
+        prompts, chats = list(items), list[str | None]([None] * len(items))
+        for place, item in enumerate(items):
+            if isinstance(item, list) and any(isinstance(part, dict) for part in item):
+                try:
+                    messages = read_messages(item)
+                except ValueError as fault:
+                    raise self.refusal(first_row + place, f"a list of chat messages ({fault})", item) from None
+                prompts[place] = last_question(messages)
+                chats[place] = to_json(messages) if beyond_prompt(messages) else None
+        return prompts, pa.array(chats, TEXT)
 
     def references(self, cells: Cells, first_row: int) -> pa.Array:
         """Return each cell, a text or a list of texts, as the JSON list of the texts in it."""

@@ -10,7 +10,7 @@ from llm_routing_env.importing.rows import Rows
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 NUMBERS = ("accuracy", "cost_usd", "latency_s")
-_OF_THE_QUERY = ("context", "split", "prompt", "references")
+_OF_THE_QUERY = ("context", "split", "prompt", "messages", "references")
 
 
 @dataclass(frozen=True)

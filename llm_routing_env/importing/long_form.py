@@ -54,7 +54,7 @@ def read_long(
         ValueError: One line naming file, row, column, what was expected and found, and the flag that helps.
     """
     columns = _find_columns(source, names, context)
-    rows = Rows(source.path, columns)
+    rows = Rows(source.path, dict(columns))
     for first_row, batch in source.batches(sorted({column.name for column in columns.values()})):
         kept = _kept(columns["llm"], batch[columns["llm"].name], first_row, excluded)
         rows.file_rows.append(first_row + kept)
@@ -79,6 +79,11 @@ def _add(rows: Rows, role: str, cells: Cells, first_row: int, kept: Ints, score_
             values = column.numbers(cells, first_row)
         rows.add_numbers(role, values[kept])
         return
+    if role == "prompt":
+        cells, chats = column.chats(cells, first_row)
+        rows.add_texts("messages", chats.take(pa.array(kept)))
+        if chats.null_count < len(chats):
+            rows.columns["messages"] = column
     if role == "references":
         texts = column.references(cells, first_row)
     else:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from llm_routing_env.importing.columns import TEXT, Floats
 from llm_routing_env.importing.grid import ImportGrid, make_import_grid
 from llm_routing_env.importing.latency import draw_latency, match_llms
-from llm_routing_env.importing.rows import Rows
+from llm_routing_env.importing.rows import ABSENT, Rows
 from llm_routing_env.tables.queries import SPLITS, context_fault, split_of
 from llm_routing_env.tables.table import SCHEMA_VERSION, OutcomeTable
 
@@ -110,6 +110,8 @@ def _query_columns(rows: Rows, grid: ImportGrid, options: ImportOptions) -> dict
         codes = np.zeros(len(grid.order), dtype=np.int32)
         columns["context"] = pa.DictionaryArray.from_arrays(codes, pa.array([options.context], TEXT))
     columns["references"] = _references(rows, grid.order)
+    if "messages" in rows.columns and (rows.texts["messages"].codes[grid.order] != ABSENT).any():
+        columns["messages"] = _texts(rows, "messages", grid.order)
     columns["error"] = pa.nulls(len(grid.order), pa.string())
     return columns
 
@@ -129,10 +131,11 @@ def _number_columns(rows: Rows, grid: ImportGrid, options: ImportOptions) -> dic
 
 
 def _texts(rows: Rows, role: str, order: Ints) -> pa.DictionaryArray:
-    used, codes = np.unique(rows.texts[role].codes[order], return_inverse=True)
+    found = rows.texts[role].codes[order]
+    used, codes = np.unique(found, return_inverse=True)
     texts = rows.texts[role].texts
-    dictionary = pa.array([texts[code] for code in used], TEXT)
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), dictionary)
+    dictionary = pa.array([texts[code] for code in used], TEXT)  # `ABSENT` is masked, whatever text it stands by
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=found == ABSENT), dictionary)
 
 
 def _contexts(rows: Rows, order: Ints) -> pa.DictionaryArray:

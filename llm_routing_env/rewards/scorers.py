@@ -1,7 +1,7 @@
 """Scorers: responses and their references -> accuracies in [0, 1].
 
 A scorer takes a batch: a sequence of responses and, for each, its references (the canonical one first), and returns
-one float per response, the best over the references.
+one float per response, the best over the references; 0 where there are none.
 """
 
 import re
@@ -70,7 +70,7 @@ def _best(
     score: Callable[[str, str], float], responses: Sequence[str], references: Sequence[tuple[str, ...]]
 ) -> Scores:
     pairs = zip(responses, references, strict=True)
-    return np.array([max(score(response, text) for text in several) for response, several in pairs])
+    return np.array([max((score(response, text) for text in several), default=0.0) for response, several in pairs])
 
 
 def _is_final(response: str, answer: str | None, reference: str) -> float:

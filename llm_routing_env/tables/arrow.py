@@ -38,6 +38,16 @@ def is_null(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return _joined([_nulls(chunk) for chunk in column.chunks])
 
 
+def is_text(column: pa.ChunkedArray, text: str) -> NDArray[np.bool_]:
+    """Return which cells of a column of texts are this one."""
+    return _joined([_equal(chunk, text) for chunk in column.chunks])
+
+
+def lengths(column: pa.ChunkedArray) -> NDArray[np.int32]:
+    """Return how many items each list of a column has; none may be null."""
+    return _joined([np.diff(plain(chunk.offsets)) for chunk in column.chunks])
+
+
 def texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
     """Return a column of texts as Python objects, None where null."""
     found = np.empty(len(column), dtype=object)
@@ -75,6 +85,14 @@ def _nulls(values: pa.Array) -> NDArray[np.bool_]:
     bits = np.frombuffer(values.buffers()[0], np.uint8)
     is_valid = np.unpackbits(bits, count=values.offset + len(values), bitorder="little")[values.offset :]
     return ~is_valid.astype(bool)
+
+
+def _equal(values: pa.Array, text: str) -> NDArray[np.bool_]:
+    if pa.types.is_null(values.type):
+        return np.zeros(len(values), dtype=bool)
+    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    wanted = [code for code, found in enumerate(encoded.dictionary.to_pylist()) if found == text]
+    return np.isin(plain(encoded.indices), wanted) & ~_nulls(encoded)
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:

@@ -12,6 +12,8 @@ from llm_routing_env.tables.queries import context_fault, is_name
 
 TEXT = ("query_id", "context", "split", "prompt", "llm", "response")
 REQUIRED = (*TEXT, "references", "error", "repeat", "cost_usd", "latency_s")
+# May be empty, and missing: chats as JSON, and why an LLM stopped.
+OPTIONAL_TEXT = ("messages", "finish_reason")
 _LISTS = "column 'references' must be a list of texts."
 TOKENS = ("prompt_tokens", "completion_tokens")
 # What a file may declare; a reader makes room for it before it sees that there is nothing behind.
@@ -78,8 +80,8 @@ def check_schema(schema: pa.Schema, n_rows: int, where: str) -> None:
 def _check_type(column: str, kind: pa.DataType, where: str) -> None:
     if column in TEXT and not _is_text(kind):
         raise ValueError(f"{where}: column {column!r} must be text, is {kind}.")
-    if column == "error" and not (_is_text(kind) or pa.types.is_null(kind)):
-        raise ValueError(f"{where}: column 'error' must be text, is {kind}.")
+    if column in ("error", *OPTIONAL_TEXT) and not (_is_text(kind) or pa.types.is_null(kind)):
+        raise ValueError(f"{where}: column {column!r} must be text, is {kind}.")
     if column == "references" and not (pa.types.is_list(kind) and _is_text(kind.value_type)):
         raise ValueError(f"{where}: {_LISTS}")
     if column == "repeat" and not pa.types.is_integer(kind):

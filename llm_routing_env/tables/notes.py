@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from llm_routing_env.tables.table import OutcomeTable
 
 LISTED = 10
+SHOWN = 200  # characters of an error
 DEAD = 0.9  # an LLM that fails more often than this was hardly measured
 
 
@@ -20,7 +21,9 @@ def table_notes(table: "OutcomeTable") -> tuple[str, ...]:
         *_missing(table),
         *_missing_pairs(table),
         *_shared_prompts(table),
-        *_dead_llms(table),
+        *_without_references(table),
+        *_cut(table),
+        *_failed(table),
         *table.metadata.get("notes", ()),
     )
 
@@ -30,7 +33,7 @@ def not_judged(table: "OutcomeTable", split: str) -> str:
     names = table.contexts_without(split)
     if not names:
         return ""
-    listed = ", ".join(map(repr, names[:LISTED])) + ", ..." * (len(names) > LISTED)
+    listed = _listed([repr(name) for name in names])
     return f"{len(names)} of {len(table.contexts)} contexts ({listed}) not judged: no query in the {split} split."
 
 
@@ -44,10 +47,9 @@ def _missing_pairs(table: "OutcomeTable") -> Iterator[str]:
     shares = sorted(zip((~table.present).mean(axis=0).tolist(), table.llm_names, strict=True), key=lambda s: -s[0])
     lacking = [f"{llm} {share:.1%}" for share, llm in shares if share]
     if lacking:
-        listed = ", ".join(lacking[:LISTED]) + ", ..." * (len(lacking) > LISTED)
         yield (
             f"{1 - table.present.mean():.1%} of the pairs of query and LLM are missing; of the queries of each LLM: "
-            f"{listed}. Means over what is left are biased, unless it is missing at random."
+            f"{_listed(lacking)}. Means over what is left are biased, unless it is missing at random."
         )
 
 
@@ -57,12 +59,39 @@ def _shared_prompts(table: "OutcomeTable") -> Iterator[str]:
         yield f"Prompts in both splits: {n_shared}. What is fitted on train has seen them when it is judged on test."
 
 
-def _dead_llms(table: "OutcomeTable") -> Iterator[str]:
-    for llm, share in table.failed_share.items():
-        if share < DEAD:
-            continue
-        failed = table.failed[:, table.llm_names.index(llm)]
-        n_calls = table.present[:, table.llm_names.index(llm)].sum() * table.n_repeats
-        query, repeat = np.argwhere(failed)[0]
-        error = table.text("error", int(query), table.llm_names.index(llm), int(repeat))
-        yield f"{failed.sum()} of the {n_calls} calls of {llm!r} failed, the first with {error!r}."
+def _without_references(table: "OutcomeTable") -> Iterator[str]:
+    lacking = table.n_references == 0
+    accuracy = table.accuracies.get(table.scorer)
+    # Scores that came with the table may be of somebody who needed no references.
+    if accuracy is not None and lacking.any() and not np.nanmax(accuracy[lacking]):
+        yield f"Queries without a reference: {lacking.sum()}. Their accuracy is 0, whatever was answered."
+
+
+def _cut(table: "OutcomeTable") -> Iterator[str]:
+    if table.cut is None or not table.cut.any():
+        return
+    n_answers = np.where(table.present[..., None], ~table.failed, False).sum(axis=(0, 2))
+    shares = table.cut.sum(axis=(0, 2)) / np.maximum(n_answers, 1)
+    most = [llm for llm in np.argsort(-shares, kind="stable") if shares[llm]]
+    listed = _listed([f"{shares[llm]:.1%} of the answers of {table.llm_names[llm]!r}" for llm in most])
+    yield f"{listed} were cut at max_tokens (finish_reason length): a final answer that would have followed is lost."
+
+
+def _failed(table: "OutcomeTable") -> Iterator[str]:
+    shares = list(table.failed_share.values())
+    most = [llm for llm in np.argsort([-share for share in shares], kind="stable") if shares[llm]]
+    if most:
+        yield _listed([_failures(table, int(llm)) for llm in most], "; ") + "."
+
+
+def _failures(table: "OutcomeTable", llm: int) -> str:
+    failed = table.failed[:, llm]
+    n_calls = table.present[:, llm].sum() * table.n_repeats
+    query, repeat = divmod(int(np.argmax(failed)), table.n_repeats)
+    error = table.text("error", query, llm, repeat) or ""
+    shown = error if len(error) <= SHOWN else error[:SHOWN] + "…"
+    return f"{failed.sum()} of the {n_calls} calls of {table.llm_names[llm]!r} failed, the first with {shown!r}"
+
+
+def _listed(items: list[str], separator: str = ", ") -> str:
+    return separator.join([*items[:LISTED], *(["..."] if len(items) > LISTED else [])])

@@ -1,6 +1,7 @@
 """The rows of an outcome table, in memory or in a file: what a session needs is read at once, texts when asked for."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from llm_routing_env.tables import arrow
-from llm_routing_env.tables.check import bad_number, check_contexts, check_filled, check_schema, is_numeric
+from llm_routing_env.tables.batches import file_batches, memory_batches
+from llm_routing_env.tables.chat import Messages, from_json
+from llm_routing_env.tables.check import (
+    OPTIONAL_TEXT,
+    bad_number,
+    check_contexts,
+    check_filled,
+    check_schema,
+    is_numeric,
+)
 from llm_routing_env.tables.file import TableFile
 from llm_routing_env.tables.grid import Labels, make_grid
 from llm_routing_env.tables.queries import SPLITS, Query
@@ -22,6 +32,7 @@ class StoredRows:
     Attributes:
         grid: Which row is whose.
         contexts: Sorted.
+        columns: The names of what is recorded.
         query_contexts: For each query, the index of its context.
         is_train: For each query.
     """
@@ -38,6 +49,7 @@ class StoredRows:
             ValueError: Names the first offending row and what was expected.
         """
         check_schema(rows.schema, len(rows), where)
+        self.columns = tuple(rows.schema.names)
         self._rows, self._where, self._texts = rows, where, dict[str, pa.ChunkedArray]()
         if not isinstance(rows, TableFile):
             self.read_texts()
@@ -48,8 +60,9 @@ class StoredRows:
 
     def read_texts(self) -> None:
         """Read and check every column of texts."""
-        for name in TEXTS:
-            self.texts(name)
+        for name in (*TEXTS, *OPTIONAL_TEXT):
+            if name in self.columns:
+                self.texts(name)
 
     def _column(self, name: str) -> pa.ChunkedArray:
         column = self._rows.select([name])[name]
@@ -79,7 +92,7 @@ class StoredRows:
         Raises:
             ValueError: Names the first row that does not fit.
         """
-        names = [name for name in self._rows.schema.names if is_numeric(name) and name != "repeat"]
+        names = [name for name in self.columns if is_numeric(name) and name != "repeat"]
         found = {}
         for name in names:  # one by one: what reading them all takes beside what is kept is as much again
             values = arrow.numbers(self._column(name))
@@ -92,8 +105,16 @@ class StoredRows:
         """Return which cells have a text in a column, without keeping the texts; False where there is no row."""
         return self.grid.spread(~arrow.is_null(self._column(column)), False)
 
+    def is_text(self, column: str, text: str) -> NDArray[np.bool_]:
+        """Return which cells have this text in a column, without keeping the texts; False where there is no row."""
+        return self.grid.spread(arrow.is_text(self._column(column), text), False)
+
+    def n_references(self) -> NDArray[np.int32]:
+        """Return how many references each query has."""
+        return arrow.lengths(self.texts("references"))[self.grid.first_rows]
+
     def texts(self, column: str) -> pa.ChunkedArray:
-        """Return one of `TEXTS`, a text per row; read once.
+        """Return a column of texts that the table has, a text per row; read once.
 
         Raises:
             ValueError: It is damaged, or empty where it may not be.
@@ -102,12 +123,42 @@ class StoredRows:
             self._texts[column] = self._column(column)
         return self._texts[column]
 
+    def messages(self, query: int) -> Messages:
+        """Return the messages of a query; none where its prompt is all.
+
+        Raises:
+            ValueError: What the table holds is no chat, or another one than the prompt's.
+        """
+        if "messages" not in self.columns:
+            return ()
+        row = int(self.grid.first_rows[query])
+        text, prompt = (self.texts(column)[row].as_py() for column in ("messages", "prompt"))
+        try:
+            return from_json(text, prompt)
+        except ValueError as fault:
+            where = f"{self._where}, row {row} (query {self.grid.query_ids[query]!r})"
+            raise ValueError(f"{where}: column 'messages': {fault}.") from None
+
     def take(self, rows: NDArray[np.int64] | None) -> pa.Table:
         """Return some of the rows with all their columns; None: every row."""
-        everything = self._rows.select(self._rows.schema.names)
+        everything = self._rows.select(self.columns)
         for name in TEXTS:
             check_filled(name, everything[name], self._where)
         return everything if rows is None else everything.take(pa.array(rows))
+
+    def batches(self, columns: Sequence[str], path: Path | None) -> Iterator[pa.Table]:
+        """Yield some columns of all rows, in batches, as they lie in memory or in the file at a path."""
+        if path is None or not isinstance(self._rows, TableFile):
+            yield from memory_batches(self._rows.select(columns), columns)
+            return
+        n_rows = 0
+        for batch in file_batches(path, columns):
+            for name in columns:
+                check_filled(name, batch[name], self._where)
+            n_rows += len(batch)
+            yield batch
+        if n_rows != len(self._rows):
+            raise ValueError(f"{self._where}: declares {len(self._rows)} rows and has {n_rows}.")
 
     def _refusal(self, row: int, column: str, expected: str) -> ValueError:
         query, llm, found = (
@@ -146,4 +197,5 @@ class StoredQueries(Sequence[Query]):
             "train" if rows.is_train[query] else "test",
             rows.texts("prompt")[row].as_py(),
             tuple(rows.texts("references")[row].as_py()),
+            rows.messages(query),
         )

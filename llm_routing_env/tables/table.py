@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ from llm_routing_env.tables import arrow
 from llm_routing_env.tables.check import TOKENS, read_metadata
 from llm_routing_env.tables.file import TableFile
 from llm_routing_env.tables.notes import table_notes
-from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.queries import QuerySet, query_columns
 from llm_routing_env.tables.shipped import DATA, shipped_tables
 from llm_routing_env.tables.stored import StoredQueries, StoredRows
 
 SCHEMA_VERSION = 1
-QUERY_COLUMNS = ("query_id", "context", "split", "prompt", "references")
+_KINDS = {column: pa.string() for column in ("error", "response", "messages", "finish_reason")}
+_KINDS["references"] = pa.list_(pa.string())
 Floats = NDArray[np.float64]
 
 
@@ -106,18 +107,15 @@ class OutcomeTable:
             queries: The queries the records are about.
             llm_names: The LLMs, in action order.
             records: Mappings with query_id, llm, repeat, response, error, prompt_tokens, completion_tokens,
-                cost_usd, latency_s, `accuracy_<scorer>` for each scorer, and optionally ttft_s and
-                `measure_<name>`.
+                cost_usd, latency_s, `accuracy_<scorer>` for each scorer, and optionally `measure_<name>`, ttft_s,
+                finish_reason, n_attempts, wait_s, cached_tokens and reasoning_tokens.
             metadata: Facts about the recording; must be JSON-plain.
         """
-        by_id = {query.query_id: query for query in queries}
-        rows = [
-            {column: getattr(by_id[record["query_id"]], column) for column in QUERY_COLUMNS} | dict(record)
-            for record in records
-        ]
-        table = pa.Table.from_pylist(rows)
-        for column in ("error", "response"):  # all-null columns would otherwise get the null type
-            table = table.set_column(table.column_names.index(column), column, table[column].cast(pa.string()))
+        by_id = {query.query_id: cells for query, cells in zip(queries, query_columns(queries), strict=True)}
+        table = pa.Table.from_pylist([by_id[record["query_id"]] | dict(record) for record in records])
+        for column, kind in _KINDS.items():  # columns that are empty throughout would otherwise get the null type
+            if column in table.column_names:
+                table = table.set_column(table.column_names.index(column), column, table[column].cast(kind))
         document = {"schema_version": SCHEMA_VERSION, "llms": list(llm_names), **metadata}
         return cls(_labelled(table, document))
 
@@ -146,6 +144,22 @@ class OutcomeTable:
     def failed_share(self) -> dict[str, float]:
         """For each LLM, the share of its calls that failed."""
         return dict(zip(self.llm_names, self.llm_means(self.failed).tolist(), strict=True))
+
+    @cached_property
+    def cut(self) -> NDArray[np.bool_] | None:
+        """Which answers were cut at `max_tokens`, shape (queries, LLMs, repeats); None where the table cannot tell."""
+        has_reasons = "finish_reason" in self._stored.columns
+        return self._stored.is_text("finish_reason", "length") if has_reasons else None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of everything that is recorded."""
+        return self._stored.columns
+
+    @property
+    def n_references(self) -> NDArray[np.int32]:
+        """For each query, how many references it has."""
+        return self._stored.n_references()
 
     @property
     def scorers(self) -> tuple[str, ...]:
@@ -247,6 +261,10 @@ class OutcomeTable:
     def texts(self, column: str) -> NDArray[np.object_]:
         """Return every cell of a text column, shape (queries, LLMs, repeats)."""
         return self._stored.grid.spread(arrow.texts(self._stored.texts(column)), None)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some columns of the rows, in batches; a row is a query on an LLM once, in whatever order they lie."""
+        return self._stored.batches(columns, self.path)
 
     def integers(self, column: str) -> NDArray[np.int64]:
         """Return "prompt_tokens" or "completion_tokens", shape (queries, LLMs, repeats); 0 where not recorded."""

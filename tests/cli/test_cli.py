@@ -121,7 +121,7 @@ def test_agents_are_listed_with_what_they_see():
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "compare", "inspect", "agents", "serve", "record", "embed", "load-curve", "import"]
+    "command", ["demo", "compare", "inspect", "verify", "agents", "serve", "record", "embed", "load-curve", "import"]
 )
 def test_every_command_explains_itself(command: str):
     done = pickllm(command, "--help")
@@ -134,6 +134,7 @@ def test_every_command_explains_itself(command: str):
     [
         (("compare", "--agents", "epsilon_greed"), "Did you mean 'epsilon_greedy_q'"),
         (("compare", "--table", "nanoo"), "Did you mean 'nano'"),
+        (("verify", "nanoo"), "Did you mean 'nano'"),
         (("compare", "--context", "maths"), "Did you mean 'math'"),
         (("compare", "--split", "tests"), "Did you mean 'test'"),
         (("compare", "--reward", "picklm"), "Did you mean 'pickllm'"),

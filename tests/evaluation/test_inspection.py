@@ -241,7 +241,7 @@ def test_failures_and_contexts_that_are_not_judged_are_marked(tmp_path: Path):
     chess = table.query_contexts == table.contexts.index("chess")
     table.resplit(np.arange(6), chess).write(tmp_path / "six.parquet")
     output = CliRunner().invoke(app, ["inspect", str(tmp_path / "six.parquet")]).output
-    assert "6 of the 6 calls of 'a' failed, the first with 'HTTP 404: no such model'." in output
+    assert "6 of the 6 calls of 'a' failed, the first with 'HTTP 404: no such model'; " in output
     assert "100%" in output
     assert "1 of 2 contexts ('chess') not judged: no query in the test split." in output
 

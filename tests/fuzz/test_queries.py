@@ -7,6 +7,8 @@ from mutations import damaged, fuzz, odd, read_or_refuse
 from llm_routing_env.tables.queries import QuerySet
 
 RECORD = {"query_id": "q", "context": "art", "split": "test", "prompt": "Who painted it?", "references": ["Dürer", "A"]}
+PARTS = [{"type": "text", "text": "Who "}, {"type": "text", "text": "is it?"}]
+CHAT = RECORD | {"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PARTS}]}
 LINES = b"".join(json.dumps(RECORD | {"query_id": f"q{n}"}).encode() + b"\n" for n in range(3))
 
 
@@ -28,7 +30,7 @@ def test_damaged_query_files_are_read_or_refused(tmp_path):
 
 def test_odd_queries_are_read_or_refused(tmp_path):
     def check(seed):
-        record = odd(RECORD, seed)
+        record = odd(CHAT if seed % 2 else RECORD, seed)
         read(tmp_path / "queries.jsonl", json.dumps(record).encode() + b"\n" + LINES)
 
     fuzz(check)

@@ -46,6 +46,11 @@ def test_the_best_reference_counts():
     assert score(final_answer, "it is the spouse", "husband", "the spouse") == 1
 
 
+@pytest.mark.parametrize("scorer", [exact_match, final_answer, token_f1, cosine])
+def test_without_a_reference_no_answer_is_right(scorer):
+    assert scorer(["Paris", "Paris", ""], [(), ("Paris",), ()]) == pytest.approx([0, 1, 0], abs=1e-6)
+
+
 def test_token_f1_by_hand():
     # shared: "is", "paris"; 4 words said, 3 wanted: 2 * 2 / (4 + 3)
     assert score(token_f1, "the city is Paris", "it is Paris") == pytest.approx(4 / 7)

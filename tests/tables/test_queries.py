@@ -54,11 +54,12 @@ def test_a_slice_is_a_query_set():
         ("not json", "line 1: expected one JSON object"),
         ("[1]", "expected a JSON object"),
         ('{"query_id": "a", "context": "c", "references": ["r"]}', "'prompt' must be a string"),
-        ('{"query_id": "a", "context": "c", "prompt": "p", "references": []}', "'references' must be a non-empty list"),
+        ('{"query_id": "a", "context": "c", "prompt": "p", "references": "r"}', "'references' must be a list of str"),
         (
-            '{"query_id": "a", "context": "c", "prompt": "p", "references": "r"}',
-            "'references' must be a non-empty list",
+            '{"query_id": "a", "context": "c", "prompt": "p", "references": [null]}',
+            "'references' must be a list of str",
         ),
+        ('{"query_id": "a", "context": "c", "messages": []}', "'messages' is not read: a list of messages is the 'pro"),
         ('{"query_id": "a", "context": "c", "split": "dev", "prompt": "p", "references": ["r"]}', "split is 'dev'"),
         ('{"query_id": "a", "context": "c", "prompt": "\\ud800", "references": ["r"]}', "'prompt' must be a string"),
         (
@@ -98,3 +99,20 @@ def test_blank_lines_are_skipped_and_lines_are_counted_with_them(tmp_path: Path)
     path.write_text(line % "a" + "\n[]\n")
     with pytest.raises(ValueError, match="line 3: expected a JSON object"):
         QuerySet.read(path)
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path: Path):
+    path = tmp_path / "q.jsonl"
+    TWO.write(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert list(QuerySet.read(path)) == list(TWO)
+
+
+@pytest.mark.parametrize("references", ["", ', "references": []', ', "references": null'])
+def test_a_query_may_have_no_reference(tmp_path: Path, references: str):
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"query_id": "a", "context": "c", "prompt": "p"' + references + "}")
+    (query,) = QuerySet.read(path)
+    assert query.references == ()
+    QuerySet([query]).write(path)
+    assert list(QuerySet.read(path)) == [query]

@@ -55,6 +55,7 @@ def test_notes_say_what_share_of_the_queries_each_llm_lacks():
     assert small().notes == (
         "33.3% of the pairs of query and LLM are missing; of the queries of each LLM: a 33.3%, b 33.3%. Means over "
         "what is left are biased, unless it is missing at random.",
+        "2 of the 4 calls of 'b' failed, the first with 'HTTP 500'.",
     )
     assert random_table().notes == ()
 
