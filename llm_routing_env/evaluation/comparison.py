@@ -134,6 +134,8 @@ def run_comparison(
     for job, outcome in engine([job for job in jobs if job not in finished], setting, count):
         if isinstance(outcome, Failure):
             result.failures[job.contestant.name] = outcome.line
+            if outcome.is_of_budget:
+                result.unfinished.append(job.contestant.name)
             continue
         finished[job] = outcome
         if store:

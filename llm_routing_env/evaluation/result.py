@@ -41,6 +41,7 @@ class Comparison:
         pairs: For each two agents, how much more reward the first gets than the second, paired.
         verdicts: For each agent, in words whether it beats the best fixed LLM.
         failures: For each agent that raised, what it said; it has no logs.
+        unfinished: Those of them that the budget stopped: with a larger one they go on.
         budget: What the requests of a live comparison may cost, and did; None where it is not known.
     """
 
@@ -61,6 +62,7 @@ class Comparison:
     pairs: dict[str, dict[str, Interval]] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    unfinished: list[str] = field(default_factory=list)
     budget: Budget | None = None
 
     @property
