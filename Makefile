@@ -11,10 +11,13 @@ BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 
+COMPARE_GOES_ON = $(if $(wildcard results/compare/blocks),--resume)
+
 .PHONY: compare demo test fast live chromium check bench nano lock clean
 
+# Goes on where an interrupted one stopped.
 compare: $(VENV)/.core
-	$(BIN)/pickllm compare --out results/compare
+	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
 
 demo: $(VENV)/.core
 	$(BIN)/pickllm demo
@@ -48,7 +51,7 @@ bench: $(VENV)/.full
 	$(BIN)/pickllm compare --json --reward pickllm > benchmarks/results/compare_nano_pickllm.json
 	$(BIN)/pickllm compare --json --reward additive > benchmarks/results/compare_nano_additive.json
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
-	$(BIN)/pickllm compare --out results/compare
+	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
 	mkdir -p docs && cp results/compare/*.png docs/
 	$(BIN)/python benchmarks/readme.py
 

@@ -17,6 +17,7 @@ from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
 from llm_routing_env.cli.compare_display import print_comparison, print_tuning
+from llm_routing_env.cli.compare_ending import require_complete, saying_what_is_kept
 from llm_routing_env.cli.compare_files import write_files
 from llm_routing_env.evaluation.block_store import journals_of
 from llm_routing_env.evaluation.comparison import check_contestants, run_comparison
@@ -106,7 +107,7 @@ def compare(
     )
     setting, money = Setting(problem, run["length"], run["seed"], log_steps, live), live.budget if live else None
     console = Terminal(stderr=as_json)
-    with _progress(console, money) as on_progress, _saying_what_is_kept(blocks):
+    with _progress(console, money) as on_progress, saying_what_is_kept(blocks):
         if blocks is not None and live is not None:
             live.charge_journals(journals_of(blocks), setting.table)
         budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
@@ -146,8 +147,7 @@ def compare(
     if blocks is not None and not result.failures:
         for folder in (blocks, journals_of(blocks)):
             shutil.rmtree(folder, ignore_errors=True)
-    if result.failures and not result.agents:
-        raise RuntimeError("; ".join(f"{name}: {line}" for name, line in result.failures.items()))
+    require_complete(result, out)
 
 
 def _require_apart(parameters: Mapping[str, Mapping[str, Any]], grids: Mapping[str, Mapping[str, Any]]) -> None:
@@ -203,17 +203,3 @@ def _progress(console: Terminal, budget: Budget | None) -> Iterator[Any]:
             progress.update(bar, description=f"{name}{spent}", completed=done, total=total)
 
         yield show
-
-
-@contextmanager
-def _saying_what_is_kept(blocks: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        if blocks is None:
-            raise
-        kept = f"{len(list(blocks.glob('*.npz')))} finished blocks"
-        if journals_of(blocks).is_dir():
-            kept += ", and the outcomes of the others so far,"
-        print(f"Interrupted. {kept} are kept: the same command with --resume goes on.", file=sys.stderr)
-        raise typer.Exit(130) from None

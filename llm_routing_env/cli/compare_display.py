@@ -12,7 +12,7 @@ from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.tuning import Tuned
 from llm_routing_env.evaluation.verdicts import headroom
-from llm_routing_env.report.words import about_intervals, conditions
+from llm_routing_env.report.words import about_intervals, conditions, failed_calls
 from llm_routing_env.terminal import Terminal
 
 COLUMNS = (
@@ -71,6 +71,8 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
     _print_whole(console, table)
     _print_whole(console, _routing(result))
     _print_verdicts(console, result, against)
+    for line in failed_calls(result):
+        console.print(line, highlight=False, markup=False, style="yellow", soft_wrap=True)
     for line in ("", *about_intervals(result)):
         console.print(line, highlight=False, markup=False)
     console.print(
@@ -104,8 +106,11 @@ def _routing(result: Comparison) -> Table:
         table.add_column(escape(llm), justify="right", no_wrap=True)
     references = [name for name in result.references.actions if not name.startswith("always ")]
     for name in (*result.agents, *references):
-        shares = result.routing[name][POOLED].values()
-        table.add_row(escape(_shown_name(result, name)), *(f"{share:.0%}" for share in shares))
+        shares, calls = result.routing[name][POOLED], result.calls_of(name)
+        failed = {llm: f" ({of_llm.n_failed:,} failed)" if of_llm.n_failed else "" for llm, of_llm in calls.items()}
+        table.add_row(
+            escape(_shown_name(result, name)), *(f"{share:.0%}{failed[llm]}" for llm, share in shares.items())
+        )
     return table
 
 

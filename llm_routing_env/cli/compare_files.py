@@ -63,3 +63,5 @@ def _write_csv(result: Comparison, path: Path) -> None:
                     )
                 for llm, share in result.routing[name][context].items():
                     writer.writerow([kind, name, protocol, context, f"asked {llm}", share, "", "", "", notes])
+                for llm, calls in result.calls_of(name, context).items():
+                    writer.writerow([kind, name, protocol, context, f"failed {llm}", calls.n_failed, "", "", "", notes])

@@ -31,7 +31,8 @@ class Facts:
     """Reward and info of every cell, one at a time or many at once; see `Cells` for their numbers.
 
     With `info` "none" an info is empty; "numbers" has the numbers of `OUTCOME`, the reward's terms, and regret,
-    oracle_regret and optimal_action where they are known; "full" has the texts too.
+    oracle_regret and optimal_action where they are known, and the error of a live call that failed; "full" has the
+    texts too.
 
     Attributes:
         problem: What is routed.
@@ -89,9 +90,9 @@ class Facts:
             next_query: Index of the query that the observation is of.
             spent_usd: By all sessions of the environment so far.
         """
-        why = {"error": outcome.error} if outcome.error and not outcome.n_attempts else {}  # nothing was sent
+        why = {"error": outcome.error} if outcome.error else {}
         if self.kind == "none":
-            return why
+            return {} if outcome.n_attempts else why  # but for why nothing was sent
         terms = self.problem.reward.terms(outcome.accuracy, outcome.cost_usd, outcome.latency_s)
         info: Info = {name: getattr(outcome, name) for name in OUTCOME} | self._truth_of(row, llm)
         info[TERMS] = {name: float(term) for name, term in terms.items()}

@@ -40,6 +40,7 @@ class RoutingProblem:
         table: The outcome table.
         cells: Its numbers, of every phase; a row of them is a query in a phase.
         first_steps: The step of a session at which each phase begins, shape (phases,).
+        is_live: Whether LLMs are asked, so that what was never recorded of them does not matter.
         reward: The reward function, with its bounds.
         reward_table: Every reward of the cells.
         truth: What is expected of every LLM, and who is best.
@@ -69,7 +70,7 @@ class RoutingProblem:
         if given.split not in SPLITS:
             raise unknown_name("split", given.split, SPLITS)
         self.table, self.pool, self.split = load_table(given.table), pool, given.split
-        self._is_live = is_live or pool is not None
+        self.is_live = is_live or pool is not None
         self.scorer = given.scorer or self.table.scorer
         self._set_cells(given)
         self._set_rewards(given)
@@ -87,11 +88,11 @@ class RoutingProblem:
         # A live session may use a scorer that the table did not record; truths then follow the table's own.
         recorded = self.scorer if not self.pool or self.scorer in self.table.scorers else self.table.scorer
         own = Cells.of(self.table, recorded)
-        if self._is_live:  # such an LLM can be asked what was never recorded of it
+        if self.is_live:  # such an LLM can be asked what was never recorded of it
             own = replace(own, available=np.ones_like(own.available))
         if given.scenario is not None and not self.knows_truth:
             raise ValueError("A scenario changes the LLMs of the table, and the pool has others: leave it out.")
-        phases = [(0, own)] if given.scenario is None else phases_of(own, given.scenario, is_live=self._is_live)
+        phases = [(0, own)] if given.scenario is None else phases_of(own, given.scenario, is_live=self.is_live)
         self.first_steps = np.array([step for step, _ in phases])
         self.cells = Cells.stack([cells for _, cells in phases])
 

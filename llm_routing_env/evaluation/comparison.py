@@ -21,6 +21,7 @@ from llm_routing_env.evaluation.contestants import (
 from llm_routing_env.evaluation.drawn import draw_sessions
 from llm_routing_env.evaluation.engines import Engine, make_engine, run_local
 from llm_routing_env.evaluation.entries import contestants
+from llm_routing_env.evaluation.failed_calls import calls_of
 from llm_routing_env.evaluation.jobs import Failure, Job, Result
 from llm_routing_env.evaluation.judging import POOLED, Judge
 from llm_routing_env.evaluation.live_access import live_access
@@ -133,6 +134,8 @@ def run_comparison(
     for job, outcome in engine([job for job in jobs if job not in finished], setting, count):
         if isinstance(outcome, Failure):
             result.failures[job.contestant.name] = outcome.line
+            if outcome.is_of_budget:
+                result.unfinished.append(job.contestant.name)
             continue
         finished[job] = outcome
         if store:
@@ -198,6 +201,8 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
     for name in [*found, *result.references.actions]:
         result.metrics[name], result.routing[name] = judge.judge(name), judge.routing(name)
         result.sources[name] = judge.sources(name)
+        logs, drawn = result.logs[name], result.drawn
+        result.calls[name] = {context: calls_of(result.problem, logs[context], drawn[context]) for context in drawn}
     for name in found:
         result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
         fixed = (result.references.best_fixed, result.references.chosen_fixed)

@@ -36,9 +36,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """What an agent raised, in one line."""
+    """What an agent raised, in one line.
+
+    Attributes:
+        line: The line.
+        is_of_budget: Whether the agent is not to blame: the budget was used up, and with a larger one it goes on.
+    """
 
     line: str
+    is_of_budget: bool = False
 
 
 class Attempt:
@@ -57,7 +63,7 @@ class Attempt:
         if not isinstance(error, Exception):
             return False
         if isinstance(error, BudgetError):
-            self.result = Failure(f"{error}")
+            self.result = Failure(f"{error}", is_of_budget=True)
         else:
             where = traceback.extract_tb(at)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"

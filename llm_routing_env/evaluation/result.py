@@ -8,6 +8,7 @@ from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import Contestant, describe
 from llm_routing_env.evaluation.drawn import Drawn
+from llm_routing_env.evaluation.failed_calls import Calls, in_all
 from llm_routing_env.evaluation.intervals import Interval, published
 from llm_routing_env.evaluation.judging import POOLED, Judge
 from llm_routing_env.evaluation.references import ORACLE, References
@@ -35,10 +36,12 @@ class Comparison:
         logs: By agent or reference, then context.
         metrics: By agent or reference, then context ("all": pooled, contexts weighted equally).
         routing: The share of queries sent to each LLM, by agent or reference, then context ("all"), then LLM.
+        calls: The calls of each LLM, those that failed among them, by agent or reference, then context, then LLM.
         sources: What the intervals speak of, by agent or reference: "queries", "sessions", "training seeds".
         pairs: For each two agents, how much more reward the first gets than the second, paired.
         verdicts: For each agent, in words whether it beats the best fixed LLM.
         failures: For each agent that raised, what it said; it has no logs.
+        unfinished: Those of them that the budget stopped: with a larger one they go on.
         budget: What the requests of a live comparison may cost, and did; None where it is not known.
     """
 
@@ -54,10 +57,12 @@ class Comparison:
     logs: dict[str, dict[str, SessionLog]] = field(default_factory=dict)
     metrics: dict[str, dict[str, dict[str, Interval]]] = field(default_factory=dict)
     routing: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    calls: dict[str, dict[str, dict[str, Calls]]] = field(default_factory=dict)
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     pairs: dict[str, dict[str, Interval]] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    unfinished: list[str] = field(default_factory=list)
     budget: Budget | None = None
 
     @property
@@ -86,6 +91,16 @@ class Comparison:
         """Single LLMs' row names, where nearly every recorded call failed, with the share that did."""
         shares = self.problem.table.failed_share
         return {f"always {name}": share for name, share in shares.items() if share >= DEAD}
+
+    @property
+    def failed_calls(self) -> dict[str, Calls]:
+        """The calls of all agents, of each LLM of which some failed."""
+        calls = in_all(self.calls_of(name) for name in self.agents)
+        return {llm: of_llm for llm, of_llm in calls.items() if of_llm.n_failed}
+
+    def calls_of(self, name: str, context: str = POOLED) -> dict[str, Calls]:
+        """Return the calls of each LLM, by an agent or a reference, in one context or in all."""
+        return in_all(self.calls[name].values()) if context == POOLED else self.calls[name][context]
 
     def sessions_behind(self, *names: str) -> int | None:
         """Return how many sessions per context rows' intervals rest on; None where they rest on no session."""
@@ -130,6 +145,7 @@ class Comparison:
             ],
             "verdicts": self.verdicts,
             "pairs": {a: {b: published(value) for b, value in of_a.items()} for a, of_a in self.pairs.items()},
+            "failed_calls": {llm: calls.document() for llm, calls in self.failed_calls.items()},
             "failures": [describe(self.contestants[name]) | {"error": line} for name, line in self.failures.items()],
         }
         if self.budget is not None:
@@ -142,6 +158,7 @@ class Comparison:
                 "intervals_over": list(self.sources[name]),
                 "metrics": {metric: published(value) for metric, value in found.items()},
                 "routing": self.routing[name][context],
+                "calls": {llm: calls.document() for llm, calls in self.calls_of(name, context).items()},
             }
             for context, found in self.metrics[name].items()
         }

@@ -13,6 +13,7 @@ from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
+from llm_routing_env.evaluation.failed_calls import LiveErrors, Mask, Texts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,6 +34,9 @@ class SessionLog:
         commitments: The LLM it committed to, -1 where it did not, shape (sessions,).
         propensities: The probability with which each action was chosen, shape (sessions, steps); None where not
             asked for.
+        failed: Whether the call failed, shape (sessions, steps); None where the table knows.
+        first_errors: What each LLM's first failed call of the session said, "" where it has none, shape
+            (sessions, LLMs); None where the table knows.
     """
 
     actions: Ints
@@ -42,6 +46,8 @@ class SessionLog:
     commit_steps: Floats
     commitments: Ints
     propensities: Floats | None = None
+    failed: Mask | None = None
+    first_errors: Texts | None = None
 
     def rows(self, index: slice | NDArray[np.int64]) -> "SessionLog":
         """Return some of the sessions."""
@@ -92,6 +98,7 @@ def run_sessions(
     rows, steps, chances = np.arange(env.num_envs), [], []
     commit_steps = np.where(np.asarray(agent.committed_action) >= 0, 0.0, np.nan)
     ended = np.zeros(env.num_envs, dtype=bool)
+    errors = LiveErrors(env.num_envs, agent.task.n_actions) if env.problem.is_live else None
     while not ended.any():
         masked = given_mask(agent.select_action, info.get(MASK))
         if propensities:
@@ -100,6 +107,8 @@ def run_sessions(
         following, reward, terminated, truncated, info = env.step(action)
         if terminated.any():
             raise BudgetError(info["error"][terminated.argmax()])
+        if errors is not None:
+            errors.add(action, info.get("error"))
         agent.update(observation, action, reward, outcome={name: info[name] for name in MEASURES[:3]})
         observation, ended = following, truncated
         steps.append((action, reward, *(info.get(name, np.full(env.num_envs, np.nan)) for name in MEASURES)))
@@ -109,6 +118,7 @@ def run_sessions(
         commit_steps[just_committed] = len(steps)
         on_step()
     actions, rewards, *measures = (np.stack(values, axis=1) for values in zip(*steps, strict=True))
+    failed, first_errors = errors.arrays if errors is not None else (None, None)
     return SessionLog(
         actions=actions,
         rewards=rewards,
@@ -117,6 +127,8 @@ def run_sessions(
         commit_steps=commit_steps,
         commitments=np.asarray(agent.committed_action),
         propensities=np.stack(chances, axis=1) if propensities else None,
+        failed=failed,
+        first_errors=first_errors,
     )
 
 

@@ -15,8 +15,8 @@ from llm_routing_env.evaluation.plots import draw
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.verdicts import headroom
 from llm_routing_env.report.svg import inline_svg
-from llm_routing_env.report.tables import COLUMNS, agent_rows, context_table, pair_table, routing_table
-from llm_routing_env.report.words import about_intervals, facts, question, versions
+from llm_routing_env.report.tables import COLUMNS, agent_rows, context_table, failed_table, pair_table, routing_table
+from llm_routing_env.report.words import about_intervals, facts, failed_calls, question, versions
 from llm_routing_env.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -44,11 +44,13 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
             intervals=about_intervals(result),
             verdicts=result.verdicts,
             failures=result.failures,
+            failed_calls=failed_calls(result),
             columns=COLUMNS,
             rows=agent_rows(result),
             plots=[(plot, inline_svg(plot)) for plot in draw(result)],
             contexts=context_table(result),
             routing=routing_table(result),
+            failed=failed_table(result),
             pairs=pair_table(result),
             facts=facts(result),
             versions=versions(),

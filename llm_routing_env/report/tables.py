@@ -172,6 +172,16 @@ def routing_table(result: Comparison) -> ContextTable:
     return ContextTable(list(result.problem.task.llm_names), rows)
 
 
+def failed_table(result: Comparison) -> ContextTable:
+    """Return how many calls of agents failed: a column per LLM of which some did."""
+    heads, rows = list(result.failed_calls), []
+    for name in result.agents:
+        calls = result.calls_of(name)
+        cells = [Cell(f"{calls[llm].n_failed:,} of {calls[llm].n_calls:,}", calls[llm].n_failed) for llm in heads]
+        rows.append(Row(name, "agent", cells))
+    return ContextTable(heads, rows)
+
+
 def pair_table(result: Comparison) -> ContextTable:
     """Return the paired reward of each agent less that of each other one, shaded where the lead is clear."""
     rows = []

@@ -50,6 +50,15 @@ def conditions(result: Comparison) -> list[str]:
     return said + list(result.problem.table.notes) + result.unread
 
 
+def failed_calls(result: Comparison) -> list[str]:
+    """Return a line on each LLM of which calls of agents failed: how many, and what was said first."""
+    lines = []
+    for llm, calls in result.failed_calls.items():
+        first = f" (first: {calls.first_error})" if calls.first_error else ""
+        lines.append(f"Failed calls: {llm!r} {calls.n_failed:,} of {calls.n_calls:,}{first}")
+    return lines
+
+
 def about_intervals(result: Comparison) -> list[str]:
     """Return what each protocol is, and what the intervals of the rows at hand speak of."""
     said = []

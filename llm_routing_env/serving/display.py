@@ -13,6 +13,7 @@ from llm_routing_env.pools.pool import Pool
 from llm_routing_env.serving.endpoints import ServingError
 from llm_routing_env.serving.server import VLLMServer
 from llm_routing_env.serving.servers import serve_servers
+from llm_routing_env.stopping import exit_code
 from llm_routing_env.terminal import Terminal
 
 _WATCH_S = 0.5
@@ -61,8 +62,8 @@ def run_until_signal(
             except (KeyboardInterrupt, SystemExit):
                 console.print("Stopping the servers.")
                 return 0
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stop:
+        return exit_code(stop)
     except SystemExit as termination:
         return int(termination.code or 0)
 

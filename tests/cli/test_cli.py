@@ -3,6 +3,7 @@
 import csv
 import html
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +81,9 @@ def test_compare_writes_results_and_figures(tmp_path: Path):
     with (tmp_path / "run" / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     asked = {f"asked {llm}" for llm in ("tiny-0.1m", "calc-0.6m", "atlas-0.8m", "large-2.0m")}
-    assert {row["metric"] for row in rows} == METRICS | asked
+    failed = {name.replace("asked", "failed") for name in asked}
+    assert {row["metric"] for row in rows} == METRICS | asked | failed
+    assert {row["mean"] for row in rows if row["metric"] in failed} == {"0"}
     assert {row["interval_over"] for row in rows if row["metric"] == "reward"} == {"queries and sessions", "queries"}
     document = json.loads((tmp_path / "run" / "results.json").read_text())
     assert document["command"].startswith("pickllm compare --sessions 4")
@@ -314,9 +317,17 @@ def test_an_llm_that_never_answered_is_marked_and_has_no_accuracy(tmp_path: Path
     (row,) = [line for line in done.stdout.splitlines() if "always typo" in line and "calls fail" in line]
     assert "0.000" not in row
     assert " ms" not in row
-    assert "HTTP 404: no such model" in done.stdout
+    # 8 queries of each of three contexts are of the test split; "random" asked typo some of 4 x 8 times in each.
+    assert re.search(r"Failed calls: 'typo' (\d+) of \1 \(first: HTTP 404: no such model\)", done.stdout)
+    with (tmp_path / "run" / "results.csv").open() as file:
+        failed = {row["context"]: float(row["mean"]) for row in csv.DictReader(file) if is_failed(row)}
+    assert failed.pop("all") == sum(failed.values()) > 0
     report = (tmp_path / "run" / "report.html").read_text()
     assert "always typo: its calls fail" in report.replace("<wbr>", "")
+
+
+def is_failed(row: dict[str, str]) -> bool:
+    return (row["name"], row["metric"]) == ("random", "failed typo")
 
 
 def test_a_setting_of_the_same_agent_has_a_row_and_can_be_the_yardstick():

@@ -76,6 +76,9 @@ def test_a_comparison_shows_errors_of_an_agent_as_they_are(table: Path):
     done = pickllm(table, "compare", "--agents", "random,mine:Raises", *options)
     assert done.returncode == 0, done.stderr
     assert f"mine:Raises failed: RuntimeError: {SPELLED}" in done.stdout
+    (warning,) = [line for line in done.stdout.splitlines() if line.startswith("Failed calls: ")]
+    assert "'[bold red]small'" in warning
+    assert f"(first: {SPELLED}" in warning
     page = (table.parent / "compared" / "report.html").read_text()
     assert page.replace("\n", "").isprintable()
     assert SPELLED in page

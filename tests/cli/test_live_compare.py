@@ -160,8 +160,9 @@ def test_stable_baselines3_routes_within_the_budget_too(server: CountingServer, 
     assert len(server.answers) == 2 * PER_AGENT
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_keeps_finished_blocks_and_the_outcomes_of_the_one_under_way(
-    server: CountingServer, tmp_path: Path
+    server: CountingServer, tmp_path: Path, number: signal.Signals, code: int
 ):
     reply = server.reply
 
@@ -176,11 +177,11 @@ def test_an_interrupt_keeps_finished_blocks_and_the_outcomes_of_the_one_under_wa
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals
     )
     assert wait_until(lambda: not server.may_answer.is_set(), 120)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     _, said = process.communicate(timeout=120)
     server.may_answer.set()
     assert wait_until(lambda: not server.in_flight)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert said.strip() == (
         "Interrupted. 1 finished blocks, and the outcomes of the others so far, are kept: "
         "the same command with --resume goes on."
@@ -195,7 +196,11 @@ def test_the_command_says_what_was_spent_and_what_was_refused(server: CountingSe
     command = [sys.executable, "-m", "llm_routing_env.cli"]
     bounds = ("--out", "run", "--max-requests", str(PER_AGENT + 7))
     done = subprocess.run([*command, *arguments(*bounds)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
+    assert done.stderr == (
+        f"pickllm: Not finished: epsilon_greedy_q, random; the budget of {PER_AGENT + 7} requests is used up. "
+        "What was answered is kept in run: the same command with --resume and a larger budget goes on.\n"
+    )
     assert f"epsilon_greedy_q failed: the budget of {PER_AGENT + 7} requests is used up" in done.stdout
     assert f"Spent ${(PER_AGENT + 7) * COST_USD:.4f} on {PER_AGENT + 7} requests." in done.stdout
     document = json.loads((tmp_path / "run" / "results.json").read_text())

@@ -86,6 +86,7 @@ def many(n_agents: int = 25, n_contexts: int = 9) -> Comparison:
         result.contestants[copied] = result.contestants[name]
         result.logs[copied], result.verdicts[copied] = result.logs[name], result.verdicts[name]
         result.routing[copied], result.sources[copied] = result.routing[name], result.sources[name]
+        result.calls[copied] = result.calls[name]
         # A little apart, so that ranks are decided.
         result.metrics[copied] = {
             group: {metric: _shifted(value, 0.01 * number) for metric, value in metrics.items()}
@@ -102,7 +103,7 @@ def renamed(result: Comparison, names: dict[str, str]) -> Comparison:
     def rename(values: dict[str, Any]) -> dict[str, Any]:
         return {names.get(name, name): value for name, value in values.items()}
 
-    fields = ("contestants", "logs", "metrics", "routing", "sources", "verdicts", "failures")
+    fields = ("contestants", "logs", "metrics", "routing", "calls", "sources", "verdicts", "failures")
     pairs = rename({name: rename(others) for name, others in result.pairs.items()})
     return replace(result, **{field: rename(getattr(result, field)) for field in fields}, pairs=pairs)
 

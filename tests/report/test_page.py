@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from comparisons import HOSTILE, small, without
+from tables import queries, records
 
 from llm_routing_env.evaluation import Comparison
 from llm_routing_env.report import write_report
+from llm_routing_env.tables.table import OutcomeTable
 
 COMMAND = "pickllm compare --agents epsilon_greedy_q,random,cheapest --out results"
 VOID = {"meta", "img", "br", "wbr", "link", "input"}
@@ -138,6 +140,20 @@ def test_every_shape_of_comparison_renders(options: dict, tmp_path: Path):
     page = Page(written(small(**options), tmp_path))
     assert page.open == []
     assert "nan" not in page.text.replace("finance", "")
+
+
+def test_failed_calls_stand_in_a_table_and_what_was_said_is_text(ordinary: Comparison, tmp_path: Path):
+    rows = records(asked := queries(24), ("good", "bad"), [[[1.0], [0.0]]], 1e-5, 0.1)
+    for row in rows:
+        if row["llm"] == "bad":
+            row |= {"error": "<b>HTTP 400</b>\x07", "response": None}
+    failing = small(["round_robin"], table=OutcomeTable.from_records(asked, ("good", "bad"), rows, {}))
+    page = Page(written(failing, tmp_path))
+    # Four sessions of 12 queries in each of three contexts, half of them to each LLM.
+    assert "Failed calls: 'bad' 72 of 72 (first: <b>HTTP 400</b>\\x07)" in page.text
+    assert "72 of 72" in page.text.partition("Calls that failed")[2]
+    assert "b" not in {tag for tag, _ in page.tags}
+    assert "Calls that failed" not in Page(written(ordinary, tmp_path)).text
 
 
 def test_unknown_regret_is_a_dash_and_a_sentence(ordinary: Comparison, tmp_path: Path):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.backends.budget import BudgetError
+from llm_routing_env.evaluation.failed_calls import LiveErrors
 from llm_routing_env.evaluation.sessions import MEASURES, Floats, SessionLog
 
 Observation = NDArray[np.float32]
@@ -45,6 +46,10 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
         self._length, self._distribution = length, distribution
         self._steps: list[tuple[float, ...]] = []
         self._propensities: list[float] = []
+        self._errors: LiveErrors | None = None
+        problem = self.get_wrapper_attr("problem")
+        if problem.is_live:
+            self._errors = LiveErrors(1, problem.task.n_actions)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -68,6 +73,8 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
         if terminated:
             raise BudgetError(info["error"])
         self._steps.append((int(action), float(reward), *(info.get(name, np.nan) for name in MEASURES)))
+        if self._errors is not None:
+            self._errors.add([int(action)], [info.get("error")])
         self._waiting = self.last_observation = following
         self._on_step(1)
         return following, reward, terminated, truncated, info
@@ -78,6 +85,7 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
         Args:
             final_probabilities: The learner's probabilities after the last step, shape (1, LLMs).
         """
+        failed, first_errors = self._errors.arrays if self._errors is not None else (None, None)
         actions, rewards, *measures = np.array(self._steps).T[:, None]
         return SessionLog(
             actions=actions.astype(np.int64),
@@ -87,4 +95,6 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
             commit_steps=np.array([np.nan]),
             commitments=np.array([-1]),
             propensities=np.array([self._propensities]) if self._distribution else None,
+            failed=failed,
+            first_errors=first_errors,
         )

@@ -1,0 +1,88 @@
+"""What a script reads from a command's exit code, and the one line that goes with it."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from faulty_server import FaultyServer, faulty_server
+from tables import queries, records
+
+from llm_routing_env.cli import compare as compare_command
+from llm_routing_env.cli import main
+from llm_routing_env.stopping import IncompleteError, Terminated
+from llm_routing_env.tables.table import OutcomeTable
+
+SMALL = ("compare", "--sessions", "2", "--length", "4", "--agents", "random")
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run a command in this process and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["pickllm", *arguments])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit) as done:
+        main()
+    return int(done.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (IncompleteError("half of it"), 1, "pickllm: half of it"),
+        (RuntimeError("nothing"), 2, "pickllm: nothing"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "Interrupted. Nothing is kept: with --out DIR it would be, and --resume would go on.",
+        ),
+        (Terminated(), 143, "Interrupted. Nothing is kept: with --out DIR it would be, and --resume would go on."),
+    ],
+)
+def test_whatever_ends_a_command_early_is_one_line_and_a_code(
+    error: BaseException,
+    code: int,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    def ends(*arguments: Any, **more: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(compare_command, "run_comparison", ends)
+    assert ended(monkeypatch, *SMALL) == code
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_help_says_what_the_codes_mean(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    assert ended(monkeypatch, "--help") == 0
+    assert "Exit codes: 0 done; 1 done in part" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
+    """Return a server of two LLMs of which one refuses everything; their pool and table lie in the folder."""
+    monkeypatch.chdir(tmp_path)
+    llms = ("good", "401")
+    with faulty_server() as running:
+        price = "input_price_usd_per_mtok = 1\noutput_price_usd_per_mtok = 2\n"
+        tables = (f'[[llm]]\nname = "{name}"\nbase_url = "{running.base_url}"\n{price}' for name in llms)
+        Path("pool.toml").write_text('name = "half"\nmax_retries = 0\n' + "".join(tables))
+        rows = records(asked := queries(12), llms, np.ones((36, 2, 1)), 1e-5, 0.1)
+        OutcomeTable.from_records(asked, llms, rows, {}).write("half.parquet")
+        yield running
+
+
+def test_a_live_llm_that_is_down_is_named_and_the_code_is_1(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    live = ("--table", "half.parquet", "--backend", "vllm", "--pool", "pool.toml", "--max-usd", "1")
+    assert ended(monkeypatch, *SMALL, *live, "--out", "run") == 1
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == (
+        "pickllm: Calls of 401 failed nearly always, see above: compare again once they answer."
+    )
+    assert "Failed calls: '401' " in said.out
+    assert Path("run/report.html").exists()
+    assert not Path("run/blocks").exists()
