@@ -10,7 +10,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 
 from llm_routing_env.backends.budget import Budget, BudgetError
 from llm_routing_env.backends.chat_completion import Completion
-from llm_routing_env.backends.faults import RequestError, Kind
+from llm_routing_env.backends.faults import Kind, RequestError
 from llm_routing_env.backends.journal import Journal
 from llm_routing_env.backends.lanes import DownError, Lane, Lanes
 from llm_routing_env.backends.usage import Usage
@@ -224,13 +224,14 @@ class AskedLLM:
     def _failed(self, call: Call, fault: RequestError) -> Outcome:
         """Return the outcome of a query whose last request failed, and give up on an LLM of which that is the rule."""
         self._n_failed += 1
-        if call.is_patient and not self._lane.is_given_up:
+        if call.is_patient and not self._lane.given_up:
             if fault.kind is Kind.LASTING:
                 self._lane.give_up(str(fault))
             elif self._n_failed >= MOST_FAILED or (self._lane.is_down and not fault.kind.may_pass):
                 self._lane.give_up(f"{self._n_failed} failures in a row, the last: {fault}")
-        is_kept = not self._lane.is_given_up or not (fault.kind.may_pass or fault.kind is Kind.LASTING)
-        return self._failure(call, str(fault), Outcome if is_kept else DownOutcome)
+        if self._lane.given_up and (fault.kind.may_pass or fault.kind is Kind.LASTING):  # not the query's fault
+            return self._failure(call, self._lane.given_up, DownOutcome)
+        return self._failure(call, str(fault))
 
     def _unsent(self, call: Call, reason: str) -> Outcome:
         """Return the outcome of a query whose request, or the next one after some that failed, may not be sent."""

@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http import HttpProcessingError
 
 from llm_routing_env.backends.chat_completion import Completion, read_stream, read_whole
-from llm_routing_env.backends.faults import AnswerError, RequestError, Kind, StatusError, read_retry_after
+from llm_routing_env.backends.faults import AnswerError, Kind, RequestError, StatusError, read_retry_after
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.endpoints import read_endpoints
 from llm_routing_env.tables.queries import Query

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from llm_routing_env.backends.faults import RequestError, Kind
+from llm_routing_env.backends.faults import Kind, RequestError
 
 MOST_FAILURES = 5  # in a row, before an LLM counts as down
 PAUSE_S = 10.0  # before the next probe of one that is down
@@ -27,6 +27,7 @@ class Lane:
         n_in_flight: Requests that hold a place.
         n_answers: Requests answered.
         n_failed_rounds: Failures in a row, those in flight at the same time counted as one.
+        given_up: Why nothing is sent any more; "" as long as something is.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Lane:
         self.waiting: deque[asyncio.Future[None]] = deque()
         self.n_in_flight = self.last_turn = self.n_answers = 0
         self.n_failed_rounds = self._n_failures = 0
-        self._given_up = ""
+        self.given_up = ""
         self._round_began = self._resumes_at = self._paced_until = -math.inf
 
     @property
@@ -68,7 +69,7 @@ class Lane:
 
     def may_take(self, now: float) -> bool:
         """Return whether the next request may take a place: to be sent, or to be told that it will not be."""
-        if self._given_up or (self.is_down and not self._is_patient):
+        if self.given_up or (self.is_down and not self._is_patient):
             return True
         return self.opens_at <= now and self.n_in_flight < (1 if self._is_careful or self.is_down else self._limit)
 
@@ -79,8 +80,8 @@ class Lane:
 
     def require_open(self, ends_at: float, *, n_own: int) -> None:
         """Raise DownError for a request that cannot be sent, or not before `ends_at`; it holds `n_own` places."""
-        if self._given_up:
-            raise DownError(self._given_up)
+        if self.given_up:
+            raise DownError(self.given_up)
         pause_s = self._resumes_at - asyncio.get_running_loop().time()
         if self.is_down and not self._is_patient and (pause_s > 0 or self.n_in_flight > n_own):
             raise DownError(f"it is down after failures in a row: not asked for {max(pause_s, 0.0):.1f} s")
@@ -121,14 +122,9 @@ class Lane:
             pause_s = max(pause_s, PAUSE_S)
         self._resumes_at = max(self._resumes_at, now + pause_s)
 
-    @property
-    def is_given_up(self) -> bool:
-        """Whether nothing is sent any more."""
-        return bool(self._given_up)
-
     def give_up(self, reason: str) -> None:
         """Send nothing any more."""
-        self._given_up = reason
+        self.given_up = reason
 
 
 class Lanes:

@@ -17,7 +17,7 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 from llm_routing_env.backends.chat_completion import Completion
-from llm_routing_env.backends.faults import RequestError, Kind
+from llm_routing_env.backends.faults import Kind, RequestError
 from llm_routing_env.backends.usage import Usage
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.flags import engine_arguments

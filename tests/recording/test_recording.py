@@ -12,15 +12,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from faulty_server import faulty_server
+from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 
 from llm_routing_env.backends import Request
 from llm_routing_env.backends.base import Answers
 from llm_routing_env.backends.budget import Budget
-from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.pools.pool import LLMSpec, Pool
+from llm_routing_env.pools.provenance import describe_hardware, describe_pool, weights_sha256
 from llm_routing_env.recording import record
 from llm_routing_env.recording import recorder as recording
-from llm_routing_env.pools.provenance import describe_hardware, describe_pool, weights_sha256
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.table import OutcomeTable

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import fake_vllm
 import pytest
+from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from processes import all_ended, default_signals, wait_until, with_in_environment
 
-from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.pools.pool import LLMSpec, Pool, load_pool
 from llm_routing_env.serving import endpoints, serve, server
 from llm_routing_env.serving.display import run_until_signal
