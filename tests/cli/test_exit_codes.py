@@ -1,5 +1,6 @@
 """What a script reads from a command's exit code, and the one line that goes with it."""
 
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,36 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultySe
         rows = records(asked := queries(12), llms, np.ones((36, 2, 1)), 1e-5, 0.1)
         OutcomeTable.from_records(asked, llms, rows, {}).write("half.parquet")
         yield running
+
+
+DEMO = ("demo", "--length", "5", "--table", "half.parquet", "--backend", "vllm", "--pool", "pool.toml")
+
+
+def test_a_live_demo_says_what_it_will_cost_and_asks_for_a_bound(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert ended(monkeypatch, *DEMO) == 2
+    estimate, line = capsys.readouterr().err.splitlines()
+    # The table's calls read 10 tokens and wrote 5.
+    assert estimate.startswith("Live LLMs get 5 requests, about $0.0001 (")
+    assert "give --max-usd, or --yes" in line
+    assert not server.asked
+
+
+def test_a_live_demo_ends_with_its_budget(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert ended(monkeypatch, *DEMO, "--max-requests", "3") == 1
+    assert len(server.asked) == 3
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == (
+        "pickllm: The session was stopped: the budget of 3 requests is used up. A larger budget lets it go on to its "
+        "end."
+    )
+    assert said.out.count("reward") == 3 + 1  # of each call, and in all
+    assert ended(monkeypatch, *DEMO, "--yes") == 0
+    assert len(server.asked) == 3 + 5
 
 
 def test_a_live_llm_that_is_down_is_named_and_the_code_is_1(
