@@ -28,6 +28,7 @@ from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.estimate import estimated
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.evaluation.step_logs import require_tensorboard
 from llm_routing_env.evaluation.tuning import estimated_tuning, tune
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
@@ -92,6 +93,8 @@ def compare(
     Example: pickllm compare --agents learning_automaton,slow=learning_automaton --param slow.learning_rate=0.02
     """
     run = {name: ctx.params[name] for name in DECIDING} if from_results is None else _repeated(ctx, from_results)
+    if tensorboard:
+        require_tensorboard()
     blocks = _blocks_folder(out, resume=resume, needs_folder=log_steps or tensorboard)
     names = [name.strip() for name in run["agents"].split(",") if name.strip()]
     parameters = options.parse_parameters(run["param"], [row_name(name) for name in names])
@@ -113,6 +116,7 @@ def compare(
     budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
     entries = {row_name(name): name for name in names}
     tried = {entries[row]: grid for row, grid in grids.items()}
+    run_jobs = make_engine(engine, address)
     if grids or live is not None:  # before anything is spent
         check_contestants(competitors, setting.problem())
     if live is not None:
@@ -134,7 +138,7 @@ def compare(
             setting,
             run["sessions"],
             training_seeds=run["training_seeds"],
-            engine=make_engine(engine, address),
+            engine=run_jobs,
             blocks_folder=blocks,
             on_progress=on_progress,
         )

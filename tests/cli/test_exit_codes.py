@@ -13,9 +13,11 @@ from tables import queries, records
 
 from llm_routing_env.cli import compare as compare_command
 from llm_routing_env.cli import main
+from llm_routing_env.observations.embedding_model import load_encoder
 from llm_routing_env.stopping import IncompleteError, Terminated
 from llm_routing_env.tables.table import OutcomeTable
 
+LIVE = ("--table", "half.parquet", "--backend", "vllm", "--pool", "pool.toml")
 SMALL = ("compare", "--sessions", "2", "--length", "4", "--agents", "random")
 
 
@@ -75,7 +77,34 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultySe
         yield running
 
 
-DEMO = ("demo", "--length", "5", "--table", "half.parquet", "--backend", "vllm", "--pool", "pool.toml")
+@pytest.mark.parametrize(
+    ("package", "options", "line"),
+    [
+        ("tensorboardX", ("--out", "run", "--tensorboard"), 'pip install "llm-routing-env[tensorboard]"'),
+        ("stable_baselines3", ("--agents", "ppo"), 'pip install "llm-routing-env[sb3]"'),
+        ("ray", ("--engine", "ray", "--yes"), 'pip install "llm-routing-env[ray]"'),
+        ("sentence_transformers", ("--scorer", "cosine"), 'pip install "llm-routing-env[embeddings]"'),
+    ],
+)
+def test_what_is_not_installed_is_said_before_anything_is_sent(
+    server: FaultyServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    package: str,
+    options: tuple[str, ...],
+    line: str,
+):
+    load_encoder.cache_clear()
+    monkeypatch.setitem(sys.modules, package, None)
+    bound = () if "--yes" in options else ("--max-usd", "1")
+    assert ended(monkeypatch, *SMALL, *LIVE, *bound, *options) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+    assert not server.asked
+
+
+DEMO = ("demo", "--length", "5", *LIVE)
 
 
 def test_a_live_demo_says_what_it_will_cost_and_asks_for_a_bound(
@@ -108,8 +137,7 @@ def test_a_live_demo_ends_with_its_budget(
 def test_a_live_llm_that_is_down_is_named_and_the_code_is_1(
     server: FaultyServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    live = ("--table", "half.parquet", "--backend", "vllm", "--pool", "pool.toml", "--max-usd", "1")
-    assert ended(monkeypatch, *SMALL, *live, "--out", "run") == 1
+    assert ended(monkeypatch, *SMALL, *LIVE, "--max-usd", "1", "--out", "run") == 1
     said = capsys.readouterr()
     assert said.err.splitlines()[-1] == (
         "pickllm: Calls of 401 failed nearly always, see above: compare again once they answer."
