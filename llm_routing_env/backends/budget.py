@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from llm_routing_env.tables.outcome import Outcome
@@ -95,7 +96,8 @@ class Budget:
             self.n_requests -= not was_sent
             waiting, self._waiting = self._waiting, []
         for freed in waiting:
-            freed.get_loop().call_soon_threadsafe(_wake, freed)
+            with suppress(RuntimeError):  # its loop was closed: nobody waits
+                freed.get_loop().call_soon_threadsafe(_wake, freed)
 
     def note_overcharge(self, llm: str, spent_usd: float, worst_usd: float) -> None:
         """Note that an endpoint charged more than was set aside."""

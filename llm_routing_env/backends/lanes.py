@@ -68,25 +68,19 @@ class Lane:
         return max(self._resumes_at, self._paced_until)
 
     def may_take(self, now: float) -> bool:
-        """Return whether the next request may take a place: to be sent, or to be told that it will not be."""
-        if self.given_up or (self.is_down and not self._is_patient):
-            return True
+        """Return whether the next request may take a place."""
         return self.opens_at <= now and self.n_in_flight < (1 if self._is_careful or self.is_down else self._limit)
+
+    def refusal(self, now: float) -> str:
+        """Return why a request cannot even wait; "" if it can."""
+        if self.is_down and not self._is_patient and (now < self._resumes_at or self.n_in_flight):
+            return f"it is down after failures in a row: not asked for {max(self._resumes_at - now, 0.0):.1f} s"
+        return self.given_up
 
     def take_turn(self, number: int, now: float) -> None:
         """Count a request as in flight; `number` is that of its turn among those of all lanes."""
         self.n_in_flight, self.last_turn = self.n_in_flight + 1, number
         self._paced_until = max(self._paced_until, now) + self._s_per_request
-
-    def require_open(self, ends_at: float, *, n_own: int) -> None:
-        """Raise DownError for a request that cannot be sent, or not before `ends_at`; it holds `n_own` places."""
-        if self.given_up:
-            raise DownError(self.given_up)
-        pause_s = self._resumes_at - asyncio.get_running_loop().time()
-        if self.is_down and not self._is_patient and (pause_s > 0 or self.n_in_flight > n_own):
-            raise DownError(f"it is down after failures in a row: not asked for {max(pause_s, 0.0):.1f} s")
-        if self._resumes_at > ends_at:
-            raise DownError(f"it asked to be left alone for {pause_s:.3g} s, past the deadline")
 
     def note_answer(self, n_tokens: int = 0) -> None:
         """Note that the LLM answered, with so many tokens read and written."""
@@ -147,23 +141,26 @@ class Lanes:
         Raises:
             DownError: The LLM cannot be asked before `ends_at`.
         """
-        lane.require_open(ends_at, n_own=0)
         loop = asyncio.get_running_loop()
+        if said := lane.refusal(loop.time()):
+            raise DownError(said)
+        if lane.opens_at > ends_at:
+            raise DownError(f"it is to be left alone for {lane.opens_at - loop.time():.3g} s, past the deadline")
         turn = loop.create_future()
         lane.waiting.append(turn)
         loop.call_soon(self._give_out)  # when all that are asked at the same time wait, not only the first
         try:
             await _by(ends_at, turn)
-            lane.require_open(ends_at, n_own=1)
             yield
         finally:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._n_free += 1
                 lane.n_in_flight -= 1
                 self._give_out()
 
     def _give_out(self) -> None:
         now = asyncio.get_running_loop().time()
+        self._refuse(now)
         while self._n_free and (lanes := [lane for lane in self._lanes if lane.waiting and lane.may_take(now)]):
             lane = min(lanes, key=lambda lane: (lane.n_in_flight, lane.last_turn))
             turn = lane.waiting.popleft()
@@ -172,7 +169,16 @@ class Lanes:
                 self._n_free -= 1
                 lane.take_turn(self._n_turns, now)
                 turn.set_result(None)
+        self._refuse(now)
         self._set_alarm(now)
+
+    def _refuse(self, now: float) -> None:
+        """Tell those that wait in vain."""
+        for lane in self._lanes:
+            while lane.waiting and (said := lane.refusal(now)):
+                turn = lane.waiting.popleft()
+                if not turn.done():
+                    turn.set_exception(DownError(said))
 
     def _set_alarm(self, now: float) -> None:
         """Look again when the next lane opens."""

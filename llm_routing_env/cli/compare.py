@@ -19,14 +19,17 @@ from llm_routing_env.cli import options
 from llm_routing_env.cli.compare_display import print_comparison, print_tuning
 from llm_routing_env.cli.compare_ending import require_complete, saying_what_is_kept
 from llm_routing_env.cli.compare_files import write_files
+from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.evaluation.block_store import journals_of
 from llm_routing_env.evaluation.comparison import check_contestants, run_comparison
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS
 from llm_routing_env.evaluation.engines import make_engine
 from llm_routing_env.evaluation.entries import contestants, row_name
+from llm_routing_env.evaluation.estimate import estimated
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.setting import Setting
-from llm_routing_env.evaluation.tuning import tune
+from llm_routing_env.evaluation.step_logs import require_tensorboard
+from llm_routing_env.evaluation.tuning import estimated_tuning, tune
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
 
@@ -61,6 +64,7 @@ def compare(
     max_usd: options.MaxUSD = None,
     max_requests: options.MaxRequests = None,
     max_in_flight: options.MaxInFlight = None,
+    yes: options.Yes = False,
     param: options.Parameters = None,
     sweep: options.Sweeps = None,
     sweep_sessions: Annotated[
@@ -89,6 +93,8 @@ def compare(
     Example: pickllm compare --agents learning_automaton,slow=learning_automaton --param slow.learning_rate=0.02
     """
     run = {name: ctx.params[name] for name in DECIDING} if from_results is None else _repeated(ctx, from_results)
+    if tensorboard:
+        require_tensorboard()
     blocks = _blocks_folder(out, resume=resume, needs_folder=log_steps or tensorboard)
     names = [name.strip() for name in run["agents"].split(",") if name.strip()]
     parameters = options.parse_parameters(run["param"], [row_name(name) for name in names])
@@ -107,28 +113,32 @@ def compare(
     )
     setting, money = Setting(problem, run["length"], run["seed"], log_steps, live), live.budget if live else None
     console = Terminal(stderr=as_json)
+    budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
+    entries = {row_name(name): name for name in names}
+    tried = {entries[row]: grid for row, grid in grids.items()}
+    run_jobs = make_engine(engine, address)
+    if grids or live is not None:  # before anything is spent
+        check_contestants(competitors, setting.problem())
+    if live is not None:
+        confirm(
+            estimated_tuning(tried, setting, budget, parameters=parameters)
+            + estimated(setting, len(competitors), run["sessions"]),
+            max_usd=max_usd,
+            max_requests=max_requests,
+            yes=yes,
+            more="What is kept of it is not asked again." if resume else "",
+        )
     with _progress(console, money) as on_progress, saying_what_is_kept(blocks):
         if blocks is not None and live is not None:
             live.charge_journals(journals_of(blocks), setting.table)
-        budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
-        entries = {row_name(name): name for name in names}
-        if grids:  # before anything is spent on tuning
-            check_contestants(competitors, setting.problem())
-        tuned = tune(
-            {entries[row]: grid for row, grid in grids.items()},
-            setting,
-            budget,
-            parameters=parameters,
-            blocks_folder=blocks,
-            on_progress=on_progress,
-        )
+        tuned = tune(tried, setting, budget, parameters=parameters, blocks_folder=blocks, on_progress=on_progress)
         chosen = {row: {**parameters.get(row, {}), **tuned[entries[row]].chosen} for row in grids}
         result = run_comparison(
             contestants(names, parameters | chosen) if tuned else competitors,
             setting,
             run["sessions"],
             training_seeds=run["training_seeds"],
-            engine=make_engine(engine, address),
+            engine=run_jobs,
             blocks_folder=blocks,
             on_progress=on_progress,
         )

@@ -4,13 +4,18 @@ from typing import Annotated, Any
 
 import gymnasium as gym
 import typer
+from gymnasium.utils import seeding
 from rich.markup import escape
 from rich.table import Column, Table
 
 from llm_routing_env.agents import agent_class, make_agent
 from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.cli import options
+from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.envs.facts import MASK
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.pools.estimate import Estimate, one_llm
+from llm_routing_env.stopping import IncompleteError
 from llm_routing_env.terminal import Terminal
 from llm_routing_env.text import printable
 
@@ -27,6 +32,9 @@ def demo(
     weights: options.Weights = options.WEIGHTS,
     backend: options.Backend = "table",
     pool: options.Pool = None,
+    max_usd: options.MaxUSD = None,
+    max_requests: options.MaxRequests = None,
+    yes: options.Yes = False,
     param: options.Parameters = None,
     seed: options.Seed = 0,
 ) -> None:
@@ -41,25 +49,42 @@ def demo(
         weights=options.parse_weights(weights),
         backend=backend,
         pool=pool,
+        max_usd=max_usd,
+        max_requests=max_requests,
         observation=agent_class(agent).observation,
     )
+    if backend != "table":
+        estimate = _estimated(env.get_wrapper_attr("problem"), seed, length)
+        confirm(estimate, max_usd=max_usd, max_requests=max_requests, yes=yes)
     task = env.get_wrapper_attr("task")
     learner = make_agent(agent, task, seed=seed, **options.parse_parameters(param, [agent]).get(agent, {}))
     console = Terminal()
     observation, info = env.reset(seed=seed)
     console.print(f"[bold]{escape(agent)}[/] routes {length} queries of one context: {escape(info['context'])}\n")
-    total, cost_usd, ended = 0.0, 0.0, False
-    while not ended:
+    total, cost_usd, terminated, truncated = 0.0, 0.0, False, False
+    while not truncated:
         action = learner.select_action(observation, **given_mask(learner.select_action, info.get(MASK)))
         following, step_reward, terminated, truncated, info = env.step(action)
+        if terminated:
+            break
         outcome = {key: info[key] for key in ("accuracy", "cost_usd", "latency_s")}
         learner.update(observation, action, float(step_reward), outcome=outcome)
-        observation, ended = following, terminated or truncated
+        observation = following
         total, cost_usd = total + float(step_reward), cost_usd + info["cost_usd"]
         console.print(_line(info, float(step_reward)), highlight=False, soft_wrap=True)
     env.close()
     console.print(_beliefs(learner, observation, task.llm_names))
     console.print(f"total reward {total:.2f}, cost ${cost_usd:.3g}", highlight=False)
+    if terminated:
+        raise IncompleteError(f"The session was stopped: {info['error']}. A larger budget lets it go on to its end.")
+
+
+def _estimated(problem: RoutingProblem, seed: int, length: int) -> Estimate:
+    """Return what the session that a seed draws comes to."""
+    assert problem.pool is not None  # a backend that is given by name asks one
+    session = problem.draw_session(seeding.np_random(seed)[0], problem.context)
+    asked = [problem.table.queries[query] for query in session.queries[:length].tolist()]
+    return one_llm(problem.pool, asked, 1, recorded=problem.table)
 
 
 def _line(info: dict[str, Any], reward: float) -> str:

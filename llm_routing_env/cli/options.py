@@ -23,6 +23,7 @@ Backend = Annotated[str, typer.Option(help="table (recorded), vllm (running serv
 Pool = Annotated[str | None, typer.Option(help="Live pool: shipped name or TOML; default: the table's.")]
 MaxUSD = Annotated[float | None, typer.Option(help="Live: stop before the cost could exceed this.")]
 MaxRequests = Annotated[int | None, typer.Option(help="Live: send no more requests than this, retries included.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Live: send what costs money without a bound, and do not ask.")]
 MaxInFlight = Annotated[int | None, typer.Option(help=f"Live: most requests at once; default: {MAX_IN_FLIGHT}.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", help="Hyperparameter, as agent.name=value. May be repeated.")

@@ -18,7 +18,7 @@ from llm_routing_env.evaluation.contestants import (
     Training,
     blocks_of,
 )
-from llm_routing_env.evaluation.drawn import draw_sessions
+from llm_routing_env.evaluation.drawn import contexts_of, draw_sessions, session_seeds
 from llm_routing_env.evaluation.engines import Engine, make_engine, run_local
 from llm_routing_env.evaluation.entries import contestants
 from llm_routing_env.evaluation.failed_calls import calls_of
@@ -163,8 +163,7 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
     _require_whole("seed", setting.seed, 0)
     problem = setting.problem()
     check_contestants(contestants, problem)
-    contexts = [problem.context] if problem.context is not None else list(problem.contexts)
-    seeds = {context: _session_seeds(setting.seed, context, n_sessions) for context in contexts}
+    seeds = {context: session_seeds(setting.seed, context, n_sessions) for context in contexts_of(problem)}
     counts = (int(setting.seed), int(n_sessions), int(setting.length))
     drawn = {c: draw_sessions(problem, of_one, context=c, length=setting.length) for c, of_one in seeds.items()}
     judge = Judge(problem, drawn, int(setting.seed))
@@ -243,9 +242,3 @@ class _Counter:
     def __call__(self, name: str, n_queries: int) -> None:
         self._done[name] = self._done.get(name, 0) + n_queries
         self._on_progress(name, self._done[name], self._total[name])
-
-
-def _session_seeds(seed: int, context: str, n_sessions: int) -> list[int]:
-    # Hashed, so that neighbouring seeds share no session and a context's sessions do not depend on the others.
-    source = np.random.SeedSequence([seed, zlib.crc32(context.encode())])
-    return [int(value) for value in source.generate_state(n_sessions)]

@@ -1,5 +1,6 @@
 """The sessions that everybody in a comparison faces: drawn once, read by references, logs and random baselines."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,18 @@ class Drawn:
     queries: Ints
     rows: Ints
     repeats: Ints
+
+
+def session_seeds(seed: int, context: str, n_sessions: int) -> list[int]:
+    """Return the environment's seed of each session of a context."""
+    # Hashed, so that neighbouring seeds share no session and a context's sessions do not depend on the others.
+    source = np.random.SeedSequence([seed, zlib.crc32(context.encode())])
+    return [int(value) for value in source.generate_state(n_sessions)]
+
+
+def contexts_of(problem: RoutingProblem) -> list[str]:
+    """Return the contexts that are judged."""
+    return [problem.context] if problem.context is not None else list(problem.contexts)
 
 
 def draw_sessions(problem: RoutingProblem, seeds: Sequence[int], *, context: str, length: int) -> Drawn:

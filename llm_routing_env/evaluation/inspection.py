@@ -13,6 +13,7 @@ from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
 from llm_routing_env.evaluation.references import choose_references
 from llm_routing_env.evaluation.split_half import HALVES, RoutedMeans, SplitHalf, routed_means
 from llm_routing_env.observations.embedding_file import embeddings_path, read_embeddings
+from llm_routing_env.rewards.never_right import never_right
 from llm_routing_env.rewards.reward_table import best_of_known, mean_of_known
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.notes import not_judged
@@ -49,7 +50,7 @@ def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
         "context_label": _context_label(problem, queries, rng),
         "embeddings": _embeddings(problem, queries, rng, seed),
         "audit": audit,
-        "warnings": warnings(problem, audit),
+        "warnings": [*_never_right(problem), *warnings(problem, audit)],
         "sweep": sweep_weights(problem),
     }
     return document | {"verdict": verdict(document)}
@@ -126,6 +127,11 @@ def _means(problem: RoutingProblem, contexts: Sequence[str]) -> Document:
         llm: {name: _number(values[number]) for name, values in means.items()}
         for number, llm in enumerate(problem.table.llm_names)
     }
+
+
+def _never_right(problem: RoutingProblem) -> list[str]:
+    queries = {context: problem.queries_of(context) for context in problem.contexts}
+    return never_right(problem.table, problem.scorer, problem.cells.accuracy, queries)
 
 
 def _repeat_noise(problem: RoutingProblem, queries: NDArray[np.int64]) -> Document | None:

@@ -54,11 +54,14 @@ class Setting:
 
         Raises:
             ValueError: If the live LLMs are not the table's: nothing would be known of the references.
+            ImportError: If the live scorer needs what is not installed.
             ServingError: If the live pool is not being served.
         """
         options = {**self.options, "observation": observation}
         if self.live is None:
             return RoutingProblem(**options)
+        from llm_routing_env.rewards.scorers import get_scorer  # recorded sessions need none, and start sooner without
+
         self.live.require_served(self.table)
         pool = self.live.pool_for(self.table)
         problem = RoutingProblem(**options, pool=pool)
@@ -67,6 +70,7 @@ class Setting:
                 f"The pool's LLMs are {', '.join(pool.llm_names)}, the table's {', '.join(problem.table.llm_names)}: "
                 "agents are judged beside what the table knows, so record this pool first (`pickllm record`)."
             )
+        get_scorer(problem.scorer)  # whatever it needs, before anything is sent
         return problem
 
     def agent_seed(self, agent: str, purpose: str) -> int:

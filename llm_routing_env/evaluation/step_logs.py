@@ -34,10 +34,9 @@ def write_tensorboard(result: Comparison, folder: Path) -> None:
     Raises:
         ImportError: If tensorboardX is not installed.
     """
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError as error:
-        raise ImportError('TensorBoard logs need tensorboardX: pip install "llm-routing-env[tensorboard]".') from error
+    require_tensorboard()
+    from tensorboardX import SummaryWriter
+
     for name in result.agents:
         for context, log in result.logs[name].items():
             with SummaryWriter(str(folder / _folder_name(name) / _folder_name(context))) as writer:
@@ -47,6 +46,14 @@ def write_tensorboard(result: Comparison, folder: Path) -> None:
                 for measure, curve in means.items():
                     for step, value in enumerate(curve.tolist(), start=1):
                         writer.add_scalar(f"session/{measure}", value, step)
+
+
+def require_tensorboard() -> None:
+    """Raise ImportError if tensorboardX is not installed: before a comparison is run whose logs it is to write."""
+    try:
+        import tensorboardX  # noqa: F401
+    except ImportError as error:
+        raise ImportError('TensorBoard logs need tensorboardX: pip install "llm-routing-env[tensorboard]".') from error
 
 
 def _folder_name(text: str) -> str:

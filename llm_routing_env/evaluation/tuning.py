@@ -11,11 +11,13 @@ import numpy as np
 
 from llm_routing_env.evaluation.comparison import OnProgress, run_comparison
 from llm_routing_env.evaluation.entries import contestants, row_name
+from llm_routing_env.evaluation.estimate import estimated
 from llm_routing_env.evaluation.intervals import Interval
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.statistics import SESSIONS
+from llm_routing_env.pools.estimate import Estimate
 from llm_routing_env.tables.load import load_table
 
 Grid = Mapping[str, Sequence[Any]]
@@ -86,11 +88,7 @@ def tune(
     """
     tuned = {}
     for agent, grid in grids.items():
-        combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-        if len(combinations) > budget:
-            raise ValueError(
-                f"{agent} has {len(combinations)} candidates for {budget} tuning sessions per context: each needs one."
-            )
+        combinations = _candidates(agent, grid, budget)
         n_sessions = budget // len(combinations)
         rewards: list[Interval | None] = []
         gaps_closed: list[Interval | None] = []
@@ -111,6 +109,30 @@ def tune(
             gaps_closed.append(metrics.get("oracle_gap_closed"))
         tuned[agent] = Tuned(combinations, rewards, gaps_closed, n_sessions, _remark(result, setting))
     return tuned
+
+
+def estimated_tuning(
+    grids: Mapping[str, Grid], setting: Setting, budget: int, *, parameters: Mapping[str, Mapping[str, Any]]
+) -> Estimate:
+    """Return what `tune` comes to where LLMs are asked; see it for the arguments and the errors."""
+    total = Estimate()
+    for agent, grid in grids.items() if setting.live else ():
+        candidates = _candidates(agent, grid, budget)
+        given = {**parameters.get(row_name(agent), {}), **candidates[0]}
+        (contestant,) = contestants([agent], {row_name(agent): given})
+        trial = _trial_setting(setting, is_fitted=contestant.protocol == "pretrained")
+        total += estimated(trial, len(candidates), budget // len(candidates))
+    return total
+
+
+def _candidates(agent: str, grid: Grid, budget: int) -> list[dict[str, Any]]:
+    """Return every combination of values."""
+    found = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    if len(found) > budget:
+        raise ValueError(
+            f"{agent} has {len(found)} candidates for {budget} tuning sessions per context: each needs one."
+        )
+    return found
 
 
 def _trial_setting(setting: Setting, *, is_fitted: bool) -> Setting:

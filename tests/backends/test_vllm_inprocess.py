@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from llm_routing_env.backends import Request, vllm_inprocess
-from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-from llm_routing_env.backends.vllm_inprocess import VLLMInProcessBackend
+from llm_routing_env.backends import Request, ask, make_backend, vllm_inprocess
 from llm_routing_env.pools.pool import LLMSpec, Pool, load_pool
 from llm_routing_env.tables.queries import Query
 
@@ -18,11 +16,11 @@ QUERY = Query("q", "math", "test", "What is 12 + 34?", ("46",))
 def test_an_llm_without_weights_is_refused():
     pool = Pool("p", (LLMSpec("remote", 1.0, 1.0, base_url="https://host/v1"),))
     with pytest.raises(ValueError, match="'remote' has no `model`"):
-        VLLMInProcessBackend(pool)
+        make_backend("vllm-inprocess", pool)
 
 
 def test_nothing_is_loaded_before_the_first_query():
-    backend = VLLMInProcessBackend(Pool("p", (LLMSpec("a", 1.0, 1.0, model="no/such"),)))
+    backend = make_backend("vllm-inprocess", Pool("p", (LLMSpec("a", 1.0, 1.0, model="no/such"),)))
     assert backend.llm_names == ("a",)
     backend.close()
     backend.close()
@@ -30,10 +28,10 @@ def test_nothing_is_loaded_before_the_first_query():
 
 @pytest.mark.vllm
 def test_text_and_tokens_equal_those_over_http(nano_inprocess, nano_servers, nano_queries):
-    inprocess, http = VLLMInProcessBackend(nano_inprocess), VLLMHTTPBackend(nano_servers)
+    inprocess, http = make_backend("vllm-inprocess", nano_inprocess), make_backend("vllm", nano_servers)
     for query in nano_queries:
         for llm in range(len(inprocess.llm_names)):
-            here, there = inprocess.ask(query, llm), http.ask(query, llm)
+            here, there = ask(inprocess, query, llm), ask(http, query, llm)
             assert here.error is None
             assert here.response == there.response
             assert here.prompt_tokens == there.prompt_tokens
@@ -46,9 +44,9 @@ def test_text_and_tokens_equal_those_over_http(nano_inprocess, nano_servers, nan
 
 @pytest.mark.vllm
 def test_each_llm_answers_all_of_its_queries_at_once_as_it_does_one_by_one(nano_inprocess, nano_queries, monkeypatch):
-    backend = VLLMInProcessBackend(replace(nano_inprocess, llms=(*nano_inprocess.llms[:3], LIMITED)))
+    backend = make_backend("vllm-inprocess", replace(nano_inprocess, llms=(*nano_inprocess.llms[:3], LIMITED)))
     requests = [Request(query, llm) for query in nano_queries for llm in range(len(backend.llm_names))]
-    alone = [backend.ask(*request) for request in requests]
+    alone = [ask(backend, *request) for request in requests]
     batches: list[int] = []
     monkeypatch.setattr(
         vllm_inprocess, "_ask", lambda *call: (batches.append(len(call[2])), vllm_inprocess_ask(*call))[1]
@@ -67,19 +65,19 @@ def test_each_llm_answers_all_of_its_queries_at_once_as_it_does_one_by_one(nano_
 
 @pytest.mark.vllm
 def test_backends_share_engines_and_survive_a_close(nano_inprocess, nano_queries):
-    first, second = VLLMInProcessBackend(nano_inprocess), VLLMInProcessBackend(nano_inprocess)
-    expected = first.ask(nano_queries[0], 1).response
+    first, second = make_backend("vllm-inprocess", nano_inprocess), make_backend("vllm-inprocess", nano_inprocess)
+    expected = ask(first, nano_queries[0], 1).response
     first.close()
     first.close()
-    assert second.ask(nano_queries[0], 1).response == expected
-    assert first.ask(nano_queries[0], 1).response == expected
+    assert ask(second, nano_queries[0], 1).response == expected
+    assert ask(first, nano_queries[0], 1).response == expected
 
 
 @pytest.mark.vllm
 def test_a_prompt_that_is_too_long_is_an_outcome_with_an_error(nano_inprocess, nano_queries):
-    backend = VLLMInProcessBackend(nano_inprocess)
+    backend = make_backend("vllm-inprocess", nano_inprocess)
     too_long = replace(QUERY, prompt="12 + 34 " * 500)
-    outcome = backend.ask(too_long, 0)
+    outcome = ask(backend, too_long, 0)
     assert outcome.error is not None
     assert outcome.completion_tokens == 0
     requests = [Request(nano_queries[0], 0), Request(too_long, 0), Request(nano_queries[1], 3), Request(QUERY, 0)]
@@ -92,4 +90,4 @@ def test_weights_that_cannot_be_loaded_are_named(nano_inprocess, tmp_path, nano_
     (tmp_path / "empty").mkdir()
     pool = Pool("p", (LLMSpec("broken", 1.0, 1.0, model="empty"),), path=tmp_path / "pool.toml")
     with pytest.raises(RuntimeError, match="'broken'"):
-        VLLMInProcessBackend(pool).ask(nano_queries[0], 0)
+        ask(make_backend("vllm-inprocess", pool), nano_queries[0], 0)

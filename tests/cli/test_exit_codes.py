@@ -1,5 +1,6 @@
 """What a script reads from a command's exit code, and the one line that goes with it."""
 
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,11 @@ from tables import queries, records
 
 from llm_routing_env.cli import compare as compare_command
 from llm_routing_env.cli import main
+from llm_routing_env.observations.embedding_model import load_encoder
 from llm_routing_env.stopping import IncompleteError, Terminated
 from llm_routing_env.tables.table import OutcomeTable
 
+LIVE = ("--table", "half.parquet", "--backend", "vllm", "--pool", "pool.toml")
 SMALL = ("compare", "--sessions", "2", "--length", "4", "--agents", "random")
 
 
@@ -74,11 +77,67 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultySe
         yield running
 
 
+@pytest.mark.parametrize(
+    ("package", "options", "line"),
+    [
+        ("tensorboardX", ("--out", "run", "--tensorboard"), 'pip install "llm-routing-env[tensorboard]"'),
+        ("stable_baselines3", ("--agents", "ppo"), 'pip install "llm-routing-env[sb3]"'),
+        ("ray", ("--engine", "ray", "--yes"), 'pip install "llm-routing-env[ray]"'),
+        ("sentence_transformers", ("--scorer", "cosine"), 'pip install "llm-routing-env[embeddings]"'),
+    ],
+)
+def test_what_is_not_installed_is_said_before_anything_is_sent(
+    server: FaultyServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    package: str,
+    options: tuple[str, ...],
+    line: str,
+):
+    load_encoder.cache_clear()
+    monkeypatch.setitem(sys.modules, package, None)
+    bound = () if "--yes" in options else ("--max-usd", "1")
+    assert ended(monkeypatch, *SMALL, *LIVE, *bound, *options) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+    assert not server.asked
+
+
+DEMO = ("demo", "--length", "5", *LIVE)
+
+
+def test_a_live_demo_says_what_it_will_cost_and_asks_for_a_bound(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert ended(monkeypatch, *DEMO) == 2
+    estimate, line = capsys.readouterr().err.splitlines()
+    # The table's calls read 10 tokens and wrote 5.
+    assert estimate.startswith("Live LLMs get 5 requests, about $0.0001 (")
+    assert "give --max-usd, or --yes" in line
+    assert not server.asked
+
+
+def test_a_live_demo_ends_with_its_budget(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert ended(monkeypatch, *DEMO, "--max-requests", "3") == 1
+    assert len(server.asked) == 3
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == (
+        "pickllm: The session was stopped: the budget of 3 requests is used up. A larger budget lets it go on to its "
+        "end."
+    )
+    assert said.out.count("reward") == 3 + 1  # of each call, and in all
+    assert ended(monkeypatch, *DEMO, "--yes") == 0
+    assert len(server.asked) == 3 + 5
+
+
 def test_a_live_llm_that_is_down_is_named_and_the_code_is_1(
     server: FaultyServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    live = ("--table", "half.parquet", "--backend", "vllm", "--pool", "pool.toml", "--max-usd", "1")
-    assert ended(monkeypatch, *SMALL, *live, "--out", "run") == 1
+    assert ended(monkeypatch, *SMALL, *LIVE, "--max-usd", "1", "--out", "run") == 1
     said = capsys.readouterr()
     assert said.err.splitlines()[-1] == (
         "pickllm: Calls of 401 failed nearly always, see above: compare again once they answer."

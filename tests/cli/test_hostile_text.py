@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tables import records
 
@@ -68,6 +70,19 @@ def test_an_inspection_shows_names_as_they_are(table: Path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.replace("\n", "").isprintable()
     for name in (*LLMS, "[bold red]art", "[/red]math", "[bold red]a note"):
+        assert name in done.stdout
+
+
+def test_a_verification_shows_names_as_they_are(table: Path, tmp_path: Path):
+    rows = pq.read_table(table)
+    halves = pa.array([0.5] * len(rows))
+    column = rows.column_names.index("accuracy_exact_match")
+    pq.write_table(rows.set_column(column, "accuracy_exact_match", halves), tmp_path / "t.parquet")
+    command = [sys.executable, "-m", "llm_routing_env.cli", "verify", "t.parquet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.replace("\n", "").isprintable()
+    for name in (f"query '[bold red]art 0{SPELLED}", *LLMS, "[bold red]a note"):
         assert name in done.stdout
 
 

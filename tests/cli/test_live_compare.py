@@ -1,5 +1,6 @@
 """Comparisons of LLMs that cost money: within a budget, journalled, and resumed without asking anything twice."""
 
+import io
 import json
 import os
 import signal
@@ -51,7 +52,7 @@ def arguments(*options: str) -> list[str]:
     counts = ("--sessions", str(N_SESSIONS), "--length", str(LENGTH), "--max-in-flight", str(IN_FLIGHT))
     live = ("--table", "random.parquet", "--backend", "vllm", "--pool", "pool.toml")
     reward = ("--reward", "additive", "--weights", "1,0.5,0")
-    return ["compare", "--agents", ",".join(AGENTS), *counts, *live, *reward, *options]
+    return ["compare", "--agents", ",".join(AGENTS), *counts, *live, *reward, "--yes", *options]
 
 
 def setting_of(max_usd: float | None = None, max_requests: int | None = None) -> Setting:
@@ -182,7 +183,7 @@ def test_an_interrupt_keeps_finished_blocks_and_the_outcomes_of_the_one_under_wa
     server.may_answer.set()
     assert wait_until(lambda: not server.in_flight)
     assert process.returncode == code
-    assert said.strip() == (
+    assert said.splitlines()[-1] == (
         "Interrupted. 1 finished blocks, and the outcomes of the others so far, are kept: "
         "the same command with --resume goes on."
     )
@@ -198,6 +199,8 @@ def test_the_command_says_what_was_spent_and_what_was_refused(server: CountingSe
     done = subprocess.run([*command, *arguments(*bounds)], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert done.stderr == (
+        # 10 tokens read and 5 written a call, by the table; a token a byte and two retries at most.
+        "Live LLMs get 180 requests, about $0.0036 (the most it could be, retries included: $0.15).\n"
         f"pickllm: Not finished: epsilon_greedy_q, random; the budget of {PER_AGENT + 7} requests is used up. "
         "What was answered is kept in run: the same command with --resume and a larger budget goes on.\n"
     )
@@ -239,6 +242,15 @@ def test_a_budget_for_nothing_and_a_folder_in_the_way_are_one_line(
     assert not server.answers
 
 
+def test_money_without_a_bound_needs_a_yes(
+    server: CountingServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    unbounded = [option for option in arguments() if option != "--yes"]
+    assert "give --max-usd, or --yes" in refused(unbounded, monkeypatch, capsys)
+    assert not server.answers
+
+
 def refused(command: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
     """Run a command in this process; return the one line that it ends in."""
     monkeypatch.setattr(sys, "argv", ["pickllm", *command])
@@ -246,5 +258,6 @@ def refused(command: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
+    *said, line = capsys.readouterr().err.strip().splitlines()
+    assert all(estimate.startswith("Live LLMs get ") for estimate in said)
     return line

@@ -10,11 +10,16 @@ import pytest
 from mutations import damaged, fuzz, odd, read_or_refuse
 from tables import random_table
 
+from llm_routing_env.evaluation.verification import verify_table
 from llm_routing_env.tables.table import OutcomeTable
 
 N_ROWS = 12
 METADATA = {"llms": ["llm-0", "llm-1"], "pool": {"name": "nano"}, "notes": ["a remark"], "latency": "simulated"}
 METADATA |= {"scorer": "exact_match", "cost_scale": 1e-5}
+PRICES = {"input_price_usd_per_mtok": 1, "output_price_usd_per_mtok": 2, "hardware_usd_per_hour": 0}
+METADATA |= {"prices": {"llm-0": PRICES, "llm-1": PRICES}}
+METADATA["pool"] |= {"llm": [{"name": "llm-1", "max_tokens": 3, "cached_price_usd_per_mtok": 1} | PRICES]}
+NAMES = ("accuracy_\x1b", "measure_a", "ttft_s", "messages", "finish_reason", "cached_tokens")
 TYPES = (
     *(pa.null(), pa.bool_(), pa.int8(), pa.uint64(), pa.float16(), pa.float64(), pa.string(), pa.large_string()),
     *(pa.string_view(), pa.binary(), pa.date32(), pa.timestamp("us"), pa.decimal128(9, 2), pa.list_(pa.int64())),
@@ -43,6 +48,7 @@ def read(path):
     assert table.texts("response").shape == table.texts("error").shape == shape
     assert all(isinstance(text, str) for text in (*table.notes, *table.contexts, *table.llm_names, table.scorer))
     assert np.isnan(table.cost_scale_usd) or table.cost_scale_usd >= 0
+    assert verify_table(table)["rows"] == table.present.sum() * table.n_repeats
     return table
 
 
@@ -95,7 +101,7 @@ def oddly(rows: pa.Table, rng: Random) -> pa.Table:
         elif change == "drop":
             rows = rows.drop_columns(name) if rows.column_names.count(name) == 1 else rows
         elif change == "double":
-            rows = rows.append_column(rng.choice((name, "accuracy_\x1b", "measure_a", "ttft_s")), rows.column(index))
+            rows = rows.append_column(rng.choice((name, *NAMES)), rows.column(index))
         elif change == "rows":
             rows = rows.slice(rng.randrange(3), rng.randrange(len(rows) + 1))
         elif len(rows):

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from tables import queries, random_table, records
 
 from llm_routing_env.tables.queries import Query, QuerySet
@@ -80,6 +82,15 @@ def test_what_else_is_known_of_an_outcome_stays_with_it(tmp_path: Path):
         assert rows["n_attempts"].to_pylist() == [7, *[2] * 23]
         assert {column: rows[column][23].as_py() for column in known} == known
         assert set(rows["finish_reason"].to_pylist()) == {"stop"}
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "kind"),
+    [("cached_tokens", "3", "numeric"), ("wait_s", "x", "numeric"), ("finish_reason", 1, "text")],
+)
+def test_columns_of_another_type_are_refused(column: str, cell: Any, kind: str):
+    with pytest.raises(ValueError, match=f"column '{column}' must be {kind}"):
+        OutcomeTable(table_of({})._all_rows().append_column(column, pa.array([cell] * 24)))
 
 
 def test_tables_with_and_without_reasons_are_one():

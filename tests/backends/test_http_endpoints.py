@@ -14,8 +14,8 @@ from dataclasses import replace
 import pytest
 from faulty_server import BODIES, QUERY, FaultyServer, faulty_server, pool_of
 
-from llm_routing_env.backends import Request
-from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
+from llm_routing_env.backends import Request, make_backend
+from llm_routing_env.backends import ask as ask_one
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.tables.outcome import Outcome
 
@@ -27,9 +27,9 @@ def server() -> Iterator[FaultyServer]:
 
 
 def ask(base_url: str, model: str, deadline_s: float = 5.0, **fields: object) -> Outcome:
-    backend = VLLMHTTPBackend(pool_of(base_url, model, deadline_s=deadline_s, **fields))
+    backend = make_backend("vllm", pool_of(base_url, model, deadline_s=deadline_s, **fields))
     try:
-        return backend.ask(QUERY, 0)
+        return ask_one(backend, QUERY, 0)
     finally:
         backend.close()
 
@@ -61,8 +61,8 @@ def test_a_reported_time_to_first_token_counts_the_queue(server):
 
 
 def test_a_stream_gives_the_same_outcome_and_the_time_to_the_first_token(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "metrics", "pauses"), stream=True)
-    at_once, paused = backend.ask(QUERY, 0), backend.ask(QUERY, 1)
+    backend = make_backend("vllm", pool_of(server.base_url, "metrics", "pauses"), stream=True)
+    at_once, paused = ask_one(backend, QUERY, 0), ask_one(backend, QUERY, 1)
     backend.close()
     assert server.requests[0]["stream"] is True
     assert server.requests[0]["stream_options"] == {"include_usage": True}
@@ -89,8 +89,8 @@ def test_a_stream_gives_the_same_outcome_and_the_time_to_the_first_token(server)
     ],
 )
 def test_a_fault_in_a_stream_is_an_outcome_with_an_error(server, model, error):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, model), stream=True)
-    outcome = backend.ask(QUERY, 0)
+    backend = make_backend("vllm", pool_of(server.base_url, model), stream=True)
+    outcome = ask_one(backend, QUERY, 0)
     backend.close()
     assert outcome.error is not None
     assert re.search(error, outcome.error), outcome.error
@@ -98,8 +98,8 @@ def test_a_fault_in_a_stream_is_an_outcome_with_an_error(server, model, error):
 
 
 def test_a_stream_without_a_token_has_no_time_to_one(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "null content"), stream=True)
-    outcome = backend.ask(QUERY, 0)
+    backend = make_backend("vllm", pool_of(server.base_url, "null content"), stream=True)
+    outcome = ask_one(backend, QUERY, 0)
     backend.close()
     assert (outcome.response, outcome.error, outcome.ttft_s) == ("", None, None)
 
@@ -175,10 +175,10 @@ def test_an_unknown_host_is_an_outcome_with_an_error():
 
 
 def test_requests_share_a_connection_and_none_is_open_before_the_first(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "good", "metrics"))
+    backend = make_backend("vllm", pool_of(server.base_url, "good", "metrics"))
     assert server.connections == 0
     for llm in (0, 1, 0, 1):
-        backend.ask(QUERY, llm)
+        ask_one(backend, QUERY, llm)
     assert server.connections == 1
     backend.close()
 
@@ -189,7 +189,7 @@ def in_order(answers: Iterable[tuple[int, Outcome]]) -> list[Outcome]:
 
 
 def test_ask_many_numbers_the_outcomes_and_keeps_the_bound(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "a little slow", "500"), max_in_flight=4)
+    backend = make_backend("vllm", pool_of(server.base_url, "a little slow", "500"), max_in_flight=4)
     outcomes = in_order(backend.ask_many([Request(QUERY, 0), Request(QUERY, 1)] * 8))
     backend.close()
     assert [outcome.error is None for outcome in outcomes] == [True, False] * 8
@@ -198,7 +198,7 @@ def test_ask_many_numbers_the_outcomes_and_keeps_the_bound(server):
 
 
 def test_ask_many_yields_outcomes_as_they_come_back(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "slow", "good"))
+    backend = make_backend("vllm", pool_of(server.base_url, "slow", "good"))
     answers = backend.ask_many([Request(QUERY, 0), Request(QUERY, 1)])
     assert next(answers)[0] == 1
     answers.close()  # gives up on the slow one
@@ -206,7 +206,7 @@ def test_ask_many_yields_outcomes_as_they_come_back(server):
 
 
 def test_requests_are_taken_as_others_come_back(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+    backend = make_backend("vllm", pool_of(server.base_url, "good"))
     n_back = 0
     n_under_way = []
 
@@ -224,7 +224,7 @@ def test_requests_are_taken_as_others_come_back(server):
 
 def test_an_llm_never_gets_more_at_once_than_its_own_limit_and_holds_up_no_other(server):
     slow, good = pool_of(server.base_url, "slow", "good").llms
-    backend = VLLMHTTPBackend(Pool("p", (replace(slow, max_in_flight=2), good)), max_in_flight=3)
+    backend = make_backend("vllm", Pool("p", (replace(slow, max_in_flight=2), good)), max_in_flight=3)
     answers = backend.ask_many([Request(QUERY, 0)] * 10 + [Request(QUERY, 1)] * 3)
     assert {next(answers)[0] for _ in range(3)} == {10, 11, 12}
     answers.close()
@@ -233,32 +233,47 @@ def test_an_llm_never_gets_more_at_once_than_its_own_limit_and_holds_up_no_other
 
 
 def test_a_request_waiting_for_its_place_is_not_measured(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "a little slow"), max_in_flight=1)
+    backend = make_backend("vllm", pool_of(server.base_url, "a little slow"), max_in_flight=1)
     waiting_in_all_s = 0.05 * sum(range(10))
     latencies = [outcome.latency_s for outcome in in_order(backend.ask_many([Request(QUERY, 0)] * 10))]
     backend.close()
     assert sum(latencies) < waiting_in_all_s
 
 
-def test_the_deadline_counts_from_when_a_request_is_taken(server):
-    backend = VLLMHTTPBackend(
-        pool_of(server.base_url, "slow", deadline_s=0.2, hardware_usd_per_hour=1), max_in_flight=2
-    )
+def test_a_session_s_deadline_counts_from_when_its_requests_are_taken(server):
+    pool = pool_of(server.base_url, "slow", deadline_s=0.2, hardware_usd_per_hour=1)
+    backend = make_backend("vllm", pool, max_in_flight=2)
     outcomes = in_order(backend.ask_many([Request(QUERY, 0)] * 20))
     assert [outcome.error for outcome in outcomes[:2]] == ["no response within the deadline of 0.2 s"] * 2
-    missed = "no place in flight within the deadline of 0.2 s: raise max_in_flight"
+    missed = "no place in flight within the deadline: raise max_in_flight"
     assert [outcome.error for outcome in outcomes[2:]] == [missed] * 18
     assert outcomes[-1].cost_usd == 0 < outcomes[0].cost_usd
-    assert outcomes[-1].latency_s >= 0.2
+    assert (outcomes[-1].n_attempts, outcomes[-1].latency_s) == (0, 0)
+    assert outcomes[-1].wait_s >= 0.2
     backend.close()
-    one_by_one = VLLMHTTPBackend(pool_of(server.base_url, "a little slow", deadline_s=0.5))
-    outcomes = in_order(one_by_one.ask_many([Request(QUERY, 0)] * 15, concurrency=1))  # 0.75 s in all
-    one_by_one.close()
+
+
+def test_a_recording_s_deadline_counts_from_the_place_in_flight(server):
+    """Through its own queue no LLM can fail: 15 calls of 50 ms, one after another, with a deadline of 0.5 s."""
+    pool = pool_of(server.base_url, "a little slow", deadline_s=0.5)
+    backend = make_backend("vllm", pool, max_in_flight=1, is_patient=True)
+    outcomes = in_order(backend.ask_many([Request(QUERY, 0)] * 15))
+    backend.close()
     assert [outcome.error for outcome in outcomes] == [None] * 15
+    assert max(outcome.wait_s for outcome in outcomes) > 0.6
+    assert max(outcome.latency_s for outcome in outcomes) < 0.5
+
+
+def test_an_llm_may_have_a_deadline_of_its_own(server):
+    pool = pool_of(server.base_url, "slow", deadline_s=60)
+    pool = replace(pool, llms=(replace(pool.llms[0], deadline_s=0.1),))
+    backend = make_backend("vllm", pool)
+    assert ask_one(backend, QUERY, 0).error == "no response within the deadline of 0.1 s"
+    backend.close()
 
 
 def test_a_fault_of_the_caller_gives_up_on_what_is_under_way(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "good", "slow"))
+    backend = make_backend("vllm", pool_of(server.base_url, "good", "slow"))
 
     def requests() -> Iterator[Request]:
         yield from (Request(QUERY, 0), Request(QUERY, 1))
@@ -272,19 +287,19 @@ def test_a_fault_of_the_caller_gives_up_on_what_is_under_way(server):
 
 
 def test_ask_works_inside_a_running_loop(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+    backend = make_backend("vllm", pool_of(server.base_url, "good"))
 
     async def cell() -> Outcome:
-        return backend.ask(QUERY, 0)
+        return ask_one(backend, QUERY, 0)
 
     assert asyncio.run(cell()).error is None
     backend.close()
 
 
 def test_threads_may_share_a_backend(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+    backend = make_backend("vllm", pool_of(server.base_url, "good"))
     outcomes: list[Outcome] = []
-    threads = [threading.Thread(target=lambda: outcomes.append(backend.ask(QUERY, 0))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: outcomes.append(ask_one(backend, QUERY, 0))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -294,37 +309,38 @@ def test_threads_may_share_a_backend(server):
 
 
 def test_close_ends_the_thread_and_may_be_repeated(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
+    backend = make_backend("vllm", pool_of(server.base_url, "good"))
     backend.close()
-    backend.ask(QUERY, 0)
+    ask_one(backend, QUERY, 0)
     assert _loop_threads()
     backend.close()
     backend.close()
     assert not _loop_threads()
-    assert backend.ask(QUERY, 0).error is None  # closed is not broken
+    assert ask_one(backend, QUERY, 0).error is None  # closed is not broken
     backend.close()
 
 
 def test_a_forgotten_backend_closes_itself(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
-    backend.ask(QUERY, 0)
+    backend = make_backend("vllm", pool_of(server.base_url, "good"))
+    ask_one(backend, QUERY, 0)
     del backend
     gc.collect()
     assert not _loop_threads()
 
 
 def _loop_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "pickllm-http"]
+    return [thread for thread in threading.enumerate() if thread.name == "pickllm-asker"]
 
 
 def test_a_backend_left_open_ends_with_its_process_without_a_word(server):
     script = f"""
-from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
+from llm_routing_env.backends import ask as ask_one
+from llm_routing_env.backends import make_backend
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.tables.queries import Query
 pool = Pool("p", (LLMSpec("good", 1, 1, base_url="{server.base_url}"),))
-backend = VLLMHTTPBackend(pool)
-print(backend.ask(Query("q", "c", "test", "?", ("!",)), 0).response)
+backend = make_backend("vllm", pool)
+print(ask_one(backend, Query("q", "c", "test", "?", ("!",)), 0).response)
 """
     done = subprocess.run([sys.executable, "-X", "dev", "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "Paris.\n", "")
@@ -332,13 +348,13 @@ print(backend.ask(Query("q", "c", "test", "?", ("!",)), 0).response)
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_gets_its_own_connections(server):
-    backend = VLLMHTTPBackend(pool_of(server.base_url, "good"))
-    backend.ask(QUERY, 0)
+    backend = make_backend("vllm", pool_of(server.base_url, "good"))
+    ask_one(backend, QUERY, 0)
     child = os.fork()
     if child == 0:
-        os._exit(0 if backend.ask(QUERY, 0).error is None else 1)
+        os._exit(0 if ask_one(backend, QUERY, 0).error is None else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert backend.ask(QUERY, 0).error is None
+    assert ask_one(backend, QUERY, 0).error is None
     backend.close()
 
 
@@ -365,11 +381,13 @@ def test_a_proxy_is_used_for_remote_endpoints_and_not_for_this_machine(server, m
 def test_bounds_that_cannot_be_are_refused(server):
     pool = pool_of(server.base_url, "good")
     with pytest.raises(ValueError, match="max_in_flight must be 1 or more, got 0"):
-        VLLMHTTPBackend(pool, max_in_flight=0)
-    backend = VLLMHTTPBackend(pool, max_in_flight=4)
-    for concurrency in (0, 5):
-        with pytest.raises(ValueError, match=f"1 to max_in_flight, which is 4; got {concurrency}"):
-            backend.ask_many([], concurrency=concurrency)
+        make_backend("vllm", pool, max_in_flight=0)
+    backend = make_backend("vllm", pool, max_in_flight=4)
+    with pytest.raises(ValueError, match="concurrency must be 1 or more, got 0"):
+        backend.ask_many([], concurrency=0)
+    for llm in (1, -1):
+        with pytest.raises(ValueError, match=f"llm must be 0 to 0, got {llm}"):
+            ask_one(backend, QUERY, llm)
 
 
 def test_every_body_of_the_faulty_server_is_tried():
@@ -382,10 +400,10 @@ def test_every_body_of_the_faulty_server_is_tried():
 
 @pytest.mark.vllm
 def test_real_llms_answer_over_http(nano_servers, nano_queries):
-    backend = VLLMHTTPBackend(nano_servers)
+    backend = make_backend("vllm", nano_servers)
     for llm in range(len(backend.llm_names)):
         for query in nano_queries:
-            outcome = backend.ask(query, llm)
+            outcome = ask_one(backend, query, llm)
             assert outcome.error is None
             assert outcome.prompt_tokens > 0
             assert 0 < outcome.completion_tokens <= nano_servers.llms[llm].max_tokens
@@ -397,9 +415,9 @@ def test_real_llms_answer_over_http(nano_servers, nano_queries):
 
 @pytest.mark.vllm
 def test_real_text_is_the_same_one_by_one_all_at_once_and_streamed(nano_servers, nano_queries):
-    backend, streaming = VLLMHTTPBackend(nano_servers), VLLMHTTPBackend(nano_servers, stream=True)
+    backend, streaming = make_backend("vllm", nano_servers), make_backend("vllm", nano_servers, stream=True)
     requests = [Request(query, llm) for query in nano_queries for llm in range(len(backend.llm_names))]
-    alone = [backend.ask(*request) for request in requests]
+    alone = [ask_one(backend, *request) for request in requests]
     together = in_order(backend.ask_many(requests))
     streamed = in_order(streaming.ask_many(requests))
     for outcomes in (together, streamed):
@@ -412,9 +430,9 @@ def test_real_text_is_the_same_one_by_one_all_at_once_and_streamed(nano_servers,
 
 @pytest.mark.vllm
 def test_a_prompt_that_is_too_long_is_an_outcome_with_an_error(nano_servers):
-    backend = VLLMHTTPBackend(nano_servers)
-    outcome = backend.ask(replace(QUERY, prompt="12 + 34 " * 500), 0)
+    backend = make_backend("vllm", nano_servers)
+    outcome = ask_one(backend, replace(QUERY, prompt="12 + 34 " * 500), 0)
     assert outcome.error is not None
     assert outcome.error.startswith("HTTP 400")
-    assert backend.ask(QUERY, 0).error is None
+    assert ask_one(backend, QUERY, 0).error is None
     backend.close()
