@@ -334,7 +334,10 @@ def _settle(connection: sqlite3.Connection, attempt: int, paid_usd: float) -> No
 
 def _open(path: Path) -> tuple[sqlite3.Connection, int]:
     """Return a journal's connection, and how many of its rows are damaged."""
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise OSError(f"{path} cannot be opened: {error}.") from error
     connection.text_factory = _text
     try:
         # Exclusive: a second writer is refused, and no shared memory is needed, which network folders lack.
