@@ -104,12 +104,10 @@ class Journal:
             raise _in_use(self.path)
         _require_no_old_journal(self.path)
         _require_no_orphan(self.path)
-        if self.path.exists() and self.path.stat().st_size and not resume:
-            raise ValueError(f"{path} exists: a recording was begun. Go on with it by --resume (resume=True).")
         self._process, self._run = os.getpid(), 0
         self._waiting: SimpleQueue[_Work | None] = SimpleQueue()
         self._lock, self._is_closed = threading.Lock(), False
-        self._thread = threading.Thread(target=self._write_all, name="pickllm-journal", daemon=True)
+        self._thread = threading.Thread(target=self._write_all, args=(resume,), name="pickllm-journal", daemon=True)
         self._opened: Future[int] = Future()
         self._thread.start()
         self.n_damaged = self._opened.result()
@@ -255,10 +253,10 @@ class Journal:
                 raise ValueError(f"{self.path} is closed.")
             self._waiting.put(_Work(do, is_outcome, told))
 
-    def _write_all(self) -> None:
+    def _write_all(self, resume: bool) -> None:
         """Do all the work, as long as the journal is open: what its thread runs."""
         try:
-            connection, n_damaged = _open(self.path)
+            connection, n_damaged = _open(self.path, resume=resume)
         except Exception as error:
             self._opened.set_exception(error)
             return
@@ -332,8 +330,9 @@ def _settle(connection: sqlite3.Connection, attempt: int, paid_usd: float) -> No
     connection.execute("UPDATE attempts SET paid_usd = ?, is_over = 1 WHERE attempt = ?", (paid_usd, attempt))
 
 
-def _open(path: Path) -> tuple[sqlite3.Connection, int]:
+def _open(path: Path, *, resume: bool) -> tuple[sqlite3.Connection, int]:
     """Return a journal's connection, and how many of its rows are damaged."""
+    is_begun = path.exists() and path.stat().st_size > 0
     try:
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
@@ -343,6 +342,8 @@ def _open(path: Path) -> tuple[sqlite3.Connection, int]:
         # Exclusive: a second writer is refused, and no shared memory is needed, which network folders lack.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")
+        if is_begun and not resume:
+            raise ValueError(f"{path} exists: a recording was begun. Go on with it by --resume (resume=True).")
         n_damaged = _n_damaged(connection, path)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")

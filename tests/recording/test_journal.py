@@ -391,8 +391,8 @@ def test_a_full_disk_ends_in_an_error_and_the_same_journal_goes_on_once_there_is
     connections: list[sqlite3.Connection] = []
     opened = journal_module._open
 
-    def small(path: Path) -> Any:
-        connection, n_damaged = opened(path)
+    def small(path: Path, *, resume: bool) -> Any:
+        connection, n_damaged = opened(path, resume=resume)
         connection.execute("PRAGMA max_page_count = 12")
         connections.append(connection)
         return connection, n_damaged
