@@ -124,10 +124,14 @@ class Journal:
         """
 
         def do(connection: sqlite3.Connection) -> int:
-            known = {name: json.loads(text) for name, text in connection.execute("SELECT llm, identity FROM llms")}
+            rows = connection.execute("SELECT llm, identity FROM llms").fetchall()
+            try:
+                known = {name: dict(json.loads(text)) for name, text in rows}
+            except (ValueError, TypeError):
+                raise _damaged(self.path, "what decided its answers is not legible") from None
             self._require_same(known, identities)
-            rows = [(name, json.dumps(identity)) for name, identity in identities.items() if name not in known]
-            connection.executemany("INSERT INTO llms VALUES (?, ?)", rows)
+            new = [(name, json.dumps(identity)) for name, identity in identities.items() if name not in known]
+            connection.executemany("INSERT INTO llms VALUES (?, ?)", new)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             values = (now, json.dumps(facts))
             return connection.execute("INSERT INTO runs (began_at, facts) VALUES (?, ?)", values).lastrowid or 0
@@ -354,6 +358,9 @@ def _open(path: Path, *, resume: bool) -> tuple[sqlite3.Connection, int]:
     except sqlite3.Error as error:
         connection.close()
         raise _explained(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it does not understand
+        connection.close()
+        raise _damaged(path, "its tables are not legible") from error
     except ValueError:
         connection.close()
         raise
@@ -374,6 +381,10 @@ def _n_damaged(connection: sqlite3.Connection, path: Path) -> int | None:
         return None
     if version != SCHEMA_VERSION:
         raise ValueError(f"{path} is no journal of this version ({version}, not {SCHEMA_VERSION}).")
+    tables = [statement.strip() for statement in _SCHEMA.split(";") if "CREATE" in statement]
+    stored = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+    if sorted(sql for (sql,) in stored) != sorted(tables):
+        raise _damaged(path, "its tables are not a journal's")
     return int(connection.execute("SELECT count(*) FROM outcomes").fetchone()[0]) - sum(1 for _ in _sound(connection))
 
 
