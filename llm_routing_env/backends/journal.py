@@ -210,6 +210,19 @@ class Journal:
         rows = self._wait(lambda connection: connection.execute(query, requests).fetchall())
         return {(kept.request, kept.repeat): kept.outcome for kept in map(_kept, rows)}
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return everything that is known of every outcome, in the order in which they came, for other programs."""
+        known = ", ".join((*_KEPT[1:], "began_at"))
+        query = f"SELECT {known} FROM outcomes JOIN runs USING (run) WHERE {_SOUND} ORDER BY number"
+
+        def do(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+            cursor = connection.execute(query)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+        rows: list[dict[str, Any]] = self._wait(do)
+        return rows
+
     def close(self) -> None:
         """Write what is waiting and close the file; may be called twice."""
         if os.getpid() != self._process:
