@@ -253,7 +253,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
     def _ask(self, llms: LiveLLMs, first_cell: int, llm: int) -> tuple[Outcome, float, dict[str, Any]]:
         """Return outcome, reward and info of asking a live LLM the current query."""
-        outcome = llms.ask([(self._queries[self._position], llm, bool(self.action_masks()[llm]))])[0]
+        is_available = self._masks is None or bool(self._masks[self._position, llm])
+        outcome = llms.ask([(self._queries[self._position], llm, is_available)])[0]
         shown = self._queries[self._position + (not llms.is_refused(outcome))]
         info = self._facts.live(self.problem.cells.index(first_cell)[0], llm, outcome, shown, llms.spent_usd)
         return outcome, float(llms.rewards([outcome])[0]), info

@@ -384,7 +384,7 @@ def test_bounds_that_cannot_be_are_refused(server):
         make_backend("vllm", pool, max_in_flight=0)
     backend = make_backend("vllm", pool, max_in_flight=4)
     with pytest.raises(ValueError, match="concurrency must be 1 or more, got 0"):
-        backend.ask_many([], concurrency=0)
+        next(backend.ask_many([], concurrency=0))
     for llm in (1, -1):
         with pytest.raises(ValueError, match=f"llm must be 0 to 0, got {llm}"):
             ask_one(backend, QUERY, llm)
