@@ -42,6 +42,21 @@ BODIES: dict[str, tuple[int, Any]] = {
     "ignores stream": (200, GOOD),
     "empty": (200, b""),
     "endless error": (500, b"e" * 2**20),
+    "cached": (
+        200,
+        {
+            "choices": GOOD["choices"],
+            "usage": {"prompt_tokens": 2000, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 1920}},
+        },
+    ),
+    "cut": (
+        200,
+        {
+            "choices": [{"finish_reason": "length", "message": {"content": None, "reasoning": "hmm"}}],
+            "usage": {**USAGE, "completion_tokens": 256, "completion_tokens_details": {"reasoning_tokens": 256}},
+        },
+    ),
+    "html": (200, b"<!doctype html><title>Log in</title>"),
     "packed": (200, gzip.compress(json.dumps(GOOD).encode())),
 }
 ROLE = {"choices": [{"delta": {"role": "assistant", "content": ""}}], "usage": None}
@@ -84,6 +99,8 @@ class FaultyServer(ThreadingHTTPServer):
         self.raw: list[bytes] = []
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
+        self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.connections = self.in_flight = self.most_in_flight = 0
         self.in_flight_of: Counter[str] = Counter()
         self.most_in_flight_of: Counter[str] = Counter()
@@ -131,6 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
             n_before = server.asked.count(model)
             server.requests.append(body)
             server.keys.append(self.headers.get("Authorization"))
+            server.headers.append(dict(self.headers))
+            server.paths.append(self.path)
             server.in_flight += 1
             server.in_flight_of[model] += 1
             server.most_in_flight = max(server.most_in_flight, server.in_flight)
