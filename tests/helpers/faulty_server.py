@@ -86,6 +86,7 @@ class FaultyServer(ThreadingHTTPServer):
     Attributes:
         n_sent: Bytes of bodies without end that were sent.
         raw: What "raw" sends, the last first, for the test to set.
+        poison: A prompt that every LLM answers with HTTP 502, for the test to set.
     """
 
     daemon_threads = True
@@ -97,6 +98,7 @@ class FaultyServer(ThreadingHTTPServer):
         self.open: set[socket.socket] = set()
         self.n_sent = 0
         self.raw: list[bytes] = []
+        self.poison = ""
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.headers: list[dict[str, str]] = []
@@ -157,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             behaviours = model.split(" then ")
             now = behaviours[min(n_before, len(behaviours) - 1)]
+            if server.poison and body["messages"][-1]["content"] == server.poison:
+                now = "502"
             self._respond(now, is_stream=body.get("stream", False) and now != "ignores stream")
         finally:
             self._leave()
