@@ -150,6 +150,7 @@ class AskedLLM:
                 call.paid_usd = worst_usd if fault.kind.may_be_billed else 0.0
                 if self._journal is not None and call.attempt is not None:
                     self._journal.settle(call.attempt, call.paid_usd, was_sent=was_sent)
+                    call.attempt = None  # another request may get its number
                 raise
             finally:
                 self._budget.settle(worst_usd, call.paid_usd, was_sent=was_sent)

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import fields
@@ -35,9 +35,9 @@ CREATE TABLE outcomes (number INTEGER PRIMARY KEY, run INTEGER NOT NULL, {", ".j
 CREATE INDEX outcome_of ON outcomes (request, repeat);
 PRAGMA user_version = {SCHEMA_VERSION};
 """
-# Rows whose checksum does not fit are as if they were not there: what they held is asked for again.
-_SOUND = f"crc32 = checksum({', '.join(_KEPT)})"
 _COLUMNS = ", ".join(_KEPT)
+# Files that this process has open. They must not be opened and closed beside SQLite, which would let go of its locks.
+_OPEN: set[tuple[int, int, int]] = set()
 
 
 class Spent(NamedTuple):
@@ -100,7 +100,10 @@ class Journal:
         self.path = Path(path)
         if not self.path.parent.is_dir():
             raise ValueError(f"{path}: there is no folder {self.path.parent.resolve()}.")
+        if self.path.exists() and _place(self.path) in _OPEN:
+            raise _in_use(self.path)
         _require_no_old_journal(self.path)
+        _require_no_orphan(self.path)
         if self.path.exists() and self.path.stat().st_size and not resume:
             raise ValueError(f"{path} exists: a recording was begun. Go on with it by --resume (resume=True).")
         self._process, self._run = os.getpid(), 0
@@ -188,9 +191,9 @@ class Journal:
 
     async def find(self, request: bytes, repeat: int) -> Outcome | None:
         """Return the last outcome of a request's n-th repeat; None if there is none."""
-        query = f"SELECT {_COLUMNS} FROM outcomes WHERE request = ? AND repeat = ? AND {_SOUND} ORDER BY number DESC"
-        row = await self._do(lambda connection: connection.execute(query, (request, repeat)).fetchone())
-        return None if row is None else _kept(row).outcome
+        where = "WHERE request = ? AND repeat = ? ORDER BY number DESC"
+        kept: Kept | None = await self._do(lambda connection: next(_sound(connection, where, (request, repeat)), None))
+        return None if kept is None else kept.outcome
 
     def spent(self) -> Spent:
         """Return what all of the journal's requests cost, those of earlier runs included."""
@@ -199,16 +202,20 @@ class Journal:
 
     def recorded(self) -> Iterator[tuple[bytes, int, bool]]:
         """Return the request, the repeat and whether it failed of every outcome; a later one of a pair replaces it."""
-        query = f"SELECT request, repeat, error IS NOT NULL FROM outcomes WHERE {_SOUND} ORDER BY number"
-        rows: list[tuple[bytes, int, int]] = self._wait(lambda connection: connection.execute(query).fetchall())
-        return ((request, repeat, bool(failed)) for request, repeat, failed in rows)
+        rows: list[tuple[bytes, int, bool]] = self._wait(
+            lambda connection: [
+                (kept.request, kept.repeat, kept.outcome.error is not None)
+                for kept in _sound(connection, "ORDER BY number")
+            ]
+        )
+        return iter(rows)
 
     def outcomes_of(self, requests: list[bytes]) -> dict[tuple[bytes, int], Outcome]:
         """Return every outcome of some requests, by request and repeat."""
         marks = ", ".join("?" * len(requests))
-        query = f"SELECT {_COLUMNS} FROM outcomes WHERE request IN ({marks}) AND {_SOUND} ORDER BY number"
-        rows = self._wait(lambda connection: connection.execute(query, requests).fetchall())
-        return {(kept.request, kept.repeat): kept.outcome for kept in map(_kept, rows)}
+        where = f"WHERE request IN ({marks}) ORDER BY number"
+        rows = self._wait(lambda connection: list(_sound(connection, where, requests)))
+        return {(kept.request, kept.repeat): kept.outcome for kept in rows}
 
     def rows(self) -> list[dict[str, Any]]:
         """Return everything that is known of every outcome, in the order in which they came, for other programs."""
@@ -264,15 +271,12 @@ class Journal:
     def _write_all(self) -> None:
         """Do all the work, as long as the journal is open: what its thread runs."""
         try:
-            connection = _open(self.path)
+            connection, n_damaged = _open(self.path)
         except Exception as error:
             self._opened.set_exception(error)
             return
-        try:
-            damaged = f"SELECT count(*) FROM outcomes WHERE NOT {_SOUND}"
-            self._opened.set_result(connection.execute(damaged).fetchone()[0])
-        except sqlite3.Error as error:
-            self._opened.set_exception(_explained(self.path, error))
+        _OPEN.add(place := _place(self.path))
+        self._opened.set_result(n_damaged)
         is_open = True
         while is_open:
             batch = [self._waiting.get()]
@@ -282,6 +286,7 @@ class Journal:
             is_open = None not in batch
             self._transact(connection, [work for work in batch if work is not None])
         connection.close()
+        _OPEN.discard(place)
 
     def _transact(self, connection: sqlite3.Connection, batch: list[_Work]) -> None:
         """Do everything in one transaction, and tell everybody what came of it."""
@@ -340,19 +345,23 @@ def _settle(connection: sqlite3.Connection, attempt: int, paid_usd: float) -> No
     connection.execute("UPDATE attempts SET paid_usd = ?, is_over = 1 WHERE attempt = ?", (paid_usd, attempt))
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    connection.create_function("checksum", len(_KEPT), _checksum, deterministic=True)
+def _open(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Return a journal's connection, and how many of its rows are damaged."""
+    try:
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise OSError(f"{path} cannot be opened: {error}.") from error
+    connection.text_factory = _text
     try:
         # Exclusive: a second writer is refused, and no shared memory is needed, which network folders lack.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        n_damaged = _n_damaged(connection, path)
+        connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if n_damaged is None:
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        elif version != SCHEMA_VERSION:
-            raise ValueError(f"{path} is no journal of this version ({version}, not {SCHEMA_VERSION}).")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
     except sqlite3.Error as error:
         connection.close()
@@ -360,20 +369,57 @@ def _open(path: Path) -> sqlite3.Connection:
     except ValueError:
         connection.close()
         raise
-    return connection
+    return connection, n_damaged or 0
+
+
+def _n_damaged(connection: sqlite3.Connection, path: Path) -> int | None:
+    """Return how many rows are damaged; None for a file without any table. Nothing is written.
+
+    Raises:
+        ValueError: The file is no journal, or its tables are damaged.
+    """
+    (faults,) = connection.execute("PRAGMA integrity_check(1)").fetchone()  # the index too: what it hides is lost
+    if faults != "ok":
+        raise _damaged(path, " ".join(faults.replace("*", "").split()))
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        return None
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"{path} is no journal of this version ({version}, not {SCHEMA_VERSION}).")
+    return int(connection.execute("SELECT count(*) FROM outcomes").fetchone()[0]) - sum(1 for _ in _sound(connection))
+
+
+def _sound(connection: sqlite3.Connection, where: str = "", values: Sequence[Any] = ()) -> Iterator[Kept]:
+    """Yield the outcomes that are as they were written: one that is damaged is as if it were not there."""
+    for *kept, crc32 in connection.execute(f"SELECT {_COLUMNS}, crc32 FROM outcomes {where}", values):
+        if crc32 == _checksum(*kept):
+            request, repeat, query_id, llm, *outcome = kept
+            yield Kept(request, repeat, query_id, llm, Outcome(**dict(zip(_OUTCOME, outcome, strict=True))))
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode(errors="surrogateescape")  # damaged text is no sound outcome, and nothing to fail at
 
 
 def _explained(path: Path, error: sqlite3.Error) -> Exception:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_BUSY"):
-        return ValueError(f"{path}: this or another process is recording into this journal.")
-    if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT") or name.startswith("SQLITE_CORRUPT"):
-        return ValueError(
-            f"{path} is damaged, or no journal: {error}. Nothing was changed: put back a copy, or see what SQLite's "
-            f"own `sqlite3 {path} .recover` finds."
-        )
+        return _in_use(path)
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR")):
+        return _damaged(path, str(error))
     return OSError(
         f"{path} cannot be written: {error}. Its outcomes are safe; make room and go on with --resume (resume=True)."
+    )
+
+
+def _in_use(path: Path) -> ValueError:
+    return ValueError(f"{path}: this or another process is recording into this journal.")
+
+
+def _damaged(path: Path, fault: str) -> ValueError:
+    return ValueError(
+        f"{path} is damaged, or no journal: {fault}. Nothing was changed: put back a copy, or see what SQLite's "
+        f"own `sqlite3 {path} .recover` finds."
     )
 
 
@@ -382,12 +428,25 @@ def _checksum(*values: Any) -> int:
 
 
 def _values(outcome: Outcome) -> tuple[Any, ...]:
-    return tuple(getattr(outcome, name) for name in _OUTCOME)
+    """Return an outcome's values as SQLite gives them back: numpy's floats are floats."""
+    values = (getattr(outcome, name) for name in _OUTCOME)
+    return tuple(float(value) if isinstance(value, float) else value for value in values)
 
 
-def _kept(row: tuple[Any, ...]) -> Kept:
-    request, repeat, query_id, llm, *values = row
-    return Kept(request, repeat, query_id, llm, Outcome(**dict(zip(_OUTCOME, values, strict=True))))
+def _place(path: Path) -> tuple[int, int, int]:
+    """Return what tells this process's use of a file from that of any other."""
+    stat = path.stat()
+    return os.getpid(), stat.st_dev, stat.st_ino
+
+
+def _require_no_orphan(path: Path) -> None:
+    """Raise ValueError for outcomes whose journal is gone: SQLite would delete them."""
+    log = path.with_name(f"{path.name}-wal")
+    if not path.exists() and log.exists() and log.stat().st_size:
+        raise ValueError(
+            f"{log} belongs to a journal that was moved or deleted, and holds its last outcomes: move it to where that "
+            "journal is, or delete it."
+        )
 
 
 def _require_no_old_journal(path: Path) -> None:

@@ -123,9 +123,9 @@ def record(
         )
         with closing(asker):
             plan = _Plan(asker, queries, repeats, retry_errors=retry_errors)
-            if not plan.is_done.all():
-                _warm_up(pool, queries, backend, asker.budget)
             try:
+                if not plan.is_done.all():
+                    _warm_up(pool, queries, backend, asker.budget)
                 stopped = plan.fill(on_progress or (lambda done, total, spent: None), concurrency)
             except KeyboardInterrupt as stop:
                 kept = f"{plan.is_done.sum()} of {plan.is_done.size} outcomes are kept in {path}"
@@ -153,13 +153,16 @@ class _Plan:
         self._journal = asker.journal
         llms = range(len(asker.llm_names))
         self.digests = [[asker.digest(query, llm) for llm in llms] for query in queries]
-        place = {digest: (q, llm) for q, row in enumerate(self.digests) for llm, digest in enumerate(row)}
+        places: dict[bytes, list[tuple[int, int]]] = {}  # queries with the same prompt share their outcomes
+        for q, row in enumerate(self.digests):
+            for llm, digest in enumerate(row):
+                places.setdefault(digest, []).append((q, llm))
         self.is_done: NDArray[np.bool_] = np.zeros((repeats, len(queries), len(llms)), dtype=bool)
         self._is_failed = np.zeros_like(self.is_done)
         for digest, repeat, failed in self._journal.recorded():
-            if digest in place and repeat < repeats:
-                self.is_done[(repeat, *place[digest])] = not (failed and retry_errors)
-                self._is_failed[(repeat, *place[digest])] = failed
+            for q, llm in places.get(digest, ()) if repeat < repeats else ():
+                self.is_done[repeat, q, llm] = not (failed and retry_errors)
+                self._is_failed[repeat, q, llm] = failed
 
     def fill(self, on_progress: _Progress, concurrency: int) -> str:
         """Ask for everything that is not done; return why it stopped, "" if it did not."""
@@ -199,6 +202,10 @@ class _Plan:
                 found[name] = (len(failed), error or "")
         return found
 
+    def _damaged(self) -> Iterator[str]:
+        if n := self._journal.n_damaged:
+            yield f"{self._journal.path}: {n} damaged outcomes are not used; their queries are asked again."
+
     def recording(
         self, table: OutcomeTable | None, failed: Mapping[str, tuple[int, str]], stopped: str, spent: Spent
     ) -> Recording:
@@ -210,7 +217,7 @@ class _Plan:
             n_total=self.is_done.size,
             failed=failed,
             stopped=stopped,
-            warnings=tuple(budget.overcharges.values()),
+            warnings=(*self._damaged(), *budget.overcharges.values()),
             n_lost=spent.n_lost,
             n_requests=budget.n_requests,
             spent_usd=budget.spent_usd,

@@ -31,6 +31,10 @@ class CountingServer(ThreadingHTTPServer):
         run: Noted with each answer, for the test to set.
         may_answer: Cleared by a test, it holds every answer back.
         reply: Gives the text of an answer, from its number, the LLM and the prompt.
+        status: Gives the HTTP status of a response, from the number of requests before it, the LLM and the prompt; one
+            that is not 200 is no answer.
+        usage, finish_reason: Of every answer.
+        requests: The bodies of all requests.
     """
 
     daemon_threads = True
@@ -44,6 +48,11 @@ class CountingServer(ThreadingHTTPServer):
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.reply: Callable[[int, str, str], str] = lambda number, llm, prompt: f"answer {number}"
+        self.status: Callable[[int, str, str], int] = lambda number, llm, prompt: 200
+        self.usage: dict[str, Any] = {"prompt_tokens": 10, "completion_tokens": 2}
+        self.finish_reason: str | None = None
+        self.requests: list[dict[str, Any]] = []
+        self.most_in_flight = 0
 
     @property
     def base_url(self) -> str:
@@ -90,6 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         with self.server.lock:
             self.server.in_flight += 1
+            self.server.most_in_flight = max(self.server.most_in_flight, self.server.in_flight)
         try:
             length = int(self.headers["Content-Length"])
             body = self.rfile.read(length)
@@ -103,12 +113,17 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(DELAY_S)
         self.server.may_answer.wait(60)
         with self.server.lock:
-            prompt = request["messages"][0]["content"]
-            text = self.server.reply(len(self.server.answers), request["model"], prompt)
-            self.server.answers.append(Answer(text, self.server.run, request["model"], prompt))
-        usage = {"prompt_tokens": 10, "completion_tokens": 2}
-        body = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()
-        self.send_response(200)
+            llm, prompt = request["model"], request["messages"][-1]["content"]
+            status = self.server.status(len(self.server.requests), llm, prompt)
+            self.server.requests.append(request)
+            document: dict[str, Any] = {"error": "as told"}
+            if status == 200:
+                text = self.server.reply(len(self.server.answers), llm, prompt)
+                self.server.answers.append(Answer(text, self.server.run, llm, prompt))
+                choice = {"message": {"content": text}, "finish_reason": self.server.finish_reason}
+                document = {"choices": [choice], "usage": self.server.usage}
+        body = json.dumps(document).encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
