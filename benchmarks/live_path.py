@@ -28,7 +28,7 @@ from results_file import save
 from rich.console import Console
 
 import llm_routing_env
-from llm_routing_env.backends import journal as journal_module
+from llm_routing_env.backends import journal_file
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs import PickLLMEnv
 from llm_routing_env.pools.pool import LLMSpec, Pool
@@ -122,19 +122,19 @@ def recorded(pool: Pool) -> dict[str, Any]:
 
 def rate(url: str, *, waits: bool) -> float:
     """Return the outcomes per second of a recording with 64 in flight from a server of 20 ms."""
-    connect = journal_module.sqlite3.connect
+    kind = journal_file._Connection
     if not waits:
-        journal_module.sqlite3.connect = lambda *a, **k: connect(*a, factory=_Careless, **k)  # type: ignore[assignment]
+        journal_file._Connection = _Careless  # type: ignore[misc]
     try:
         with tempfile.TemporaryDirectory(dir=".") as folder:
             begun = time.perf_counter()
             record(pool_of(url, "slow:0.02"), queries(N_RATE), Path(folder, "t"), repeats=1, concurrency=64)
             return N_RATE / (time.perf_counter() - begun)
     finally:
-        journal_module.sqlite3.connect = connect
+        journal_file._Connection = kind  # type: ignore[misc]
 
 
-class _Careless(journal_module.sqlite3.Connection):
+class _Careless(journal_file._Connection):
     """Waits for no disk."""
 
     def execute(self, sql: str, *parameters: Any) -> Any:

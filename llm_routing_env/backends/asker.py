@@ -5,6 +5,7 @@ import contextlib
 import math
 import os
 import threading
+from array import array
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
@@ -16,7 +17,8 @@ from llm_routing_env.backends.asked_llm import Answerer, AskedLLM, Call, DownOut
 from llm_routing_env.backends.base import Answers, Request
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.event_loop import LoopThread
-from llm_routing_env.backends.journal import Journal, Kept
+from llm_routing_env.backends.journal import Journal
+from llm_routing_env.backends.journal_file import Kept
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.pools.provenance import answer_identities, circumstances, request_digest
 from llm_routing_env.tables.outcome import Outcome
@@ -182,7 +184,7 @@ class _Batch:
     def __init__(self, loop: asyncio.AbstractEventLoop, ask: Callable[[Request], Coroutine[Any, Any, Outcome]]) -> None:
         self._loop, self._ask = loop, ask
         self._tasks: dict[int, asyncio.Task[Outcome]] = {}
-        self._stream_of: list[int] = []
+        self._stream_of = array("H")
         self._ended: SimpleQueue[int] = SimpleQueue()
         self.n_running: Counter[int] = Counter()
 
@@ -190,7 +192,7 @@ class _Batch:
         if requests:
             self._loop.call_soon_threadsafe(self._create, len(self._stream_of), requests)
             self.n_running[stream] += len(requests)
-            self._stream_of += [stream] * len(requests)
+            self._stream_of.extend([stream] * len(requests))
 
     def ended(self) -> Answers:
         """Wait for one request, and yield it and all that are back too."""
