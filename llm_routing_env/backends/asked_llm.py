@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from llm_routing_env.backends.budget import Budget, BudgetError
+from llm_routing_env.backends.budget import Budget, BudgetError, RefusedOutcome
 from llm_routing_env.backends.chat_completion import Completion
 from llm_routing_env.backends.faults import Kind, RequestError
 from llm_routing_env.backends.journal import Journal
@@ -19,8 +19,9 @@ from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # before a retry: drawn from 0 to a bound that doubles up to the longest
-# Who is patient waits while an LLM is down, up to so many failed probes; five minutes at `lanes.PAUSE_S`.
-MOST_ROUNDS = 30
+# Who is patient waits while an LLM is down, up to so many failed probes, five minutes at `lanes.PAUSE_S`; or
+# for such a Retry-After.
+MOST_ROUNDS, LONGEST_PATIENCE_S = 30, 600.0
 # A query that fails so often while the LLM answers others is at fault itself.
 PATIENT_RETRIES = 4
 # Queries in a row that fail for good: then it is not the queries.
@@ -81,10 +82,6 @@ class Call:
         """Whether it waits as long as it takes."""
         return self.ends_at == math.inf
 
-    def until_end(self) -> asyncio.Timeout:
-        """Return what bounds a wait."""
-        return asyncio.timeout_at(None if self.is_patient else self.ends_at)
-
 
 class AskedLLM:
     """One LLM: how it is asked.
@@ -113,25 +110,7 @@ class AskedLLM:
         self._n_failed = 0  # outcomes in a row
 
     async def ask(self, call: Call) -> Outcome:
-        """Return what comes of a query, at `call.ends_at` at the latest.
-
-        Raises:
-            BudgetError: The budget does not allow it, and no request failed before, or the query could wait.
-        """
-        try:
-            return await self._ask(call)
-        except RequestError as fault:
-            return self._failed(call, fault)
-        except DownError as error:
-            return self._unsent(call, str(error))
-        except TimeoutError:
-            return self._unsent(call, f"no room in the budget within the deadline of {self.deadline_s:g} s")
-        except BudgetError as error:
-            if call.fault is None or call.is_patient:
-                raise
-            return self._unsent(call, str(error))
-
-    async def _ask(self, call: Call) -> Outcome:
+        """Return what comes of a query, at `call.ends_at` at the latest."""
         loop = asyncio.get_running_loop()
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, RequestError) and self._goes_again(call, error)),
@@ -140,14 +119,25 @@ class AskedLLM:
             sleep=asyncio.sleep,
             reraise=True,
         )
-        outcome: Outcome = await retrying(self._attempt, call)
-        return outcome
+        try:
+            outcome: Outcome = await retrying(self._attempt, call)
+            return outcome
+        except RequestError as fault:
+            return self._failed(call, fault)
+        except DownError as error:
+            return self._unsent(call, str(error))
+        except TimeoutError:
+            return self._unsent(call, f"no room in the budget within the deadline of {self.deadline_s:g} s")
+        except BudgetError as error:
+            if call.fault is None or call.is_patient:
+                return RefusedOutcome("", 0, 0, 0.0, 0.0, error=str(error), n_attempts=0)
+            return self._unsent(call, str(error))
 
     async def _attempt(self, call: Call) -> Outcome:
         """Send one request: wait for a place and for room in the budget, and settle what it did cost."""
         async with self._lanes.place(self._lane, call.ends_at):
             worst_usd = self._worst_usd(call.query)
-            async with call.until_end():
+            async with asyncio.timeout_at(None if call.is_patient else call.ends_at):
                 await self._budget.reserve(worst_usd)
             call.paid_usd, was_sent = 0.0, False
             try:
@@ -187,6 +177,9 @@ class AskedLLM:
             return fault.kind.may_pass and call.n_own_faults <= self._max_retries
         if self._lane.n_failed_rounds >= MOST_ROUNDS:
             self._lane.give_up(f"{MOST_ROUNDS} failures in a row, the last: {fault}")
+        elif fault.retry_after_s > LONGEST_PATIENCE_S:
+            self._lane.give_up(f"it asks to be left alone for {fault.retry_after_s:g} s: {fault}")
+        if self._lane.given_up:
             return False
         return fault.kind.may_pass and call.n_own_faults <= max(self._max_retries, PATIENT_RETRIES)
 

@@ -5,24 +5,24 @@ import contextlib
 import math
 import os
 import threading
+from array import array
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from llm_routing_env.backends.asked_llm import Answerer, Call, DownOutcome, ask_in_lanes
+from llm_routing_env.backends.asked_llm import Answerer, AskedLLM, Call, DownOutcome, ask_in_lanes
 from llm_routing_env.backends.base import Answers, Request
-from llm_routing_env.backends.budget import Budget, BudgetError, RefusedOutcome
+from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.event_loop import LoopThread
-from llm_routing_env.backends.journal import Journal, Kept
+from llm_routing_env.backends.journal import Journal
+from llm_routing_env.backends.journal_file import Kept
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.pools.provenance import answer_identities, circumstances, request_digest
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query
-
-_Job = Callable[["_AskedPool"], Coroutine[Any, Any, Outcome]]
 
 
 class Asker:
@@ -41,7 +41,6 @@ class Asker:
         pool: The LLMs.
         budget: What is spent.
         journal: Where outcomes are kept.
-        open_answerer, max_in_flight, is_patient: As given.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class Asker:
         if max_in_flight < 1:
             raise ValueError(f"max_in_flight must be 1 or more, got {max_in_flight}.")
         self.pool, self.budget, self.journal = pool, budget or Budget(), journal
-        self.open_answerer, self.max_in_flight, self.is_patient = open_answerer, max_in_flight, is_patient
+        self._open_answerer, self._max_in_flight, self._is_patient = open_answerer, max_in_flight, is_patient
         self._retry_errors = retry_errors
         self._identities: Mapping[str, Mapping[str, Any]] = {}
         if journal is not None:
@@ -82,7 +81,8 @@ class Asker:
             self.budget.charge(spent.usd, spent.n_requests, source=journal.path.resolve())
         self._asked: Counter[bytes] = Counter()
         self._lock = threading.Lock()
-        self._loop: LoopThread[_AskedPool] | None = None
+        self._loop: LoopThread[Answerer] | None = None
+        self._llms: list[AskedLLM] = []
 
     @property
     def llm_names(self) -> tuple[str, ...]:
@@ -103,60 +103,51 @@ class Asker:
         """
         if concurrency is not None and concurrency < 1:
             raise ValueError(f"concurrency must be 1 or more, got {concurrency}.")
-        return self._ask_many([iter(stream) for stream in streams], concurrency)
-
-    def _ask_many(self, streams: Sequence[Iterator[Request]], concurrency: int | None) -> Answers:
-        started = _Started(self._ensure_running())
-        asked: Counter[bytes] = Counter()
-        begun = started.loop.time()
+        loop = self._running()
+        batch = _Batch(loop, partial(self._ask, self._llms, loop.time()))
+        sources, asked = list(map(iter, streams)), Counter[bytes]()
         try:
             while True:
-                for number, stream in enumerate(streams):
-                    room = None if concurrency is None else concurrency - started.n_running[number]
-                    started.add(number, [self._job(request, asked, begun) for request in islice(stream, room)])
-                if not started.n_running.total():
+                for number, source in enumerate(sources):
+                    room = None if concurrency is None else concurrency - batch.n_running[number]
+                    batch.add(number, [self._numbered(request, asked) for request in islice(source, room)])
+                if not batch.n_running.total():
                     break
-                yield from started.ended()
+                yield from batch.ended()
         finally:
-            started.cancel()
+            batch.cancel()
         # Only now: what an interrupted caller never got is for the one who asks again.
         self._asked.update(asked)
 
-    def _job(self, request: Request, asked: Counter[bytes], begun: float) -> "_Job":
+    def _numbered(self, request: Request, asked: Counter[bytes]) -> Request:
+        """Return a request with its repeat: which of the outcomes that a journal has of it is meant."""
         if not 0 <= request.llm < len(self.pool.llms):
             raise ValueError(f"llm must be 0 to {len(self.pool.llms) - 1}, got {request.llm}.")
-        if self.journal is None:
-            return lambda running: self._ask(running, request, begun)
-        digest, repeat = self.digest(request.query, request.llm), request.repeat
-        if repeat is None:
-            repeat = self._asked[digest] + asked[digest]
-            asked[digest] += 1
-        return lambda running: self._ask_journalled(running, request, digest, repeat, begun)
+        if self.journal is None or request.repeat is not None:
+            return request
+        digest = self.digest(request.query, request.llm)
+        asked[digest] += 1
+        return request._replace(repeat=self._asked[digest] + asked[digest] - 1)
 
     def digest(self, query: Query, llm: int) -> bytes:
         """Return what the journal calls a query to an LLM."""
         name = self.pool.llm_names[llm]
         return request_digest(name, self._identities[name], query.chat())
 
-    async def _ask_journalled(
-        self, running: "_AskedPool", request: Request, digest: bytes, repeat: int, begun: float
-    ) -> Outcome:
-        assert self.journal is not None
+    async def _ask(self, llms: Sequence[AskedLLM], begun: float, request: Request) -> Outcome:
+        llm = llms[request.llm]
+        call = Call(request.query, math.inf if self._is_patient else begun + llm.deadline_s)
+        if self.journal is None:
+            return await llm.ask(call)
+        digest, repeat = self.digest(request.query, request.llm), request.repeat or 0
         kept = await self.journal.find(digest, repeat)
         if kept is not None and not (self._retry_errors and kept.error is not None):
             return kept
-        call = running.call(request, begun)
-        outcome = await self._ask(running, request, begun, call)
+        outcome = await llm.ask(call)
         if outcome.n_attempts and not isinstance(outcome, DownOutcome):
-            row = Kept(digest, repeat, request.query.query_id, self.pool.llm_names[request.llm], outcome)
+            row = Kept(digest, repeat, request.query.query_id, self.llm_names[request.llm], outcome)
             await self.journal.append(row, call.attempt, call.paid_usd)
         return outcome
-
-    async def _ask(self, running: "_AskedPool", request: Request, begun: float, call: Call | None = None) -> Outcome:
-        try:
-            return await running.llms[request.llm].ask(call or running.call(request, begun))
-        except BudgetError as error:
-            return RefusedOutcome("", 0, 0, 0.0, 0.0, error=str(error), n_attempts=0)
 
     def close(self) -> None:
         """Close connections, thread and journal; may be called twice. Happens by itself at the interpreter's exit.
@@ -170,52 +161,38 @@ class Asker:
         if self.journal is not None:
             self.journal.close()
 
-    def _ensure_running(self) -> "LoopThread[_AskedPool]":
+    def _running(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop, with the LLMs on it."""
         with self._lock:
             # After a fork the thread exists in the parent only: the child needs its own.
             if self._loop is None or self._loop.process != os.getpid():
-                self._loop = LoopThread(lambda: _AskedPool(self))
-            return self._loop
+                self._loop = LoopThread(self._open_answerer)
+                self._llms = ask_in_lanes(
+                    self.pool,
+                    self._loop.tenant,
+                    max_in_flight=self._max_in_flight,
+                    budget=self.budget,
+                    journal=self.journal,
+                    is_patient=self._is_patient,
+                )
+            return self._loop.loop
 
 
-class _AskedPool:
-    """The LLMs of a pool as they are asked on one event loop."""
-
-    def __init__(self, asker: Asker) -> None:
-        self._answerer = asker.open_answerer()
-        self._is_patient = asker.is_patient
-        self.llms = ask_in_lanes(
-            asker.pool,
-            self._answerer,
-            max_in_flight=asker.max_in_flight,
-            budget=asker.budget,
-            journal=asker.journal,
-            is_patient=asker.is_patient,
-        )
-
-    def call(self, request: Request, begun: float) -> Call:
-        return Call(request.query, math.inf if self._is_patient else begun + self.llms[request.llm].deadline_s)
-
-    async def close(self) -> None:
-        await self._answerer.close()
-
-
-class _Started:
+class _Batch:
     """One caller's requests on the loop."""
 
-    def __init__(self, running: "LoopThread[_AskedPool]") -> None:
-        self._running, self.loop = running, running.loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, ask: Callable[[Request], Coroutine[Any, Any, Outcome]]) -> None:
+        self._loop, self._ask = loop, ask
         self._tasks: dict[int, asyncio.Task[Outcome]] = {}
-        self._stream_of: list[int] = []
+        self._stream_of = array("H")
         self._ended: SimpleQueue[int] = SimpleQueue()
         self.n_running: Counter[int] = Counter()
 
-    def add(self, stream: int, jobs: Sequence[_Job]) -> None:
-        if jobs:
-            first = len(self._stream_of)
-            self.n_running[stream] += len(jobs)
-            self._stream_of += [stream] * len(jobs)
-            self.loop.call_soon_threadsafe(self._create, first, jobs)
+    def add(self, stream: int, requests: Sequence[Request]) -> None:
+        if requests:
+            self._loop.call_soon_threadsafe(self._create, len(self._stream_of), requests)
+            self.n_running[stream] += len(requests)
+            self._stream_of.extend([stream] * len(requests))
 
     def ended(self) -> Answers:
         """Wait for one request, and yield it and all that are back too."""
@@ -230,11 +207,11 @@ class _Started:
     def cancel(self) -> None:
         if self.n_running.total():
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nothing runs
-                self.loop.call_soon_threadsafe(self._cancel_all)
+                self._loop.call_soon_threadsafe(self._cancel_all)
 
-    def _create(self, first: int, jobs: Sequence[_Job]) -> None:
-        for number, job in enumerate(jobs, start=first):
-            self._tasks[number] = self.loop.create_task(job(self._running.tenant))
+    def _create(self, first: int, requests: Sequence[Request]) -> None:
+        for number, request in enumerate(requests, start=first):
+            self._tasks[number] = self._loop.create_task(self._ask(request))
             self._tasks[number].add_done_callback(partial(self._note_end, number))
 
     def _cancel_all(self) -> None:

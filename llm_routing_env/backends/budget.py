@@ -70,7 +70,9 @@ class Budget:
         from asyncio import get_running_loop
 
         with self._lock:
-            if self._has_room(worst_usd):
+            has_requests = self.max_requests is None or self.n_requests < self.max_requests
+            set_aside_usd = self.spent_usd + self._reserved_usd + worst_usd
+            if has_requests and (self.max_usd is None or set_aside_usd <= self.max_usd):
                 self._reserved_usd += worst_usd
                 self.n_requests += 1
                 self._n_in_flight += 1
@@ -79,11 +81,6 @@ class Budget:
                 raise BudgetError(self.refusal)
             self._waiting.append(freed := get_running_loop().create_future())
             return freed
-
-    def _has_room(self, worst_usd: float) -> bool:
-        if self.max_requests is not None and self.n_requests >= self.max_requests:
-            return False
-        return self.max_usd is None or self.spent_usd + self._reserved_usd + worst_usd <= self.max_usd
 
     def settle(self, worst_usd: float, spent_usd: float, *, was_sent: bool = True) -> None:
         """Note that a request that had reserved `worst_usd` is over and did cost `spent_usd`."""

@@ -46,7 +46,9 @@ class Endpoint:
         Raises:
             ValueError: A key is missing, or none that can be sent.
         """
-        self._llm, self._stream = llm, stream
+        self._llm, self._body = llm, llm.body(())
+        if stream:
+            self._body |= {"stream": True, "stream_options": {"include_usage": True}}
         query = f"?{urlencode(llm.query)}" if llm.query else ""
         self.url = f"{base_url}/chat/completions{query}"
         self.headers = {"Content-Type": "application/json", **llm.headers}
@@ -71,10 +73,7 @@ class Endpoint:
 
     def body(self, query: Query) -> bytes:
         """Return what is sent for a query."""
-        body = self._llm.body(query.chat())
-        if self._stream:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
-        return json.dumps(body).encode()
+        return json.dumps({**self._body, "messages": [*self._body["messages"], *query.chat()]}).encode()
 
     def shown(self, text: str) -> str:
         """Return the beginning of an error in one line, without secrets: some servers quote the key they refuse."""

@@ -13,6 +13,9 @@ PAUSE_S = 10.0  # before the next probe of one that is down
 FIRST_BUSY_S, LONGEST_BUSY_S = 0.25, 60.0  # for one that is busy and does not say for how long: doubles
 
 
+_LATE = "no place in flight within the deadline: raise max_in_flight"
+
+
 class DownError(Exception):
     """An LLM cannot be asked, at least not in time; the message says why."""
 
@@ -69,7 +72,8 @@ class Lane:
 
     def may_take(self, now: float) -> bool:
         """Return whether the next request may take a place."""
-        return self.opens_at <= now and self.n_in_flight < (1 if self._is_careful or self.is_down else self._limit)
+        most = 1 if self._is_careful or self.is_down else self._limit
+        return not self.given_up and self.opens_at <= now and self.n_in_flight < most
 
     def refusal(self, now: float) -> str:
         """Return why a request cannot even wait; "" if it can."""
@@ -142,25 +146,28 @@ class Lanes:
             DownError: The LLM cannot be asked before `ends_at`.
         """
         loop = asyncio.get_running_loop()
-        if said := lane.refusal(loop.time()):
-            raise DownError(said)
         if lane.opens_at > ends_at:
-            raise DownError(f"it is to be left alone for {lane.opens_at - loop.time():.3g} s, past the deadline")
+            paused = f"it is to be left alone for {lane.opens_at - loop.time():.3g} s, past the deadline"
+            raise DownError(lane.refusal(loop.time()) or paused)
         turn = loop.create_future()
         lane.waiting.append(turn)
         loop.call_soon(self._give_out)  # when all that are asked at the same time wait, not only the first
+        late = None if ends_at == math.inf else loop.call_at(ends_at, _refuse, turn, _LATE)
         try:
-            await _by(ends_at, turn)
+            await turn
             yield
         finally:
+            if late is not None:
+                late.cancel()
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._n_free += 1
                 lane.n_in_flight -= 1
                 self._give_out()
 
     def _give_out(self) -> None:
-        now = asyncio.get_running_loop().time()
-        self._refuse(now)
+        """Give free places to those that wait, tell those that wait in vain, and look again when a lane opens."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         while self._n_free and (lanes := [lane for lane in self._lanes if lane.waiting and lane.may_take(now)]):
             lane = min(lanes, key=lambda lane: (lane.n_in_flight, lane.last_turn))
             turn = lane.waiting.popleft()
@@ -169,31 +176,15 @@ class Lanes:
                 self._n_free -= 1
                 lane.take_turn(self._n_turns, now)
                 turn.set_result(None)
-        self._refuse(now)
-        self._set_alarm(now)
-
-    def _refuse(self, now: float) -> None:
-        """Tell those that wait in vain."""
         for lane in self._lanes:
             while lane.waiting and (said := lane.refusal(now)):
-                turn = lane.waiting.popleft()
-                if not turn.done():
-                    turn.set_exception(DownError(said))
-
-    def _set_alarm(self, now: float) -> None:
-        """Look again when the next lane opens."""
+                _refuse(lane.waiting.popleft(), said)
         if self._alarm is not None:
             self._alarm.cancel()
         later = min((lane.opens_at for lane in self._lanes if lane.waiting and lane.opens_at > now), default=None)
-        self._alarm = None if later is None else asyncio.get_running_loop().call_at(later, self._give_out)
+        self._alarm = None if later is None else loop.call_at(later, self._give_out)
 
 
-async def _by(ends_at: float, turn: asyncio.Future[None]) -> None:
-    if ends_at == math.inf:
-        await turn
-        return
-    try:
-        async with asyncio.timeout_at(ends_at):
-            await turn
-    except TimeoutError:
-        raise DownError("no place in flight within the deadline: raise max_in_flight") from None
+def _refuse(turn: asyncio.Future[None], said: str) -> None:
+    if not turn.done():
+        turn.set_exception(DownError(said))

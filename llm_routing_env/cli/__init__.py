@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from llm_routing_env.agents.parts.plug_ins import found_in
-from llm_routing_env.cli import agents, compare, demo, import_tables, inspect, load_curve, record, serve, verify
+from llm_routing_env.cli import agents, compare, demo, export, import_tables, inspect, load_curve, record, serve, verify
 from llm_routing_env.stopping import IncompleteError, exit_code, sigterm_interrupts, what_was_kept
 from llm_routing_env.terminal import Terminal
 
@@ -40,6 +40,7 @@ app.command("verify")(verify.verify)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)
+app.command("export")(export.export)
 app.command("embed")(record.embed)
 app.command("load-curve")(load_curve.load_curve)
 app.add_typer(import_tables.app, name="import")

@@ -11,8 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
+from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.observations.embedding_cache import encode_cached
 from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
+from llm_routing_env.pools.estimate import each_llm
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.recording import Recording, record_sharded
 from llm_routing_env.recording import record as record_here
@@ -36,6 +38,7 @@ def record(
     scorers: Annotated[str, typer.Option(help="Scores to record, the table's own first.")] = "final_answer,token_f1",
     max_usd: options.MaxUSD = None,
     max_requests: options.MaxRequests = None,
+    yes: options.Yes = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the journal of an interrupted run.")] = False,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="With --resume: ask failed ones again.")] = False,
     allow_errors: Annotated[
@@ -48,6 +51,7 @@ def record(
     """Ask every LLM of a pool every query and write the outcome table; every outcome is journalled at once."""
     asked, specs = QuerySet.read(queries), load_pool(pool)
     run = _recorder(engine, address, shards, {"max_usd": max_usd, "max_requests": max_requests})
+    confirm(each_llm(specs, asked, repeats), max_usd=max_usd, max_requests=max_requests, yes=yes)
     console = Terminal()
     with _progress(console) as progress:
         bar = progress.add_task("recording", total=None)

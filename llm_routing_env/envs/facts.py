@@ -97,10 +97,12 @@ class Facts:
         info: Info = {name: getattr(outcome, name) for name in OUTCOME} | self._truth_of(row, llm)
         info[TERMS] = {name: float(term) for name, term in terms.items()}
         info |= {"ttft_s": math.nan if outcome.ttft_s is None else outcome.ttft_s, "spent_usd": spent_usd}
+        info |= {"wait_s": outcome.wait_s, "n_attempts": outcome.n_attempts}
         if self.kind == "numbers":
             return info | why
         queries = self.problem.table.queries
         said = {"response": outcome.response, "error": outcome.error, "next_prompt": queries[next_query].prompt}
+        said["finish_reason"] = outcome.finish_reason
         asked = self._asked(queries[row % self.problem.table.n_queries])
         return info | asked | {"llm": self.problem.task.llm_names[llm]} | said
 

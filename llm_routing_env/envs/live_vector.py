@@ -40,21 +40,18 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
     | `num_envs` | 1 | number of sessions |
     | `max_episode_steps` | 200 | sessions are truncated after so many queries |
     | `autoreset_mode` | `"SAME_STEP"` | `"SAME_STEP"`, `"NEXT_STEP"` or `"DISABLED"`, or an `AutoresetMode` |
-    | `backend` | `"vllm"` | `"vllm"`, `"vllm-inprocess"`, or a `LiveBackend` |
+    | `backend` | `"vllm"` | `"vllm"`, `"vllm-inprocess"`, or a `Backend` |
     | `info` | `"numbers"` | `"full"`, `"none"` |
     | `max_in_flight` | 64 | most requests at once; an LLM's own, in the pool's file, bounds those to it further |
 
-    A `LiveBackend` that is given has its own `max_in_flight` and `stream`; a `JournalledBackend` brings a budget and a
-    journal too. The budget is shared by the sessions; each one terminates when it is refused a request. What is left
-    must cover the worst case of all requests in flight, so near its end those of a step are sent in turns. A process
-    that is killed loses at most the requests of the step that was under way.
+    A backend that is given brings its own `max_in_flight`, `stream`, budget and journal; see `make_backend`. The
+    budget is shared by the sessions; each one terminates when it is refused a request. Near its end requests wait
+    for those in flight to leave some of what was set aside for them. A process that is killed loses at most the
+    requests of the step that was under way.
 
-    A step takes no longer than the pool's `deadline_s` (in process, engines cannot be interrupted). The deadline
-    counts from the step's begin, so it includes the wait for a place in flight; the `latency_s` of an outcome does not.
-    An LLM that is too slow costs its own sessions the lower reward bound and nobody else anything but the wait.
-
-    Near the end of a budget, requests wait for those in flight to leave some of what was reserved: such a step is sent
-    in turns, each with a deadline of its own.
+    A step takes no longer than the pool's `deadline_s`, which counts from the step's begin and so includes the wait
+    for a place in flight; the `latency_s` of an outcome does not. An LLM that is too slow costs its own sessions
+    the lower reward bound and nobody else anything but the wait.
 
     `reset(options={"context": name})` chooses the context of all sessions, `{"context": [...]}` of each;
     `{"reset_mask": mask}` restarts some sessions only.

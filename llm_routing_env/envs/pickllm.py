@@ -86,8 +86,9 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     `query_id, context, prompt, llm, response, error, accuracy, cost_usd, latency_s, prompt_tokens,
     completion_tokens, reward_terms`, and `next_prompt`; where the table knows the pool's LLMs also `regret` (expected,
     to the context's best LLM), `oracle_regret` (to the best LLM for this query), `optimal_action` (the context's best
-    LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server tells) and `spent_usd`
-    (by this environment so far). With `info="numbers"` only the numbers, with `"none"` nothing.
+    LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server tells), `wait_s` and
+    `n_attempts` (before the last request was sent, and how many were), `finish_reason`, and `spent_usd` (by this
+    environment so far). With `info="numbers"` only the numbers, with `"none"` nothing.
 
     Where some LLM cannot be asked at some time (the table lacks its outcome for the query, or the scenario takes it
     away), every info has `action_mask`, 1 for those that can; `action_masks()` gives the same to sb3-contrib. Another
@@ -114,13 +115,15 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | `stream` | `False` | for `backend="vllm"`: have responses streamed, which measures `ttft_s` |
     | `max_usd` | `None` | live: most US dollars; a request is sent only if its worst case is left |
     | `max_requests` | `None` | live: most requests, retries included |
-    | `journal` | `None` | live: a file to which every outcome is written before it is used |
+    | `journal` | `None` | live: a file (SQLite) to which every outcome is written before it is used |
     | `resume` | `False` | go on with the journal: no outcome it has is asked for again, and its cost counts |
     | `render_mode` | `None` | `"ansi"`, `"rgb_array"`, `"human"` |
 
-    With a budget and a journal nothing is paid for unasked and nothing twice: the n-th time an LLM is asked a query, a
-    resumed environment gives the n-th outcome that the journal has. What was in flight when a process was killed is
-    lost, and asked again; it counts at its worst case. A request that failed counts at its worst case too.
+    With a budget and a journal nothing is paid for unasked and nothing twice: the n-th time an LLM is asked a
+    query, a resumed environment gives the n-th outcome that the journal has. What was in flight when a process was
+    killed is lost, and asked again; it counts at its worst case. A request that failed counts at its worst case
+    too, unless nobody bills it (a refused connection, HTTP 400 to 499). Each process has a budget of its own, and
+    needs a journal of its own: `journal="run-{pid}.sqlite"`.
 
     `reset(options={"context": "math"})` chooses the context of one session.
 
@@ -253,7 +256,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
     def _ask(self, llms: LiveLLMs, first_cell: int, llm: int) -> tuple[Outcome, float, dict[str, Any]]:
         """Return outcome, reward and info of asking a live LLM the current query."""
-        outcome = llms.ask([(self._queries[self._position], llm, bool(self.action_masks()[llm]))])[0]
+        is_available = self._masks is None or bool(self._masks[self._position, llm])
+        outcome = llms.ask([(self._queries[self._position], llm, is_available)])[0]
         shown = self._queries[self._position + (not llms.is_refused(outcome))]
         info = self._facts.live(self.problem.cells.index(first_cell)[0], llm, outcome, shown, llms.spent_usd)
         return outcome, float(llms.rewards([outcome])[0]), info

@@ -27,15 +27,13 @@ class Calls:
         n_calls: How many there were.
         n_failed: How many of them failed.
         first_error: What the first of those said, a text of strangers; "" where none failed, or nothing is known.
+        first_step: The step of its session in which that was.
     """
 
     n_calls: int = 0
     n_failed: int = 0
     first_error: str = ""
-
-    def __add__(self, other: "Calls") -> "Calls":
-        first = self.first_error or other.first_error
-        return Calls(self.n_calls + other.n_calls, self.n_failed + other.n_failed, first)
+    first_step: int = 0
 
     @property
     def is_down(self) -> bool:
@@ -83,25 +81,37 @@ def calls_of(problem: "RoutingProblem", log: "SessionLog", drawn: "Drawn") -> di
     n_calls, n_failed = (
         np.bincount(actions, minlength=n_llms).tolist() for actions in (log.actions.ravel(), log.actions[failed])
     )
-    errors = [_first_error(problem, log, drawn, failed, llm) if n else "" for llm, n in enumerate(n_failed)]
-    return {
-        name: Calls(*of_llm) for name, *of_llm in zip(problem.task.llm_names, n_calls, n_failed, errors, strict=True)
-    }
+    firsts = [_first_error(problem, log, drawn, failed, llm) if n else ("", 0) for llm, n in enumerate(n_failed)]
+    found = zip(problem.task.llm_names, n_calls, n_failed, firsts, strict=True)
+    return {name: Calls(n, n_of_failed, *first) for name, n, n_of_failed, first in found}
 
 
-def in_all(groups: Iterable[Mapping[str, Calls]]) -> dict[str, Calls]:
-    """Return the calls of several agents or contexts together, by LLM."""
-    total: dict[str, Calls] = {}
-    for of_one in groups:
-        for llm, calls in of_one.items():
-            total[llm] = total.get(llm, Calls()) + calls
-    return total
+def side_by_side(groups: Sequence[Mapping[str, Calls]]) -> dict[str, Calls]:
+    """Return the calls of sessions that ran side by side, by LLM: the first error is that of the earliest step."""
+    by_step = {llm: sorted((group[llm] for group in groups), key=lambda calls: calls.first_step) for llm in groups[0]}
+    return {llm: _sum(calls) for llm, calls in by_step.items()}
 
 
-def _first_error(problem: "RoutingProblem", log: "SessionLog", drawn: "Drawn", failed: Mask, llm: int) -> str:
-    """Return the first error of an LLM that has one: of the first session with one."""
+def one_after_another(groups: Sequence[Mapping[str, Calls]]) -> dict[str, Calls]:
+    """Return the calls of several agents, by LLM: the first error is that of the first agent that has one."""
+    return {llm: _sum([group[llm] for group in groups]) for llm in (groups[0] if groups else ())}
+
+
+def _sum(calls: Sequence[Calls]) -> Calls:
+    first = next((one for one in calls if one.first_error), Calls())
+    n_calls, n_failed = sum(one.n_calls for one in calls), sum(one.n_failed for one in calls)
+    return Calls(n_calls, n_failed, first.first_error, first.first_step)
+
+
+def _first_error(
+    problem: "RoutingProblem", log: "SessionLog", drawn: "Drawn", failed: Mask, llm: int
+) -> tuple[str, int]:
+    """Return the first error of an LLM that has one, and its step.
+
+    By step, as later ones say less: an LLM that goes on failing is left alone, and its errors say no more than that.
+    """
+    step, session = np.argwhere((failed & (log.actions == llm)).T)[0].tolist()
     if log.first_errors is not None:
-        return next((text for text in log.first_errors[:, llm].tolist() if text), "")
-    session, step = np.argwhere(failed & (log.actions == llm))[0]
-    place = drawn.queries[session, step], llm, drawn.repeats[session, step]
-    return problem.table.text("error", *map(int, place)) or ""
+        return str(log.first_errors[session, llm]), step
+    place = int(drawn.queries[session, step]), llm, int(drawn.repeats[session, step])
+    return problem.table.text("error", *place) or "", step

@@ -8,7 +8,7 @@ from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import Contestant, describe
 from llm_routing_env.evaluation.drawn import Drawn
-from llm_routing_env.evaluation.failed_calls import Calls, in_all
+from llm_routing_env.evaluation.failed_calls import Calls, one_after_another, side_by_side
 from llm_routing_env.evaluation.intervals import Interval, published
 from llm_routing_env.evaluation.judging import POOLED, Judge
 from llm_routing_env.evaluation.references import ORACLE, References
@@ -95,12 +95,12 @@ class Comparison:
     @property
     def failed_calls(self) -> dict[str, Calls]:
         """The calls of all agents, of each LLM of which some failed."""
-        calls = in_all(self.calls_of(name) for name in self.agents)
+        calls = one_after_another([self.calls_of(name) for name in self.agents])
         return {llm: of_llm for llm, of_llm in calls.items() if of_llm.n_failed}
 
     def calls_of(self, name: str, context: str = POOLED) -> dict[str, Calls]:
         """Return the calls of each LLM, by an agent or a reference, in one context or in all."""
-        return in_all(self.calls[name].values()) if context == POOLED else self.calls[name][context]
+        return side_by_side(list(self.calls[name].values())) if context == POOLED else self.calls[name][context]
 
     def sessions_behind(self, *names: str) -> int | None:
         """Return how many sessions per context rows' intervals rest on; None where they rest on no session."""

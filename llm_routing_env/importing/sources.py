@@ -13,6 +13,9 @@ from typing import Any, TextIO, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llm_routing_env.tables.arrow import text_lengths
+from llm_routing_env.tables.decoded import DecodedSize
+
 Cells: TypeAlias = "list[Any] | pa.Array"
 BATCH_ROWS = 16_384  # bounds what is in memory as Python objects
 _PEEKED_LINES = 100  # JSON lines whose keys count as the file's columns
@@ -67,8 +70,7 @@ class Source:
     def _batches(self, columns: Sequence[str]) -> Iterator[Mapping[str, Cells]]:
         suffix = self.path.suffix.lower()
         if suffix in (".parquet", ".pq"):
-            for part in self._parquet().iter_batches(BATCH_ROWS, columns=list(columns)):
-                yield {name: part.column(name) for name in columns}
+            yield from self._parquet_batches(columns)
             return
         with self._text() as file:
             if suffix in _SEPARATORS:
@@ -82,10 +84,34 @@ class Source:
                 while records := list(islice(objects, BATCH_ROWS)):
                     yield {name: [record.get(name) for record in records] for name in columns}
 
-    def _parquet(self) -> pq.ParquetFile:
-        try:
+    def _parquet_batches(self, columns: Sequence[str]) -> Iterator[Mapping[str, Cells]]:
+        """Yield batches of a parquet file, its texts spelled out once it is known that they are not too large."""
+        with self._readable():
+            plain = self._parquet()
+            size = DecodedSize(self.path, plain.metadata, str(self.path))
+            codes, n_bytes = size.unclear(columns), 0
+            kinds = {name: plain.schema_arrow.field(name).type for name in columns}
+            file = self._parquet(codes) if codes else plain
+            # Arrow cannot read a list of codes across groups.
+            for groups in [[group] for group in range(file.num_row_groups)] if codes else [None]:
+                for part in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(columns)):
+                    if codes:
+                        part.validate(full=True)
+                        n_bytes += sum(int(text_lengths(part.column(name)).sum()) for name in columns)
+                        size.require(n_bytes, "its texts")
+                    yield {
+                        name: part.column(name).cast(kinds[name]) if codes else part.column(name) for name in columns
+                    }
+
+    def _parquet(self, codes: Sequence[str] = ()) -> pq.ParquetFile:
+        with self._readable():
             # Buffered: else a row group, which may be the whole file, is held as it lies on disk.
-            return pq.ParquetFile(self.path, pre_buffer=False, buffer_size=2**20)
+            return pq.ParquetFile(self.path, read_dictionary=codes, pre_buffer=False, buffer_size=2**20)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{self.path}: expected a parquet file, found something else: {error}.") from error
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.tables.arrow import plain
-from llm_routing_env.tables.check import check_size
+from llm_routing_env.tables.decoded import DecodedSize
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -66,7 +66,7 @@ def read_embeddings(table: OutcomeTable, column: str) -> Vectors:
         )
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
-            check_size(file.metadata, str(path))
+            DecodedSize(path, file.metadata, str(path))
             return _read_vectors(file, path, table, column)
     except (pa.ArrowException, OSError, LookupError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not embeddings that can be read: {error}. {_ANEW}") from error

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.pools.keys import key_fault
 
 _RANGES: dict[str, tuple[float, float]] = {
     "deadline_s": (1e-3, 1e6),
@@ -64,6 +65,8 @@ def check_keys(table: dict[str, Any], cls: type, required: set[str], internal: s
     for key, value in table.get("features", {}).items():
         if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= 1e300:
             raise ValueError(f"{where}: features.{key} must be a finite number, got {value!r}.")
+    if fault := key_fault(table.get("serve", {})):
+        raise ValueError(f"{where}: {fault}.")
     for name in ("serve", "request"):
         if not _is_plain(table.get(name, {})):
             raise ValueError(f"{where}: {name} may hold texts, finite numbers, true, false, lists and tables only.")

@@ -1,5 +1,6 @@
 """Recording: every query on every LLM of a pool, several times, into an outcome table."""
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -159,21 +160,25 @@ class _Plan:
                 places.setdefault(digest, []).append((q, llm))
         self.is_done: NDArray[np.bool_] = np.zeros((repeats, len(queries), len(llms)), dtype=bool)
         self._is_failed = np.zeros_like(self.is_done)
-        for digest, repeat, failed in self._journal.recorded():
+
+        def note(digest: bytes, repeat: int, failed: bool) -> None:
             for q, llm in places.get(digest, ()) if repeat < repeats else ():
                 self.is_done[repeat, q, llm] = not (failed and retry_errors)
                 self._is_failed[repeat, q, llm] = failed
 
+        self._journal.each(note)
+
     def fill(self, on_progress: _Progress, concurrency: int) -> str:
         """Ask for everything that is not done; return why it stopped, "" if it did not."""
         stopped: dict[str, str] = {}
-        asked: list[tuple[int, int, int]] = []
+        asked = array("q")  # the place of each request in `is_done`: there may be millions
 
         def requests(llm: int) -> Iterator[Request]:
-            for repeat, query in np.argwhere(~self.is_done[:, :, llm]).tolist():
+            for place in np.flatnonzero(~self.is_done[:, :, llm]):
                 if stopped:
                     return
-                asked.append((repeat, query, llm))
+                repeat, query = divmod(int(place), len(self._queries))
+                asked.append(int(place) * len(self._asker.llm_names) + llm)
                 yield Request(self._queries[query], llm, repeat)
 
         streams = [requests(llm) for llm in range(len(self._asker.llm_names))]
@@ -181,11 +186,12 @@ class _Plan:
         with closing(self._asker.ask_many(*streams, concurrency=concurrency)) as answers:
             for number, outcome in answers:
                 if isinstance(outcome, RefusedOutcome | DownOutcome):
-                    name = self._asker.llm_names[asked[number][2]]
+                    name = self._asker.llm_names[asked[number] % len(self._asker.llm_names)]
                     said = outcome.error or ""
                     stopped.setdefault(said if isinstance(outcome, RefusedOutcome) else f"{name!r} is down: {said}", "")
                     continue
-                self.is_done[asked[number]], self._is_failed[asked[number]] = True, outcome.error is not None
+                self.is_done.flat[asked[number]] = True
+                self._is_failed.flat[asked[number]] = outcome.error is not None
                 done += 1
                 on_progress(done, self.is_done.size, self._asker.budget.spent_usd)
         return "; ".join(stopped)

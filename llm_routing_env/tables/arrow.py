@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+_LARGE = (pa.types.is_large_string, pa.types.is_large_binary)
 _NUMPY_NAMES = {"halffloat": "f2", "float": "f4", "double": "f8"}
 
 
@@ -68,6 +69,38 @@ def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[Any]]:
     ranks[ordered] = np.arange(len(ordered))
     n_found = np.count_nonzero(first_rows < len(given))  # a dictionary may hold values that no row has
     return ranks[given], [values[code] for code in ordered[:n_found]]
+
+
+def chunk_lengths(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return `text_lengths` of a column of several chunks."""
+    return _joined([text_lengths(chunk) for chunk in column.chunks])
+
+
+def text_lengths(values: pa.Array) -> NDArray[np.int64]:
+    """Return how many bytes the texts of each row take, which may be codes, or in lists; 0 for what is no text."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        is_known = ~_nulls(values.indices)
+        lengths = np.zeros(len(values), dtype=np.int64)
+        lengths[is_known] = _lengths(values.dictionary)[plain(values.indices)[is_known]]
+        return lengths
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        ends = np.concatenate([[0], np.cumsum(text_lengths(values.values))])
+        return np.diff(ends[plain(values.offsets)])
+    if pa.types.is_struct(kind):
+        return sum((text_lengths(field) for field in values.flatten()), np.zeros(len(values), dtype=np.int64))
+    is_text = any(check(kind) for check in (pa.types.is_string, pa.types.is_binary, *_LARGE))
+    return _lengths(values) if is_text else np.zeros(len(values), dtype=np.int64)
+
+
+def _lengths(texts: pa.Array) -> NDArray[np.int64]:
+    """Return the length of each text in bytes."""
+    places = texts.buffers()[1]
+    if places is None or not len(texts):
+        return np.zeros(0, dtype=np.int64)
+    is_large = any(check(texts.type) for check in _LARGE)
+    offsets = np.frombuffer(places, np.int64 if is_large else np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return np.diff(offsets).astype(np.int64)
 
 
 def _floats(values: pa.Array) -> NDArray[np.float64]:

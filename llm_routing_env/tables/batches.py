@@ -1,14 +1,15 @@
 """The rows of a table in batches, and a table's file written in batches: for tables that do not fit into memory."""
 
 import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from llm_routing_env.agents.parts.replacing import replacing
 
 BATCH_ROWS = 4096  # bounds what is in memory as Python objects
 
@@ -37,37 +38,20 @@ def memory_batches(rows: pa.Table, columns: Sequence[str]) -> Iterator[pa.Table]
 
 @contextmanager
 def written_batches(path: str | Path, document: Mapping[str, Any]) -> Iterator[Callable[[pa.Table], object]]:
-    """Give what appends rows to a new file of an outcome table; nothing lies under its name before it is whole.
+    """Give what appends rows to a file of an outcome table; what was there is as it was until the new one is whole.
 
     Args:
-        path: There must be none yet.
+        path: The file.
         document: The table's metadata; must be JSON-plain.
-
-    Raises:
-        ValueError: There is a file, or no folder for it.
     """
-    path = Path(path)
-    if path.exists():
-        raise ValueError(f"{path} exists: delete it, or write another file.")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"{path}: its folder does not exist.")
     metadata = {"pickllm": json.dumps(document)}
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
-    writers: list[pq.ParquetWriter] = []
+    with replacing(path) as new, ExitStack() as stack:
+        writers: list[pq.ParquetWriter] = []
 
-    def write(rows: pa.Table) -> None:
-        rows = rows.replace_schema_metadata(metadata)
-        if not writers:
-            writers.append(pq.ParquetWriter(file, rows.schema, compression="zstd"))
-        writers[0].write_table(rows)
+        def write(rows: pa.Table) -> None:
+            rows = rows.replace_schema_metadata(metadata)
+            if not writers:
+                writers.append(stack.enter_context(pq.ParquetWriter(new, rows.schema, compression="zstd")))
+            writers[0].write_table(rows)
 
-    try:
-        with open(partial, "xb") as file:
-            try:
-                yield write
-            finally:
-                for writer in writers:
-                    writer.close()
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        yield write

@@ -5,13 +5,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from llm_routing_env.tables.check import check_size
+from llm_routing_env.tables import arrow
+from llm_routing_env.tables.decoded import DecodedSize
 
 # Held as codes into a dictionary: a long table says each of these once per LLM and repeat.
 REPEATED = ("query_id", "context", "split", "prompt", "llm", "references.list.element")
+
+_BATCH_ROWS = 65_536  # a dictionary is read anew for each
 
 
 class TableFile:
@@ -30,9 +35,10 @@ class TableFile:
         self._path, self._place = path, path.absolute()  # a process may go elsewhere before it asks for a text
         self._stamp = self._current_stamp()
         self._footer = footer = self._readable(lambda: pq.read_metadata(self._place))
-        check_size(footer, str(path))
-        found = {footer.schema.column(index).path for index in range(footer.num_columns)}
-        self._codes = [column for column in REPEATED if column in found]
+        self._size = self._readable(lambda: DecodedSize(self._place, footer, str(path)))
+        found = [footer.schema.column(index) for index in range(footer.num_columns)]
+        self._codes = [column.path for column in found if column.path in REPEATED or _is_nested_text(column)]
+        self._held = {column.partition(".")[0] for column in self._codes}
         self._n_rows = sum(footer.row_group(group).num_rows for group in range(footer.num_row_groups))
         self.schema = self._readable(self._schema)
 
@@ -44,7 +50,7 @@ class TableFile:
         """Return some columns of every row.
 
         Raises:
-            ValueError: They are damaged, or the file is another one by now.
+            ValueError: They are damaged or too large, or the file is another one by now.
         """
         if self._current_stamp() != self._stamp:
             raise ValueError(f"{self._path}: the file has changed since the table was opened; open it again.")
@@ -53,23 +59,52 @@ class TableFile:
             raise ValueError(f"{self._path}: declares {len(self)} rows and has {len(rows)}.")
         return rows
 
+    def check_texts(self, name: str, column: pa.ChunkedArray, rows: NDArray[np.int64]) -> None:
+        """Check that some rows' texts of a column, held as codes, may all be spelled out.
+
+        Raises:
+            ValueError: They are too large.
+        """
+        if self._size.unclear([name]):
+            self._size.require(int(arrow.chunk_lengths(column)[rows].sum()), f"column {name!r}")
+
     def _read(self, columns: Sequence[str]) -> pa.Table:
-        with self._open() as file:
+        unclear = self._size.unclear(column for column in columns if column not in self._held)
+        found = {column: self._spelled(column) for column in unclear}
+        if clear := [column for column in columns if column not in unclear]:
+            rows = self._read_groups(clear)
+            found |= {column: rows[column] for column in clear}
+        pa.default_memory_pool().release_unused()  # what decoding took: mostly more than the column
+        return pa.Table.from_arrays([found[column] for column in columns], columns)
+
+    def _read_groups(self, columns: Sequence[str]) -> pa.Table:
+        with self._open(self._codes) as file:
             # Group by group: Arrow cannot read a list of codes across groups.
             groups = range(file.num_row_groups)
             rows = pa.concat_tables(file.read_row_group(group, columns=columns) for group in groups)
-        pa.default_memory_pool().release_unused()  # what decoding took: mostly more than the column
         rows.validate(full=True)  # a damaged file may hold text that is none, and codes without a meaning
-        return rows.select(columns)
+        return rows
+
+    def _spelled(self, column: str) -> pa.ChunkedArray:
+        """Return texts whose pages leave open how large they are: batch by batch, by codes until that is known."""
+        kind, n_bytes, parts = self.schema.field(column).type, 0, []
+        with self._open([column]) as file:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=[column]):
+                batch.validate(full=True)
+                n_bytes += int(arrow.text_lengths(batch.column(0)).sum())
+                self._size.require(n_bytes, f"column {column!r}")
+                texts = batch.column(0).dictionary_decode()
+                parts.append(texts if texts.type == kind else texts.cast(kind))
+        return pa.chunked_array(parts, kind)
 
     def _schema(self) -> pa.Schema:
-        with self._open() as file:
+        with self._open(self._codes) as file:
             return file.schema_arrow
 
-    def _open(self) -> pq.ParquetFile:
+    def _open(self, codes: Sequence[str]) -> pq.ParquetFile:
         # Buffered reading: else the file is held as it lies on disk, beside what is made of it.
         return pq.ParquetFile(
-            self._place, metadata=self._footer, read_dictionary=self._codes, pre_buffer=False, buffer_size=2**20
+            self._place, metadata=self._footer, read_dictionary=codes, pre_buffer=False, buffer_size=2**20
         )
 
     def _current_stamp(self) -> tuple[int, int]:
@@ -81,3 +116,7 @@ class TableFile:
             return read()
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
             raise ValueError(f"{self._path}: not a parquet file that can be read: {error}.") from error
+
+
+def _is_nested_text(column: Any) -> bool:
+    return bool(column.physical_type == "BYTE_ARRAY" and "." in column.path)

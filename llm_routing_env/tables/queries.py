@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.tables.chat import as_list, beyond_prompt, is_text, last_question, read_messages, to_json
 
 SPLITS = ("train", "test")
@@ -140,7 +141,7 @@ class QuerySet(Sequence[Query]):
 
     def write(self, path: str | Path) -> None:
         """Write the queries as JSON lines."""
-        with open(path, "w", encoding="utf-8") as lines:
+        with replacing(path) as new, open(new, "w", encoding="utf-8") as lines:
             lines.writelines(_to_json(query) + "\n" for query in self._queries)
 
 

@@ -23,7 +23,8 @@ from llm_routing_env.tables.file import TableFile
 from llm_routing_env.tables.grid import Labels, make_grid
 from llm_routing_env.tables.queries import SPLITS, Query
 
-TEXTS = ("prompt", "references", "response", "error")
+OF_QUERIES = ("prompt", "references")
+TEXTS = (*OF_QUERIES, "response", "error")
 
 
 class StoredRows:
@@ -68,6 +69,12 @@ class StoredRows:
         column = self._rows.select([name])[name]
         check_filled(name, column, self._where)
         return column
+
+    def _check_texts(self, name: str, column: pa.ChunkedArray) -> None:
+        """Check texts: each is there, and where a file holds them as codes, every query may have one of its own."""
+        check_filled(name, column, self._where)
+        if name in OF_QUERIES and isinstance(self._rows, TableFile):
+            self._rows.check_texts(name, column, self.grid.first_rows)
 
     def _codes(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
         return arrow.codes(self._column(name))
@@ -117,10 +124,12 @@ class StoredRows:
         """Return a column of texts that the table has, a text per row; read once.
 
         Raises:
-            ValueError: It is damaged, or empty where it may not be.
+            ValueError: It is damaged or too large, or empty where it may not be.
         """
         if column not in self._texts:
-            self._texts[column] = self._column(column)
+            texts = self._rows.select([column])[column]
+            self._check_texts(column, texts)
+            self._texts[column] = texts
         return self._texts[column]
 
     def messages(self, query: int) -> Messages:
@@ -143,7 +152,7 @@ class StoredRows:
         """Return some of the rows with all their columns; None: every row."""
         everything = self._rows.select(self.columns)
         for name in TEXTS:
-            check_filled(name, everything[name], self._where)
+            self._check_texts(name, everything[name])
         return everything if rows is None else everything.take(pa.array(rows))
 
     def batches(self, columns: Sequence[str], path: Path | None) -> Iterator[pa.Table]:

@@ -1,6 +1,7 @@
 """The HTTP backend against a server that misbehaves, and (marked vllm) against real LLMs."""
 
 import asyncio
+import base64
 import gc
 import os
 import re
@@ -120,6 +121,7 @@ def test_an_llm_paid_by_the_hour_costs_its_time(server):
         ("malformed", "not a chat completion: .*mess"),
         ("empty", "not a chat completion"),
         ("packed", "not a chat completion"),
+        ("html", "not a chat completion: <!doctype html>"),
         ("list", "not a chat completion"),
         ("no choices", "not a chat completion"),
         ("null message", "not a chat completion"),
@@ -369,6 +371,58 @@ def test_the_key_is_sent_and_never_shown(server, monkeypatch):
     assert "sesame" not in outcome.error
 
 
+@pytest.mark.parametrize("key", ["ses\name", "ses\x00ame"])
+def test_a_key_that_cannot_be_sent_is_named_at_once(server, monkeypatch, key):
+    monkeypatch.setattr("os.environ", {**os.environ, "MY_KEY": key})
+    with pytest.raises(ValueError, match="MY_KEY has a line break or control character") as raised:
+        ask(server.base_url, "good", api_key_env="MY_KEY")
+    assert key not in str(raised.value)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_s_password_is_sent_to_it_and_never_shown(monkeypatch, scheme):
+    """The proxy refuses, and quotes what it was told."""
+    seen: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        seen.append(connection.recv(65536))
+        body = b"http://alice:hunter2@proxy"
+        head = b"HTTP/1.1 407 http://alice:hunter2@proxy\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connection.sendall(head + body)
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://alice:hunter2@127.0.0.1:{listener.getsockname()[1]}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        outcome = ask(f"{scheme}://llm.invalid/v1", "good", max_retries=0)
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"alice:hunter2") in seen[0]
+    assert outcome.error is not None
+    assert "407" in outcome.error
+    assert "hunter2" not in outcome.error
+
+
+def test_a_look_up_that_takes_long_holds_up_no_exit(tmp_path):
+    """A resolver that does not answer: the outcome comes at the deadline, and the process ends with its last line."""
+    script = """
+import socket, time
+real = socket.getaddrinfo
+socket.getaddrinfo = lambda host, *rest: time.sleep(30) if host == "llm.invalid" else real(host, *rest)
+from llm_routing_env.backends import ask, make_backend
+from llm_routing_env.pools.pool import LLMSpec, Pool
+from llm_routing_env.tables.queries import Query
+backend = make_backend("vllm", Pool("p", (LLMSpec("a", 1, 1, base_url="http://llm.invalid/v1"),), deadline_s=0.3))
+print(ask(backend, Query("q", "c", "test", "?", ("!",)), 0).error)
+backend.close()
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "no response within the deadline of 0.3 s\n"
+
+
 def test_a_proxy_is_used_for_remote_endpoints_and_not_for_this_machine(server, monkeypatch):
     monkeypatch.setenv("http_proxy", server.base_url.removesuffix("/v1"))
     monkeypatch.delenv("no_proxy", raising=False)
@@ -384,7 +438,7 @@ def test_bounds_that_cannot_be_are_refused(server):
         make_backend("vllm", pool, max_in_flight=0)
     backend = make_backend("vllm", pool, max_in_flight=4)
     with pytest.raises(ValueError, match="concurrency must be 1 or more, got 0"):
-        backend.ask_many([], concurrency=0)
+        next(backend.ask_many([], concurrency=0))
     for llm in (1, -1):
         with pytest.raises(ValueError, match=f"llm must be 0 to 0, got {llm}"):
             ask_one(backend, QUERY, llm)
@@ -394,7 +448,8 @@ def test_every_body_of_the_faulty_server_is_tried():
     tried = {"good", "metrics", "no usage", "null content"}
     tried |= {"ignores stream"}
     tried |= {"500", "429", "not utf-8", "malformed", "list", "no choices", "null message", "bad usage"}
-    tried |= {"empty", "endless error", "packed"}
+    tried |= {"empty", "endless error", "packed", "html"}
+    tried |= {"cached", "cut"}  # test_what_is_sent
     assert set(BODIES) == tried
 
 

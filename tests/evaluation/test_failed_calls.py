@@ -11,7 +11,7 @@ from tables import queries, records
 from llm_routing_env.evaluation.block_store import journals_of
 from llm_routing_env.evaluation.comparison import compare, run_comparison
 from llm_routing_env.evaluation.entries import contestants
-from llm_routing_env.evaluation.failed_calls import Calls
+from llm_routing_env.evaluation.failed_calls import Calls, one_after_another, side_by_side
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
@@ -39,9 +39,14 @@ def told(result: Comparison, name: str, context: str = "all") -> dict[str, Any]:
     return row["calls"]
 
 
-def test_calls_add_up_and_the_first_error_stays_the_first():
-    assert Calls(3, 1, "one") + Calls(4, 2, "two") == Calls(7, 3, "one")
-    assert Calls(3) + Calls(4, 2, "two") == Calls(7, 2, "two")
+def test_calls_add_up_and_the_first_error_is_of_the_earliest_step_or_of_the_first_agent():
+    groups = [{"x": Calls(3)}, {"x": Calls(3, 1, "left alone", 5)}, {"x": Calls(4, 2, "HTTP 401", 2)}]
+    assert side_by_side(groups) == {"x": Calls(10, 3, "HTTP 401", 2)}
+    assert one_after_another(groups) == {"x": Calls(10, 3, "left alone", 5)}
+    assert one_after_another([]) == {}
+
+
+def test_an_llm_is_down_where_nine_calls_of_ten_fail():
     assert [calls.is_down for calls in (Calls(), Calls(9), Calls(10, 8), Calls(10, 9), Calls(1, 1))] == [
         *(False, False, False, True, True)
     ]

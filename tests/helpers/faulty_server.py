@@ -42,6 +42,21 @@ BODIES: dict[str, tuple[int, Any]] = {
     "ignores stream": (200, GOOD),
     "empty": (200, b""),
     "endless error": (500, b"e" * 2**20),
+    "cached": (
+        200,
+        {
+            "choices": GOOD["choices"],
+            "usage": {"prompt_tokens": 2000, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 1920}},
+        },
+    ),
+    "cut": (
+        200,
+        {
+            "choices": [{"finish_reason": "length", "message": {"content": None, "reasoning": "hmm"}}],
+            "usage": {**USAGE, "completion_tokens": 256, "completion_tokens_details": {"reasoning_tokens": 256}},
+        },
+    ),
+    "html": (200, b"<!doctype html><title>Log in</title>"),
     "packed": (200, gzip.compress(json.dumps(GOOD).encode())),
 }
 ROLE = {"choices": [{"delta": {"role": "assistant", "content": ""}}], "usage": None}
@@ -71,6 +86,7 @@ class FaultyServer(ThreadingHTTPServer):
     Attributes:
         n_sent: Bytes of bodies without end that were sent.
         raw: What "raw" sends, the last first, for the test to set.
+        poison: A prompt that every LLM answers with HTTP 502, for the test to set.
     """
 
     daemon_threads = True
@@ -82,8 +98,11 @@ class FaultyServer(ThreadingHTTPServer):
         self.open: set[socket.socket] = set()
         self.n_sent = 0
         self.raw: list[bytes] = []
+        self.poison = ""
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
+        self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.connections = self.in_flight = self.most_in_flight = 0
         self.in_flight_of: Counter[str] = Counter()
         self.most_in_flight_of: Counter[str] = Counter()
@@ -131,6 +150,8 @@ class _Handler(BaseHTTPRequestHandler):
             n_before = server.asked.count(model)
             server.requests.append(body)
             server.keys.append(self.headers.get("Authorization"))
+            server.headers.append(dict(self.headers))
+            server.paths.append(self.path)
             server.in_flight += 1
             server.in_flight_of[model] += 1
             server.most_in_flight = max(server.most_in_flight, server.in_flight)
@@ -138,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             behaviours = model.split(" then ")
             now = behaviours[min(n_before, len(behaviours) - 1)]
+            if server.poison and body["messages"][-1]["content"] == server.poison:
+                now = "502"
             self._respond(now, is_stream=body.get("stream", False) and now != "ignores stream")
         finally:
             self._leave()

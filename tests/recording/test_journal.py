@@ -14,12 +14,19 @@ import journal_files
 import numpy as np
 import pytest
 
-from llm_routing_env.backends import journal as journal_module
-from llm_routing_env.backends.journal import Journal, Kept, Spent
+from llm_routing_env.backends import journal_file
+from llm_routing_env.backends.journal import Journal, Spent
+from llm_routing_env.backends.journal_file import Kept
 from llm_routing_env.tables.outcome import Outcome
 
 IDENTITIES = {"a": {"model": "a", "temperature": 0}, "b": {"model": "b"}}
 N_ROWS = 4
+
+
+def recorded(journal: Journal) -> list[tuple[bytes, int, bool]]:
+    found: list[tuple[bytes, int, bool]] = []
+    journal.each(lambda request, repeat, failed: found.append((request, repeat, failed)))
+    return found
 
 
 def outcome(text: str = "yes", **changes: Any) -> Outcome:
@@ -60,7 +67,7 @@ def contents(path: Path) -> list[Outcome | None]:
         assert journal.outcomes_of([key(number) for number in range(N_ROWS)]) == {
             (key(number), 0): kept for number, kept in enumerate(found) if kept is not None
         }
-        assert len(list(journal.recorded())) == sum(kept is not None for kept in found)
+        assert len(recorded(journal)) == sum(kept is not None for kept in found)
     return found
 
 
@@ -99,7 +106,7 @@ def test_every_field_comes_back(tmp_path: Path, text: str):
         assert journal.n_damaged == 0
         assert find(journal, 0, 7) == full
         assert (find(journal, 0), find(journal, 1, 7)) == (None, None)
-        assert list(journal.recorded()) == [(key(0), 7, True)]
+        assert recorded(journal) == [(key(0), 7, True)]
 
 
 def test_prices_in_numpy_s_numbers_come_back_too(tmp_path: Path):
@@ -138,13 +145,13 @@ def test_a_request_that_failed_is_settled_and_one_that_was_never_sent_is_none(pa
 def test_a_later_outcome_replaces_an_earlier_one_that_stays_paid(path: Path):
     with Journal(path, resume=True) as journal:
         keep(journal, 0, outcome("", error="HTTP 500"))
-        assert list(journal.recorded())[-1] == (key(0), 0, True)
+        assert recorded(journal)[-1] == (key(0), 0, True)
         keep(journal, 0, outcome("again"))
     found = contents_of_first(path)
     assert found.response == "again"
     with Journal(path, resume=True) as journal:
         assert journal.spent() == Spent(6 * 0.25, 6, 0)
-        assert list(journal.recorded())[-1] == (key(0), 0, False)
+        assert recorded(journal)[-1] == (key(0), 0, False)
 
 
 def contents_of_first(path: Path) -> Outcome:
@@ -229,7 +236,7 @@ def test_a_forked_child_needs_its_own_and_leaves_its_parent_s_alone(path: Path):
                 journal.spent()
             except RuntimeError as error:
                 journal.close()
-                os._exit(0 if "open a journal of its own here" in str(error) else 1)
+                os._exit(0 if "open one of its own here" in str(error) else 1)
             os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         keep(journal, 5)
@@ -389,21 +396,21 @@ def test_a_full_disk_ends_in_an_error_and_the_same_journal_goes_on_once_there_is
     path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     connections: list[sqlite3.Connection] = []
-    opened = journal_module._open
+    opened = journal_file.open_file
 
-    def small(path: Path, *, resume: bool) -> Any:
-        connection, n_damaged = opened(path, resume=resume)
+    def small(path: Path, *, resume: bool) -> sqlite3.Connection:
+        connection = opened(path, resume=resume)
         connection.execute("PRAGMA max_page_count = 12")
         connections.append(connection)
-        return connection, n_damaged
+        return connection
 
-    monkeypatch.setattr(journal_module, "_open", small)
+    monkeypatch.setattr(journal_file, "open_file", small)
     with Journal(path, resume=True) as journal:
         numbers = iter(range(10, 100))
         with pytest.raises(OSError, match=r"sqlite cannot be written: database or disk is full. Its outcomes are safe"):
             keep_all(journal, numbers)
         number = next(numbers) - 1
-        n_kept, before = len(list(journal.recorded())), journal.spent()
+        n_kept, before = len(recorded(journal)), journal.spent()
         assert n_kept == number - 10 + N_ROWS
         assert before.n_lost == 1
         connections[0].execute("PRAGMA max_page_count = 1000")

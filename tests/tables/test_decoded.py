@@ -1,0 +1,180 @@
+"""Small files that would be large in memory are refused, and others are read as if there were no limit."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from mutations import damaged, fuzz, read_or_refuse
+from tables import random_table
+
+from llm_routing_env.importing import Source
+from llm_routing_env.tables import arrow, decoded
+from llm_routing_env.tables.decoded import DecodedSize
+from llm_routing_env.tables.table import OutcomeTable
+
+LONG = "A" * 1_000_000  # 6 GB when each row has one of its own, 3 GB when each query has
+TABLE = random_table(per_context=1000, n_llms=2, n_repeats=1)
+
+
+def coded(codes: Any, texts: list[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(texts))
+
+
+def bomb(path: Path, column: str, text: str = LONG, **options: Any) -> Path:
+    """Write a table, one column of which says a long text in every row."""
+    rows = TABLE._all_rows()
+    same = coded(np.zeros(len(rows)), [text])
+    if column == "references":
+        same = pa.ListArray.from_arrays(pa.array(np.arange(len(rows) + 1), pa.int32()), same)
+    rows = rows.set_column(rows.column_names.index(column), column, same)
+    settings = {"compression": "zstd", "store_schema": False, "dictionary_pagesize_limit": 2**30}
+    pq.write_table(rows, path, **settings | options)
+    assert path.stat().st_size < 400_000
+    return path
+
+
+USES = {
+    "response": "table.text('response', 0, 0, 0)",
+    "error": "",
+    "prompt": "list(table.queries)",
+    "references": "list(table.queries)",
+}
+PROGRAM = """
+import sys, pathlib
+from llm_routing_env.tables.table import OutcomeTable
+try:
+    table = OutcomeTable.read(sys.argv[1])
+    {}
+except ValueError as error:
+    print(error)
+print(int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024)
+"""
+
+
+@pytest.mark.parametrize("column", USES)
+@pytest.mark.parametrize("then", ["", "table.with_metadata({})"])
+def test_a_file_of_a_few_kilobytes_does_not_take_gigabytes(tmp_path: Path, column: str, then: str):
+    path = bomb(tmp_path / "t.parquet", column)
+    program = PROGRAM.format(then or USES[column])
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    message, peak_mb = done.stdout.splitlines()
+    assert f"column {column!r} would take" in message
+    assert "a file of its size may take 1073741824." in message
+    assert int(peak_mb) < 250
+
+
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY"])
+def test_pages_that_become_large_are_refused_at_once(tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decoded, "ALWAYS_BYTES", 2**24)
+    monkeypatch.setattr(decoded, "MOST_TIMES_FILE", 1)
+    options = {"use_dictionary": False, "column_encoding": {"response": encoding}}
+    path = bomb(tmp_path / "t.parquet", "response", "A" * 100_000, **options)
+    with pytest.raises(ValueError, match=r"it would take \d+ bytes of memory or more; a file of its size may take"):
+        OutcomeTable.read(path)
+
+
+def test_numbers_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decoded, "ALWAYS_BYTES", 2**20)
+    monkeypatch.setattr(decoded, "MOST_TIMES_FILE", 1)
+    pq.write_table(pa.table({f"measure_{number}": np.zeros(10_000) for number in range(20)}), tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"it would take 16\d{5} bytes"):  # 8 for each
+        OutcomeTable.read(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("column", ["response", "references"])
+def test_an_import_refuses_them_too(tmp_path: Path, column: str):
+    source = Source(bomb(tmp_path / "t.parquet", column))
+    batches = source.batches(["query_id", column])
+    with pytest.raises(ValueError, match=r"t.parquet: its texts would take 6\d{9} bytes"):
+        list(batches)
+
+
+def test_an_import_reads_texts_that_fit_whatever_their_pages_leave_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = pa.table(
+        {
+            "id": [f"q{row}" for row in range(40_000)],
+            "text": coded(np.arange(40_000) % 3, ["short", "", "x" * 500]),
+            "words": pa.array([["a", "b"], [], None, [None]] * 10_000),
+            "number": np.arange(40_000),
+        }
+    )
+    path = tmp_path / "t.parquet"
+    pq.write_table(rows, path, row_group_size=25_000)
+    expected = pq.read_table(path)
+    monkeypatch.setattr(DecodedSize, "unclear", lambda self, columns: ["id", "text", "words.list.element"])
+    batches = [batch for _, batch in Source(path).batches(rows.column_names)]
+    assert len(batches) == 3
+    for name in rows.column_names:
+        found = pa.chunked_array([batch[name] for batch in batches])
+        assert found.to_pylist() == rows[name].to_pylist()
+        assert found.type == (expected[name].type if name != "text" else pa.dictionary(pa.int32(), pa.string()))
+
+
+@pytest.mark.parametrize("row_group_size", [100, 10**6])
+def test_a_table_is_the_same_where_its_pages_leave_open_how_large_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row_group_size: int
+):
+    path = tmp_path / "t.parquet"
+    rows = random_table(per_context=40)._all_rows()
+    pq.write_table(rows, path, row_group_size=row_group_size)
+    expected = OutcomeTable.read(path)
+    texts = {name: expected.texts(name).tolist() for name in ("response", "error")}
+    queries, everything = list(expected.queries), expected._all_rows()
+    monkeypatch.setattr(DecodedSize, "unclear", lambda self, columns: [c for c in columns if c in texts])
+    table = OutcomeTable.read(path)
+    assert {name: table.texts(name).tolist() for name in texts} == texts
+    assert list(table.queries) == queries
+    assert table._all_rows().equals(everything)
+    assert (table.failed == expected.failed).all()
+
+
+def test_a_limit_grows_with_the_file_up_to_what_a_table_may_declare(tmp_path: Path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": [1]}), path)
+    footer = pq.read_metadata(path)
+    assert DecodedSize(path, footer, "t").allowed_bytes == 2**30
+    for size, allowed in ((2_000_000, 2_000_000_000), (10**9, 2**35)):
+        with open(path, "r+b") as file:
+            file.truncate(size)  # what follows the pages is not looked at
+        assert DecodedSize(path, footer, "t").allowed_bytes == allowed
+
+
+@pytest.mark.parametrize(
+    ("values", "lengths"),
+    [
+        (pa.array(["a", "", None, "éé"]), [1, 0, 0, 4]),
+        (pa.array(["a", "bcd"], pa.large_string())[1:], [3]),
+        (pa.array(["aa", "b", None, "aa"]).dictionary_encode(), [2, 1, 0, 2]),
+        (pa.array(["aa", "b", "aa"]).dictionary_encode()[1:], [1, 2]),
+        (pa.array([["a", "bb"], [], None, ["ccc", None]]), [3, 0, 0, 3]),
+        (pa.array([["a"], ["bb", "c"]])[1:], [3]),
+        (pa.array([{"x": "a", "y": ["bb"]}, None]), [3, 0]),
+        (pa.array([1, 2]), [0, 0]),
+        (pa.nulls(2), [0, 0]),
+    ],
+    ids=["texts", "large", "codes", "some_codes", "lists", "some_lists", "structs", "numbers", "nulls"],
+)
+def test_the_length_of_texts_is_that_of_their_bytes(values: pa.Array, lengths: list[int]):
+    assert arrow.text_lengths(values).tolist() == lengths
+
+
+def test_damaged_tables_are_read_or_refused_where_codes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "t.parquet"
+    pq.write_table(random_table(per_context=2, n_llms=2, n_repeats=1)._all_rows(), path, compression="none")
+    whole = path.read_bytes()
+    monkeypatch.setattr(
+        DecodedSize, "unclear", lambda self, columns: [c for c in columns if c in ("response", "error")]
+    )
+
+    def check(seed: int) -> None:
+        path.write_bytes(damaged(whole, seed))
+        read_or_refuse(lambda: OutcomeTable.read(path).texts("response"))
+
+    fuzz(check)
