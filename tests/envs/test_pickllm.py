@@ -1,5 +1,6 @@
 """The scalar environment: sessions, rewards, info, truth, refusals."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import gymnasium as gym
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 from tables import queries, random_table, records
 
+from llm_routing_env.backends import Request
+from llm_routing_env.backends.base import Answers
 from llm_routing_env.envs import PickLLMEnv
 from llm_routing_env.tables.outcome import Outcome
-from llm_routing_env.tables.queries import Query
 from llm_routing_env.tables.table import OutcomeTable
 
 
@@ -117,10 +119,10 @@ class FailingBackend:
     llm_names = ("llm-0", "llm-1", "llm-2", "llm-3")
     closed = 0
 
-    def ask(self, query: Query, llm: int, repeat: int = 0) -> Outcome:
-        if llm == 1:
-            return Outcome("", 0, 0, 0.0, 1.0, error="connection refused")
-        return Outcome(query.references[0], 3, 2, 1e-5, 0.02)
+    def ask_many(self, requests: Iterable[Request]) -> Answers:
+        for number, request in enumerate(requests):
+            right = Outcome(request.query.references[0], 3, 2, 1e-5, 0.02)
+            yield number, right if request.llm != 1 else Outcome("", 0, 0, 0.0, 1.0, error="connection refused")
 
     def close(self) -> None:
         self.closed += 1
