@@ -51,10 +51,8 @@ class Journal:
         """
         self.path, self._run = Path(path), 0
         journal_file.check_place(self.path)
-        if self.path.exists() and self.path.stat().st_size and not resume:
-            raise ValueError(f"{path} exists: a recording was begun. Go on with it by --resume (resume=True).")
         self._commits = GroupCommits(
-            partial(journal_file.open_file, self.path), partial(journal_file.explained, self.path)
+            lambda: journal_file.open_file(self.path, resume=resume), partial(journal_file.explained, self.path)
         )
         self.n_damaged: int = self._commits.wait(journal_file.n_damaged)
 
@@ -70,10 +68,10 @@ class Journal:
         """
 
         def do(connection: sqlite3.Connection) -> int:
-            known = {name: json.loads(text) for name, text in connection.execute("SELECT llm, identity FROM llms")}
+            known = journal_file.identities(connection, self.path)
             self._require_same(known, identities)
-            rows = [(name, json.dumps(identity)) for name, identity in identities.items() if name not in known]
-            connection.executemany("INSERT INTO llms VALUES (?, ?)", rows)
+            new = [(name, json.dumps(identity)) for name, identity in identities.items() if name not in known]
+            connection.executemany("INSERT INTO llms VALUES (?, ?)", new)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             values = (now, json.dumps(facts))
             return connection.execute("INSERT INTO runs (began_at, facts) VALUES (?, ?)", values).lastrowid or 0

@@ -1,5 +1,6 @@
 """The file of a journal: its tables, its checks, and what is said of one that cannot be used."""
 
+import json
 import os
 import sqlite3
 import zlib
@@ -81,13 +82,14 @@ class _Connection(sqlite3.Connection):
         _OPEN.discard(self.place)
 
 
-def open_file(path: Path) -> sqlite3.Connection:
+def open_file(path: Path, *, resume: bool) -> sqlite3.Connection:
     """Return a journal's connection; a file that is not there, or empty, becomes a journal.
 
     Raises:
-        ValueError: It is in use, damaged, or no journal.
+        ValueError: It is in use, damaged, or no journal; or there is one, and `resume` is false.
         OSError: It cannot be opened, or written.
     """
+    is_begun = path.exists() and path.stat().st_size > 0
     try:
         connection = sqlite3.connect(
             path, timeout=0, isolation_level=None, check_same_thread=False, factory=_Connection
@@ -99,6 +101,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         # Exclusive: a second writer is refused, and no shared memory is needed, which network folders lack.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")
+        if is_begun and not resume:
+            raise ValueError(f"{path} exists: a recording was begun. Go on with it by --resume (resume=True).")
         is_new = _is_new(connection, path)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
@@ -109,6 +113,9 @@ def open_file(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         raise explained(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it does not understand
+        connection.close()
+        raise _damaged(path, "its tables are not legible") from error
     except ValueError:
         connection.close()
         raise
@@ -131,7 +138,24 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
         return True
     if version != SCHEMA_VERSION:
         raise ValueError(f"{path} is no journal of this version ({version}, not {SCHEMA_VERSION}).")
+    tables = [statement.strip() for statement in _SCHEMA.split(";") if "CREATE" in statement]
+    stored = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+    if sorted(sql for (sql,) in stored) != sorted(tables):
+        raise _damaged(path, "its tables are not a journal's")
     return False
+
+
+def identities(connection: sqlite3.Connection, path: Path) -> dict[str, dict[str, Any]]:
+    """Return what decided the answers of each LLM, by name.
+
+    Raises:
+        ValueError: That is damaged.
+    """
+    rows = connection.execute("SELECT llm, identity FROM llms").fetchall()
+    try:
+        return {name: dict(json.loads(text)) for name, text in rows}
+    except (ValueError, TypeError):
+        raise _damaged(path, "what decided its answers is not legible") from None
 
 
 def n_damaged(connection: sqlite3.Connection) -> int:

@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 
 N_ENVS, N_STEPS = 4, 90
-_PRELOADED = ["live_session", "llm_routing_env.envs", "llm_routing_env.backends.vllm_http"]
+_PRELOADED = [
+    "live_session",
+    "llm_routing_env.envs",
+    "llm_routing_env.backends.asker",
+    "llm_routing_env.backends.http_endpoints",
+]
 
 
 def start(folder: Path) -> BaseProcess:
     """Start the session of a folder, or go on with it, within milliseconds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_PRELOADED, "llm_routing_env.recording.journalled"])
+    context.set_forkserver_preload(_PRELOADED)
     process = context.Process(target=run, args=(folder,))
     process.start()
     return process

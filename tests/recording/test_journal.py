@@ -398,8 +398,8 @@ def test_a_full_disk_ends_in_an_error_and_the_same_journal_goes_on_once_there_is
     connections: list[sqlite3.Connection] = []
     opened = journal_file.open_file
 
-    def small(path: Path) -> sqlite3.Connection:
-        connection = opened(path)
+    def small(path: Path, *, resume: bool) -> sqlite3.Connection:
+        connection = opened(path, resume=resume)
         connection.execute("PRAGMA max_page_count = 12")
         connections.append(connection)
         return connection

@@ -584,16 +584,6 @@ def test_concurrency_keeps_as_many_in_flight(tmp_path: Path, server: CountingSer
     assert server.most_in_flight == concurrency
 
 
-def test_a_slow_llm_does_not_hold_up_the_others(tmp_path: Path):
-    queries = QuerySet(replace(QUERIES[0], query_id=f"q{n}", prompt=f"{n}?") for n in range(9))
-    with faulty_server() as server:
-        pool = pool_of(server, "slow", "good", deadline_s=600.0)
-        with pytest.raises(Stop):  # once the good one has answered everything, and the slow one nothing
-            record(pool, queries, tmp_path / "o", repeats=1, concurrency=2, on_progress=stop_at(9, Stop()))
-        assert server.asked.count("good") == 9
-        assert server.asked.count("slow") <= 2  # the second takes the place that the last good one leaves
-
-
 def test_an_interrupt_gives_up_on_the_requests_in_flight(tmp_path: Path):
     with faulty_server() as server, pytest.raises(KeyboardInterrupt):
         # Well before the deadline: the slow one is not waited for.

@@ -4,31 +4,39 @@ Every answer of the server has a number of its own, so each one that was paid fo
 flight when the process was killed.
 """
 
-import json
+import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import forked_command
+import journal_files
+import killing
 import live_session
 import numpy as np
 import pytest
 from counting_server import CountingServer, counting_server
-from processes import wait_until
+from processes import default_signals, wait_until
 from tables import write_random_table
 
+from llm_routing_env.pools.pool import load_pool
+from llm_routing_env.recording import record
 from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
 LLMS = ("a", "b")
 REPEATS = 2
 CONCURRENCY = 4
+# Requests under way: each LLM has as many as there are places, of which some are answered and not yet written.
+MOST_AT_ONCE = len(LLMS) * CONCURRENCY
 MOST_ANSWERS = 12  # of a run before it is killed
 START_S = 0.05  # about what a process takes to its first request
 
@@ -51,11 +59,11 @@ class Recorder:
         counts = ("--repeats", str(REPEATS), "--concurrency", str(concurrency))
         self.arguments = ("record", "pool.toml", "queries.jsonl", "out.parquet", *counts)
         self.folder, self.n_cells = folder, n_queries * len(LLMS) * REPEATS
-        self.table, self.journal = folder / "out.parquet", folder / "out.parquet.journal.jsonl"
+        self.table, self.journal = folder / "out.parquet", folder / "out.parquet.journal.sqlite"
 
-    def start(self, *options: str) -> BaseProcess:
+    def start(self, *options: str, prepare: Callable[[], None] = int) -> BaseProcess:
         """Start it within milliseconds."""
-        return forked_command.start([*self.arguments, *options], self.folder, self.folder / "printed")
+        return forked_command.start([*self.arguments, *options], self.folder, self.folder / "printed", prepare)
 
     def run(self, *options: str, **how: Any) -> subprocess.CompletedProcess[str]:
         """Run it to its end, as from a shell."""
@@ -64,12 +72,9 @@ class Recorder:
 
     def kept(self) -> dict[tuple[str, str, int], str]:
         """Return what the journal holds, read without the code under test: the response of each cell."""
-        if not self.journal.exists():
-            return {}
-        lines = self.journal.read_bytes().split(b"\n")[1:-1]  # without the header, and a torn last line
-        records = [record for record in map(json.loads, lines) if "asked" not in record]
-        kept = {(record["query_id"], record["llm"], record["repeat"]): record["response"] for record in records}
-        assert len(kept) == len(records), "a cell was recorded twice"
+        rows = journal_files.rows(self.journal)
+        kept = {(row.query_id, row.llm, row.repeat): row.response for row in rows}
+        assert len(kept) == len(rows), "a cell was recorded twice"
         return kept
 
 
@@ -106,7 +111,7 @@ def test_nothing_is_lost_and_nothing_paid_twice_but_what_was_in_flight(tmp_path,
         before, kept = kept, recorder.kept()
         assert before.items() <= kept.items()
         lost = set(server.texts(server.run)) - set(kept.values())
-        assert len(lost) <= concurrency
+        assert len(lost) <= len(LLMS) * concurrency
         in_flight |= lost
     server.run = n_kills
     done = recorder.run("--resume")
@@ -126,10 +131,80 @@ def test_nothing_is_lost_and_nothing_paid_twice_but_what_was_in_flight(tmp_path,
     assert found == kept
     reported = int(done.stdout.partition(" requests asked again")[0].rpartition(" ")[2])
     assert len(in_flight) <= reported <= concurrency * n_kills
+    assert reported == journal_files.n_open(recorder.journal)
     print(
         f"\n{n_kills} kills, concurrency {concurrency}: {len(kept)} outcomes, 0 lost, {len(server.answers)} answers "
         f"paid, {len(in_flight)} of them twice (in flight at a kill), {reported} reported as asked again"
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "n_queries", "concurrency"), [(7, 1, 1), pytest.param(1, 2, 3, marks=pytest.mark.torture)]
+)
+def test_a_kill_between_any_two_statements_loses_nothing(tmp_path, server, step, n_queries, concurrency):
+    """Killed at its first statement, its second, ... until one run has fewer: each time in a folder of its own."""
+    number = n_lost = 0
+    for number in range(1, 1000, step):
+        server.run, folder = number, tmp_path / str(number)
+        folder.mkdir()
+        recorder = Recorder(folder, server.base_url, n_queries, concurrency=concurrency)
+        process = recorder.start("--resume", prepare=partial(killing.at_statement, number))
+        process.join(60)
+        server.settle()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL, (folder / "printed").read_text()
+        kept, answered = recorder.kept(), server.texts(number)
+        assert set(kept.values()) <= set(answered)
+        # Whatever was answered is kept, or was in flight and written down as such.
+        lost = set(answered) - set(kept.values())
+        assert len(lost) <= journal_files.n_open(recorder.journal) <= MOST_AT_ONCE
+        n_lost += len(lost)
+        done = record(
+            load_pool(folder / "pool.toml"),
+            QuerySet.read(folder / "queries.jsonl"),
+            recorder.table,
+            repeats=REPEATS,
+            resume=True,
+        )
+        assert done.table is not None
+        assert kept.items() <= recorder.kept().items()
+        assert len(server.texts(number)) == recorder.n_cells + len(lost)
+        assert done.n_lost == journal_files.n_open(recorder.journal) >= len(lost)
+    assert process.exitcode == 0
+    assert number > 20 + 8 * recorder.n_cells
+    print(f"\n{number - 1} statements, killed before each {step}th: {n_lost} answers lost in flight, no other")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_says_what_is_kept_and_going_on_asks_for_the_rest(tmp_path, server, number, code):
+    recorder = Recorder(tmp_path, server.base_url, 3)
+    server.status = lambda n, llm, prompt: server.may_answer.clear() or 200 if n == 6 else 200
+    process = subprocess.Popen(
+        [sys.executable, "-m", "llm_routing_env.cli", *recorder.arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=default_signals,
+    )
+    assert wait_until(lambda: len(server.requests) >= 7 and len(recorder_rows(recorder)) == len(server.answers), 60)
+    os.kill(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    server.may_answer.set()
+    server.settle()
+    assert process.returncode == code
+    kept = recorder.kept()
+    assert said.strip() == (
+        f"Interrupted. {len(kept)} of {recorder.n_cells} outcomes are kept in out.parquet.journal.sqlite: "
+        "the same command with --resume (resume=True) goes on."
+    )
+    assert 7 <= len(kept) < recorder.n_cells
+    assert_resumes(recorder, server, kept)
+
+
+def recorder_rows(recorder: Recorder) -> list[journal_files.Row]:
+    return journal_files.rows(recorder.journal)
 
 
 def assert_one_line(done: subprocess.CompletedProcess[str], message: str) -> None:
@@ -149,18 +224,17 @@ def assert_resumes(recorder: Recorder, server: CountingServer, kept: dict[tuple[
 
 
 def limit_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
 
 def test_a_journal_that_may_not_grow_ends_in_one_line_and_goes_on_later(tmp_path, server):
     recorder = Recorder(tmp_path, server.base_url, 20)
     stopped = recorder.run(preexec_fn=limit_files)
-    assert_one_line(stopped, "cannot be written: File too large. Its ")
+    assert_one_line(stopped, "cannot be written: disk I/O error. Its outcomes are safe; make room and go on")
     kept = recorder.kept()
     assert 0 < len(kept) < recorder.n_cells
-    assert f"Its {len(kept)} outcomes are safe" in stopped.stderr
-    assert recorder.journal.read_bytes().endswith(b"\n")
-    assert len(server.answers) - len(kept) <= CONCURRENCY
+    server.settle()
+    assert len(server.answers) - len(kept) <= MOST_AT_ONCE
     assert_resumes(recorder, server, kept)
 
 
@@ -168,7 +242,7 @@ def test_a_journal_that_may_not_grow_ends_in_one_line_and_goes_on_later(tmp_path
 def small_disk(tmp_path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small disk cannot be mounted here")
     yield folder
@@ -178,11 +252,16 @@ def small_disk(tmp_path) -> Iterator[Path]:
 def test_a_full_disk_ends_in_one_line_and_goes_on_once_there_is_room(small_disk, server):
     recorder = Recorder(small_disk, server.base_url, 20)
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(16 * 1024))
+    filler.write_bytes(bytes(100 * 1024))
     stopped = recorder.run()
-    assert_one_line(stopped, "cannot be written: No space left on device. Its ")
+    assert_one_line(stopped, "cannot be written: database or disk is full. Its outcomes are safe; make room and go on")
     kept = recorder.kept()
     assert 0 < len(kept) < recorder.n_cells
+    still_full = recorder.run("--resume")
+    assert still_full.returncode == 2
+    assert len(still_full.stderr.splitlines()) == 1, still_full.stderr
+    assert kept.items() <= recorder.kept().items()
+    kept = recorder.kept()
     filler.unlink()
     subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
     assert_resumes(recorder, server, kept)
@@ -197,15 +276,14 @@ def test_a_second_writer_is_refused_in_one_line_and_disturbs_nothing(tmp_path, s
     second = recorder.run(*options)
     server.may_answer.set()
     first.join(60)
-    assert_one_line(second, "another process is recording into this journal")
+    assert_one_line(second, "this or another process is recording into this journal")
     assert first.exitcode == 0, (tmp_path / "printed").read_text()
     assert len(recorder.kept()) == len(server.answers) == recorder.n_cells
 
 
 def kept_by_session(path: Path) -> list[str]:
     """Return the responses in a live session's journal, read without the code under test."""
-    lines = path.read_bytes().split(b"\n")[1:-1] if path.exists() else []
-    return [record["response"] for record in map(json.loads, lines) if "asked" not in record]
+    return [row.response for row in journal_files.rows(path)]
 
 
 @pytest.mark.torture
