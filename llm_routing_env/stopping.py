@@ -16,12 +16,16 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
+def sigterm_raises(stop: type[BaseException], *arguments: object) -> Iterator[None]:
     """Let SIGTERM unwind the stack as Ctrl-C does, for the length of the block; only where nobody else handles it."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise stop(*arguments)
+
     is_main = threading.current_thread() is threading.main_thread()
     is_ours = is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if is_ours:
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
@@ -37,7 +41,3 @@ def exit_code(stop: KeyboardInterrupt) -> int:
 def what_was_kept(stop: KeyboardInterrupt) -> str:
     """Return the line that an interrupted command ends in: the notes that were added to the exception on its way."""
     return " ".join(("Interrupted.", *getattr(stop, "__notes__", ())))
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated

@@ -4,11 +4,11 @@ import signal
 
 import pytest
 
-from llm_routing_env.stopping import Terminated, exit_code, sigterm_interrupts, what_was_kept
+from llm_routing_env.stopping import Terminated, exit_code, sigterm_raises, what_was_kept
 
 
 def test_sigterm_interrupts_as_ctrl_c_does_and_only_within_the_block():
-    with pytest.raises(KeyboardInterrupt) as caught, sigterm_interrupts():
+    with pytest.raises(KeyboardInterrupt) as caught, sigterm_raises(Terminated):
         signal.raise_signal(signal.SIGTERM)
     assert isinstance(caught.value, Terminated)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -18,7 +18,7 @@ def test_a_handler_that_somebody_set_stays():
     came = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
     try:
-        with sigterm_interrupts():
+        with sigterm_raises(Terminated):
             signal.raise_signal(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)

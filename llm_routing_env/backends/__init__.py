@@ -11,8 +11,8 @@ from llm_routing_env.pools.pool import Pool
 if TYPE_CHECKING:  # recorded sessions need none of it, and start in half the time without
     from collections.abc import Callable
 
-    from llm_routing_env.backends.asked_llm import Answerer
     from llm_routing_env.backends.asker import Asker
+    from llm_routing_env.backends.call import Answerer
     from llm_routing_env.backends.journal import Journal
 
 __all__ = ["BACKENDS", "MAX_IN_FLIGHT", "Backend", "Budget", "Request", "TableBackend", "ask", "make_backend"]

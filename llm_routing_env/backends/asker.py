@@ -13,9 +13,10 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from llm_routing_env.backends.asked_llm import Answerer, AskedLLM, Call, DownOutcome, ask_in_lanes
+from llm_routing_env.backends.asked_llm import AskedLLM, ask_in_lanes
 from llm_routing_env.backends.base import Answers, Request
 from llm_routing_env.backends.budget import Budget
+from llm_routing_env.backends.call import Answerer, Call, DownOutcome
 from llm_routing_env.backends.event_loop import LoopThread
 from llm_routing_env.backends.journal import Journal
 from llm_routing_env.backends.journal_file import Kept

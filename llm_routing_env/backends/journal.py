@@ -52,7 +52,7 @@ class Journal:
         self.path, self._run = Path(path), 0
         journal_file.check_place(self.path)
         self._commits = GroupCommits(
-            partial(journal_file.open_file, self.path, resume=resume), partial(journal_file.explained, self.path)
+            lambda: journal_file.open_file(self.path, resume=resume), partial(journal_file.explained, self.path)
         )
         self.n_damaged: int = self._commits.wait(journal_file.n_damaged)
 
@@ -68,23 +68,15 @@ class Journal:
         """
 
         def do(connection: sqlite3.Connection) -> int:
-            known = self._known(connection)
+            known = journal_file.identities(connection, self.path)
             self._require_same(known, identities)
-            rows = [(name, json.dumps(identity)) for name, identity in identities.items() if name not in known]
-            connection.executemany("INSERT INTO llms VALUES (?, ?)", rows)
+            new = [(name, json.dumps(identity)) for name, identity in identities.items() if name not in known]
+            connection.executemany("INSERT INTO llms VALUES (?, ?)", new)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             values = (now, json.dumps(facts))
             return connection.execute("INSERT INTO runs (began_at, facts) VALUES (?, ?)", values).lastrowid or 0
 
         self._run = self._commits.wait(do)
-
-    def _known(self, connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
-        """Return what decided the answers of each LLM so far."""
-        rows = connection.execute("SELECT llm, identity FROM llms").fetchall()
-        try:
-            return {name: dict(json.loads(text)) for name, text in rows}
-        except (ValueError, TypeError):
-            raise journal_file.damaged(self.path, "what decided its answers is not legible") from None
 
     def _require_same(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         if known and not known.keys() & given.keys():

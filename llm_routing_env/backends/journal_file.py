@@ -1,5 +1,6 @@
 """The file of a journal: its tables, its checks, and what is said of one that cannot be used."""
 
+import json
 import os
 import sqlite3
 import zlib
@@ -85,7 +86,7 @@ def open_file(path: Path, *, resume: bool) -> sqlite3.Connection:
     """Return a journal's connection; a file that is not there, or empty, becomes a journal.
 
     Raises:
-        ValueError: It is in use, damaged, or no journal; or it is there, and `resume` is false.
+        ValueError: It is in use, damaged, or no journal; or there is one, and `resume` is false.
         OSError: It cannot be opened, or written.
     """
     is_begun = path.exists() and path.stat().st_size > 0
@@ -114,7 +115,7 @@ def open_file(path: Path, *, resume: bool) -> sqlite3.Connection:
         raise explained(path, error) from error
     except UnicodeDecodeError as error:  # SQLite quotes what it does not understand
         connection.close()
-        raise damaged(path, "its tables are not legible") from error
+        raise _damaged(path, "its tables are not legible") from error
     except ValueError:
         connection.close()
         raise
@@ -131,7 +132,7 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     """
     (faults,) = connection.execute("PRAGMA integrity_check(1)").fetchone()  # the index too: what it hides is lost
     if faults != "ok":
-        raise damaged(path, " ".join(faults.replace("*", "").split()))
+        raise _damaged(path, " ".join(faults.replace("*", "").split()))
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         return True
@@ -140,8 +141,21 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     tables = [statement.strip() for statement in _SCHEMA.split(";") if "CREATE" in statement]
     stored = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
     if sorted(sql for (sql,) in stored) != sorted(tables):
-        raise damaged(path, "its tables are not a journal's")
+        raise _damaged(path, "its tables are not a journal's")
     return False
+
+
+def identities(connection: sqlite3.Connection, path: Path) -> dict[str, dict[str, Any]]:
+    """Return what decided the answers of each LLM, by name.
+
+    Raises:
+        ValueError: That is damaged.
+    """
+    rows = connection.execute("SELECT llm, identity FROM llms").fetchall()
+    try:
+        return {name: dict(json.loads(text)) for name, text in rows}
+    except (ValueError, TypeError):
+        raise _damaged(path, "what decided its answers is not legible") from None
 
 
 def n_damaged(connection: sqlite3.Connection) -> int:
@@ -179,7 +193,7 @@ def explained(path: Path, error: sqlite3.Error) -> Exception:
     if name.startswith("SQLITE_BUSY"):
         return _in_use(path)
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR")):
-        return damaged(path, str(error))
+        return _damaged(path, str(error))
     return OSError(
         f"{path} cannot be written: {error}. Its outcomes are safe; make room and go on with --resume (resume=True)."
     )
@@ -189,8 +203,7 @@ def _in_use(path: Path) -> ValueError:
     return ValueError(f"{path}: this or another process is recording into this journal.")
 
 
-def damaged(path: Path, fault: str) -> ValueError:
-    """Return what to raise for a file that SQLite, or this, does not understand."""
+def _damaged(path: Path, fault: str) -> ValueError:
     return ValueError(
         f"{path} is damaged, or no journal: {fault}. Nothing was changed: put back a copy, or see what SQLite's "
         f"own `sqlite3 {path} .recover` finds."

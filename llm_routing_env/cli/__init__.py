@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from llm_routing_env.agents.parts.plug_ins import found_in
 from llm_routing_env.cli import agents, compare, demo, export, import_tables, inspect, load_curve, record, serve, verify
-from llm_routing_env.stopping import IncompleteError, exit_code, sigterm_interrupts, what_was_kept
+from llm_routing_env.stopping import IncompleteError, Terminated, exit_code, sigterm_raises, what_was_kept
 from llm_routing_env.terminal import Terminal
 
 
@@ -49,7 +49,7 @@ app.add_typer(import_tables.app, name="import")
 def main() -> None:
     """Run the command; whatever keeps it from its end is one line on standard error, and the exit code says which."""
     try:
-        with found_in(os.getcwd()), sigterm_interrupts():  # my_module:MyAgent and the like
+        with found_in(os.getcwd()), sigterm_raises(Terminated):  # my_module:MyAgent and the like
             app()
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         _say(f"pickllm: {error}", style="red")

@@ -144,6 +144,8 @@ def _cut(table: OutcomeTable) -> Document:
 def _check_out(scores: list[Rescored], out: str | Path | None) -> None:
     if out is not None and Path(out).exists():
         raise ValueError(f"{out} exists: move it away, or write another file.")
+    if out is not None and not (folder := Path(out).absolute().parent).is_dir():
+        raise ValueError(f"{out}: there is no folder {folder}.")
     if out is not None and all(score.reason for score in scores):
         reasons = ", ".join(f"{score.name} ({score.reason})" for score in scores)
         raise ValueError(f"No score can be computed here, so there is nothing to write: {reasons}.")

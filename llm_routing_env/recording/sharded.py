@@ -8,7 +8,8 @@ from typing import Any, cast
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.ray_cluster import MAX_RETRIES, connect
-from llm_routing_env.recording.recorder import Recording, record
+from llm_routing_env.recording.plan import Recording
+from llm_routing_env.recording.recorder import record
 from llm_routing_env.recording.table_writer import join_files
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable

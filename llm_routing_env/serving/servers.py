@@ -1,18 +1,17 @@
 """Serving a pool: start, watch and stop one vLLM server per LLM."""
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from urllib.parse import quote
 
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.serving import endpoints
 from llm_routing_env.serving.endpoints import ServingError, read_endpoints
 from llm_routing_env.serving.server import VLLMServer
+from llm_routing_env.stopping import sigterm_raises
 
 __all__ = ["Progress", "ServingError", "read_endpoints", "serve", "serve_servers"]
 
@@ -64,7 +63,7 @@ def serve_servers(
     """Do as `serve`, but yield the servers, for who wants to watch them."""
     logs = log_dir or (state_dir or endpoints.state_dir()) / "logs" / quote(pool.name, safe="")
     servers: list[VLLMServer] = []
-    with endpoints.claim(pool, state_dir) as path, _sigterm_exits():
+    with endpoints.claim(pool, state_dir) as path, sigterm_raises(SystemExit, 128 + signal.SIGTERM):
         try:
             for llm in pool.llms:
                 if not llm.base_url:
@@ -115,21 +114,3 @@ def _stop(servers: list[VLLMServer]) -> None:
         server.ask_to_stop()
     for server in servers:
         server.wait_stopped()
-
-
-@contextmanager
-def _sigterm_exits() -> Iterator[None]:
-    """Let SIGTERM unwind the stack as Ctrl-C does; only where nobody else handles it."""
-    is_main = threading.current_thread() is threading.main_thread()
-    is_ours = is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if is_ours:
-        signal.signal(signal.SIGTERM, _exit)
-    try:
-        yield
-    finally:
-        if is_ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tables import queries, random_table, records
 
-from llm_routing_env.backends.base import Answers, Request
+from llm_routing_env.backends import Request
+from llm_routing_env.backends.base import Answers
 from llm_routing_env.envs import PickLLMEnv
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.table import OutcomeTable
@@ -119,9 +120,9 @@ class FailingBackend:
     closed = 0
 
     def ask_many(self, requests: Iterable[Request]) -> Answers:
-        for number, (query, llm, _) in enumerate(requests):
-            good = Outcome(query.references[0], 3, 2, 1e-5, 0.02)
-            yield number, Outcome("", 0, 0, 0.0, 1.0, error="connection refused") if llm == 1 else good
+        for number, request in enumerate(requests):
+            right = Outcome(request.query.references[0], 3, 2, 1e-5, 0.02)
+            yield number, right if request.llm != 1 else Outcome("", 0, 0, 0.0, 1.0, error="connection refused")
 
     def close(self) -> None:
         self.closed += 1

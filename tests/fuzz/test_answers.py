@@ -6,12 +6,20 @@ from random import Random
 
 from mutations import damaged, fuzz, odd
 
-from llm_routing_env.backends.chat_completion import AnswerError, Completion, read_stream, read_whole
+from llm_routing_env.backends.chat_completion import Completion, read_stream, read_whole
+from llm_routing_env.backends.faults import RequestError
+from llm_routing_env.backends.usage import Usage
 from llm_routing_env.pools.pool import LLMSpec
 
 WHOLE = {
-    "choices": [{"message": {"role": "assistant", "content": "Dürer."}}],
-    "usage": {"prompt_tokens": 100, "completion_tokens": 10},
+    "choices": [{"message": {"role": "assistant", "content": "Dürer."}, "finish_reason": "stop"}],
+    "usage": {
+        "prompt_tokens": 100,
+        "completion_tokens": 10,
+        "total_tokens": 110,
+        "prompt_tokens_details": {"cached_tokens": 64},
+        "completion_tokens_details": {"reasoning_tokens": 4},
+    },
     "metrics": {"time_to_first_token_ms": 12.0, "queue_time_ms": 3.0},
 }
 EVENTS = [
@@ -20,21 +28,23 @@ EVENTS = [
     {"choices": [{"delta": {"content": "rer."}}], "usage": None},
     {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 10}},
 ]
-LLM = LLMSpec("a", 1.0, 2.0)
+LLM = LLMSpec("a", 1.0, 2.0, cached_price_usd_per_mtok=0.5)
 
 
 def read_or_no_use(read):
     """Read an answer; what is read fits a table, a file and a terminal."""
     try:
         completion: Completion = read()
-    except AnswerError:
+    except RequestError:
         return
     completion.text.encode()
-    prompt_tokens, completion_tokens = completion.usage or (0, 0)
-    assert type(prompt_tokens) is type(completion_tokens) is int
-    assert 0 <= prompt_tokens < 2**53
-    assert 0 <= completion_tokens < 2**53
-    assert 0 <= LLM.cost_usd(prompt_tokens, completion_tokens, 1.0) < math.inf
+    usage = completion.usage or Usage(0, 0)
+    assert all(type(count) is int and 0 <= count < 2**54 for count in usage)
+    assert usage.cached_tokens <= usage.prompt_tokens
+    assert usage.reasoning_tokens <= usage.completion_tokens
+    cost_usd = LLM.cost_usd(usage.prompt_tokens, usage.completion_tokens, 1.0, cached_tokens=usage.cached_tokens)
+    assert 0 <= cost_usd < math.inf
+    assert completion.finish_reason is None or len(completion.finish_reason) <= 40
     assert completion.ttft_s is None or 0 <= completion.ttft_s < math.inf
 
 

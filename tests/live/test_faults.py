@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from processes import wait_until
 
-from llm_routing_env.backends import circuit_breaker
+from llm_routing_env.backends import lanes
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
 from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.serving.server import VLLMServer
@@ -75,7 +75,7 @@ class Sessions:
 
 
 def test_sessions_outlive_their_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(circuit_breaker, "PAUSE_S", 0.5)
+    monkeypatch.setattr(lanes, "PAUSE_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     nano = replace(load_pool("nano"), deadline_s=DEADLINE_S)
@@ -96,7 +96,7 @@ def test_sessions_outlive_their_server(tmp_path: Path, monkeypatch: pytest.Monke
         errors = [error for _ in range(8) for error in sessions.step()]
         killer.join()
         assert None not in errors[-(N_ENVS + 1) :]
-        assert any(str(error).startswith("circuit open") for error in errors)
+        assert any(str(error).startswith("it is down") for error in errors)
     with serving(served, tmp_path / "second.log"):
         assert sessions.recover()
     sessions.scalar.close()

@@ -9,9 +9,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from llm_routing_env.backends import ask, make_backend
 from llm_routing_env.backends.base import Backend
-from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
-from llm_routing_env.backends.vllm_inprocess import VLLMInProcessBackend
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
 from llm_routing_env.evaluation import compare
 from llm_routing_env.pools.pool import Pool
@@ -28,11 +27,11 @@ def agreement(backend: Backend, capsys: pytest.CaptureFixture[str]) -> tuple[flo
     mismatches, ratios = [], []
     for query in (table.queries[int(index)] for index in chosen[:2]):
         for llm in range(table.n_llms):
-            backend.ask(query, llm)  # an engine's first answers are slow
+            ask(backend, query, llm)  # an engine's first answers are slow
     for index in chosen:
         query = table.queries[int(index)]
         for llm, name in enumerate(table.llm_names):
-            outcome = backend.ask(query, llm)
+            outcome = ask(backend, query, llm)
             recorded = table.text("response", int(index), llm, 0)
             ratios.append(outcome.latency_s / table.latency_s[index, llm].mean())
             if (outcome.response, outcome.error) != (recorded, None):
@@ -49,14 +48,14 @@ def agreement(backend: Backend, capsys: pytest.CaptureFixture[str]) -> tuple[flo
 
 
 def test_live_responses_over_http_are_the_recorded_ones(nano_servers: Pool, capsys: pytest.CaptureFixture[str]):
-    backend = VLLMHTTPBackend(nano_servers)
+    backend = make_backend("vllm", nano_servers)
     share, mismatches = agreement(backend, capsys)
     backend.close()
     assert share >= 0.98, mismatches
 
 
 def test_live_responses_in_process_are_the_recorded_ones(nano_inprocess: Pool, capsys: pytest.CaptureFixture[str]):
-    share, mismatches = agreement(VLLMInProcessBackend(nano_inprocess), capsys)
+    share, mismatches = agreement(make_backend("vllm-inprocess", nano_inprocess), capsys)
     assert share >= 0.98, mismatches
 
 
@@ -123,7 +122,7 @@ def test_a_live_vector_in_process_gets_the_recorded_responses(nano_inprocess: Po
 def test_the_live_id_passes_sb3s_checker(nano_servers: Pool, tmp_path: Path):
     from stable_baselines3.common.env_checker import check_env
 
-    env = PickLLMEnv(backend=VLLMHTTPBackend(nano_servers), observation="context", context="math")
+    env = PickLLMEnv(backend=make_backend("vllm", nano_servers), observation="context", context="math")
     check_env(env, warn=True)
     env.close()
 

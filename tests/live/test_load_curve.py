@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
+from llm_routing_env.backends import make_backend
 from llm_routing_env.envs import PickLLMVectorEnv
 from llm_routing_env.pools.load_curve import load_curves
 from llm_routing_env.pools.pool import Pool
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.vllm
 
 def test_a_measured_curve_is_kept_and_used(nano_servers: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     table = OutcomeTable.read("nano")
-    with closing(VLLMHTTPBackend(nano_servers, max_in_flight=4)) as backend:
+    with closing(make_backend("vllm", nano_servers, max_in_flight=4)) as backend:
         measured = measure_load(nano_servers, table, backend=backend, concurrency=(1, 4), n_requests=24)
     table.with_metadata({"load_curve": measured}).write(tmp_path / "nano.parquet")
     again = OutcomeTable.read(tmp_path / "nano.parquet")

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import fake_vllm
 import pytest
-from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from processes import all_ended, default_signals, wait_until, with_in_environment
 
+from llm_routing_env.backends import ask, make_backend
 from llm_routing_env.pools.pool import LLMSpec, Pool, load_pool
 from llm_routing_env.serving import endpoints, serve, server
 from llm_routing_env.serving.display import run_until_signal
@@ -57,8 +57,8 @@ def test_serve_yields_working_endpoints_and_leaves_nothing(mark, tmp_path):
     with serve(pool, on_progress=lambda *stage: stages.append(stage)) as urls:
         assert list(urls) == ["llm-a", "llm-b"]
         assert read_endpoints(pool) == urls
-        backend = VLLMHTTPBackend(pool)
-        assert backend.ask(QUERY, 1).response == "you said hello"
+        backend = make_backend("vllm", pool)
+        assert ask(backend, QUERY, 1).response == "you said hello"
         backend.close()
         assert with_in_environment(mark)
     assert ("llm-a", "ready") in stages
