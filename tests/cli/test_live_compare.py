@@ -82,7 +82,7 @@ def found(result: Comparison) -> dict[str, Any]:
 
 def n_kept(folder: Path) -> int:
     """Return the number of outcomes in the journals, read without the code under test."""
-    lines = [line for path in folder.glob("journals/*.jsonl") for line in path.read_bytes().split(b"\n")[1:-1]]
+    lines = [line for path in folder.glob("journals/*.sqlite") for line in path.read_bytes().split(b"\n")[1:-1]]
     return sum("asked" not in record for record in map(json.loads, lines))
 
 

@@ -6,11 +6,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import journal_files
 import pytest
 from faulty_server import faulty_server
 
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.pools.provenance import describe_pool
+from llm_routing_env.recording import record
 from llm_routing_env.tables.queries import Query, QuerySet
 
 KEY = "sk-sesame-0123456789"
@@ -92,11 +94,30 @@ def test_a_key_that_the_server_quotes_reaches_no_file_and_no_terminal(tmp_path: 
             "input_price_usd_per_mtok = 1.0\noutput_price_usd_per_mtok = 2.0\n"
         )
         command = [sys.executable, "-m", "llm_routing_env.cli", "record", "pool.toml", "queries.jsonl", "out.parquet"]
+        command += ["--allow-errors", "--yes"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-        assert server.keys == [f"Bearer {KEY}"] * 3
-    assert done.returncode == 0, done.stderr
-    assert b"1 failed" not in done.stdout
-    assert b"bad key Bearer [key]" in (tmp_path / "out.parquet.journal.jsonl").read_bytes()
+        assert set(server.keys) == {f"Bearer {KEY}"}
+    # HTTP 401 is the pool's fault, so that nothing is recorded, and the reason is said once.
+    assert done.returncode == 1, done.stderr
+    assert b"'quotes the key' is down: HTTP 401: " in done.stderr
+    assert b"bad key Bearer [key]" in done.stderr
+    assert (tmp_path / "out.parquet.journal.sqlite").exists()
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     for content in (*written, done.stdout, done.stderr):
         assert KEY.encode() not in content
+
+
+def test_a_key_in_an_error_that_is_recorded_reaches_no_journal_and_no_table(tmp_path: Path, monkeypatch):
+    """Of a refusal that is the query's own, the journal and the table hold the error."""
+    monkeypatch.setenv("MY_KEY", KEY)
+    with faulty_server() as server:
+        answer = json.dumps({"error": f"cannot answer Bearer {KEY}"}).encode()
+        server.raw = [b"HTTP/1.1 400 Bad\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer)]
+        llm = replace(LLM, base_url=server.base_url, served_name="raw", api_key_env="MY_KEY")
+        queries = QuerySet([Query("q", "art", "test", "Who?", ("Dürer",))])
+        done = record(Pool("p", (llm,)), queries, tmp_path / "out.parquet", repeats=1, allow_errors=True)
+    assert done.table is not None
+    assert done.table.text("error", 0, 0, 0) == 'HTTP 400: {"error": "cannot answer Bearer [key]"}'
+    assert "[key]" in (journal_files.rows(done.journal)[0].error or "")
+    for path in tmp_path.rglob("*"):
+        assert KEY.encode() not in path.read_bytes()

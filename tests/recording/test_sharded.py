@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from counting_server import counting_server
 
-from llm_routing_env.backends import make_backend
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording import record, record_sharded
 from llm_routing_env.recording.sharded import _shares
@@ -66,13 +65,8 @@ def test_a_table_in_parts_is_the_whole_table(tmp_path: Path):
     """Concatenated shards equal one recording, but for the time it took and what the server numbered."""
     with counting_server() as server:
         pool = pool_at(server.base_url)
-        backend = make_backend("vllm", pool)
-        parts = [
-            record(pool, part, tmp_path / f"{i}.parquet", backend=backend)
-            for i, part in enumerate((QUERIES[:15], QUERIES[15:]))
-        ]
-        whole = record(pool, QUERIES, tmp_path / "whole.parquet", backend=backend).table
-        backend.close()
+        parts = [record(pool, part, tmp_path / f"{i}.parquet") for i, part in enumerate((QUERIES[:15], QUERIES[15:]))]
+        whole = record(pool, QUERIES, tmp_path / "whole.parquet").table
     merged = OutcomeTable.concatenate([part.table for part in parts], {"queries_sha256": QUERIES.sha256})
     np.testing.assert_array_equal(merged.cost_usd, whole.cost_usd)
     assert merged.queries.sha256 == whole.queries.sha256 == merged.metadata["queries_sha256"]
