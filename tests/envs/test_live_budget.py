@@ -1,21 +1,23 @@
 """Live sessions with a budget and a journal: they end when it is used up, and ask nothing twice."""
 
-import errno
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import journal_files
 import numpy as np
 import pytest
 from counting_server import CountingServer, counting_server
 from faulty_server import FaultyServer, faulty_server
 from tables import random_table
 
-from llm_routing_env.backends import TableBackend, make_backend, retries
+from llm_routing_env.backends import TableBackend, asked_llm, journal_file, lanes, make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
 from llm_routing_env.pools.pool import LLMSpec, Pool
-from llm_routing_env.recording.journalled import JournalledBackend
 
 TABLE = random_table()
 COST_USD = 10 + 2 * 2  # of each answer of the counting server, at 1 USD a token read and 2 USD a token written
@@ -148,14 +150,41 @@ def test_two_environments_cannot_have_one_journal(server: CountingServer, tmp_pa
     env.close()
     with pytest.raises(ValueError, match="resume=True"):
         scalar(server, journal=tmp_path / "j")
-    with pytest.raises(ValueError, match="another recording: its pool is"):
-        scalar(server, journal=tmp_path / "j", resume=True, pool=pool_of(server, deadline_s=1.0))
+    hotter = pool_of(server)
+    hotter = replace(hotter, llms=(replace(hotter.llms[0], request={"temperature": 1}), *hotter.llms[1:]))
+    for _ in range(2):  # the refused one lets go of the journal
+        with pytest.raises(ValueError, match="outcomes of 'llm-0' with temperature 0, now it is 1, which answers"):
+            scalar(server, journal=tmp_path / "j", resume=True, pool=hotter)
     scalar(server, journal=tmp_path / "j", resume=True).close()
 
 
-def test_a_journalled_backend_brings_its_own_budget(server: CountingServer):
-    pool, budget = pool_of(server), Budget(max_requests=1)
-    backend = JournalledBackend(make_backend("vllm", pool, budget=budget), pool, budget)
+def test_a_resumed_session_may_have_another_deadline_and_more_requests_in_flight(
+    server: CountingServer, tmp_path: Path
+):
+    first = run(vector(server, 6, journal=tmp_path / "j"))
+    again = vector(
+        server,
+        6,
+        journal=tmp_path / "j",
+        resume=True,
+        pool=pool_of(server, deadline_s=9.0, max_retries=7),
+        max_in_flight=1,
+    )
+    assert run(again) == first
+    assert len(server.answers) == 6 * 12
+
+
+@pytest.mark.parametrize("name", ["j", "j.jsonl"])
+def test_a_journal_of_an_earlier_version_is_refused(server: CountingServer, tmp_path: Path, name: str):
+    (tmp_path / name).write_text('{"journal": 3, "pool": {}, "crc32": 1}\n')
+    for resume in (False, True):
+        with pytest.raises(ValueError, match="of an earlier version: `pickllm export"):
+            scalar(server, journal=tmp_path / "j", resume=resume)
+
+
+def test_a_backend_that_is_given_brings_its_own_budget(server: CountingServer):
+    budget = Budget(max_requests=1)
+    backend = make_backend("vllm", pool_of(server), budget=budget)
     env = scalar(server, backend=backend)
     env.reset(seed=0)
     assert [env.step(0)[2] for _ in range(2)] == [False, True]
@@ -174,7 +203,7 @@ def test_recorded_sessions_take_no_budget_and_no_journal(given: str, value: Any)
 @pytest.mark.parametrize("given", ["max_usd", "max_requests", "journal"])
 def test_a_backend_that_is_given_takes_none_either(given: str):
     for kind in (PickLLMEnv, PickLLMLiveVectorEnv):
-        with pytest.raises(ValueError, match=f"{given}=1 is for backends given by name; a JournalledBackend brings"):
+        with pytest.raises(ValueError, match=f"{given}=1 is for backends given by name; one of make_backend brings"):
             kind(table=TABLE, backend=TableBackend(TABLE, TABLE.scorer), observation="none", **{given: 1})
 
 
@@ -196,8 +225,10 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str, serv
 
 
 def test_requests_that_are_sent_again_are_within_the_budget_too(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.01)
-    models = ("500", "503 then good", "malformed", "good")
+    monkeypatch.setattr(asked_llm, "FIRST_PAUSE_S", 0.01)
+    for name in ("FIRST_BUSY_S", "LONGEST_BUSY_S"):
+        monkeypatch.setattr(lanes, name, 0.005)
+    models = ("429", "503 then good", "malformed", "good")
     with faulty_server() as faulty:
         llms = (LLMSpec(name, 1e6, 2e6, base_url=faulty.base_url, max_tokens=50) for name in models)
         env = vector(faulty, 12, pool=Pool("faulty", tuple(llms)), max_requests=40)
@@ -206,21 +237,22 @@ def test_requests_that_are_sent_again_are_within_the_budget_too(monkeypatch: pyt
         while not terminated.any():
             _, _, terminated, _, info = env.step(np.arange(12) % 4)
         assert len(faulty.requests) == 40
-        assert faulty.asked.count("500") > faulty.asked.count("good")  # each was sent again
+        assert faulty.asked.count("429") > faulty.asked.count("good")  # each was sent again
         assert info["spent_usd"][0] <= 40 * (300 + 2 * 50)
         env.close()
 
 
-def test_a_torn_last_line_is_dropped_said_and_asked_again(server: CountingServer, tmp_path: Path):
+def test_a_damaged_outcome_is_not_used_said_and_asked_again(server: CountingServer, tmp_path: Path):
     journal = tmp_path / "j"
     env = scalar(server, journal=journal)
     env.reset(seed=0)
     for number in range(2):
         env.step(number)
     env.close()
-    whole = journal.read_bytes()
-    journal.write_bytes(whole[:-5])
-    with pytest.warns(UserWarning, match="dropped a torn last line; its query is asked again"):
+    with closing(sqlite3.connect(journal)) as connection:
+        connection.execute("UPDATE outcomes SET response = 'forged' WHERE number = 2")
+        connection.commit()
+    with pytest.warns(UserWarning, match="1 damaged outcomes are not used; their queries are asked again"):
         env = scalar(server, journal=journal, resume=True)
     env.reset(seed=0)
     assert [env.step(number)[4]["response"] for number in range(2)] == ["answer 0", "answer 2"]
@@ -230,21 +262,31 @@ def test_a_torn_last_line_is_dropped_said_and_asked_again(server: CountingServer
 def test_a_full_disk_is_explained_and_the_session_goes_on_later(
     server: CountingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    journal = tmp_path / "j"
+    journal, connections = tmp_path / "j", list[sqlite3.Connection]()
+    opened = journal_file.open_file
+
+    def noted(path: Path, *, resume: bool) -> sqlite3.Connection:
+        connections.append(opened(path, resume=resume))
+        return connections[-1]
+
+    monkeypatch.setattr(journal_file, "open_file", noted)
+    server.reply = lambda number, llm, prompt: f"answer {number} {'long ' * 2000}"
     env = scalar(server, journal=journal)
     env.reset(seed=0)
     env.step(0)
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", full)
-        with pytest.raises(OSError, match="cannot be written: No space left on device"):
-            env.step(1)
-    assert env.step(1)[4]["response"] == "answer 2"
+    (n_pages,) = connections[0].execute("PRAGMA page_count").fetchone()
+    connections[0].execute(f"PRAGMA max_page_count = {n_pages}")
+    with pytest.raises(OSError, match=r"cannot be written: database or disk is full\. Its"):
+        env.step(1)
+    connections[0].execute("PRAGMA max_page_count = 1000000")
+    assert env.step(1)[4]["response"].startswith("answer 2 ")
     env.close()
     again = scalar(server, journal=journal, resume=True)
     again.reset(seed=0)
-    assert [again.step(number)[4]["response"] for number in range(2)] == ["answer 0", "answer 2"]
+    said = [again.step(number)[4] for number in range(2)]
+    assert [info["response"][:9] for info in said] == ["answer 0 ", "answer 2 "]
+    # The one that was answered and could not be kept counts at its worst.
+    assert said[1]["spent_usd"] > 3 * COST_USD
     again.close()
+    assert len(server.answers) == 3
+    assert journal_files.n_open(journal) == 1

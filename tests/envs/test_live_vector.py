@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from steps import assert_same_steps
 from tables import random_table, write_random_table
 
-from llm_routing_env.backends import Request, TableBackend
+from llm_routing_env.backends import Request, TableBackend, ask, make_backend
 from llm_routing_env.backends.base import Answers
-from llm_routing_env.backends.vllm_http import VLLMHTTPBackend
 from llm_routing_env.envs import PickLLMEnv, PickLLMLiveVectorEnv
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.tables.outcome import Outcome
@@ -38,18 +37,18 @@ class RecordedLLMs:
         self.batches: list[list[Request]] = []
         self.interrupts = self.is_closed = False
 
-    def ask(self, query: Query, llm: int, repeat: int = 0) -> Outcome:
-        outcome = replace(self._table.ask(query, llm, repeat), accuracy=None, ttft_s=0.25 if llm else None)
+    def _answer(self, query: Query, llm: int) -> Outcome:
+        outcome = replace(ask(self._table, query, llm), accuracy=None, ttft_s=0.25 if llm else None)
         if (len(query.prompt) + int(query.query_id.split("-")[1]) + llm) % 5 == 0:
             return replace(outcome, response="", error="HTTP 500: dead")
         return outcome
 
-    def ask_many(self, requests: Iterable[Request], *, concurrency: int | None = None) -> Answers:
+    def ask_many(self, requests: Iterable[Request]) -> Answers:
         self.batches.append(list(requests))
         for number, request in reversed(list(enumerate(self.batches[-1]))):
             if self.interrupts:
                 raise KeyboardInterrupt
-            yield number, self.ask(*request)
+            yield number, self._answer(request.query, request.llm)
 
     def close(self) -> None:
         self.is_closed = True
@@ -266,7 +265,7 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str):
 
 def test_a_backend_of_other_llms_is_refused(table: OutcomeTable, server: FaultyServer):
     with pytest.raises(ValueError, match="The backend has the LLMs"):
-        PickLLMLiveVectorEnv(2, table=table, backend=VLLMHTTPBackend(pool_of(server, "good")))
+        PickLLMLiveVectorEnv(2, table=table, backend=make_backend("vllm", pool_of(server, "good")))
 
 
 def test_recorded_outcomes_are_not_streamed():

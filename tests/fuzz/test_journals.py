@@ -8,7 +8,8 @@ from random import Random
 
 from mutations import damaged, fuzz, read_or_refuse
 
-from llm_routing_env.backends.journal import Journal, Kept
+from llm_routing_env.backends.journal import Journal
+from llm_routing_env.backends.journal_file import Kept
 from llm_routing_env.tables.outcome import Outcome
 
 REQUESTS = [number.to_bytes(16) for number in range(6)]
@@ -48,7 +49,8 @@ def found(path: Path) -> tuple[dict[tuple[bytes, int], Outcome], int]:
         journal.spent()
         outcomes = asyncio.run(look(journal))
         assert journal.outcomes_of(REQUESTS).items() == outcomes.items()
-        listed = {(request, repeat): failed for request, repeat, failed in journal.recorded()}
+        listed: dict[tuple[bytes, int], bool] = {}
+        journal.each(lambda request, repeat, failed: listed.update({(request, repeat): failed}))
         assert listed == {key: outcome.error is not None for key, outcome in outcomes.items()}
         return outcomes, journal.n_damaged
 
