@@ -220,4 +220,6 @@ class _Batch:
             task.cancel()
 
     def _note_end(self, number: int, task: "asyncio.Task[Outcome]") -> None:
+        if not task.cancelled():
+            task.exception()  # is raised where somebody waits for it; to the others asyncio need not complain
         self._ended.put(number)

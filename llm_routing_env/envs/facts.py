@@ -97,7 +97,11 @@ class Facts:
         info: Info = {name: getattr(outcome, name) for name in OUTCOME} | self._truth_of(row, llm)
         info[TERMS] = {name: float(term) for name, term in terms.items()}
         info |= {"ttft_s": math.nan if outcome.ttft_s is None else outcome.ttft_s, "spent_usd": spent_usd}
-        info |= {"wait_s": outcome.wait_s, "n_attempts": outcome.n_attempts}
+        info |= {
+            "wait_s": outcome.wait_s,
+            "n_attempts": outcome.n_attempts,
+            "is_cut": outcome.finish_reason == "length",
+        }
         if self.kind == "numbers":
             return info | why
         queries = self.problem.table.queries

@@ -84,11 +84,12 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
     `reset` gives `query_id`, `context`, `prompt` of the query to route. `step` gives, of the query just routed:
     `query_id, context, prompt, llm, response, error, accuracy, cost_usd, latency_s, prompt_tokens,
-    completion_tokens, reward_terms`, and `next_prompt`; where the table knows the pool's LLMs also `regret` (expected,
-    to the context's best LLM), `oracle_regret` (to the best LLM for this query), `optimal_action` (the context's best
-    LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server tells), `wait_s` and
-    `n_attempts` (before the last request was sent, and how many were), `finish_reason`, and `spent_usd` (by this
-    environment so far). With `info="numbers"` only the numbers, with `"none"` nothing.
+    completion_tokens, reward_terms`, and `next_prompt`; where the table knows the pool's LLMs also `regret`
+    (expected, to the context's best LLM), `oracle_regret` (to the best LLM for this query), `optimal_action` (the
+    context's best LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server
+    tells), `wait_s` and `n_attempts` (before the last request was sent, and how many were), `finish_reason`,
+    `is_cut` (at `max_tokens`), and `spent_usd` (by this environment so far). With `info="numbers"` only the
+    numbers, with `"none"` nothing.
 
     Where some LLM cannot be asked at some time (the table lacks its outcome for the query, or the scenario takes it
     away), every info has `action_mask`, 1 for those that can; `action_masks()` gives the same to sb3-contrib. Another

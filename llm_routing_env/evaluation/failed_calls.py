@@ -1,4 +1,4 @@
-"""Calls that failed: of which LLM, how many, and what it said first."""
+"""Calls that failed, and answers that were cut: of which LLM, how many, and what it said first."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,12 +28,14 @@ class Calls:
         n_failed: How many of them failed.
         first_error: What the first of those said, a text of strangers; "" where none failed, or nothing is known.
         first_step: The step of its session in which that was.
+        n_cut: How many live answers were cut at `max_tokens`; of recorded ones the table's notes tell.
     """
 
     n_calls: int = 0
     n_failed: int = 0
     first_error: str = ""
     first_step: int = 0
+    n_cut: int = 0
 
     @property
     def is_down(self) -> bool:
@@ -42,29 +44,39 @@ class Calls:
 
     def document(self) -> dict[str, Any]:
         """Return everything, JSON-plain."""
-        return {"calls": self.n_calls, "failed": self.n_failed, "first_error": self.first_error or None}
+        counts = {"calls": self.n_calls, "failed": self.n_failed, "cut": self.n_cut}
+        return counts | {"first_error": self.first_error or None}
 
 
 class LiveErrors:
-    """Keeps which calls of live sessions failed, and why: no table knows."""
+    """Keeps which calls of live sessions failed, and why, and which answers were cut: no table knows."""
 
     def __init__(self, n_sessions: int, n_llms: int) -> None:
         """Begin with no call."""
         self._failed: list[list[bool]] = []
+        self._cut: list[list[bool]] = []
         self._first = np.full((n_sessions, n_llms), "", dtype=object)
 
-    def add(self, actions: Iterable[int], errors: Sequence[str | None] | None) -> None:
-        """Take note of a step: whom each session asked, and the errors; None where there was none at all."""
+    def add(self, actions: Iterable[int], errors: Sequence[str | None] | None, cut: Sequence[bool]) -> None:
+        """Take note of a step.
+
+        Args:
+            actions: Whom each session asked.
+            errors: What came of it; None where there was no error at all.
+            cut: Whether the answer was cut.
+        """
         told: Sequence[str | None] = [None] * len(self._first) if errors is None else errors
         self._failed.append([error is not None for error in told])
+        self._cut.append([bool(is_cut) for is_cut in cut])
         for session, (llm, error) in enumerate(zip(actions, told, strict=True)):
             if error is not None:
                 self._first[session, llm] = self._first[session, llm] or error
 
     @property
-    def arrays(self) -> tuple[Mask, Texts]:
-        """What `SessionLog` keeps: `failed` and `first_errors`."""
-        return np.array(self._failed, dtype=bool).T, self._first.astype(np.str_)
+    def arrays(self) -> dict[str, Any]:
+        """What `SessionLog` keeps, by name."""
+        failed, cut = (np.array(steps, dtype=bool).T for steps in (self._failed, self._cut))
+        return {"failed": failed, "first_errors": self._first.astype(np.str_), "cut": cut}
 
 
 def calls_of(problem: "RoutingProblem", log: "SessionLog", drawn: "Drawn") -> dict[str, Calls]:
@@ -81,9 +93,11 @@ def calls_of(problem: "RoutingProblem", log: "SessionLog", drawn: "Drawn") -> di
     n_calls, n_failed = (
         np.bincount(actions, minlength=n_llms).tolist() for actions in (log.actions.ravel(), log.actions[failed])
     )
+    cut = log.actions[log.cut] if log.cut is not None else np.empty(0, dtype=np.int64)
+    n_cut = np.bincount(cut, minlength=n_llms).tolist()
     firsts = [_first_error(problem, log, drawn, failed, llm) if n else ("", 0) for llm, n in enumerate(n_failed)]
-    found = zip(problem.task.llm_names, n_calls, n_failed, firsts, strict=True)
-    return {name: Calls(n, n_of_failed, *first) for name, n, n_of_failed, first in found}
+    found = zip(problem.task.llm_names, n_calls, n_failed, firsts, n_cut, strict=True)
+    return {name: Calls(n, n_of_failed, *first, n_of_cut) for name, n, n_of_failed, first, n_of_cut in found}
 
 
 def side_by_side(groups: Sequence[Mapping[str, Calls]]) -> dict[str, Calls]:
@@ -99,8 +113,8 @@ def one_after_another(groups: Sequence[Mapping[str, Calls]]) -> dict[str, Calls]
 
 def _sum(calls: Sequence[Calls]) -> Calls:
     first = next((one for one in calls if one.first_error), Calls())
-    n_calls, n_failed = sum(one.n_calls for one in calls), sum(one.n_failed for one in calls)
-    return Calls(n_calls, n_failed, first.first_error, first.first_step)
+    n_calls, n_failed, n_cut = (sum(getattr(one, name) for one in calls) for name in ("n_calls", "n_failed", "n_cut"))
+    return Calls(n_calls, n_failed, first.first_error, first.first_step, n_cut)
 
 
 def _first_error(

@@ -98,6 +98,12 @@ class Comparison:
         calls = one_after_another([self.calls_of(name) for name in self.agents])
         return {llm: of_llm for llm, of_llm in calls.items() if of_llm.n_failed}
 
+    @property
+    def cut_calls(self) -> dict[str, Calls]:
+        """The calls of all agents, of each LLM of which some live answers were cut at `max_tokens`."""
+        calls = one_after_another([self.calls_of(name) for name in self.agents])
+        return {llm: of_llm for llm, of_llm in calls.items() if of_llm.n_cut}
+
     def calls_of(self, name: str, context: str = POOLED) -> dict[str, Calls]:
         """Return the calls of each LLM, by an agent or a reference, in one context or in all."""
         return side_by_side(list(self.calls[name].values())) if context == POOLED else self.calls[name][context]

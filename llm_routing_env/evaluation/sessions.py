@@ -37,6 +37,7 @@ class SessionLog:
         failed: Whether the call failed, shape (sessions, steps); None where the table knows.
         first_errors: What each LLM's first failed call of the session said, "" where it has none, shape
             (sessions, LLMs); None where the table knows.
+        cut: Whether the answer was cut at `max_tokens`, shape (sessions, steps); None where the table knows.
     """
 
     actions: Ints
@@ -48,6 +49,7 @@ class SessionLog:
     propensities: Floats | None = None
     failed: Mask | None = None
     first_errors: Texts | None = None
+    cut: Mask | None = None
 
     def rows(self, index: slice | NDArray[np.int64]) -> "SessionLog":
         """Return some of the sessions."""
@@ -108,7 +110,7 @@ def run_sessions(
         if terminated.any():
             raise BudgetError(info["error"][terminated.argmax()])
         if errors is not None:
-            errors.add(action, info.get("error"))
+            errors.add(action, info.get("error"), info["is_cut"])
         agent.update(observation, action, reward, outcome={name: info[name] for name in MEASURES[:3]})
         observation, ended = following, truncated
         steps.append((action, reward, *(info.get(name, np.full(env.num_envs, np.nan)) for name in MEASURES)))
@@ -118,7 +120,6 @@ def run_sessions(
         commit_steps[just_committed] = len(steps)
         on_step()
     actions, rewards, *measures = (np.stack(values, axis=1) for values in zip(*steps, strict=True))
-    failed, first_errors = errors.arrays if errors is not None else (None, None)
     return SessionLog(
         actions=actions,
         rewards=rewards,
@@ -127,8 +128,7 @@ def run_sessions(
         commit_steps=commit_steps,
         commitments=np.asarray(agent.committed_action),
         propensities=np.stack(chances, axis=1) if propensities else None,
-        failed=failed,
-        first_errors=first_errors,
+        **(errors.arrays if errors is not None else {}),
     )
 
 

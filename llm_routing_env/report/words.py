@@ -51,11 +51,13 @@ def conditions(result: Comparison) -> list[str]:
 
 
 def failed_calls(result: Comparison) -> list[str]:
-    """Return a line on each LLM of which calls of agents failed: how many, and what was said first."""
+    """Return a line on each LLM of which calls of agents failed, or answers were cut: how many, and what was said."""
     lines = []
     for llm, calls in result.failed_calls.items():
         first = f" (first: {calls.first_error})" if calls.first_error else ""
         lines.append(f"Failed calls: {llm!r} {calls.n_failed:,} of {calls.n_calls:,}{first}")
+    for llm, calls in result.cut_calls.items():
+        lines.append(f"Cut at max_tokens: {llm!r} {calls.n_cut:,} of {calls.n_calls:,} answers, scored as they are")
     return lines
 
 

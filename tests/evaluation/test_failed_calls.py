@@ -56,7 +56,7 @@ def test_recorded_failures_are_counted_for_learners_routers_and_references():
     agents = ["round_robin", "zero_router"]
     result = compare(agents, n_sessions=N_SESSIONS, length=LENGTH, table=table("HTTP 500"))
     good, failed = told(result, "round_robin", "art").values()
-    assert good == {"calls": HALF, "failed": 0, "first_error": None}
+    assert good == {"calls": HALF, "failed": 0, "cut": 0, "first_error": None}
     assert (failed["calls"], failed["failed"]) == (HALF, HALF)
     assert failed["first_error"].startswith("HTTP 500 at art-")
     pooled = told(result, "round_robin")["401"]
@@ -101,11 +101,13 @@ def run(setting: Setting, folder: Path | None = None) -> Comparison:
 def test_an_llm_that_refuses_every_live_call_is_counted_and_named(server: FaultyServer, tmp_path: Path):
     result = run(setting(server, tmp_path))
     calls = told(result, "round_robin")
-    assert calls["good"] == {"calls": N_CONTEXTS * HALF, "failed": 0, "first_error": None}
-    assert calls["401"] == {"calls": N_CONTEXTS * HALF, "failed": N_CONTEXTS * HALF, "first_error": ANYTHING}
+    assert calls["good"] == {"calls": N_CONTEXTS * HALF, "failed": 0, "cut": 0, "first_error": None}
+    assert calls["401"] == {"calls": N_CONTEXTS * HALF, "failed": N_CONTEXTS * HALF, "cut": 0, "first_error": ANYTHING}
     document, n_random = result.document(), told(result, "random")["401"]["calls"]
     n_failed = N_CONTEXTS * HALF + n_random
-    assert document["failed_calls"] == {"401": {"calls": n_failed, "failed": n_failed, "first_error": ANYTHING}}
+    assert document["failed_calls"] == {
+        "401": {"calls": n_failed, "failed": n_failed, "cut": 0, "first_error": ANYTHING}
+    }
     (line,) = failed_calls(result)
     assert line.startswith(f"Failed calls: '401' {n_failed} of {n_failed} (first: HTTP 401: ")
 
@@ -142,6 +144,18 @@ def test_what_comes_from_blocks_and_journals_is_counted_too(server: FaultyServer
 def counts(document: dict[str, Any]) -> list[list[tuple[int, int]]]:
     """Return the calls and the failed calls of every row and LLM."""
     return [[(llm["calls"], llm["failed"]) for llm in row["calls"].values()] for row in document["agents"]]
+
+
+def test_live_answers_that_were_cut_are_counted_and_said(server: FaultyServer, tmp_path: Path):
+    here = setting(server, tmp_path)
+    pool = tmp_path / "pool.toml"
+    pool.write_text(pool.read_text().replace('name = "401"', 'name = "401"\nserved_name = "cut"'))
+    result = run(here)
+    n_cut = told(result, "round_robin")["401"]["cut"]
+    assert n_cut == told(result, "round_robin")["401"]["calls"] == N_CONTEXTS * HALF
+    assert told(result, "round_robin")["good"]["cut"] == 0
+    n_all = n_cut + told(result, "random")["401"]["calls"]
+    assert failed_calls(result) == [f"Cut at max_tokens: '401' {n_all} of {n_all} answers, scored as they are"]
 
 
 def test_a_learner_of_stable_baselines3_has_its_failed_calls_too(server: FaultyServer, tmp_path: Path):

@@ -74,7 +74,7 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
             raise BudgetError(info["error"])
         self._steps.append((int(action), float(reward), *(info.get(name, np.nan) for name in MEASURES)))
         if self._errors is not None:
-            self._errors.add([int(action)], [info.get("error")])
+            self._errors.add([int(action)], [info.get("error")], [info["is_cut"]])
         self._waiting = self.last_observation = following
         self._on_step(1)
         return following, reward, terminated, truncated, info
@@ -85,7 +85,6 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
         Args:
             final_probabilities: The learner's probabilities after the last step, shape (1, LLMs).
         """
-        failed, first_errors = self._errors.arrays if self._errors is not None else (None, None)
         actions, rewards, *measures = np.array(self._steps).T[:, None]
         return SessionLog(
             actions=actions.astype(np.int64),
@@ -95,6 +94,5 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
             commit_steps=np.array([np.nan]),
             commitments=np.array([-1]),
             propensities=np.array([self._propensities]) if self._distribution else None,
-            failed=failed,
-            first_errors=first_errors,
+            **(self._errors.arrays if self._errors is not None else {}),
         )
