@@ -85,6 +85,8 @@ def live_access(
         refuse_given({**bounds, "pool": pool, "max_in_flight": max_in_flight}, NEEDS_LIVE)
         return None
     at_once = MAX_IN_FLIGHT if max_in_flight is None else max_in_flight
+    if at_once < 1:
+        raise ValueError(f"max_in_flight must be 1 or more, got {at_once}.")
     if engine == "ray":
         refuse_given(bounds, "holds within one process, and the ray engine has many: leave it out, or the engine")
         return LiveAccess(backend, pool, at_once)
