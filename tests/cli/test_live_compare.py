@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import forked_command
+import journal_files
 import pytest
 from counting_server import CountingServer, counting_server
 from processes import default_signals, wait_until
@@ -82,8 +83,7 @@ def found(result: Comparison) -> dict[str, Any]:
 
 def n_kept(folder: Path) -> int:
     """Return the number of outcomes in the journals, read without the code under test."""
-    lines = [line for path in folder.glob("journals/*.sqlite") for line in path.read_bytes().split(b"\n")[1:-1]]
-    return sum("asked" not in record for record in map(json.loads, lines))
+    return sum(len(journal_files.rows(path)) for path in folder.glob("journals/*.sqlite"))
 
 
 def test_a_killed_comparison_asks_for_nothing_twice_and_ends_as_if_it_had_not_been_killed(
@@ -130,12 +130,22 @@ def test_a_budget_that_runs_out_keeps_what_is_finished_and_a_larger_one_goes_on(
     assert found(finished) == found(resume(tmp_path / "whole"))
 
 
-def test_a_journal_of_other_circumstances_is_refused_before_anything_is_asked(server: CountingServer, tmp_path: Path):
+def test_a_journal_of_llms_that_answer_otherwise_is_refused_before_anything_is_asked(
+    server: CountingServer, tmp_path: Path
+):
     resume(tmp_path, max_requests=5)
-    Path("pool.toml").write_text(Path("pool.toml").read_text().replace("1.0", "3.0"))
-    with pytest.raises(ValueError, match="is the journal of another recording: its pool"):
+    Path("pool.toml").write_text(Path("pool.toml").read_text().replace("max_tokens = 5", "max_tokens = 6"))
+    with pytest.raises(ValueError, match="has outcomes of 'llm-0' with max_tokens 5, now it is 6, which answers"):
         resume(tmp_path)
     assert len(server.answers) == 5
+
+
+def test_another_deadline_and_other_retries_go_on(server: CountingServer, tmp_path: Path):
+    resume(tmp_path, max_requests=5)
+    pool = Path("pool.toml").read_text()
+    Path("pool.toml").write_text(f"deadline_s = 7.5\nmax_retries = 9\n{pool}")
+    resume(tmp_path)
+    assert len(server.answers) == len(AGENTS) * PER_AGENT
 
 
 def test_tuning_is_paid_from_the_same_budget_and_resumed_too(server: CountingServer, tmp_path: Path):

@@ -16,7 +16,6 @@ from llm_routing_env.pools.load_curve import LoadCurve, load_curves
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording import measure_load
 from llm_routing_env.tables.outcome import Outcome
-from llm_routing_env.tables.queries import Query
 from llm_routing_env.tables.table import OutcomeTable
 
 TABLE = random_table(per_context=5, n_llms=2, n_repeats=1)
@@ -32,9 +31,6 @@ class SharingBackend:
         self.asked: list[tuple[int, int, list[str]]] = []
         self.fails = fails
         self.is_cold = True
-
-    def ask(self, query: Query, llm: int, repeat: int = 0) -> Outcome:
-        raise NotImplementedError
 
     def ask_many(self, requests: Iterable[Request], *, concurrency: int | None = None) -> Answers:
         numbered, under_way = enumerate(requests), deque[tuple[int, Request]]()
