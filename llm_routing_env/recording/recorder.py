@@ -93,7 +93,7 @@ def record(
             table, failed = None, plan.failed()
             if plan.is_done.all() and (allow_errors or not failed):
                 metadata = _metadata(pool, queries, concurrency, scorers[0])
-                write_table(out, journal, queries, pool.llm_names, plan.digests, repeats, score, metadata)
+                write_table(out, journal, queries, pool.llms, plan.digests, repeats, score, metadata)
                 table = OutcomeTable.read(out)
             return plan.recording(table, failed, stopped, journal.spent())
 

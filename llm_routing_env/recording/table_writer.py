@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llm_routing_env.backends.journal import Journal
+from llm_routing_env.pools.pool import LLMSpec
 from llm_routing_env.rewards.scorers import Scorer
 from llm_routing_env.tables.batches import BATCH_ROWS, written_batches
+from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import QuerySet, query_columns
 from llm_routing_env.tables.table import SCHEMA_VERSION
 
@@ -23,7 +25,7 @@ def write_table(
     out: Path,
     journal: Journal,
     queries: QuerySet,
-    llm_names: Sequence[str],
+    llms: Sequence[LLMSpec],
     digests: Sequence[Sequence[bytes]],
     repeats: int,
     scorers: Mapping[str, Scorer],
@@ -31,11 +33,13 @@ def write_table(
 ) -> None:
     """Write the outcomes that a journal has of every query, LLM and repeat.
 
+    Costs are at today's prices, which the metadata names, also of outcomes that were recorded at others.
+
     Args:
         out: The parquet file.
         journal: Has them all.
         queries: The queries, in the table's order.
-        llm_names: The LLMs, in action order.
+        llms: The LLMs, in action order.
         digests: For each query and LLM, what the journal calls it.
         repeats: Of each.
         scorers: Fill the columns `accuracy_<name>`.
@@ -45,13 +49,13 @@ def write_table(
         ValueError: The journal lacks one.
         OSError: The file cannot be written.
     """
-    document = {"schema_version": SCHEMA_VERSION, "llms": list(llm_names), **metadata}
+    document = {"schema_version": SCHEMA_VERSION, "llms": [llm.name for llm in llms], **metadata}
     asked = list(zip(query_columns(queries), digests, strict=True))
     schema = _schema("messages" in asked[0][0], scorers)
-    per_batch = max(1, BATCH_ROWS // (len(llm_names) * repeats))
+    per_batch = max(1, BATCH_ROWS // (len(llms) * repeats))
     with written_batches(out, document) as write:
         for begin in range(0, len(asked), per_batch):
-            rows = list(_rows(journal, asked[begin : begin + per_batch], llm_names, repeats))
+            rows = list(_rows(journal, asked[begin : begin + per_batch], llms, repeats))
             for name, scorer in scorers.items():
                 scores = scorer([row["response"] for row in rows], [row["references"] for row in rows])
                 for row, score in zip(rows, scores, strict=True):
@@ -87,17 +91,24 @@ def _schema(has_chats: bool, scorers: Mapping[str, Scorer]) -> pa.Schema:
 
 
 def _rows(
-    journal: Journal, asked: Sequence[tuple[Mapping[str, Any], Sequence[bytes]]], llm_names: Sequence[str], repeats: int
+    journal: Journal, asked: Sequence[tuple[Mapping[str, Any], Sequence[bytes]]], llms: Sequence[LLMSpec], repeats: int
 ) -> Iterator[dict[str, Any]]:
     outcomes = journal.outcomes_of([digest for _, row in asked for digest in row])
     for query, row in asked:
-        for llm, digest in zip(llm_names, row, strict=True):
+        for llm, digest in zip(llms, row, strict=True):
             for repeat in range(repeats):
                 if (digest, repeat) not in outcomes:
                     raise ValueError(
-                        f"{journal.path} has no sound outcome of query {query['query_id']!r} on {llm!r}, repeat "
+                        f"{journal.path} has no sound outcome of query {query['query_id']!r} on {llm.name!r}, repeat "
                         f"{repeat}: go on with --resume (resume=True), which asks it again."
                     )
                 outcome = outcomes[digest, repeat]
                 known = {name: getattr(outcome, name) for name in (*_TEXTS, *_COUNTS, *_MEASURES)}
-                yield {**query, "llm": llm, "repeat": repeat, **known}
+                if outcome.error is None:
+                    known["cost_usd"] = _cost_usd(llm, outcome)
+                yield {**query, "llm": llm.name, "repeat": repeat, **known}
+
+
+def _cost_usd(llm: LLMSpec, outcome: Outcome) -> float:
+    tokens = (outcome.prompt_tokens, outcome.completion_tokens)
+    return llm.cost_usd(*tokens, outcome.latency_s, cached_tokens=outcome.cached_tokens)

@@ -74,7 +74,7 @@ def test_a_stream_gives_the_same_outcome_and_the_time_to_the_first_token(server)
         assert 0 < outcome.ttft_s <= outcome.latency_s
     # The role came at once, the text after 50 ms, its second half after another 50 ms.
     assert paused.ttft_s is not None
-    assert 0.05 <= paused.ttft_s <= paused.latency_s - 0.05
+    assert 0.05 <= paused.ttft_s <= paused.latency_s - 0.025  # whoever is late reads both halves closer together
 
 
 @pytest.mark.parametrize(
