@@ -143,7 +143,7 @@ def test_live_environments_equal_each_other_and_tell_what_recorded_ones_tell(
 
 def assert_told_the_same(live: dict[str, Any], recorded: dict[str, Any]) -> None:
     """Compare infos; what a live LLM says is its own, and only live sessions know what was spent."""
-    only_live = ("ttft_s", "spent_usd", "wait_s", "n_attempts", "finish_reason")
+    only_live = ("ttft_s", "spent_usd", "wait_s", "n_attempts", "finish_reason", "is_cut")
     own = {*only_live, *(f"_{name}" for name in only_live), "response", "final_obs"}
     assert live.keys() - own == recorded.keys() - own
     for key in recorded.keys() - own:
