@@ -361,6 +361,22 @@ def test_text_that_is_none_is_a_damaged_row(tmp_path: Path, before: bytes, after
     assert contents(path).count(None) == 1
 
 
+@pytest.mark.xfail(strict=True, reason="only outcomes have a checksum, requests have none")
+@pytest.mark.parametrize("change_to", ["paid_usd = 0.0", "paid_usd = 'x'", "is_over = 1"])
+def test_what_was_paid_is_never_less_than_it_was(path: Path, change_to: str):
+    with Journal(path, resume=True) as journal:
+        asyncio.run(journal.announce(1.0))
+        before = journal.spent()
+    change(path, f"UPDATE attempts SET {change_to}")
+    try:
+        with Journal(path, resume=True) as journal:
+            after = journal.spent()
+    except ValueError:
+        return
+    assert after.usd >= before.usd
+    assert after.n_lost >= before.n_lost
+
+
 def test_an_index_that_hides_a_row_is_refused(path: Path):
     """Else the row would be counted as recorded, and never be found."""
     content = path.read_bytes()
