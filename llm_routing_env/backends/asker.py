@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import heapq
 import math
 import os
 import threading
@@ -80,7 +81,9 @@ class Asker:
             journal.begin_run(circumstances(pool, max_in_flight), self._identities)
             spent = journal.spent()
             self.budget.charge(spent.usd, spent.n_requests, source=journal.path.resolve())
+        # By request: how often it was asked, and which of these times are free again.
         self._asked: Counter[bytes] = Counter()
+        self._given_back: dict[bytes, list[int]] = {}
         self._lock = threading.Lock()
         self._loop: LoopThread[Answerer] | None = None
         self._llms: list[AskedLLM] = []
@@ -106,29 +109,42 @@ class Asker:
             raise ValueError(f"concurrency must be 1 or more, got {concurrency}.")
         loop = self._running()
         batch = _Batch(loop, partial(self._ask, self._llms, loop.time()))
-        sources, asked = list(map(iter, streams)), Counter[bytes]()
+        sources, taken = list(map(iter, streams)), list[tuple[bytes, int]]()
         try:
             while True:
                 for number, source in enumerate(sources):
                     room = None if concurrency is None else concurrency - batch.n_running[number]
-                    batch.add(number, [self._numbered(request, asked) for request in islice(source, room)])
+                    batch.add(number, [self._numbered(request, taken) for request in islice(source, room)])
                 if not batch.n_running.total():
                     break
                 yield from batch.ended()
+            taken.clear()
         finally:
             batch.cancel()
-        # Only now: what an interrupted caller never got is for the one who asks again.
-        self._asked.update(asked)
+            # What an interrupted caller was to get is for the one who asks again.
+            for digest, repeat in taken:
+                heapq.heappush(self._given_back.setdefault(digest, []), repeat)
 
-    def _numbered(self, request: Request, asked: Counter[bytes]) -> Request:
-        """Return a request with its repeat: which of the outcomes that a journal has of it is meant."""
+    def _numbered(self, request: Request, taken: list[tuple[bytes, int]]) -> Request:
+        """Return a request with its repeat: which of the outcomes that a journal has of it is meant.
+
+        Args:
+            request: The request.
+            taken: Gets what was taken for it.
+        """
         if not 0 <= request.llm < len(self.pool.llms):
             raise ValueError(f"llm must be 0 to {len(self.pool.llms) - 1}, got {request.llm}.")
         if self.journal is None or request.repeat is not None:
             return request
         digest = self.digest(request.query, request.llm)
-        asked[digest] += 1
-        return request._replace(repeat=self._asked[digest] + asked[digest] - 1)
+        with self._lock:
+            if free := self._given_back.get(digest):
+                repeat = heapq.heappop(free)
+            else:
+                repeat = self._asked[digest]
+                self._asked[digest] += 1
+        taken.append((digest, repeat))
+        return request._replace(repeat=repeat)
 
     def digest(self, query: Query, llm: int) -> bytes:
         """Return what the journal calls a query to an LLM."""
@@ -141,7 +157,11 @@ class Asker:
         if self.journal is None:
             return await llm.ask(call)
         digest, repeat = self.digest(request.query, request.llm), request.repeat or 0
-        kept = await self.journal.find(digest, repeat)
+        try:
+            async with asyncio.timeout_at(call.latest):
+                kept = await self.journal.find(digest, repeat)
+        except TimeoutError:
+            return Outcome("", 0, 0, 0.0, 0.0, error="the journal's disk is busy beyond the deadline", n_attempts=0)
         if kept is not None and not (self._retry_errors and kept.error is not None):
             return kept
         outcome = await llm.ask(call)
@@ -149,6 +169,19 @@ class Asker:
             row = Kept(digest, repeat, request.query.query_id, self.llm_names[request.llm], outcome)
             await self.journal.append(row, call.attempt, call.paid_usd)
         return outcome
+
+    def warm_up(self, query: Query, llms: Iterable[int]) -> None:
+        """Ask some LLMs a query, one after another, and keep nothing but what it cost."""
+        loop, asked = self._running(), self._llms
+
+        async def one(llm: int) -> None:
+            call = Call(query, math.inf if self._is_patient else loop.time() + asked[llm].deadline_s)
+            await asked[llm].ask(call)
+            if self.journal is not None and call.attempt is not None:
+                self.journal.settle(call.attempt, call.paid_usd, was_sent=True)
+
+        for llm in llms:
+            asyncio.run_coroutine_threadsafe(one(llm), loop).result()
 
     def close(self) -> None:
         """Close connections, thread and journal; may be called twice. Happens by itself at the interpreter's exit.
@@ -203,7 +236,10 @@ class _Batch:
                 numbers.append(self._ended.get_nowait())
         for number in numbers:
             self.n_running[self._stream_of[number]] -= 1
-            yield number, self._tasks.pop(number).result()
+            task = self._tasks.pop(number)
+            if task.cancelled():
+                raise RuntimeError("The backend was closed while it was asked.")
+            yield number, task.result()
 
     def cancel(self) -> None:
         if self.n_running.total():

@@ -43,6 +43,7 @@ class Call:
         latency_s: How long its last request took.
         n_attempts: How often it was sent.
         n_own_faults: How often it failed; of one that waits as long as it takes, while the LLM answered others.
+        n_answers_before: How many requests the LLM had answered when the last one of this query failed.
         fault: Why the last request failed.
         attempt: The number of the last request in the journal, if it is not settled there.
         paid_usd: What the last request did cost.
@@ -55,6 +56,7 @@ class Call:
     latency_s: float = 0.0
     n_attempts: int = 0
     n_own_faults: int = 0
+    n_answers_before: int = 0
     fault: RequestError | None = None
     attempt: int | None = None
     paid_usd: float = 0.0
@@ -63,3 +65,8 @@ class Call:
     def is_patient(self) -> bool:
         """Whether it waits as long as it takes."""
         return self.ends_at == math.inf
+
+    @property
+    def latest(self) -> float | None:
+        """When it must be over, as asyncio's timeouts take it."""
+        return None if self.is_patient else self.ends_at

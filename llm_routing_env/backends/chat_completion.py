@@ -73,8 +73,8 @@ async def read_stream(lines: AsyncIterable[bytes], begun: float) -> Completion:
         try:
             event = json.loads(data)
             _raise_status(event)
-            choice = event["choices"][0] if event["choices"] else {"delta": {}}
-            delta, finish_reason = choice["delta"], _finish_reason(choice) or finish_reason
+            choice = (event.get("choices") or [{}])[0]  # usage and pings come without
+            delta, finish_reason = choice.get("delta") or {}, _finish_reason(choice) or finish_reason
             parts.append(_text(delta))
             usage = read_usage(event.get("usage")) or usage
         except _MALFORMED:

@@ -39,7 +39,13 @@ class LoopThread(Generic[Tenant]):
         async def made() -> Tenant:
             return make()
 
-        self.tenant = asyncio.run_coroutine_threadsafe(made(), self.loop).result()
+        try:
+            self.tenant = asyncio.run_coroutine_threadsafe(made(), self.loop).result()
+        except BaseException:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            thread.join()
+            self.loop.close()
+            raise
         self.close = weakref.finalize(self, _shut_down, self.process, self.loop, thread, self.tenant)
 
 

@@ -21,6 +21,7 @@ import time
 from enum import Enum
 
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_LONGEST_S = 1e9
 _PASSING = frozenset({408, 409})
 _REFUSING = frozenset({400, 413, 422})
 
@@ -90,8 +91,8 @@ def read_retry_after(header: str | None) -> float:
     """Return the seconds that a `Retry-After` header asks for, a number or a date; 0 for none and for nonsense."""
     text = (header or "").strip()
     if _SECONDS.fullmatch(text):
-        return float(text)
+        return min(float(text), _LONGEST_S)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+        return min(max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time()), _LONGEST_S)
     except (ValueError, OverflowError, OSError):
         return 0.0

@@ -28,6 +28,7 @@ MOST_BYTES = 2**24
 _KEEP_ALIVE_S = 3.0
 _ERROR_BYTES = 2**16
 _ERROR_LENGTH = 200
+_CONNECTING = 0.9  # of the deadline
 _ANY_FAULT = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 
@@ -38,9 +39,10 @@ class Endpoint:
         url: Of its chat completions.
         headers: Of every request, with its secrets.
         proxy, proxy_auth: Where its requests go first.
+        timeout: Of getting a connection.
     """
 
-    def __init__(self, llm: LLMSpec, base_url: str, *, stream: bool) -> None:
+    def __init__(self, llm: LLMSpec, base_url: str, *, stream: bool, deadline_s: float) -> None:
         """Look up keys and proxy; nothing is sent.
 
         Raises:
@@ -53,6 +55,8 @@ class Endpoint:
         self.url = f"{base_url}/chat/completions{query}"
         self.headers = {"Content-Type": "application/json", **llm.headers}
         self._secrets: list[str] = []
+        # The deadline is set around each request; one that found no connection by then was never sent.
+        self.timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECTING * deadline_s)
         for header, variable in llm.headers_env.items():
             self.headers[header] = self._secret(variable)
         if llm.api_key_env:
@@ -93,7 +97,6 @@ class HTTPAnswerer:
             connector=aiohttp.TCPConnector(
                 limit=max_in_flight, keepalive_timeout=_KEEP_ALIVE_S, resolver=_DaemonResolver()
             ),
-            timeout=aiohttp.ClientTimeout(total=None),  # the deadline is set around each request
             auto_decompress=False,  # a few bytes can unpack to gigabytes
             headers={"Accept-Encoding": "identity"},
         )
@@ -122,6 +125,7 @@ class HTTPAnswerer:
             proxy=endpoint.proxy,
             proxy_auth=endpoint.proxy_auth,
             allow_redirects=False,
+            timeout=endpoint.timeout,
         )
         async with request as response:
             if 300 <= response.status < 400:
@@ -151,7 +155,9 @@ def http_answerer(pool: Pool, *, max_in_flight: int, stream: bool) -> Callable[[
         ValueError: A key is missing, or none that can be sent.
     """
     urls = read_endpoints(pool)
-    endpoints = [Endpoint(llm, urls[llm.name], stream=stream) for llm in pool.llms]
+    endpoints = [
+        Endpoint(llm, urls[llm.name], stream=stream, deadline_s=llm.deadline_s or pool.deadline_s) for llm in pool.llms
+    ]
     return lambda: HTTPAnswerer(endpoints, max_in_flight=max_in_flight, stream=stream)
 
 
@@ -159,7 +165,7 @@ def _kind(error: Exception) -> Kind:
     """Return what follows from what aiohttp raised."""
     if isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientHttpProxyError):
         return Kind.LASTING
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Kind.UNSENT
     if isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | ConnectionError):
         return Kind.BROKEN

@@ -7,9 +7,10 @@ and only a machine that loses power may not.
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -55,6 +56,8 @@ class Journal:
             lambda: journal_file.open_file(self.path, resume=resume), partial(journal_file.explained, self.path)
         )
         self.n_damaged: int = self._commits.wait(journal_file.n_damaged)
+        last = self._commits.wait(lambda connection: connection.execute(_LAST_ATTEMPT).fetchone()[0])
+        self._attempts: Iterator[int] = count(last + 1)
 
     def begin_run(self, facts: Mapping[str, Any], identities: Mapping[str, Mapping[str, Any]]) -> None:
         """Note under which circumstances outcomes come from now on.
@@ -93,11 +96,15 @@ class Journal:
                         "otherwise: give the LLM another name, or record into another file."
                     )
 
-    async def announce(self, worst_usd: float) -> int:
-        """Write that a request is about to be sent that costs so much at most; return its number."""
-        insert, values = "INSERT INTO attempts (run, paid_usd, is_over) VALUES (?, ?, 0)", (self._run, worst_usd)
-        number: int = await self._commits.do(lambda connection: connection.execute(insert, values).lastrowid)
-        return number
+    def next_attempt(self) -> int:
+        """Return a number for a request; no other one gets it."""
+        return next(self._attempts)
+
+    async def announce(self, attempt: int, worst_usd: float) -> None:
+        """Write that a request is about to be sent that costs so much at most."""
+        insert = "INSERT INTO attempts (attempt, run, paid_usd, is_over, crc32) VALUES (?, ?, ?, 0, ?)"
+        values = (attempt, self._run, float(worst_usd), journal_file.checksum(float(worst_usd), 0))
+        await self._commits.do(lambda connection: connection.execute(insert, values))
 
     def settle(self, attempt: int, paid_usd: float, *, was_sent: bool) -> None:
         """Write what a request did cost that gave no outcome, or that it was never sent; nobody waits for it."""
@@ -131,9 +138,20 @@ class Journal:
         return None if kept is None else journal_file.as_kept(kept).outcome
 
     def spent(self) -> Spent:
-        """Return what all of the journal's requests cost, those of earlier runs included."""
-        query = "SELECT total(paid_usd), count(*), count(*) FILTER (WHERE NOT is_over) FROM attempts"
-        return Spent(*self._commits.wait(lambda connection: connection.execute(query).fetchone()))
+        """Return what all of the journal's requests cost, those of earlier runs included.
+
+        Raises:
+            ValueError: That is damaged.
+        """
+
+        def do(connection: sqlite3.Connection) -> Spent:
+            usd, n_requests, n_over = 0.0, 0, 0
+            for paid_usd, is_over in journal_file.paid(connection, self.path):
+                usd, n_requests, n_over = usd + paid_usd, n_requests + 1, n_over + is_over
+            return Spent(usd, n_requests, n_requests - n_over)
+
+        spent: Spent = self._commits.wait(do)
+        return spent
 
     def each(self, note: Callable[[bytes, int, bool], None]) -> None:
         """Call `note` with request, repeat and whether it failed of every outcome; a later one replaces an earlier."""
@@ -153,7 +171,14 @@ class Journal:
     def rows(self) -> list[dict[str, Any]]:
         """Return everything that is known of every outcome, in the order in which they came, for other programs."""
         rows = self._commits.wait(lambda connection: list(sound(connection, "ORDER BY number")))
-        return [dict(zip(KEPT[1:], row[1:], strict=True)) for row in rows]
+        return [dict(zip(KEPT, row, strict=True)) for row in rows]
+
+    def identities(self) -> dict[str, dict[str, Any]]:
+        """Return what decided the answers of each LLM, by name."""
+        found: dict[str, dict[str, Any]] = self._commits.wait(
+            lambda connection: journal_file.identities(connection, self.path)
+        )
+        return found
 
     def close(self) -> None:
         """Write what is waiting and close the file; may be called twice."""
@@ -171,7 +196,9 @@ class Journal:
 
 
 _ERROR = KEPT.index("error")
+_LAST_ATTEMPT = "SELECT coalesce(max(attempt), 0) FROM attempts"
 
 
 def _settle(connection: sqlite3.Connection, attempt: int, paid_usd: float) -> None:
-    connection.execute("UPDATE attempts SET paid_usd = ?, is_over = 1 WHERE attempt = ?", (paid_usd, attempt))
+    values = (float(paid_usd), journal_file.checksum(float(paid_usd), 1), attempt)
+    connection.execute("UPDATE attempts SET paid_usd = ?, is_over = 1, crc32 = ? WHERE attempt = ?", values)

@@ -20,7 +20,7 @@ _SCHEMA = f"""
 CREATE TABLE runs (run INTEGER PRIMARY KEY, began_at TEXT NOT NULL, facts TEXT NOT NULL);
 CREATE TABLE llms (llm TEXT PRIMARY KEY, identity TEXT NOT NULL);
 CREATE TABLE attempts
-  (attempt INTEGER PRIMARY KEY, run INTEGER NOT NULL, paid_usd REAL NOT NULL, is_over INTEGER NOT NULL);
+  (attempt INTEGER PRIMARY KEY, run INTEGER NOT NULL, paid_usd REAL NOT NULL, is_over INTEGER NOT NULL, crc32 INTEGER);
 CREATE TABLE outcomes (number INTEGER PRIMARY KEY, run INTEGER NOT NULL, {COLUMNS}, crc32 INTEGER NOT NULL);
 CREATE INDEX outcome_of ON outcomes (request, repeat);
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -145,6 +145,18 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     return False
 
 
+def paid(connection: sqlite3.Connection, path: Path) -> Iterator[tuple[float, int]]:
+    """Yield what each request did cost, and whether it is over.
+
+    Raises:
+        ValueError: One is damaged: what was spent is not known.
+    """
+    for paid_usd, is_over, crc32 in connection.execute("SELECT paid_usd, is_over, crc32 FROM attempts"):
+        if crc32 != checksum(paid_usd, is_over):
+            raise _damaged(path, "what was spent is not legible")
+        yield paid_usd, is_over
+
+
 def identities(connection: sqlite3.Connection, path: Path) -> dict[str, dict[str, Any]]:
     """Return what decided the answers of each LLM, by name.
 
@@ -179,7 +191,14 @@ def as_kept(values: Sequence[Any]) -> Kept:
 def stored_values(kept: Kept) -> tuple[Any, ...]:
     """Return the `KEPT` values of an outcome as SQLite gives them back: numpy's floats are floats."""
     values = (getattr(kept.outcome, name) for name in OUTCOME)
-    return (*kept[:4], *(float(value) if isinstance(value, float) else value for value in values))
+    request, repeat, query_id, llm = kept[:4]
+    named = (
+        request,
+        repeat,
+        query_id.encode(errors="backslashreplace").decode(),
+        llm,
+    )  # SQLite takes no half character
+    return (*named, *(float(value) if isinstance(value, float) else value for value in values))
 
 
 def checksum(*values: Any) -> int:

@@ -10,6 +10,7 @@ from llm_routing_env.backends.faults import Kind, RequestError
 
 MOST_FAILURES = 5  # in a row, before an LLM counts as down
 PAUSE_S = 10.0  # before the next probe of one that is down
+LONGEST_PAUSE_S = 600.0  # that is heeded; who can wait gives up on an LLM that asks for more
 FIRST_BUSY_S, LONGEST_BUSY_S = 0.25, 60.0  # for one that is busy and does not say for how long: doubles
 
 
@@ -51,7 +52,9 @@ class Lane:
             is_careful: Whether the first answer is waited for before there are several requests at once.
             is_patient: Whether requests wait while the LLM is down; else they end in a `DownError`.
         """
-        self._limit, self._is_careful, self._is_patient = limit, is_careful, is_patient
+        self._limit, self._is_patient = limit, is_patient
+        self._is_careful = is_careful or tokens_per_minute > 0
+        self._mean_tokens = 0.0
         self._s_per_request = 60 / requests_per_minute if requests_per_minute else 0.0
         self._s_per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
         self.waiting: deque[asyncio.Future[None]] = deque()
@@ -84,14 +87,17 @@ class Lane:
     def take_turn(self, number: int, now: float) -> None:
         """Count a request as in flight; `number` is that of its turn among those of all lanes."""
         self.n_in_flight, self.last_turn = self.n_in_flight + 1, number
-        self._paced_until = max(self._paced_until, now) + self._s_per_request
+        # How many tokens it will be is known later: until then it counts as many as those before did.
+        s_per_turn = self._s_per_request + self._mean_tokens * self._s_per_token
+        self._paced_until = max(self._paced_until, now) + s_per_turn
 
     def note_answer(self, n_tokens: int = 0) -> None:
         """Note that the LLM answered, with so many tokens read and written."""
         self._is_careful = False
         self.n_answers += 1
         self.n_failed_rounds = 0
-        self._paced_until += n_tokens * self._s_per_token
+        self._paced_until += (n_tokens - self._mean_tokens) * self._s_per_token
+        self._mean_tokens += (n_tokens - self._mean_tokens) / self.n_answers
         self.note_alive()
 
     def note_alive(self) -> None:
@@ -113,7 +119,7 @@ class Lane:
             self.note_alive()
         elif is_new or not was_down:
             self._n_failures += 1
-        pause_s = fault.retry_after_s
+        pause_s = fault.retry_after_s if self._is_patient else min(fault.retry_after_s, LONGEST_PAUSE_S)
         if fault.kind is Kind.BUSY and not pause_s:
             pause_s = min(LONGEST_BUSY_S, FIRST_BUSY_S * 2 ** min(self.n_failed_rounds, 10))
         elif self.is_down and (is_new or not was_down):

@@ -60,8 +60,11 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage | None:
 
 
 def _detail(usage: Mapping[str, Any], names: tuple[str, ...], count: str) -> int:
-    found: Mapping[str, Any] = next((usage[name] for name in names if usage.get(name) is not None), {})
-    return _count(found, count) or 0
+    found: Mapping[str, Any] = next((usage[name] for name in names if isinstance(usage.get(name), Mapping)), {})
+    try:
+        return _count(found, count) or 0
+    except (TypeError, ValueError):  # what is no more than a detail spoils no answer
+        return 0
 
 
 def _count(usage: Mapping[str, Any], *names: str) -> int | None:

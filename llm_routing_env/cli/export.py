@@ -21,7 +21,9 @@ def export(
 
     Example: pickllm export old.parquet.journal.jsonl outcomes.jsonl --queries queries.jsonl
     """
-    n_rows, n_damaged = export_journal(journal, out, None if queries is None else QuerySet.read(queries))
-    damaged = f"; {n_damaged} damaged ones were left out" if n_damaged else ""
+    done = export_journal(journal, out, None if queries is None else QuerySet.read(queries))
+    left_out = [(done.n_unmatched, "of other queries"), (done.n_damaged, "damaged")]
+    said = ", ".join(f"{n} {what}" for n, what in left_out if n)
     console = Terminal()
-    console.print(f"wrote {out}: {n_rows} outcomes{damaged}", markup=False, highlight=False, soft_wrap=True)
+    line = f"wrote {out}: {done.n_rows} outcomes" + f"; left out: {said}" * bool(said)
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

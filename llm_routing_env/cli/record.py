@@ -49,6 +49,8 @@ def record(
     shards: Annotated[int | None, typer.Option(help="Of the ray engine; default: one per CPU of the cluster.")] = None,
 ) -> None:
     """Ask every LLM of a pool every query and write the outcome table; every outcome is journalled at once."""
+    if retry_errors and not resume:
+        raise ValueError("--retry-errors asks those again that a journal has: give --resume too.")
     asked, specs = QuerySet.read(queries), load_pool(pool)
     run = _recorder(engine, address, shards, {"max_usd": max_usd, "max_requests": max_requests})
     confirm(each_llm(specs, asked, repeats), max_usd=max_usd, max_requests=max_requests, yes=yes)
@@ -95,7 +97,8 @@ def _why_not(result: Recording) -> str:
     """Return why there is no table, and how to go on."""
     kept = f"Kept in {result.journal}"
     if result.stopped:
-        how = "and a higher --max-usd or --max-requests" if "the budget of" in result.stopped else "once that is mended"
+        mended = "once that is mended; --retry-errors asks failed ones again"
+        how = "and a higher --max-usd or --max-requests" if result.is_out_of_budget else mended
         return f"Stopped: {result.stopped}. {kept}; go on with --resume {how}."
     if result.n_recorded < result.n_total:
         return f"{result.n_total - result.n_recorded} outcomes are missing. {kept}; go on with --resume."

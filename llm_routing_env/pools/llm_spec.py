@@ -98,7 +98,7 @@ class LLMSpec:
             return self.max_request_usd
         asked = (self.request.get(key) for key in ("max_completion_tokens", "max_tokens"))
         most_tokens = next((tokens for tokens in asked if tokens is not None), self.max_tokens)
-        n_bytes = len(prompt.encode()) + len(self.system.encode())
+        n_bytes = len(prompt.encode(errors="replace")) + len(self.system.encode())
         return self.cost_usd(n_bytes + _TEMPLATE_TOKENS, most_tokens, self.deadline_s or deadline_s)
 
     def body(self, chat: Sequence[Mapping[str, str]]) -> dict[str, Any]:

@@ -4,21 +4,38 @@ import csv
 import json
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.backends.journal import Journal
+from llm_routing_env.pools.provenance import request_digest
 from llm_routing_env.rewards.scorers import get_scorer
 from llm_routing_env.tables.queries import QuerySet, query_columns
 
 FORMATS = (".csv", ".jsonl")
 SCORER = "final_answer"
-_CELL = ("query_id", "llm", "repeat")
 _SEAL = b', "crc32": '
+_Row = dict[str, Any]
 
 
-def export_journal(journal: Path, out: Path, queries: QuerySet | None = None) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        n_rows: How many outcomes.
+        n_unmatched: How many others are of none of the queries that were given: those are left out.
+        n_damaged: How many are damaged: those too.
+    """
+
+    n_rows: int
+    n_unmatched: int
+    n_damaged: int
+
+
+def export_journal(journal: Path, out: Path, queries: QuerySet | None = None) -> Exported:
     """Write a journal's outcomes as CSV or JSON lines; of those that were asked again, the last.
 
     Args:
@@ -27,56 +44,66 @@ def export_journal(journal: Path, out: Path, queries: QuerySet | None = None) ->
         queries: Those that were asked: their prompts, contexts, splits and references are written too, and an accuracy
             by `SCORER`, so that `pickllm import long` can make a table of it.
 
-    Returns:
-        How many rows were written, and how many lines or rows of the journal were damaged and left out.
-
     Raises:
-        ValueError: The file is no journal, in use, or has outcomes of queries that are not among `queries`.
+        ValueError: The file is no journal, in use, or was recorded with other queries.
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"{out} must end in {' or '.join(FORMATS)}.")
     with open(journal, "rb") as file:
         is_old = file.read(11) == b'{"journal":'
-    rows, n_damaged = _old_rows(journal) if is_old else _rows(journal)
-    asked = {} if queries is None else {cells["query_id"]: cells for cells in query_columns(queries)}
-    if queries is not None and (unknown := next((row for row in rows if row["query_id"] not in asked), None)):
-        raise ValueError(
-            f"{journal} has outcomes of the query {unknown['query_id']!r}, which is not among the queries."
-        )
-    _write(out, [{**asked.get(row["query_id"], {}), **row} for row in rows])
-    return len(rows), n_damaged
+    rows, n_damaged = (_old_rows if is_old else _rows)(journal, queries)
+    matched = [row for row in rows if queries is None or "prompt" in row]
+    if queries is not None:
+        scores = get_scorer(SCORER)([row["response"] for row in matched], [row["references"] for row in matched])
+        for row, score in zip(matched, scores, strict=True):
+            row["accuracy"] = 0.0 if row["error"] is not None else float(score)
+    _write(out, matched)
+    return Exported(len(matched), len(rows) - len(matched), n_damaged)
 
 
-def _rows(path: Path) -> tuple[list[dict[str, Any]], int]:
+def _rows(path: Path, queries: QuerySet | None) -> tuple[list[_Row], int]:
     with Journal(path, resume=True) as journal:
-        return _last_of_each(journal.rows()), journal.n_damaged
+        found = {(row["request"], row["repeat"]): row for row in journal.rows()}  # the last of each
+        asked = {} if queries is None else _by_digest(journal, queries)
+        rows = [{**asked.get(digest, {}), **row} for (digest, _), row in found.items()]
+        for row in rows:  # the name is today's, whatever it was when it was asked
+            row["query_id"] = asked.get(row.pop("request"), row)["query_id"]
+        return rows, journal.n_damaged
 
 
-def _old_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
-    found, n_damaged = [], 0
+def _by_digest(journal: Journal, queries: QuerySet) -> dict[bytes, _Row]:
+    """Return what is to be said of each query, by what the journal calls it to each of its LLMs."""
+    return {
+        request_digest(llm, identity, query.chat()): cells
+        for llm, identity in journal.identities().items()
+        for query, cells in zip(queries, query_columns(queries), strict=True)
+    }
+
+
+def _old_rows(path: Path, queries: QuerySet | None) -> tuple[list[_Row], int]:
+    found: dict[tuple[Any, ...], _Row] = {}
+    header, n_damaged = {}, 0
+    for record in _old_records(path):
+        if record is None:
+            n_damaged += 1
+        elif "journal" in record:
+            header = record
+        elif "response" in record:
+            found[record["query_id"], record["llm"], record["repeat"]] = record
+    if queries is not None and header.get("queries_sha256") != queries.sha256:
+        raise ValueError(f"{path} was recorded with other queries: leave --queries out, or give those.")
+    asked = {} if queries is None else {cells["query_id"]: cells for cells in query_columns(queries)}
+    return [{**asked.get(row["query_id"], {}), **row} for row in found.values()], n_damaged
+
+
+def _old_records(path: Path) -> Iterable[_Row | None]:
     with open(path, "rb") as lines:
         for line in lines:
             body, _, crc = line.rpartition(_SEAL)
-            if crc != b"%d}\n" % zlib.crc32(body):
-                n_damaged += 1
-                continue
-            record = json.loads(body + b"}")
-            if "response" in record:
-                found.append(record)
-    return _last_of_each(found), n_damaged
+            yield json.loads(body + b"}") if crc == b"%d}\n" % zlib.crc32(body) else None
 
 
-def _last_of_each(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list({tuple(row[name] for name in _CELL): row for row in rows}.values())
-
-
-def _score(rows: list[dict[str, Any]]) -> None:
-    scores = get_scorer(SCORER)([row["response"] for row in rows], [row["references"] for row in rows])
-    for row, score in zip(rows, scores, strict=True):
-        row["accuracy"] = 0.0 if row["error"] is not None else float(score)
-
-
-def _write(out: Path, rows: list[dict[str, Any]]) -> None:
+def _write(out: Path, rows: list[_Row]) -> None:
     names = list(dict.fromkeys(name for row in rows for name in row))
     with replacing(out) as new, open(new, "w", encoding="utf-8", errors="replace", newline="") as file:
         if out.suffix == ".jsonl":
@@ -87,5 +114,5 @@ def _write(out: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(map(_flat, rows))
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(row: Mapping[str, Any]) -> _Row:
     return {name: json.dumps(value) if isinstance(value, list) else value for name, value in row.items()}

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,11 @@ from llm_routing_env.backends.asker import Asker
 from llm_routing_env.backends.budget import RefusedOutcome
 from llm_routing_env.backends.call import DownOutcome
 from llm_routing_env.backends.journal import Spent
+from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
+LOOK_AHEAD = 16
 Progress = Callable[[int, int, float], None]
 """Takes outcomes recorded, outcomes in total, and US dollars spent."""
 
@@ -32,6 +34,7 @@ class Recording:
         n_total: Outcomes of the full table.
         failed: For each LLM with recorded outcomes that are errors, how many, and the first one.
         stopped: Why it stopped before it was complete; "" if nothing stopped it.
+        is_out_of_budget: Whether that was the budget.
         warnings: What else was seen, such as an endpoint that charges more than it may.
         n_lost: Requests whose outcome never reached the journal: in flight when the recording was stopped before.
             They are asked again, so they may be paid for twice.
@@ -45,6 +48,7 @@ class Recording:
     n_total: int
     failed: Mapping[str, tuple[int, str]]
     stopped: str
+    is_out_of_budget: bool
     warnings: tuple[str, ...]
     n_lost: int
     n_requests: int
@@ -54,6 +58,26 @@ class Recording:
     def n_failed(self) -> int:
         """How many recorded outcomes are errors."""
         return sum(n for n, _ in self.failed.values())
+
+
+@dataclass(slots=True)
+class Stopped:
+    """What stopped a recording.
+
+    Attributes:
+        reasons: Each said once, in the order in which they came.
+        is_out_of_budget: Whether the budget was one of them.
+    """
+
+    reasons: list[str] = field(default_factory=list)
+    is_out_of_budget: bool = False
+
+    def note(self, llm: str, outcome: Outcome) -> None:
+        """Note that a request to an LLM came to nothing."""
+        self.is_out_of_budget |= isinstance(outcome, RefusedOutcome)
+        reason = f"{llm!r} was given up: {outcome.error}" if isinstance(outcome, DownOutcome) else f"{outcome.error}"
+        if reason not in self.reasons:
+            self.reasons.append(reason)
 
 
 class Plan:
@@ -70,47 +94,60 @@ class Plan:
         self._journal = asker.journal
         llms = range(len(asker.llm_names))
         self.digests = [[asker.digest(query, llm) for llm in llms] for query in queries]
-        places: dict[bytes, list[tuple[int, int]]] = {}  # queries with the same prompt share their outcomes
+        places: dict[bytes, tuple[int, int]] = {}
+        self._copies: dict[tuple[int, int], list[int]] = {}  # queries with the same prompt share their outcomes
         for q, row in enumerate(self.digests):
             for llm, digest in enumerate(row):
-                places.setdefault(digest, []).append((q, llm))
+                first = places.setdefault(digest, (q, llm))
+                if first != (q, llm):
+                    self._copies.setdefault(first, []).append(q)
         self.is_done: NDArray[np.bool_] = np.zeros((repeats, len(queries), len(llms)), dtype=bool)
         self._is_failed = np.zeros_like(self.is_done)
 
         def note(digest: bytes, repeat: int, failed: bool) -> None:
-            for q, llm in places.get(digest, ()) if repeat < repeats else ():
-                self.is_done[repeat, q, llm] = not (failed and retry_errors)
-                self._is_failed[repeat, q, llm] = failed
+            if digest in places and repeat < repeats:
+                is_kept = not (failed and retry_errors)
+                self._mark(repeat, *places[digest], is_done=is_kept, is_failed=failed and is_kept)
 
         self._journal.each(note)
+        self._n_done = int(self.is_done.sum())
 
-    def fill(self, on_progress: Progress, concurrency: int) -> str:
-        """Ask for everything that is not done; return why it stopped, "" if it did not."""
-        stopped: dict[str, str] = {}
+    def _mark(self, repeat: int, query: int, llm: int, *, is_done: bool, is_failed: bool) -> None:
+        for q in (query, *self._copies.get((query, llm), ())):
+            self.is_done[repeat, q, llm], self._is_failed[repeat, q, llm] = is_done, is_failed
+
+    def llms_to_ask(self) -> list[int]:
+        """Return the LLMs of which something is not done."""
+        return [int(llm) for llm in np.flatnonzero(~self.is_done.all(axis=(0, 1)))]
+
+    def fill(self, on_progress: Progress, concurrency: int) -> Stopped:
+        """Ask for everything that is not done; return what stopped it."""
+        stopped = Stopped()
+        n_llms, copies = len(self._asker.llm_names), {(q, llm) for (_, llm), qs in self._copies.items() for q in qs}
         asked = array("q")  # the place of each request in `is_done`: there may be millions
 
         def requests(llm: int) -> Iterator[Request]:
             for place in np.flatnonzero(~self.is_done[:, :, llm]):
-                if stopped:
+                if stopped.reasons:
                     return
                 repeat, query = divmod(int(place), len(self._queries))
-                asked.append(int(place) * len(self._asker.llm_names) + llm)
-                yield Request(self._queries[query], llm, repeat)
+                if (query, llm) not in copies:
+                    asked.append(int(place) * n_llms + llm)
+                    yield Request(self._queries[query], llm, repeat)
 
-        streams = [requests(llm) for llm in range(len(self._asker.llm_names))]
-        done = int(self.is_done.sum())
-        with closing(self._asker.ask_many(*streams, concurrency=concurrency)) as answers:
+        streams = [requests(llm) for llm in range(n_llms)]
+        # Some wait all the time: an LLM with none waiting for a moment would lose its place to a slower one.
+        with closing(self._asker.ask_many(*streams, concurrency=concurrency + LOOK_AHEAD)) as answers:
             for number, outcome in answers:
+                place, llm = divmod(asked[number], n_llms)
                 if isinstance(outcome, RefusedOutcome | DownOutcome):
-                    name = self._asker.llm_names[asked[number] % len(self._asker.llm_names)]
-                    said = outcome.error or ""
-                    stopped.setdefault(said if isinstance(outcome, RefusedOutcome) else f"{name!r} is down: {said}", "")
+                    stopped.note(self._asker.llm_names[llm], outcome)
                     continue
-                self.is_done.flat[asked[number]] = True
-                self._is_failed.flat[asked[number]] = outcome.error is not None
-                done += 1
-                on_progress(done, self.is_done.size, self._asker.budget.spent_usd)
-        return "; ".join(stopped)
+                repeat, query = divmod(place, len(self._queries))
+                self._mark(repeat, query, llm, is_done=True, is_failed=outcome.error is not None)
+                self._n_done += 1 + len(self._copies.get((query, llm), ()))
+                on_progress(self._n_done, self.is_done.size, self._asker.budget.spent_usd)
+        return stopped
 
     def failed(self) -> dict[str, tuple[int, str]]:
         """Return how many outcomes of each LLM are errors, and the first one."""
@@ -129,7 +166,7 @@ class Plan:
             yield f"{self._journal.path}: {n} damaged outcomes are not used; their queries are asked again."
 
     def recording(
-        self, table: OutcomeTable | None, failed: Mapping[str, tuple[int, str]], stopped: str, spent: Spent
+        self, table: OutcomeTable | None, failed: Mapping[str, tuple[int, str]], stopped: Stopped, spent: Spent
     ) -> Recording:
         """Return how the recording ended."""
         budget = self._asker.budget
@@ -139,7 +176,8 @@ class Plan:
             n_recorded=int(self.is_done.sum()),
             n_total=self.is_done.size,
             failed=failed,
-            stopped=stopped,
+            stopped="; ".join(stopped.reasons),
+            is_out_of_budget=stopped.is_out_of_budget,
             warnings=(*self._damaged(), *budget.overcharges.values()),
             n_lost=spent.n_lost,
             n_requests=budget.n_requests,

@@ -1,13 +1,13 @@
 """Recording: every query on every LLM of a pool, several times, into an outcome table."""
 
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.backends import ask, make_backend
+from llm_routing_env.backends import make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.journal import Journal
 from llm_routing_env.pools.pool import Pool
@@ -69,7 +69,7 @@ def record(
     score = _checked_scorers(scorers)
     _check(queries, out, path, repeats, concurrency)
     make_backend(backend, pool, max_in_flight=concurrency, stream=stream).close()  # what is amiss leaves no journal
-    with Journal(path, resume=resume) as journal:
+    with _saying_what_is_kept(path), Journal(path, resume=resume) as journal:
         asker = make_backend(
             backend,
             pool,
@@ -82,14 +82,9 @@ def record(
         )
         with closing(asker):
             plan = Plan(asker, queries, repeats, retry_errors=retry_errors)
-            try:
-                if not plan.is_done.all():
-                    _warm_up(pool, queries, backend, asker.budget)
-                stopped = plan.fill(on_progress or (lambda done, total, spent: None), concurrency)
-            except KeyboardInterrupt as stop:
-                kept = f"{plan.is_done.sum()} of {plan.is_done.size} outcomes are kept in {path}"
-                stop.add_note(f"{kept}: the same command with --resume (resume=True) goes on.")
-                raise
+            # A server's first answer takes several times as long: those served here are asked once beforehand.
+            asker.warm_up(queries[0], [n for n in plan.llms_to_ask() if not pool.llms[n].base_url])
+            stopped = plan.fill(on_progress or (lambda done, total, spent: None), concurrency)
             table, failed = None, plan.failed()
             if plan.is_done.all() and (allow_errors or not failed):
                 metadata = _metadata(pool, queries, concurrency, scorers[0])
@@ -118,12 +113,15 @@ def _check(queries: QuerySet, out: Path, journal: Path, repeats: int, concurrenc
         raise ValueError(f"{out} exists: move it away, or record into another file.")
 
 
-def _warm_up(pool: Pool, queries: QuerySet, backend: str, budget: Budget) -> None:
-    """Ask each LLM served here once, unrecorded: a server's first answer takes several times as long."""
-    with closing(make_backend(backend, pool, budget=budget)) as unrecorded:
-        for number, llm in enumerate(pool.llms):
-            if not llm.base_url:
-                ask(unrecorded, queries[0], number)
+@contextmanager
+def _saying_what_is_kept(journal: Path) -> Iterator[None]:
+    """Add to an interrupt where outcomes are kept, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        kept = f"What was recorded is kept in {journal}" if journal.exists() else "Nothing was recorded yet"
+        stop.add_note(f"{kept}: the same command with --resume (resume=True) goes on.")
+        raise
 
 
 def _metadata(pool: Pool, queries: QuerySet, concurrency: int, scorer: str) -> dict[str, Any]:

@@ -172,5 +172,6 @@ def _merge(shards: Sequence[Recording], queries: QuerySet, out: Path, folder: Pa
             before, error = failed.get(llm, (0, first))
             failed[llm] = (before + n_failed, error)
     stopped = "; ".join(dict.fromkeys(shard.stopped for shard in shards if shard.stopped))
+    is_out = any(shard.is_out_of_budget for shard in shards)
     said = tuple(dict.fromkeys(line for shard in shards for line in shard.warnings))
-    return Recording(table, folder, failed=failed, stopped=stopped, warnings=said, **counts)
+    return Recording(table, folder, failed=failed, stopped=stopped, is_out_of_budget=is_out, warnings=said, **counts)

@@ -8,4 +8,4 @@ from llm_routing_env.backends import asked_llm
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pause for milliseconds before a retry."""
-    monkeypatch.setattr(asked_llm, "FIRST_PAUSE_S", 0.005)
+    monkeypatch.setattr(asked_llm, "FIRST_RETRY_S", 0.005)

@@ -232,7 +232,7 @@ def test_a_retry_that_finds_no_place_ends_with_the_fault_before_it(server):
 
 
 def test_a_refused_connection_is_no_request_and_is_tried_again_until_it_is_accepted(monkeypatch):
-    monkeypatch.setattr(asked_llm, "LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr(asked_llm, "LONGEST_RETRY_S", 0.02)
     port = free_port()
     refused = ask(f"http://127.0.0.1:{port}/v1", "good", hardware_usd_per_hour=1.0)
     assert (refused.n_attempts, refused.cost_usd) == (0, 0)

@@ -225,7 +225,7 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str, serv
 
 
 def test_requests_that_are_sent_again_are_within_the_budget_too(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(asked_llm, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(asked_llm, "FIRST_RETRY_S", 0.01)
     for name in ("FIRST_BUSY_S", "LONGEST_BUSY_S"):
         monkeypatch.setattr(lanes, name, 0.005)
     models = ("429", "503 then good", "malformed", "good")

@@ -84,7 +84,7 @@ def test_an_llm_that_refuses_everybody_ends_it_at_once(server: CountingServer):
     code, _, why = run()
     assert code == 1
     assert why.startswith(
-        """Stopped: 'b' is down: HTTP 401: {"error": "as told"}. Kept in out.parquet.journal.sqlite; go on"""
+        """Stopped: 'b' was given up: HTTP 401: {"error": "as told"}. Kept in out.parquet.journal.sqlite; go on"""
     )
     assert why.endswith("with --resume once that is mended.")
 

@@ -361,7 +361,6 @@ def test_text_that_is_none_is_a_damaged_row(tmp_path: Path, before: bytes, after
     assert contents(path).count(None) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="only outcomes have a checksum, requests have none")
 @pytest.mark.parametrize("change_to", ["paid_usd = 0.0", "paid_usd = 'x'", "is_over = 1"])
 def test_what_was_paid_is_never_less_than_it_was(path: Path, change_to: str):
     with Journal(path, resume=True) as journal:

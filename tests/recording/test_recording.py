@@ -508,7 +508,7 @@ def test_an_llm_that_stays_down_ends_the_recording_and_loses_nothing(
     server.status = lambda number, llm, prompt: 503 if llm == "b" else 200
     done = run(tmp_path, server)
     assert done.table is None
-    assert done.stopped == '\'b\' is down: 6 failures in a row, the last: HTTP 503: {"error": "as told"}'
+    assert done.stopped == '\'b\' was given up: 6 failures in a row, the last: HTTP 503: {"error": "as told"}'
     assert done.failed == {}
     assert {row.llm for row in journal_files.rows(journal_of(tmp_path))} <= {"a"}
     assert n_rows(journal_of(tmp_path)) == done.n_recorded == len(server.answers)
@@ -520,7 +520,7 @@ def test_an_llm_that_stays_down_ends_the_recording_and_loses_nothing(
 def test_a_pool_that_is_wrong_ends_at_once(tmp_path: Path, server: CountingServer):
     server.status = lambda number, llm, prompt: 401 if llm == "b" else 200
     done = run(tmp_path, server, concurrency=2)
-    assert done.stopped.startswith("'b' is down: HTTP 401")
+    assert done.stopped.startswith("'b' was given up: HTTP 401")
     assert sum(llm == "b" for _, llm in asked(server)) <= 2
     assert done.failed == {}
 

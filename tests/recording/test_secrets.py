@@ -99,7 +99,7 @@ def test_a_key_that_the_server_quotes_reaches_no_file_and_no_terminal(tmp_path: 
         assert set(server.keys) == {f"Bearer {KEY}"}
     # HTTP 401 is the pool's fault, so that nothing is recorded, and the reason is said once.
     assert done.returncode == 1, done.stderr
-    assert b"'quotes the key' is down: HTTP 401: " in done.stderr
+    assert b"'quotes the key' was given up: HTTP 401: " in done.stderr
     assert b"bad key Bearer [key]" in done.stderr
     assert (tmp_path / "out.parquet.journal.sqlite").exists()
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]

@@ -28,7 +28,7 @@ def server() -> Iterator[FaultyServer]:
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "PAUSE_S", 0.02)
     monkeypatch.setattr(lanes, "FIRST_BUSY_S", 0.002)
-    monkeypatch.setattr(asked_llm, "FIRST_PAUSE_S", 0.002)
+    monkeypatch.setattr(asked_llm, "FIRST_RETRY_S", 0.002)
 
 
 def recorded(server: FaultyServer, folder: Path, *models: str, deadline_s: float = 5.0, **options: Any) -> Recording:
@@ -105,7 +105,7 @@ def test_what_will_not_pass_ends_the_recording_with_its_reason(
     done = recorded(server, tmp_path, fault)
     assert done.table is None
     assert not (tmp_path / "t.parquet").exists()
-    assert f"{fault!r} is down: " in done.stopped
+    assert f"{fault!r} was given up: " in done.stopped
     assert said in done.stopped
     assert len(server.requests) <= most_requests
 
@@ -114,7 +114,7 @@ def test_an_llm_that_stays_down_ends_the_recording(server, tmp_path: Path, monke
     monkeypatch.setattr(asked_llm, "MOST_ROUNDS", 8)
     for fault in ("503", "429"):
         done = recorded(server, tmp_path, fault, resume=True)
-        assert f"{fault!r} is down: 8 failures in a row, the last: HTTP {fault}" in done.stopped
+        assert f"{fault!r} was given up: 8 failures in a row, the last: HTTP {fault}" in done.stopped
         assert (done.n_recorded, done.table) == (0, None)
         (tmp_path / "t.parquet.journal.sqlite").unlink()
 
