@@ -73,6 +73,8 @@ async def read_stream(lines: AsyncIterable[bytes], begun: float) -> Completion:
         try:
             event = json.loads(data)
             _raise_status(event)
+            if event.get("error") and not event.get("choices"):
+                raise ValueError("an error")
             choice = (event.get("choices") or [{}])[0]  # usage and pings come without
             delta, finish_reason = choice.get("delta") or {}, _finish_reason(choice) or finish_reason
             parts.append(_text(delta))

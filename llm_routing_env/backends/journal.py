@@ -87,8 +87,8 @@ class Journal:
                 f"{self.path} is the journal of another pool: it has outcomes of {sorted(known)}, the pool has "
                 f"{sorted(given)}. Record into another file."
             )
-        for name in known.keys() & given.keys():
-            for key in known[name] | given[name]:
+        for name in sorted(known.keys() & given.keys()):
+            for key in sorted(known[name] | given[name]):
                 before, now = known[name].get(key), json.loads(json.dumps(given[name].get(key)))
                 if before != now:
                     raise ValueError(

@@ -109,7 +109,6 @@ def open_file(path: Path, *, resume: bool) -> sqlite3.Connection:
         if is_new:
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
     except sqlite3.Error as error:
         connection.close()
         raise explained(path, error) from error
@@ -142,6 +141,8 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     stored = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
     if sorted(sql for (sql,) in stored) != sorted(tables):
         raise _damaged(path, "its tables are not a journal's")
+    for _ in paid(connection, path):
+        pass  # checked before anything is written
     return False
 
 

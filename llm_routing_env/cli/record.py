@@ -53,7 +53,8 @@ def record(
         raise ValueError("--retry-errors asks those again that a journal has: give --resume too.")
     asked, specs = QuerySet.read(queries), load_pool(pool)
     run = _recorder(engine, address, shards, {"max_usd": max_usd, "max_requests": max_requests})
-    confirm(each_llm(specs, asked, repeats), max_usd=max_usd, max_requests=max_requests, yes=yes)
+    kept = "What the journal has is not asked again." * resume
+    confirm(each_llm(specs, asked, repeats), max_usd=max_usd, max_requests=max_requests, yes=yes, more=kept)
     console = Terminal()
     with _progress(console) as progress:
         bar = progress.add_task("recording", total=None)

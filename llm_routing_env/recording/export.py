@@ -16,6 +16,7 @@ from llm_routing_env.tables.queries import QuerySet, query_columns
 
 FORMATS = (".csv", ".jsonl")
 SCORER = "final_answer"
+_CELL = ("query_id", "llm", "repeat")
 _SEAL = b', "crc32": '
 _Row = dict[str, Any]
 
@@ -89,7 +90,11 @@ def _old_rows(path: Path, queries: QuerySet | None) -> tuple[list[_Row], int]:
         elif "journal" in record:
             header = record
         elif "response" in record:
-            found[record["query_id"], record["llm"], record["repeat"]] = record
+            cell = tuple(record.get(name) for name in _CELL)
+            if tuple(map(type, cell)) != (str, str, int) or type(record["response"]) is not str:
+                n_damaged += 1
+            else:
+                found[cell] = {"error": None} | record
     if queries is not None and header.get("queries_sha256") != queries.sha256:
         raise ValueError(f"{path} was recorded with other queries: leave --queries out, or give those.")
     asked = {} if queries is None else {cells["query_id"]: cells for cells in query_columns(queries)}
@@ -100,7 +105,8 @@ def _old_records(path: Path) -> Iterable[_Row | None]:
     with open(path, "rb") as lines:
         for line in lines:
             body, _, crc = line.rpartition(_SEAL)
-            yield json.loads(body + b"}") if crc == b"%d}\n" % zlib.crc32(body) else None
+            record = json.loads(body + b"}") if crc == b"%d}\n" % zlib.crc32(body) else None
+            yield record if isinstance(record, dict) else None
 
 
 def _write(out: Path, rows: list[_Row]) -> None:
@@ -115,4 +121,6 @@ def _write(out: Path, rows: list[_Row]) -> None:
 
 
 def _flat(row: Mapping[str, Any]) -> _Row:
-    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in row.items()}
+    """Return a row of texts and numbers: of several references the first, the canonical one."""
+    first = {"references": next(iter(row["references"]), "")} if "references" in row else {}
+    return {**row, **first}

@@ -66,16 +66,21 @@ class Stopped:
 
     Attributes:
         reasons: Each said once, in the order in which they came.
+        llms: Those that were given up: the others go on.
         is_out_of_budget: Whether the budget was one of them.
     """
 
     reasons: list[str] = field(default_factory=list)
+    llms: set[int] = field(default_factory=set)
     is_out_of_budget: bool = False
 
-    def note(self, llm: str, outcome: Outcome) -> None:
+    def note(self, llm: int, name: str, outcome: Outcome) -> None:
         """Note that a request to an LLM came to nothing."""
-        self.is_out_of_budget |= isinstance(outcome, RefusedOutcome)
-        reason = f"{llm!r} was given up: {outcome.error}" if isinstance(outcome, DownOutcome) else f"{outcome.error}"
+        if isinstance(outcome, RefusedOutcome):
+            self.is_out_of_budget = True
+        else:
+            self.llms.add(llm)
+        reason = f"{name!r} was given up: {outcome.error}" if isinstance(outcome, DownOutcome) else f"{outcome.error}"
         if reason not in self.reasons:
             self.reasons.append(reason)
 
@@ -128,7 +133,7 @@ class Plan:
 
         def requests(llm: int) -> Iterator[Request]:
             for place in np.flatnonzero(~self.is_done[:, :, llm]):
-                if stopped.reasons:
+                if stopped.is_out_of_budget or llm in stopped.llms:
                     return
                 repeat, query = divmod(int(place), len(self._queries))
                 if (query, llm) not in copies:
@@ -141,7 +146,7 @@ class Plan:
             for number, outcome in answers:
                 place, llm = divmod(asked[number], n_llms)
                 if isinstance(outcome, RefusedOutcome | DownOutcome):
-                    stopped.note(self._asker.llm_names[llm], outcome)
+                    stopped.note(llm, self._asker.llm_names[llm], outcome)
                     continue
                 repeat, query = divmod(place, len(self._queries))
                 self._mark(repeat, query, llm, is_done=True, is_failed=outcome.error is not None)

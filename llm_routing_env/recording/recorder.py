@@ -69,7 +69,7 @@ def record(
     score = _checked_scorers(scorers)
     _check(queries, out, path, repeats, concurrency)
     make_backend(backend, pool, max_in_flight=concurrency, stream=stream).close()  # what is amiss leaves no journal
-    with _saying_what_is_kept(path), Journal(path, resume=resume) as journal:
+    with _saying_what_is_kept(path) as plans, Journal(path, resume=resume) as journal:
         asker = make_backend(
             backend,
             pool,
@@ -81,7 +81,7 @@ def record(
             retry_errors=retry_errors,
         )
         with closing(asker):
-            plan = Plan(asker, queries, repeats, retry_errors=retry_errors)
+            plans.append(plan := Plan(asker, queries, repeats, retry_errors=retry_errors))
             # A server's first answer takes several times as long: those served here are asked once beforehand.
             asker.warm_up(queries[0], [n for n in plan.llms_to_ask() if not pool.llms[n].base_url])
             stopped = plan.fill(on_progress or (lambda done, total, spent: None), concurrency)
@@ -114,12 +114,14 @@ def _check(queries: QuerySet, out: Path, journal: Path, repeats: int, concurrenc
 
 
 @contextmanager
-def _saying_what_is_kept(journal: Path) -> Iterator[None]:
-    """Add to an interrupt where outcomes are kept, and how to go on."""
+def _saying_what_is_kept(journal: Path) -> Iterator[list[Plan]]:
+    """Add to an interrupt where outcomes are kept, and how to go on; yield what takes the plan once there is one."""
+    plans: list[Plan] = []
     try:
-        yield
+        yield plans
     except KeyboardInterrupt as stop:
-        kept = f"What was recorded is kept in {journal}" if journal.exists() else "Nothing was recorded yet"
+        counts = [f"{plan.is_done.sum()} of {plan.is_done.size} outcomes are" for plan in plans]
+        kept = f"{counts[0] if counts else 'What was recorded is'} kept in {journal}"
         stop.add_note(f"{kept}: the same command with --resume (resume=True) goes on.")
         raise
 

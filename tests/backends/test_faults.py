@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -374,6 +374,81 @@ def test_an_endpoint_that_charges_more_is_held_for_that_much_dearer_at_once():
     assert sum(outcome.error is None for outcome in outcomes.values()) == 2
     assert budget.spent_usd == pytest.approx(2 * charged)
     assert f"'dear' charged ${charged:.6g} for a request of at most ${worst:.6g}" in budget.overcharges["dear"]
+
+
+def test_overcharges_of_many_in_flight_do_not_add_up():
+    """Honest at first, then twenty times its worst case, 63 times at once: that is the worst case, not its power."""
+    pool = pool_of("http://127.0.0.1:1/v1", "dear")
+    worst, started = worst_usd(pool), asyncio.Event()
+
+    class Turning:
+        n_asked = 0
+
+        async def complete(self, llm: int, query: Query) -> Completion:
+            self.n_asked += 1
+            if self.n_asked == 1:
+                return PARIS
+            if self.n_asked == 64:
+                started.set()
+            await started.wait()
+            return OVERRUN
+
+        async def close(self) -> None: ...
+
+    charged, budget = (2000 * 0.5 + 4000 * 2.0) / 1e6, Budget(max_usd=5.0)
+    with closing(Asker(pool, Turning, max_in_flight=63, budget=budget)) as backend:
+        dict(backend.ask_many([Request(QUERY, 0)] * 64))
+        dict(backend.ask_many([Request(QUERY, 0)] * 10))
+    assert budget.spent_usd == pytest.approx(PARIS_USD + 73 * charged)
+    assert f"charged ${charged:.6g} for a request of at most ${worst:.6g}" in budget.overcharges["dear"]
+
+
+def test_an_answer_of_no_tokens_is_not_free():
+    budget = Budget(max_usd=1.0)
+    with closing(scripted(Completion("Paris.", Usage(0, 0), None), budget=budget)) as backend:
+        outcome = ask_one(backend, QUERY, 0)
+    assert outcome.error is not None
+    assert "its tokens and cost are unknown" in outcome.error
+    assert budget.spent_usd == pytest.approx(worst_usd(backend.pool))
+
+
+def test_a_pause_of_a_year_is_not_heeded_by_a_session(server, monkeypatch):
+    monkeypatch.setattr(lanes, "LONGEST_PAUSE_S", 0.05)
+    pool = pool_of(server.base_url, "429 retry-after 31536000 then good", max_retries=0)
+    with closing(make_backend("vllm", pool)) as backend:
+        assert (ask_one(backend, QUERY, 0).error or "").startswith("HTTP 429")
+        time.sleep(0.06)
+        assert ask_one(backend, QUERY, 0).error is None
+
+
+def test_who_asks_while_the_backend_is_closed_is_told(server):
+    backend = make_backend("vllm", pool_of(server.base_url, "slow"))
+    told: list[BaseException] = []
+
+    def asking() -> None:
+        try:
+            ask_one(backend, QUERY, 0)
+        except Exception as error:
+            told.append(error)
+
+    thread = threading.Thread(target=asking)
+    thread.start()
+    while not server.requests:
+        time.sleep(0.005)
+    backend.close()
+    thread.join(10)
+    assert [str(error) for error in told] == ["The backend was closed while it was asked."]
+
+
+def test_a_start_that_fails_leaves_no_thread():
+    def fails() -> Any:
+        raise RuntimeError("no engine")
+
+    backend = Asker(pool_of("http://127.0.0.1:1/v1", "good"), fails, max_in_flight=1)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="no engine"):
+            ask_one(backend, QUERY, 0)
+    assert not [thread for thread in threading.enumerate() if thread.name == "pickllm-asker"]
 
 
 def test_an_overshoot_is_at_most_one_request_of_each_llm_and_said():

@@ -221,6 +221,10 @@ def test_requests_and_tokens_are_paced():
     assert lane.opens_at == 104.0
     lane.note_answer(n_tokens=50)  # five seconds' worth
     assert lane.opens_at == 109.0
+    lane.take_turn(3, 109.0)  # as many tokens as before are to be expected: two seconds and five
+    assert lane.opens_at == 116.0
+    lane.note_answer(n_tokens=20)
+    assert lane.opens_at == 113.0
     idle = Lane(4, requests_per_minute=30)
     idle.take_turn(1, 0.0)
     idle.take_turn(2, 1000.0)  # what was not used before is not made up for

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+import journal_files
 from mutations import damaged, fuzz, read_or_refuse
 
 from llm_routing_env.backends.journal import Journal
@@ -26,7 +27,7 @@ def write(path: Path, killed: Path | None = None) -> bytes:
 
     async def fill(journal: Journal) -> None:
         for (request, repeat), outcome in KEPT.items():
-            attempt = await journal.announce(1.0)
+            attempt = await journal_files.announced(journal, 1.0)
             await journal.append(Kept(request, repeat, "q", "a", outcome), attempt, 0.25)
 
     with Journal(path, resume=False) as journal:

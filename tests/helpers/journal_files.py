@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llm_routing_env.backends.journal import Journal
+
 
 class Row(NamedTuple):
     """One outcome."""
@@ -50,3 +52,10 @@ def rows(path: Path) -> list[Row]:
 def n_open(path: Path) -> int:
     """Return how many of a journal's requests are not over."""
     return len(read(path, "SELECT 1 FROM attempts WHERE NOT is_over"))
+
+
+async def announced(journal: Journal, worst_usd: float) -> int:
+    """Announce a request; return its number."""
+    attempt = journal.next_attempt()
+    await journal.announce(attempt, worst_usd)
+    return attempt

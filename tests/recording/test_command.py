@@ -86,7 +86,7 @@ def test_an_llm_that_refuses_everybody_ends_it_at_once(server: CountingServer):
     assert why.startswith(
         """Stopped: 'b' was given up: HTTP 401: {"error": "as told"}. Kept in out.parquet.journal.sqlite; go on"""
     )
-    assert why.endswith("with --resume once that is mended.")
+    assert why.endswith("with --resume once that is mended; --retry-errors asks failed ones again.")
 
 
 @pytest.mark.parametrize("name", ["out.parquet.journal.sqlite", "out.parquet.journal.jsonl"])

@@ -46,7 +46,7 @@ def keep(journal: Journal, number: int, what: Outcome | None = None, *, repeat: 
     """Announce a request of at most 1 USD, and write its outcome, which cost 0.25 USD."""
 
     async def write() -> None:
-        attempt = await journal.announce(1.0)
+        attempt = await journal_files.announced(journal, 1.0)
         await journal.append(Kept(key(number), repeat, f"q{number}", "a", what or outcome(f"q{number}")), attempt, 0.25)
 
     asyncio.run(write())
@@ -125,8 +125,8 @@ def test_sqlite_alone_reads_it(path: Path):
 def test_a_request_without_an_outcome_is_lost_for_ever_and_counts_at_its_worst(path: Path):
     with Journal(path, resume=True) as journal:
         assert journal.spent() == Spent(4 * 0.25, 4, 0)
-        asyncio.run(journal.announce(1.0))
-        asyncio.run(journal.announce(3.0))
+        asyncio.run(journal_files.announced(journal, 1.0))
+        asyncio.run(journal_files.announced(journal, 3.0))
         keep(journal, 5)
         assert journal.spent() == Spent(5 * 0.25 + 4.0, 7, 2)
     with Journal(path, resume=True) as journal:
@@ -135,7 +135,10 @@ def test_a_request_without_an_outcome_is_lost_for_ever_and_counts_at_its_worst(p
 
 def test_a_request_that_failed_is_settled_and_one_that_was_never_sent_is_none(path: Path):
     with Journal(path, resume=True) as journal:
-        failed, unsent = asyncio.run(journal.announce(1.0)), asyncio.run(journal.announce(1.0))
+        failed, unsent = (
+            asyncio.run(journal_files.announced(journal, 1.0)),
+            asyncio.run(journal_files.announced(journal, 1.0)),
+        )
         journal.settle(failed, 0.5, was_sent=True)
         journal.settle(unsent, 0.0, was_sent=False)
     with Journal(path, resume=True) as journal:
@@ -364,7 +367,7 @@ def test_text_that_is_none_is_a_damaged_row(tmp_path: Path, before: bytes, after
 @pytest.mark.parametrize("change_to", ["paid_usd = 0.0", "paid_usd = 'x'", "is_over = 1"])
 def test_what_was_paid_is_never_less_than_it_was(path: Path, change_to: str):
     with Journal(path, resume=True) as journal:
-        asyncio.run(journal.announce(1.0))
+        asyncio.run(journal_files.announced(journal, 1.0))
         before = journal.spent()
     change(path, f"UPDATE attempts SET {change_to}")
     try:

@@ -364,7 +364,7 @@ def test_a_request_in_flight_is_lost_though_another_that_was_never_sent_had_its_
         answers = asker.ask_many([Request(QUERIES[0], 0)], second(), concurrency=1)
         number, outcome = next(answers)
         assert (number, outcome.n_attempts) == (0, 1)
-        assert "not sent again: no room in the budget" in (outcome.error or "")
+        assert "not sent again: not sent within the deadline" in (outcome.error or "")
         assert journal.spent() == Spent(WORST_USD[0] + WORST_USD[1], 2, 1)
         asker._loop.loop.call_soon_threadsafe(may_answer.set)  # type: ignore[union-attr]
         assert next(answers)[1].response == "late"

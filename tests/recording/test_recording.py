@@ -16,6 +16,7 @@ from counting_server import DELAY_S, CountingServer, counting_server
 from faulty_server import FaultyServer, faulty_server
 
 from llm_routing_env.backends import asked_llm, lanes
+from llm_routing_env.backends.asker import Asker
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.pools import provenance
 from llm_routing_env.pools.pool import LLMSpec, Pool
@@ -45,7 +46,7 @@ def server() -> Iterator[CountingServer]:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FIRST_PAUSE_S", "LONGEST_PAUSE_S"):
+    for name in ("FIRST_RETRY_S", "LONGEST_RETRY_S"):
         monkeypatch.setattr(asked_llm, name, 0.01)
     for name in ("PAUSE_S", "FIRST_BUSY_S", "LONGEST_BUSY_S"):
         monkeypatch.setattr(lanes, name, 0.01)
@@ -431,7 +432,7 @@ def test_an_interrupt_while_an_llm_warms_up_says_what_is_kept_too(
     def interrupted(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recording, "ask", interrupted)
+    monkeypatch.setattr(Asker, "warm_up", interrupted)
     with pytest.raises(KeyboardInterrupt) as stopped:
         run(tmp_path, server, pool=served_here)
     assert stopped.value.__notes__[0].startswith("0 of 6 outcomes are kept in ")
@@ -445,6 +446,7 @@ def test_queries_of_one_prompt_are_all_recorded_and_resumed(tmp_path: Path, serv
     assert done.table is not None
     assert (done.n_recorded, done.n_total) == (16, 16)
     n_asked = len(server.requests)
+    assert done.n_requests <= 12 + done.n_lost  # of three prompts, not of four queries
     # All of it is there: nothing has to be looked for by asking.
     again = run(tmp_path, server, queries=twins, resume=True, budget=Budget(max_requests=0))
     assert (again.n_recorded, again.table is not None, again.stopped) == (16, True, "")

@@ -268,7 +268,7 @@ def test_a_full_disk_ends_in_one_line_and_goes_on_once_there_is_room(small_disk,
     assert kept.items() <= recorder.kept().items()
     kept = recorder.kept()
     filler.unlink()
-    subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
     assert_resumes(recorder, server, kept)
 
 
