@@ -87,14 +87,14 @@ def test_texts_that_begin_with_the_one_before_are_read_a_few_at_a_time(tmp_path:
     path = bomb(tmp_path / "t.parquet", "response", "A" * 70_000, **options)  # 420 MB in all
     message, peak_mb = peak(then, path, 2**26)
     assert re.search(r"would take 1\d{8} bytes .* may take 1\d{8}\.$", message)  # stopped soon after its limit
-    assert peak_mb < 400
+    assert peak_mb < 600
 
 
 def test_verifying_long_texts_holds_few_of_them(tmp_path: Path):
     path = bomb(tmp_path / "t.parquet", "response", "A" * 170_000)  # 1.02 GB, less than 1 GiB
     message, peak_mb = peak(VERIFY + "; print('done')", path)
     assert message == "done"
-    assert peak_mb < 500
+    assert peak_mb < 600
 
 
 @pytest.mark.parametrize("column", ["prompt", "references"])
@@ -102,7 +102,7 @@ def test_batches_of_texts_that_every_row_says_again_hold_few_of_them(tmp_path: P
     then = "print(sum(len(rows) for rows in table.batches(table.columns)))"
     message, peak_mb = peak(then, bomb(tmp_path / "t.parquet", column))
     assert message == str(len(TABLE._all_rows()))
-    assert peak_mb < 400
+    assert peak_mb < 600
 
 
 def test_pages_that_become_large_are_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
