@@ -1,6 +1,7 @@
 """`pickllm verify`: whether a table's scores and costs are those of its own responses and tokens."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ def verify(
     """
     from llm_routing_env.evaluation.verification import verify_table
 
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of a scorer's model: they are no part of the answer
     console = Terminal(stderr=as_json, highlight=False, markup=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -38,8 +38,11 @@ def verify_table(
     Raises:
         ValueError: `out` exists, or no score could be computed for it.
     """
+    _check_out(out)
     scores = [Rescored(table, name) for name in table.scorers]
-    _check_out(scores, out)
+    if out is not None and all(score.reason for score in scores):
+        reasons = ", ".join(f"{score.name} ({score.reason})" for score in scores)
+        raise ValueError(f"No score can be computed here, so there is nothing to write: {reasons}.")
     costs = Costs(table)
     needed = dict.fromkeys((*LABELS, *TEXTS, *(score.column for score in scores), *costs.columns))
     columns = list(needed) if out is None else list(table.columns)
@@ -141,14 +144,12 @@ def _cut(table: OutcomeTable) -> Document:
     return {"told_by": "max_tokens of the pool" if found else None, "answers": found}
 
 
-def _check_out(scores: list[Rescored], out: str | Path | None) -> None:
+def _check_out(out: str | Path | None) -> None:
+    """Check that a file may be written, before models of scorers are loaded."""
     if out is not None and Path(out).exists():
         raise ValueError(f"{out} exists: move it away, or write another file.")
     if out is not None and not (folder := Path(out).absolute().parent).is_dir():
         raise ValueError(f"{out}: there is no folder {folder}.")
-    if out is not None and all(score.reason for score in scores):
-        reasons = ", ".join(f"{score.name} ({score.reason})" for score in scores)
-        raise ValueError(f"No score can be computed here, so there is nothing to write: {reasons}.")
 
 
 def _document(table: OutcomeTable, scores: list[Rescored]) -> Document:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from llm_routing_env.importing.sources import Cells
-from llm_routing_env.tables.chat import beyond_prompt, last_question, read_messages, to_json
+from llm_routing_env.tables.chat import beyond_prompt, from_json, last_question, read_messages, to_json
 
 Floats = NDArray[np.float64]
 TEXT = pa.large_string()
@@ -83,6 +83,36 @@ class Column:
                 prompts[place] = last_question(messages)
                 chats[place] = to_json(messages) if beyond_prompt(messages) else None
         return prompts, pa.array(chats, TEXT)
+
+    def messages(self, cells: Cells, first_row: int, prompts: pa.Array) -> pa.Array:
+        """Return chats, given as JSON or as lists, as JSON; null where a cell is empty or its prompt says it all.
+
+        Args:
+            cells: Of one batch.
+            first_row: The batch's first row.
+            prompts: The same rows' prompts: each must be the last user message.
+        """
+        items = cells.to_pylist() if isinstance(cells, pa.Array) else cells
+        found, known = list[str | None](), dict[tuple[str, str], str | None]()  # each LLM has the same chat again
+        for row, (item, prompt) in enumerate(zip(items, prompts.to_pylist(), strict=True), start=first_row):
+            try:
+                chat = (item if isinstance(item, str) else json.dumps(item) if item else "", prompt)
+                if chat not in known:
+                    messages = from_json(*chat) if chat[0] else ()
+                    known[chat] = to_json(messages) if messages else None
+            except (ValueError, TypeError) as fault:
+                raise self.refusal(row, f"chat messages ({fault})", item) from None
+            found.append(known[chat])
+        return pa.array(found, TEXT)
+
+    def remarks(self, cells: Cells, first_row: int) -> pa.Array:
+        """Return cells as text, null where nothing is said; numbers are refused: a 0 among errors is none."""
+        items = cells.to_pylist() if isinstance(cells, pa.Array) else cells
+        for row, item in enumerate(items, start=first_row):
+            if not isinstance(item, str | None):
+                raise self.refusal(row, "a text", item)
+        texts = self.texts(cells, first_row)
+        return pc.if_else(pc.is_in(pc.utf8_lower(texts), pa.array(_ABSENT, TEXT)), pa.scalar(None, TEXT), texts)
 
     def references(self, cells: Cells, first_row: int) -> pa.Array:
         """Return each cell, a text or a list of texts, as the JSON list of the texts in it."""

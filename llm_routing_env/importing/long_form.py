@@ -1,6 +1,7 @@
 """Reads the long form: one row per query and LLM (and repeat)."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.importing.columns import TEXT, Column
 from llm_routing_env.importing.rows import NUMBERS, Rows
 from llm_routing_env.importing.sources import Cells, Source
+from llm_routing_env.tables.check import OPTIONAL_NUMBERS
 
 Ints = NDArray[np.int64]
 # Each role's flag, the names it has unless the flag says otherwise, and whether it must be there.
@@ -29,6 +31,10 @@ ROLES: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "prompt_tokens": ("--prompt-tokens-column", ("prompt_tokens",), False),
     "completion_tokens": ("--completion-tokens-column", ("completion_tokens",), False),
 }
+REMARKS = ("error", "finish_reason")
+# What a table may have of its own; without a flag, because nobody else calls a column so and means something else.
+_OWN = ("messages", *REMARKS, *OPTIONAL_NUMBERS)
+_NOT_OURS = "rename the column if it means something else"
 _NO_CONTEXT = "--context NAME puts every query into one context"
 SCALE = "--score-scale DIV divides every score by the highest one possible"
 
@@ -53,13 +59,17 @@ def read_long(
     Raises:
         ValueError: One line naming file, row, column, what was expected and found, and the flag that helps.
     """
-    columns = _find_columns(source, names, context)
-    rows = Rows(source.path, dict(columns))
-    for first_row, batch in source.batches(sorted({column.name for column in columns.values()})):
+    found = source.columns()
+    columns = _find_columns(source.path, found, names, context)
+    read = {column.name for column in columns.values()}
+    rows = Rows(source.path, dict(columns), tuple(name for name in found if name not in read))
+    for first_row, batch in source.batches(sorted(read)):
         kept = _kept(columns["llm"], batch[columns["llm"].name], first_row, excluded)
         rows.file_rows.append(first_row + kept)
+        _add_prompts(rows, columns, batch, first_row, kept)
         for role, column in columns.items():
-            _add(rows, role, batch[column.name], first_row, kept, score_scale)
+            if role not in ("prompt", "messages"):
+                _add(rows, role, batch[column.name], first_row, kept, score_scale)
     return rows
 
 
@@ -68,6 +78,21 @@ def _kept(llm: Column, cells: Cells, first_row: int, excluded: Sequence[str]) ->
     names = llm.texts(cells, first_row, required=_required("llm", llm))
     left_out = pc.is_in(names, pa.array(excluded, TEXT)).to_numpy(zero_copy_only=False)
     return np.flatnonzero(~left_out)
+
+
+def _add_prompts(
+    rows: Rows, columns: Mapping[str, Column], batch: Mapping[str, Cells], first_row: int, kept: Ints
+) -> None:
+    """Append prompts, and chats: from a column of their own, else from the prompts that are chats."""
+    column, own = columns["prompt"], columns.get("messages")
+    cells, chats = column.chats(batch[column.name], first_row)
+    prompts = column.texts(cells, first_row, required=_required("prompt", column))
+    if own is not None:
+        chats = pc.coalesce(own.messages(batch[own.name], first_row, prompts), chats)
+    elif chats.null_count < len(chats):
+        rows.columns["messages"] = column
+    rows.add_texts("prompt", prompts.take(pa.array(kept)))
+    rows.add_texts("messages", chats.take(pa.array(kept)))
 
 
 def _add(rows: Rows, role: str, cells: Cells, first_row: int, kept: Ints, score_scale: float) -> None:
@@ -79,13 +104,10 @@ def _add(rows: Rows, role: str, cells: Cells, first_row: int, kept: Ints, score_
             values = column.numbers(cells, first_row)
         rows.add_numbers(role, values[kept])
         return
-    if role == "prompt":
-        cells, chats = column.chats(cells, first_row)
-        rows.add_texts("messages", chats.take(pa.array(kept)))
-        if chats.null_count < len(chats):
-            rows.columns["messages"] = column
     if role == "references":
         texts = column.references(cells, first_row)
+    elif role in REMARKS:
+        texts = column.remarks(cells, first_row)
     else:
         texts = column.texts(cells, first_row, required=_required(role, column))
     texts = texts if len(kept) == len(texts) else texts.take(pa.array(kept))
@@ -101,8 +123,7 @@ def _required(role: str, column: Column) -> str:
     return "" if role == "response" else f"fill it, or {column.flag} names another column"
 
 
-def _find_columns(source: Source, names: Mapping[str, str], context: str | None) -> dict[str, Column]:
-    found = source.columns()
+def _find_columns(path: Path, found: Sequence[str], names: Mapping[str, str], context: str | None) -> dict[str, Column]:
     columns = {}
     for role, (flag, usual, is_needed) in ROLES.items():
         if role == "context" and context is not None:
@@ -110,9 +131,11 @@ def _find_columns(source: Source, names: Mapping[str, str], context: str | None)
         wanted = (names[role],) if role in names else usual
         here = next((name for name in wanted if name in found), None)
         if here is not None:
-            columns[role] = Column(source.path, here, flag)
+            columns[role] = Column(path, here, flag)
         elif is_needed or role in names:
-            raise ValueError(f"{source.path}: {unknown_name('column', wanted[0], found, f'{flag} names it.')}")
+            raise ValueError(f"{path}: {unknown_name('column', wanted[0], found, f'{flag} names it.')}")
     if context is None and "context" not in columns:
-        raise ValueError(f"{source.path}: expected a column of contexts; --context-column names it, or {_NO_CONTEXT}.")
-    return columns
+        raise ValueError(f"{path}: expected a column of contexts; --context-column names it, or {_NO_CONTEXT}.")
+    taken = {column.name for column in columns.values()}
+    own = {name: Column(path, name, "", _NOT_OURS) for name in _OWN if name in found and name not in taken}
+    return columns | own

@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from llm_routing_env.importing.columns import TEXT, Column, Floats
+from llm_routing_env.tables.check import OPTIONAL_NUMBERS
 
 Codes = NDArray[np.int32]
 ABSENT = -1  # the code of an empty cell
-NUMBERS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens", "repeat")
+NUMBERS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens", "repeat", *OPTIONAL_NUMBERS)
 
 
 class Vocabulary:
@@ -54,6 +55,7 @@ class Rows:
     Attributes:
         path: The file.
         columns: Where each role's cells came from, by role.
+        not_read: The file's other columns.
         file_rows: Chunks of the file's row that each row was made of, counted from 0 without the header.
         texts: Text columns by role; `response` apart, because its texts hardly repeat.
         numbers: Chunks of the number columns by role, NaN where empty.
@@ -62,6 +64,7 @@ class Rows:
 
     path: Path
     columns: dict[str, Column]
+    not_read: tuple[str, ...] = ()
     file_rows: list[NDArray[np.int64]] = field(default_factory=list)
     texts: dict[str, Vocabulary] = field(default_factory=dict)
     numbers: dict[str, list[Floats]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from typing import Any, TextIO, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llm_routing_env.tables.arrow import text_lengths
+from llm_routing_env.tables.batches import bounded_batches
 from llm_routing_env.tables.decoded import DecodedSize
 
 Cells: TypeAlias = "list[Any] | pa.Array"
@@ -85,23 +85,11 @@ class Source:
                     yield {name: [record.get(name) for record in records] for name in columns}
 
     def _parquet_batches(self, columns: Sequence[str]) -> Iterator[Mapping[str, Cells]]:
-        """Yield batches of a parquet file, its texts spelled out once it is known that they are not too large."""
         with self._readable():
-            plain = self._parquet()
-            size = DecodedSize(self.path, plain.metadata, str(self.path))
-            codes, n_bytes = size.unclear(columns), 0
-            kinds = {name: plain.schema_arrow.field(name).type for name in columns}
-            file = self._parquet(codes) if codes else plain
-            # Arrow cannot read a list of codes across groups.
-            for groups in [[group] for group in range(file.num_row_groups)] if codes else [None]:
-                for part in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(columns)):
-                    if codes:
-                        part.validate(full=True)
-                        n_bytes += sum(int(text_lengths(part.column(name)).sum()) for name in columns)
-                        size.require(n_bytes, "its texts")
-                    yield {
-                        name: part.column(name).cast(kinds[name]) if codes else part.column(name) for name in columns
-                    }
+            with self._parquet() as file:
+                size = DecodedSize(self.path, file.metadata, str(self.path))
+            for batch in bounded_batches(self._parquet, size, columns, BATCH_ROWS):
+                yield dict(zip(columns, batch.columns, strict=True))
 
     def _parquet(self, codes: Sequence[str] = ()) -> pq.ParquetFile:
         with self._readable():
@@ -112,7 +100,7 @@ class Source:
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{self.path}: expected a parquet file, found something else: {error}.") from error
 
     @contextmanager

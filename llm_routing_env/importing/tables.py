@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from llm_routing_env.importing.columns import TEXT, Floats
 from llm_routing_env.importing.grid import ImportGrid, make_import_grid
 from llm_routing_env.importing.latency import draw_latency, match_llms
-from llm_routing_env.importing.rows import ABSENT, Rows
+from llm_routing_env.importing.long_form import REMARKS
+from llm_routing_env.importing.rows import ABSENT, NUMBERS, Rows
+from llm_routing_env.tables.check import OPTIONAL_NUMBERS
 from llm_routing_env.tables.queries import SPLITS, context_fault, split_of
 from llm_routing_env.tables.table import SCHEMA_VERSION, OutcomeTable
 
@@ -31,12 +33,14 @@ class Imported:
         n_dropped: Queries left out.
         n_partial: Pairs of query and LLM that count as missing although they have rows; see `ImportGrid`.
         columns: The file's columns by what they were taken for.
+        not_read: The file's other columns.
     """
 
     table: OutcomeTable
     n_dropped: int
     n_partial: int
     columns: Mapping[str, str]
+    not_read: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def build_table(rows: Rows, options: ImportOptions) -> Imported:
     columns["response"] = rows.take_responses(None if in_order else grid.order, len(grid.order))
     table = pa.table(columns).replace_schema_metadata({"pickllm": json.dumps(metadata)})
     names = {role: column.name for role, column in rows.columns.items() if " " not in role}  # not each LLM's own
-    return Imported(OutcomeTable(table), grid.n_dropped, grid.n_partial, names)
+    return Imported(OutcomeTable(table), grid.n_dropped, grid.n_partial, names, rows.not_read)
 
 
 def _left_out(grid: ImportGrid, options: ImportOptions) -> list[str]:
@@ -113,19 +117,23 @@ def _query_columns(rows: Rows, grid: ImportGrid, options: ImportOptions) -> dict
     if "messages" in rows.columns and (rows.texts["messages"].codes[grid.order] != ABSENT).any():
         columns["messages"] = _texts(rows, "messages", grid.order)
     columns["error"] = pa.nulls(len(grid.order), pa.string())
+    columns |= {role: _texts(rows, role, grid.order) for role in REMARKS if role in rows.texts}
     return columns
 
 
 def _number_columns(rows: Rows, grid: ImportGrid, options: ImportOptions) -> dict[str, pa.Array]:
     columns = {"repeat": pa.array(np.tile(np.arange(grid.shape[2]), len(grid.order) // grid.shape[2]))}
-    for role in ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens"):
+    for role in NUMBERS:
         values = rows.array(role)
-        kind = pa.int64() if role.endswith("tokens") else pa.float64()
+        if role == "repeat" or (values is None and role in OPTIONAL_NUMBERS):
+            continue
+        is_count = role.endswith("tokens") or role == "n_attempts"
+        kind = pa.int64() if is_count else pa.float64()
         name = f"accuracy_{options.scorer}" if role == "accuracy" else role
         if values is None:
             columns[name] = pa.nulls(len(grid.order), kind)
         else:
-            kept = np.round(values[grid.order]) if role.endswith("tokens") else values[grid.order]
+            kept = np.round(values[grid.order]) if is_count else values[grid.order]
             columns[name] = pa.array(kept, pa.float64(), from_pandas=True).cast(kind)  # from_pandas: NaN is null
     return columns
 

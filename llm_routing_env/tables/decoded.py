@@ -12,7 +12,8 @@ from llm_routing_env.tables.pages import Page, PageError, longest_text, read_pag
 # Any file may decode to the first; a larger one to so many times its size, which is more than compression makes of
 # outcomes, each of which has numbers of its own; none to more than a table may declare.
 ALWAYS_BYTES, MOST_TIMES_FILE = 2**30, 1000
-_CODES, _DELTA_OF_TEXT = (2, 8), 7  # encodings, by their numbers in the format
+# Encodings, by their numbers in the format. Arrow cannot read texts in the last ones as codes.
+_CODES, _DELTA_OF_TEXT, _WITHOUT_CODES = (2, 8), 7, (6, 7)
 _WIDEST_NUMBER = 8
 
 
@@ -39,20 +40,33 @@ class _Leaf:
 
     Attributes:
         is_text: Whether its values are bytes of any length.
-        held_bytes: What it takes with texts as codes into a dictionary.
+        is_nested: Whether a row may have many of them.
+        may_be_codes: Whether Arrow can read its texts as codes into a dictionary.
+        held_bytes: What its pages take, texts of a dictionary as codes.
         plain_bytes: What takes as much in memory as in its page.
-        coded: What may take more.
+        delta_bytes: The most that texts take each of which may begin with all of the one before.
+        coded: What may take more than its pages.
+        longest_page: The most bytes of one page; no text is longer.
     """
 
     is_text: bool
+    is_nested: bool
+    may_be_codes: bool = True
     held_bytes: int = 0
     plain_bytes: int = 0
+    delta_bytes: int = 0
     coded: list[_Coded] = field(default_factory=list)
+    longest_page: int = 0
 
     @property
     def spelled_bytes(self) -> int:
         """The most that it takes with every text spelled out."""
-        return self.plain_bytes + sum(part.n_values * part.most_bytes for part in self.coded)
+        return self.plain_bytes + self.delta_bytes + sum(part.n_values * part.most_bytes for part in self.coded)
+
+    @property
+    def least_bytes(self) -> int:
+        """What it takes at least while it is read: all where neither codes nor a few rows at a time take less."""
+        return self.spelled_bytes if self.is_nested and not self.may_be_codes else self.held_bytes
 
 
 class DecodedSize:
@@ -75,25 +89,36 @@ class DecodedSize:
             self._leaves = _leaves(path, footer)
         except PageError as error:
             raise ValueError(f"{where}: not a parquet file that can be read: {error}.") from error
-        self.require(sum(leaf.held_bytes for leaf in self._leaves.values()), "it")
+        self.require(sum(leaf.least_bytes for leaf in self._leaves.values()), "it")
 
-    def unclear(self, columns: Iterable[str]) -> list[str]:
-        """Return the texts in some columns that may be too large when spelled out: only their codes tell.
+    def unclear(self, columns: Iterable[str], at_most: int | None = None) -> list[str]:
+        """Return the texts in some columns that may be too large when spelled out: only reading them tells.
+
+        Args:
+            columns: Their names.
+            at_most: What is too large, in bytes; None: more than is allowed.
 
         Returns:
             Their paths in the file: "response", "references.list.element".
         """
+        most = self.allowed_bytes if at_most is None else at_most
         within = tuple(f"{column}." for column in columns)
         texts = {path: leaf for path, leaf in self._leaves.items() if leaf.is_text and f"{path}.".startswith(within)}
-        if self._fit(texts.values()):
+        if _fit(texts.values(), most):
             return []
         with open(self._path, "rb") as file:
             for part in (part for leaf in texts.values() for part in leaf.coded):
                 part.most_bytes = longest_text(file, part.dictionary, part.codec)
-        return [] if self._fit(texts.values()) else list(texts)
+        return [] if _fit(texts.values(), most) else list(texts)
 
-    def _fit(self, leaves: Iterable[_Leaf]) -> bool:
-        return sum(leaf.spelled_bytes for leaf in leaves) <= self.allowed_bytes
+    def as_codes(self, paths: Iterable[str]) -> list[str]:
+        """Return those of some texts that Arrow can read as codes into a dictionary."""
+        return [path for path in paths if self._leaves[path].may_be_codes]
+
+    def rows_within(self, n_bytes: int, paths: Iterable[str]) -> int:
+        """Return how many rows, at least 1, take no more than so many bytes in each text that is never codes."""
+        spelled = (leaf for leaf in map(self._leaves.__getitem__, paths) if not leaf.may_be_codes)
+        return max(1, n_bytes // max((leaf.longest_page for leaf in spelled), default=1))
 
     def require(self, n_bytes: int, what: str) -> None:
         """Raise ValueError if so many bytes are more than is allowed."""
@@ -104,9 +129,13 @@ class DecodedSize:
             )
 
 
+def _fit(leaves: Iterable[_Leaf], n_bytes: int) -> bool:
+    return sum(leaf.spelled_bytes for leaf in leaves) <= n_bytes
+
+
 def _leaves(path: Path, footer: Any) -> dict[str, _Leaf]:
     columns = [footer.schema.column(index) for index in range(footer.num_columns)]
-    leaves = {column.path: _Leaf(column.physical_type == "BYTE_ARRAY") for column in columns}
+    leaves = {each.path: _Leaf(each.physical_type == "BYTE_ARRAY", "." in each.path) for each in columns}
     with open(path, "rb") as file:
         for group in range(footer.num_row_groups):
             for index, column in enumerate(columns):
@@ -119,14 +148,16 @@ def _leaves(path: Path, footer: Any) -> dict[str, _Leaf]:
 def _add_chunk(leaf: _Leaf, pages: Iterable[Page], codec: str, width: int) -> None:
     coded = None
     for page in pages:
-        # Each text of such a page may begin with all of the one before.
-        own_bytes = page.n_bytes * (page.n_values if page.encoding == _DELTA_OF_TEXT else 1)
-        leaf.held_bytes += own_bytes + width * page.n_values
+        leaf.held_bytes += page.n_bytes + width * page.n_values
         leaf.plain_bytes += width * page.n_values
+        leaf.longest_page = max(leaf.longest_page, page.n_bytes)
+        leaf.may_be_codes &= page.encoding not in _WITHOUT_CODES
         if page.encoding is None:
             coded = _Coded(page, codec, page.n_bytes)
             leaf.coded.append(coded)
         elif coded is not None and page.encoding in _CODES:
             coded.n_values += page.n_values
+        elif leaf.is_text and page.encoding == _DELTA_OF_TEXT:
+            leaf.delta_bytes += page.n_bytes * page.n_values
         else:
-            leaf.plain_bytes += own_bytes
+            leaf.plain_bytes += page.n_bytes

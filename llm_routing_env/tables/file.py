@@ -1,7 +1,8 @@
 """Reads the parquet file of an outcome table, a few columns at a time."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from llm_routing_env.tables import arrow
+from llm_routing_env.tables import arrow, batches
 from llm_routing_env.tables.decoded import DecodedSize
 
 # Held as codes into a dictionary: a long table says each of these once per LLM and repeat.
 REPEATED = ("query_id", "context", "split", "prompt", "llm", "references.list.element")
 
-_BATCH_ROWS = 65_536  # a dictionary is read anew for each
+_SPELLED_ROWS = 65_536  # a dictionary is read anew for each
 
 
 class TableFile:
@@ -34,13 +35,16 @@ class TableFile:
         """
         self._path, self._place = path, path.absolute()  # a process may go elsewhere before it asks for a text
         self._stamp = self._current_stamp()
-        self._footer = footer = self._readable(lambda: pq.read_metadata(self._place))
-        self._size = self._readable(lambda: DecodedSize(self._place, footer, str(path)))
-        found = [footer.schema.column(index) for index in range(footer.num_columns)]
-        self._codes = [column.path for column in found if column.path in REPEATED or _is_nested_text(column)]
-        self._held = {column.partition(".")[0] for column in self._codes}
-        self._n_rows = sum(footer.row_group(group).num_rows for group in range(footer.num_row_groups))
-        self.schema = self._readable(self._schema)
+        with self._readable():
+            self._footer = footer = pq.read_metadata(self._place)
+            self._size = DecodedSize(self._place, footer, str(path))
+            found = [footer.schema.column(index) for index in range(footer.num_columns)]
+            repeated = [column.path for column in found if column.path in REPEATED or _is_nested_text(column)]
+            self._codes = self._size.as_codes(repeated)
+            self._held = {column.partition(".")[0] for column in self._codes}
+            self._n_rows = sum(footer.row_group(group).num_rows for group in range(footer.num_row_groups))
+            with self._open(self._codes) as file:
+                self.schema: pa.Schema = file.schema_arrow
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -52,12 +56,26 @@ class TableFile:
         Raises:
             ValueError: They are damaged or too large, or the file is another one by now.
         """
-        if self._current_stamp() != self._stamp:
-            raise ValueError(f"{self._path}: the file has changed since the table was opened; open it again.")
-        rows = self._readable(lambda: self._read(columns))
-        if len(rows) != len(self):
-            raise ValueError(f"{self._path}: declares {len(self)} rows and has {len(rows)}.")
+        self._check_same()
+        with self._readable():
+            rows = self._read(columns)
+        self._check_rows(len(rows))
         return rows
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some columns in batches, bounded in rows and in bytes, in the file's order.
+
+        Raises:
+            ValueError: They are damaged or too large, or the file is another one by now.
+        """
+        self._check_same()
+        n_rows = 0
+        with self._readable():
+            # What is held as codes may be larger when every row says it again: a query's texts count once.
+            for batch in batches.bounded_batches(self._open, self._size, columns, batches.BATCH_ROWS, self._held):
+                n_rows += len(batch)
+                yield pa.Table.from_batches([batch])
+        self._check_rows(n_rows)
 
     def check_texts(self, name: str, column: pa.ChunkedArray, rows: NDArray[np.int64]) -> None:
         """Check that some rows' texts of a column, held as codes, may all be spelled out.
@@ -69,7 +87,8 @@ class TableFile:
             self._size.require(int(arrow.chunk_lengths(column)[rows].sum()), f"column {name!r}")
 
     def _read(self, columns: Sequence[str]) -> pa.Table:
-        unclear = self._size.unclear(column for column in columns if column not in self._held)
+        paths = self._size.unclear(column for column in columns if column not in self._held)
+        unclear = dict.fromkeys(path.partition(".")[0] for path in paths)
         found = {column: self._spelled(column) for column in unclear}
         if clear := [column for column in columns if column not in unclear]:
             rows = self._read_groups(clear)
@@ -86,20 +105,9 @@ class TableFile:
         return rows
 
     def _spelled(self, column: str) -> pa.ChunkedArray:
-        """Return texts whose pages leave open how large they are: batch by batch, by codes until that is known."""
-        kind, n_bytes, parts = self.schema.field(column).type, 0, []
-        with self._open([column]) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=[column]):
-                batch.validate(full=True)
-                n_bytes += int(arrow.text_lengths(batch.column(0)).sum())
-                self._size.require(n_bytes, f"column {column!r}")
-                texts = batch.column(0).dictionary_decode()
-                parts.append(texts if texts.type == kind else texts.cast(kind))
-        return pa.chunked_array(parts, kind)
-
-    def _schema(self) -> pa.Schema:
-        with self._open(self._codes) as file:
-            return file.schema_arrow
+        """Return texts whose pages leave open how large they are, read batch by batch."""
+        found = batches.bounded_batches(self._open, self._size, [column], _SPELLED_ROWS)
+        return pa.chunked_array([batch.column(0) for batch in found], self.schema.field(column).type)
 
     def _open(self, codes: Sequence[str]) -> pq.ParquetFile:
         # Buffered reading: else the file is held as it lies on disk, beside what is made of it.
@@ -108,12 +116,22 @@ class TableFile:
         )
 
     def _current_stamp(self) -> tuple[int, int]:
-        found = self._readable(lambda: os.stat(self._place))
+        with self._readable():
+            found = os.stat(self._place)
         return found.st_mtime_ns, found.st_size
 
-    def _readable(self, read: Callable[[], Any]) -> Any:
+    def _check_same(self) -> None:
+        if self._current_stamp() != self._stamp:
+            raise ValueError(f"{self._path}: the file has changed since the table was opened; open it again.")
+
+    def _check_rows(self, n_rows: int) -> None:
+        if n_rows != len(self):
+            raise ValueError(f"{self._path}: declares {len(self)} rows and has {n_rows}.")
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
         try:
-            return read()
+            yield
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
             raise ValueError(f"{self._path}: not a parquet file that can be read: {error}.") from error
 

@@ -73,10 +73,10 @@ def _without_references(table: "OutcomeTable") -> Iterator[str]:
 
 
 def _cut(table: "OutcomeTable") -> Iterator[str]:
-    if table.cut is None or not table.cut.any():
+    if table.cut is None or not (cut := table.cut & ~table.failed).any():  # a call may fail after it was cut
         return
     n_answers = np.where(table.present[..., None], ~table.failed, False).sum(axis=(0, 2))
-    shares = table.cut.sum(axis=(0, 2)) / np.maximum(n_answers, 1)
+    shares = cut.sum(axis=(0, 2)) / np.maximum(n_answers, 1)
     most = [llm for llm in np.argsort(-shares, kind="stable") if shares[llm]]
     each = listed([f"{shares[llm]:.1%} of the answers of {table.llm_names[llm]!r}" for llm in most])
     yield f"{each} were cut at max_tokens (finish_reason length): a final answer that would have followed is lost."

@@ -1,7 +1,6 @@
 """The rows of an outcome table, in memory or in a file: what a session needs is read at once, texts when asked for."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from llm_routing_env.tables import arrow
-from llm_routing_env.tables.batches import file_batches, memory_batches
+from llm_routing_env.tables.batches import memory_batches
 from llm_routing_env.tables.chat import Messages, from_json
 from llm_routing_env.tables.check import (
     OPTIONAL_TEXT,
@@ -155,19 +154,13 @@ class StoredRows:
             self._check_texts(name, everything[name])
         return everything if rows is None else everything.take(pa.array(rows))
 
-    def batches(self, columns: Sequence[str], path: Path | None) -> Iterator[pa.Table]:
-        """Yield some columns of all rows, in batches, as they lie in memory or in the file at a path."""
-        if path is None or not isinstance(self._rows, TableFile):
-            yield from memory_batches(self._rows.select(columns), columns)
-            return
-        n_rows = 0
-        for batch in file_batches(path, columns):
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some columns of all rows, in batches, as they lie in memory or in the file."""
+        rows = self._rows
+        for batch in rows.batches(columns) if isinstance(rows, TableFile) else memory_batches(rows, columns):
             for name in columns:
                 check_filled(name, batch[name], self._where)
-            n_rows += len(batch)
             yield batch
-        if n_rows != len(self._rows):
-            raise ValueError(f"{self._where}: declares {len(self._rows)} rows and has {n_rows}.")
 
     def _refusal(self, row: int, column: str, expected: str) -> ValueError:
         query, llm, found = (

@@ -264,7 +264,7 @@ class OutcomeTable:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield some columns of the rows, in batches; a row is a query on an LLM once, in whatever order they lie."""
-        return self._stored.batches(columns, self.path)
+        return self._stored.batches(columns)
 
     def integers(self, column: str) -> NDArray[np.int64]:
         """Return "prompt_tokens" or "completion_tokens", shape (queries, LLMs, repeats); 0 where not recorded."""

@@ -1,6 +1,7 @@
 """Verifying a table: scores and costs by hand, what cannot be computed, and the file that is written."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,28 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str):
     with pytest.raises(ValueError, match=r"nothing to write: exact_match \(the table has no responses\)"):
         verify_table(table_of({}, every={"response": ""}), out=tmp_path / "new.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["there.parquet"]
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_a_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    calls: list[Any] = []
+    monkeypatch.setitem(rescored.SCORERS, "cosine", lambda *texts: calls.append(texts) or np.ones(1))
+    with pytest.raises(ValueError, match="there is no folder"):
+        verify_table(table_of({}, every={"accuracy_cosine": 0.3}), out=tmp_path / "no" / "folder.parquet")
+    assert not calls
+
+
+@pytest.mark.parametrize("given", [None, "0"])
+def test_loading_a_model_shows_no_bars_unless_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None
+):
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "0")
+    if given is None:
+        monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS")
+    table_of({}).write(tmp_path / "t.parquet")
+    run(tmp_path / "t.parquet")
+    assert os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] == (given or "1")
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Small files that would be large in memory are refused, and others are read as if there were no limit."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from mutations import damaged, fuzz, read_or_refuse
 from tables import random_table
 
 from llm_routing_env.importing import Source
-from llm_routing_env.tables import arrow, decoded
+from llm_routing_env.tables import arrow, batches, decoded
 from llm_routing_env.tables.decoded import DecodedSize
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -38,15 +39,23 @@ def bomb(path: Path, column: str, text: str = LONG, **options: Any) -> Path:
     return path
 
 
+def unclear(*paths: str) -> Any:
+    """Return what stands in for `DecodedSize.unclear`: it calls these columns unclear wherever they are asked for."""
+    return lambda _, columns, at_most=None: [path for path in paths if path.partition(".")[0] in columns]
+
+
 USES = {
     "response": "table.text('response', 0, 0, 0)",
     "error": "",
     "prompt": "list(table.queries)",
     "references": "list(table.queries)",
 }
+VERIFY = "from llm_routing_env.evaluation.verification import verify_table; verify_table(table)"
 PROGRAM = """
 import sys, pathlib
+from llm_routing_env.tables import decoded
 from llm_routing_env.tables.table import OutcomeTable
+decoded.ALWAYS_BYTES = int(sys.argv[2])
 try:
     table = OutcomeTable.read(sys.argv[1])
     {}
@@ -56,26 +65,93 @@ print(int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split
 """
 
 
+def peak(program: str, path: Path, allowed_bytes: int = 2**30) -> tuple[str, int]:
+    """Return what a process said that used a table, and the most memory it took, in MB."""
+    command = [sys.executable, "-c", PROGRAM.format(program), path, str(allowed_bytes)]
+    message, peak_mb = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return message, int(peak_mb)
+
+
 @pytest.mark.parametrize("column", USES)
-@pytest.mark.parametrize("then", ["", "table.with_metadata({})"])
+@pytest.mark.parametrize("then", ["", "table.with_metadata({})", VERIFY])
 def test_a_file_of_a_few_kilobytes_does_not_take_gigabytes(tmp_path: Path, column: str, then: str):
-    path = bomb(tmp_path / "t.parquet", column)
-    program = PROGRAM.format(then or USES[column])
-    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
-    message, peak_mb = done.stdout.splitlines()
+    message, peak_mb = peak(then or USES[column], bomb(tmp_path / "t.parquet", column))
     assert f"column {column!r} would take" in message
     assert "a file of its size may take 1073741824." in message
-    assert int(peak_mb) < 250
+    assert peak_mb < 250
 
 
-@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY"])
-def test_pages_that_become_large_are_refused_at_once(tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("then", [USES["response"], VERIFY])
+def test_texts_that_begin_with_the_one_before_are_read_a_few_at_a_time(tmp_path: Path, then: str):
+    options = {"use_dictionary": False, "column_encoding": {"response": "DELTA_BYTE_ARRAY"}}
+    path = bomb(tmp_path / "t.parquet", "response", "A" * 70_000, **options)  # 420 MB in all
+    message, peak_mb = peak(then, path, 2**26)
+    assert re.search(r"would take 1\d{8} bytes .* may take 1\d{8}\.$", message)  # stopped soon after its limit
+    assert peak_mb < 600
+
+
+def test_verifying_long_texts_holds_few_of_them(tmp_path: Path):
+    path = bomb(tmp_path / "t.parquet", "response", "A" * 170_000)  # 1.02 GB, less than 1 GiB
+    message, peak_mb = peak(VERIFY + "; print('done')", path)
+    assert message == "done"
+    assert peak_mb < 600
+
+
+@pytest.mark.parametrize("column", ["prompt", "references"])
+def test_batches_of_texts_that_every_row_says_again_hold_few_of_them(tmp_path: Path, column: str):
+    then = "print(sum(len(rows) for rows in table.batches(table.columns)))"
+    message, peak_mb = peak(then, bomb(tmp_path / "t.parquet", column))
+    assert message == str(len(TABLE._all_rows()))
+    assert peak_mb < 600
+
+
+def test_pages_that_become_large_are_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(decoded, "ALWAYS_BYTES", 2**24)
     monkeypatch.setattr(decoded, "MOST_TIMES_FILE", 1)
-    options = {"use_dictionary": False, "column_encoding": {"response": encoding}}
-    path = bomb(tmp_path / "t.parquet", "response", "A" * 100_000, **options)
+    path = bomb(tmp_path / "t.parquet", "response", "A" * 100_000, use_dictionary=False)
     with pytest.raises(ValueError, match=r"it would take \d+ bytes of memory or more; a file of its size may take"):
         OutcomeTable.read(path)
+
+
+def test_lists_of_texts_that_begin_with_the_one_before_are_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(decoded, "ALWAYS_BYTES", 2**24)
+    monkeypatch.setattr(decoded, "MOST_TIMES_FILE", 1)
+    lists = pa.array([["A" * 10_000] * 2000])  # 20 MB in one row
+    options = {"use_dictionary": False, "column_encoding": {"references.list.element": "DELTA_BYTE_ARRAY"}}
+    pq.write_table(pa.table({"references": lists}), tmp_path / "t.parquet", **options)
+    with pytest.raises(ValueError, match=r"it would take \d+ bytes of memory or more; a file of its size may take"):
+        list(Source(tmp_path / "t.parquet").batches(["references"]))
+
+
+TEXTS = ("query_id", "context", "split", "prompt", "llm", "response", "error")
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+@pytest.mark.parametrize("nested", [(), ("references.list.element",)])
+def test_what_arrow_cannot_read_as_codes_is_read_spelled_out(tmp_path: Path, encoding: str, nested: tuple[str, ...]):
+    rows, path = random_table(per_context=4000, n_llms=2, n_repeats=1)._all_rows(), tmp_path / "t.parquet"
+    options = {"use_dictionary": False, "column_encoding": dict.fromkeys((*TEXTS, *nested), encoding)}
+    pq.write_table(rows, path, store_schema=False, data_page_size=10_000, **options)
+    table = OutcomeTable.read(path)
+    assert table._all_rows().to_pylist() == rows.to_pylist()
+    parts = list(table.batches(rows.column_names))
+    assert pa.concat_tables(parts).to_pylist() == rows.to_pylist()
+    imported = [pa.table(dict(batch)) for _, batch in Source(path).batches(rows.column_names)]
+    assert pa.concat_tables(imported).to_pylist() == rows.to_pylist()
+
+
+@pytest.mark.parametrize("column", ["response", "references"])
+def test_batches_are_bounded_by_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str):
+    monkeypatch.setattr(batches, "BATCH_BYTES", 250_000)
+    path = bomb(tmp_path / "t.parquet", column, "A" * 100_000)
+    found = OutcomeTable.read(path).batches(["query_id", column])
+    first, second = next(found), next(found)
+    assert (len(first), len(second)) == (2, 2)  # of 100,000 bytes each, and an id
+    text = "A" * 100_000
+    assert first[column].to_pylist() == [text if column == "response" else [text]] * 2
+    assert first["query_id"].to_pylist() == TABLE._all_rows()["query_id"][:2].to_pylist()
 
 
 def test_numbers_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -89,9 +165,8 @@ def test_numbers_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("column", ["response", "references"])
 def test_an_import_refuses_them_too(tmp_path: Path, column: str):
     source = Source(bomb(tmp_path / "t.parquet", column))
-    batches = source.batches(["query_id", column])
     with pytest.raises(ValueError, match=r"t.parquet: its texts would take 6\d{9} bytes"):
-        list(batches)
+        list(source.batches(["query_id", column]))
 
 
 def test_an_import_reads_texts_that_fit_whatever_their_pages_leave_open(
@@ -108,11 +183,11 @@ def test_an_import_reads_texts_that_fit_whatever_their_pages_leave_open(
     path = tmp_path / "t.parquet"
     pq.write_table(rows, path, row_group_size=25_000)
     expected = pq.read_table(path)
-    monkeypatch.setattr(DecodedSize, "unclear", lambda self, columns: ["id", "text", "words.list.element"])
-    batches = [batch for _, batch in Source(path).batches(rows.column_names)]
-    assert len(batches) == 3
+    monkeypatch.setattr(DecodedSize, "unclear", unclear("id", "text", "words.list.element"))
+    parts = [batch for _, batch in Source(path).batches(rows.column_names)]
+    assert len(parts) == 3
     for name in rows.column_names:
-        found = pa.chunked_array([batch[name] for batch in batches])
+        found = pa.chunked_array([batch[name] for batch in parts])
         assert found.to_pylist() == rows[name].to_pylist()
         assert found.type == (expected[name].type if name != "text" else pa.dictionary(pa.int32(), pa.string()))
 
@@ -127,7 +202,7 @@ def test_a_table_is_the_same_where_its_pages_leave_open_how_large_it_is(
     expected = OutcomeTable.read(path)
     texts = {name: expected.texts(name).tolist() for name in ("response", "error")}
     queries, everything = list(expected.queries), expected._all_rows()
-    monkeypatch.setattr(DecodedSize, "unclear", lambda self, columns: [c for c in columns if c in texts])
+    monkeypatch.setattr(DecodedSize, "unclear", unclear(*texts))
     table = OutcomeTable.read(path)
     assert {name: table.texts(name).tolist() for name in texts} == texts
     assert list(table.queries) == queries
@@ -169,9 +244,7 @@ def test_damaged_tables_are_read_or_refused_where_codes_are_counted(tmp_path: Pa
     path = tmp_path / "t.parquet"
     pq.write_table(random_table(per_context=2, n_llms=2, n_repeats=1)._all_rows(), path, compression="none")
     whole = path.read_bytes()
-    monkeypatch.setattr(
-        DecodedSize, "unclear", lambda self, columns: [c for c in columns if c in ("response", "error")]
-    )
+    monkeypatch.setattr(DecodedSize, "unclear", unclear("response", "error"))
 
     def check(seed: int) -> None:
         path.write_bytes(damaged(whole, seed))

@@ -45,6 +45,13 @@ def test_no_more_than_ten_llms_are_listed_and_long_errors_are_cut():
     assert len(note) < 10 * 260
 
 
+def test_failed_calls_that_were_cut_are_no_answers():
+    cut = {"finish_reason": "length"}
+    changes = {(0, "b"): cut | failed("late"), (1, "b"): cut, (2, "c"): cut | failed("late")}
+    table = table_of(changes, finish_reason="stop")
+    assert table.notes[0].startswith("14.3% of the answers of 'b' were cut")  # one of seven
+
+
 def test_cut_answers_are_said_per_llm_as_shares_of_its_answers(tmp_path: Path):
     cut = {"finish_reason": "length"}
     changes = {(0, "b"): cut, (1, "b"): cut, (4, "c"): cut, (5, "c"): {"finish_reason": None} | failed("late")}
