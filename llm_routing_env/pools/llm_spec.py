@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FlagValue = str | int | float | bool
+# Parameters of an address that are no secret; any other may be a key or a signature.
+TOLD_PARAMETERS = frozenset({"api-version", "version"})
 # A prompt has at most as many tokens as bytes; this is for what a chat template puts around it.
 _TEMPLATE_TOKENS = 256
 
