@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_routing_env.text import without_userinfo
+from llm_routing_env.text import spellings, without_parameters, without_userinfo
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,22 @@ def test_what_stands_before_a_host_is_blanked(text: str, expected: str):
 )
 def test_other_texts_stay_as_they_are(text: str):
     assert without_userinfo(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://h/a?key=sesame", "https://h/a"),
+        ("see 'https://h/a?key=sesame', or http://i#b", "see 'https://h/a', or http://i"),
+        ("//h?x//y", "//h"),
+        ("Why? a//b", "Why? a//b"),
+        ("/a?b", "/a?b"),
+    ],
+)
+def test_what_stands_behind_the_path_of_an_address_is_cut_off(text: str, expected: str):
+    assert without_parameters(text) == expected
+
+
+def test_a_secret_is_known_in_an_address_and_in_json_too():
+    assert spellings("a/b +") == {"a/b +", "a/b%20%2B", "a%2Fb%20%2B", "a%2Fb+%2B"}
+    assert 'a\\"b' in spellings('a"b')

@@ -10,7 +10,6 @@ from typing import Any
 from llm_routing_env.backends.faults import AnswerError, StatusError
 from llm_routing_env.backends.usage import Usage, read_usage
 
-_REASON_LENGTH = 40
 _MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 
 
@@ -22,7 +21,7 @@ class Completion:
         text: What the LLM said.
         usage: What it read and wrote; None where the server did not count.
         ttft_s: Seconds to the first token, where known.
-        finish_reason: Why the LLM stopped, where the server says.
+        finish_reason: Why the LLM stopped, where the server says; whole, since half of a key could not be found.
         latency_s: How long the LLM took, where it says so itself; None: as long as the request.
     """
 
@@ -112,7 +111,7 @@ def _text(message: dict[str, Any]) -> str:
 
 def _finish_reason(choice: dict[str, Any]) -> str | None:
     reason = choice.get("finish_reason")
-    return str(reason)[:_REASON_LENGTH].encode(errors="replace").decode() if reason else None
+    return str(reason).encode(errors="replace").decode() if reason else None
 
 
 def _reported_ttft_s(metrics: dict[str, Any]) -> float | None:

@@ -3,14 +3,15 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -18,16 +19,21 @@ from aiohttp.http import HttpProcessingError
 
 from llm_routing_env.backends.chat_completion import Completion, read_stream, read_whole
 from llm_routing_env.backends.faults import AnswerError, Kind, RequestError, StatusError, read_retry_after
+from llm_routing_env.backends.proxies import find_proxy
+from llm_routing_env.pools.llm_spec import TOLD_PARAMETERS
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.endpoints import read_endpoints
 from llm_routing_env.tables.queries import Query
-from llm_routing_env.text import without_userinfo
+from llm_routing_env.text import printable, spellings, without_parameters, without_userinfo
 
 MOST_BYTES = 2**24
 # vLLM closes a connection that was idle for 5 s; a request sent at that moment would fail for nothing.
 _KEEP_ALIVE_S = 3.0
 _ERROR_BYTES = 2**16
 _ERROR_LENGTH = 200
+_REASON_LENGTH = 40
+_SECRET_LENGTH = 4  # a shorter one is a part of ordinary words
+_SCHEME = re.compile(r"^(?:Bearer|Basic|Token)\s+", re.IGNORECASE)  # before the key in a header
 _CONNECTING = 0.9  # of the deadline
 _ANY_FAULT = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
@@ -38,7 +44,7 @@ class Endpoint:
     Attributes:
         url: Of its chat completions.
         headers: Of every request, with its secrets.
-        proxy, proxy_auth: Where its requests go first.
+        proxy: Where its requests go first.
         timeout: Of getting a connection.
     """
 
@@ -46,7 +52,7 @@ class Endpoint:
         """Look up keys and proxy; nothing is sent.
 
         Raises:
-            ValueError: A key is missing, or none that can be sent.
+            ValueError: A key is missing or none that can be sent, or the proxy is none.
         """
         self._llm, self._body = llm, llm.body(())
         if stream:
@@ -54,25 +60,28 @@ class Endpoint:
         query = f"?{urlencode(llm.query)}" if llm.query else ""
         self.url = f"{base_url}/chat/completions{query}"
         self.headers = {"Content-Type": "application/json", **llm.headers}
-        self._secrets: list[str] = []
         # The deadline is set around each request; one that found no connection by then was never sent.
         self.timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECTING * deadline_s)
         for header, variable in llm.headers_env.items():
-            self.headers[header] = self._secret(variable)
+            self.headers[header] = self._key(variable)
         if llm.api_key_env:
-            self.headers["Authorization"] = f"Bearer {self._secret(llm.api_key_env)}"
-        # Looked up once: aiohttp's own look-up takes a thread for every request.
-        parts = urlsplit(base_url)
-        is_direct = parts.hostname in ("127.0.0.1", "localhost", "::1") or proxy_bypass(parts.hostname or "")
-        self.proxy, self.proxy_auth = _proxy(None if is_direct else getproxies().get(parts.scheme))
+            self.headers["Authorization"] = f"Bearer {self._key(llm.api_key_env)}"
+        self.proxy = find_proxy(base_url)
+        self._secrets = self._hidden()
 
-    def _secret(self, variable: str) -> str:
+    def _hidden(self) -> list[str]:
+        """Return what is blanked, the longest first: one may be the beginning of another."""
+        sent = [_SCHEME.sub("", value) for header, value in self.headers.items() if header != "Content-Type"]
+        sent += [value for key, value in self._llm.query.items() if key not in TOLD_PARAMETERS]
+        spelled = {text for value in (*sent, *self.proxy.secrets) for text in spellings(value)}
+        return sorted((text for text in spelled if len(text) >= _SECRET_LENGTH), key=len, reverse=True)
+
+    def _key(self, variable: str) -> str:
         secret = os.environ.get(variable, "").strip()
         if not secret:
             raise ValueError(f"LLM {self._llm.name!r} needs its API key in the environment variable {variable}.")
         if not secret.isprintable():
             raise ValueError(f"The key in the environment variable {variable} has a line break or control character.")
-        self._secrets.append(secret)
         return secret
 
     def body(self, query: Query) -> bytes:
@@ -85,6 +94,10 @@ class Endpoint:
             text = text.replace(secret, "[key]")
         text = without_userinfo(" ".join(text[: 10 * _ERROR_LENGTH].split()))
         return text.encode(errors="replace").decode()[:_ERROR_LENGTH]
+
+    def shown_reason(self, reason: str | None) -> str | None:
+        """Return why an answer ended, which may be any text of a stranger, as it may be shown."""
+        return printable(self.shown(reason))[:_REASON_LENGTH] if reason else None
 
 
 class HTTPAnswerer:
@@ -109,7 +122,8 @@ class HTTPAnswerer:
         """
         endpoint = self._endpoints[llm]
         try:
-            return await self._post(endpoint, endpoint.body(query))
+            completion = await self._post(endpoint, endpoint.body(query))
+            return replace(completion, finish_reason=endpoint.shown_reason(completion.finish_reason))
         except RequestError as fault:
             raise RequestError(endpoint.shown(str(fault)), fault.kind, fault.retry_after_s) from None
         except _ANY_FAULT as error:
@@ -122,14 +136,14 @@ class HTTPAnswerer:
             endpoint.url,
             data=body,
             headers=endpoint.headers,
-            proxy=endpoint.proxy,
-            proxy_auth=endpoint.proxy_auth,
+            proxy=endpoint.proxy.url,
+            proxy_auth=endpoint.proxy.auth,
             allow_redirects=False,
             timeout=endpoint.timeout,
         )
         async with request as response:
             if 300 <= response.status < 400:
-                place = response.headers.get("Location", "nowhere")
+                place = without_parameters(response.headers.get("Location", "nowhere"))
                 raise StatusError(response.status, f"redirects to {place}; base_url must be the final address")
             if response.status != 200:
                 text = (await _read(response.content, _ERROR_BYTES)).decode(errors="replace")
@@ -170,15 +184,6 @@ def _kind(error: Exception) -> Kind:
     if isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | ConnectionError):
         return Kind.BROKEN
     return Kind.USELESS
-
-
-def _proxy(url: str | None) -> tuple[str | None, aiohttp.BasicAuth | None]:
-    """Return a proxy's address apart from the name and password in it: addresses get into errors."""
-    parts = urlsplit(url or "")
-    if not url or "@" not in parts.netloc:
-        return url, None
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return bare, aiohttp.BasicAuth(unquote(parts.username or ""), unquote(parts.password or ""))
 
 
 class _DaemonResolver(AbstractResolver):

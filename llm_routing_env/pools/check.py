@@ -1,6 +1,7 @@
 """Checks of a pool's TOML: its keys, their types and ranges, and what is to be sent."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -30,6 +31,9 @@ _TYPES: dict[Any, tuple[str, type | tuple[type, ...]]] = {
     float | None: ("number", (int, float)),
     Sequence[str]: ("list of texts", list),
 }
+# What these hold may be secret: errors get into logs.
+_NOT_QUOTED = ("api_key_env", "headers", "headers_env", "query", "environment", "serve", "request")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # What the rest of the program decides, or would not understand the answer of.
 _OWN_KEYS = ("model", "messages", "stream", "stream_options", "n")
 
@@ -61,7 +65,8 @@ def check_keys(table: dict[str, Any], cls: type, required: set[str], internal: s
     for name in ("environment", "headers", "headers_env", "query"):
         for key, value in table.get(name, {}).items():
             if not isinstance(value, str) or not value.isprintable():
-                raise ValueError(f"{where}: {name}.{key} must be text without control characters, got {value!r}.")
+                raise ValueError(f"{where}: {name}.{key} must be text without control characters.")
+    _check_variables(table, where)
     for key, value in table.get("features", {}).items():
         if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= 1e300:
             raise ValueError(f"{where}: features.{key} must be a finite number, got {value!r}.")
@@ -72,6 +77,15 @@ def check_keys(table: dict[str, Any], cls: type, required: set[str], internal: s
             raise ValueError(f"{where}: {name} may hold texts, finite numbers, true, false, lists and tables only.")
     if not 1 <= len(table["name"]) <= 100 or not table["name"].strip("."):  # it names files
         raise ValueError(f"{where}: name must have 1 to 100 characters and not only dots, got {table['name']!r}.")
+
+
+def _check_variables(table: dict[str, Any], where: str) -> None:
+    """Check what is looked up in the environment; the likeliest mistake is the key itself, so it is not quoted."""
+    named = {"api_key_env": table.get("api_key_env", "")}
+    named |= {f"headers_env.{header}": variable for header, variable in table.get("headers_env", {}).items()}
+    for key, variable in named.items():
+        if not _VARIABLE.fullmatch(variable) and (variable or key != "api_key_env"):
+            raise ValueError(f"{where}: {key} must be the name of an environment variable, never the key itself.")
 
 
 def check_request(table: dict[str, Any], where: str) -> None:
@@ -90,12 +104,16 @@ def check_request(table: dict[str, Any], where: str) -> None:
 def _check_value(key: str, value: Any, kind: Any, where: str) -> None:
     name, expected = _TYPES.get(kind, ("table", dict))
     if not isinstance(value, expected) or isinstance(value, bool):
-        raise ValueError(f"{where}: key {key!r} must be a {name}, got {value!r}.")
+        raise ValueError(f"{where}: key {key!r} must be a {name}{_got(key, value)}.")
     text = value if isinstance(value, str) else ""
     if key == "system":  # it may have lines
         text = text.replace("\n", "").replace("\t", "")
     if not text.isprintable():
-        raise ValueError(f"{where}: key {key!r} must be text without control characters, got {value!r}.")
+        raise ValueError(f"{where}: key {key!r} must be text without control characters{_got(key, value)}.")
+
+
+def _got(key: str, value: Any) -> str:
+    return "" if key in _NOT_QUOTED else f", got {value!r}"
 
 
 def _check_range(key: str, value: float, where: str) -> None:

@@ -24,7 +24,8 @@ class Estimate:
         n_requests: How many requests are sent, if none has to be sent again.
         low_usd: About what they cost, if the cheapest LLM gets all those whose LLM is still open.
         high_usd: The same for the dearest LLM.
-        most_usd: The most they can cost: answered at full length, and retried as often as the pool allows.
+        most_usd: What they cost if every answer is as long as it may be. How often requests fail and are sent again
+            is not known before, and of those that broke off some are billed: that comes on top.
         is_charged: Whether an endpoint that was not started on this machine has a price.
     """
 
@@ -48,9 +49,8 @@ class Estimate:
         if self.most_usd == 0:
             return f"{n_requests}, at no price"
         about = dict.fromkeys((dollars(self.low_usd), dollars(self.high_usd)))
-        return f"{n_requests}, about {' to '.join(about)} (the most it could be, retries included: " + (
-            f"{dollars(self.most_usd)})"
-        )
+        longest = f"{dollars(self.most_usd)} if every answer is as long as it may be"
+        return f"{n_requests}, about {' to '.join(about)} ({longest}; requests that are sent again come on top)"
 
 
 def dollars(usd: float) -> str:
@@ -90,9 +90,8 @@ def one_llm(
     )
 
 
-def _estimate(pool: Pool, n_requests: float, low: float, high: float, worst_usd: float, worst: Floats) -> Estimate:
+def _estimate(pool: Pool, n_requests: float, low: float, high: float, most_usd: float, worst: Floats) -> Estimate:
     is_charged = any(llm.base_url and of_llm.any() for llm, of_llm in zip(pool.llms, worst.T, strict=True))
-    most_usd = worst_usd * (1 + pool.max_retries)
     return Estimate(round(n_requests), min(low, most_usd), min(high, most_usd), most_usd, is_charged)
 
 
@@ -108,9 +107,14 @@ def _prices(pool: Pool, queries: Sequence[Query], recorded: OutcomeTable | None)
     for number, first in enumerate(firsts.tolist()):
         for place, (llm, tokens) in enumerate(zip(pool.llms, known, strict=True)):
             worst[number, place] = llm.worst_usd(chats[first], pool.deadline_s)
-            guess = (-(-int(sizes[first]) // BYTES_PER_TOKEN), llm.max_tokens, pool.deadline_s)
-            about[number, place] = llm.cost_usd(*(tokens or guess))
+            about[number, place] = llm.cost_usd(*(tokens or _guessed_tokens(pool, llm, int(sizes[first]))))
     return about[size_of], worst[size_of]
+
+
+def _guessed_tokens(pool: Pool, llm: LLMSpec, n_bytes: int) -> Tokens:
+    """Return what a call with a prompt of so many bytes comes to by what is sent: at full length."""
+    n_read = -(-(n_bytes + len(llm.system.encode())) // BYTES_PER_TOKEN)
+    return n_read, llm.most_tokens, llm.deadline_s or pool.deadline_s
 
 
 def _recorded_tokens(pool: Pool, recorded: OutcomeTable | None) -> list[Tokens | None]:

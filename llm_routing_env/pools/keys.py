@@ -18,6 +18,6 @@ def key_fault(serve: Mapping[str, Any]) -> str | None:
             return (
                 "serve may hold no api-key, which the process list would show: api_key_env names the variable with it"
             )
-        if letters.startswith("hftoken") and not isinstance(value, bool):
+        if letters.startswith("hft") and not isinstance(value, bool):
             return "serve may hold no hf-token, which the process list would show: set HF_TOKEN in the environment"
     return None

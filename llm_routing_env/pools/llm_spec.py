@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FlagValue = str | int | float | bool
+# Parameters of an address that are no secret; any other may be a key or a signature.
+TOLD_PARAMETERS = frozenset({"api-version", "version"})
 # A prompt has at most as many tokens as bytes; this is for what a chat template puts around it.
 _TEMPLATE_TOKENS = 256
 
@@ -92,14 +94,18 @@ class LLMSpec:
         """Whether a call costs nothing."""
         return not self.is_priced_by_token and self.hardware_usd_per_hour <= 0
 
+    @property
+    def most_tokens(self) -> int:
+        """The longest completion that is really asked for: `request` may replace `max_tokens`."""
+        asked = (self.request.get(key) for key in ("max_completion_tokens", "max_tokens"))
+        return next((tokens for tokens in asked if tokens is not None), self.max_tokens)
+
     def worst_usd(self, prompt: str, deadline_s: float) -> float:
         """Return the most that one request can cost in US dollars, if the endpoint heeds its longest completion."""
         if self.max_request_usd is not None:
             return self.max_request_usd
-        asked = (self.request.get(key) for key in ("max_completion_tokens", "max_tokens"))
-        most_tokens = next((tokens for tokens in asked if tokens is not None), self.max_tokens)
         n_bytes = len(prompt.encode(errors="replace")) + len(self.system.encode())
-        return self.cost_usd(n_bytes + _TEMPLATE_TOKENS, most_tokens, self.deadline_s or deadline_s)
+        return self.cost_usd(n_bytes + _TEMPLATE_TOKENS, self.most_tokens, self.deadline_s or deadline_s)
 
     def body(self, chat: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         """Return what is sent for a chat: the body of a chat completion request, at temperature 0."""

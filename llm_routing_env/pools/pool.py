@@ -71,7 +71,7 @@ def load_pool(name_or_path: str | Path) -> Pool:
     document = _read_toml(path)
     llm_tables = document.pop("llm", None)
     if not isinstance(llm_tables, list) or not llm_tables:
-        raise ValueError(f"{path}: expected at least one [[llm]] table, got {llm_tables!r}.")
+        raise ValueError(f"{path}: expected at least one [[llm]] table, got {_kind(llm_tables)}.")
     check_keys(document, Pool, {"name"}, {"llms", "path"}, f"{path}")
     llms = tuple(_llm(table, f"{path}, [[llm]] {number}") for number, table in enumerate(llm_tables, start=1))
     names = [llm.name for llm in llms]
@@ -82,7 +82,7 @@ def load_pool(name_or_path: str | Path) -> Pool:
 
 def _llm(table: Any, where: str) -> LLMSpec:
     if not isinstance(table, dict):
-        raise ValueError(f"{where}: expected a table, got {table!r}.")
+        raise ValueError(f"{where}: expected a table, got {_kind(table)}.")
     required = {"name", "input_price_usd_per_mtok", "output_price_usd_per_mtok"}
     if "hardware_usd_per_hour" in table:
         required = {"name"}
@@ -94,6 +94,11 @@ def _llm(table: Any, where: str) -> LLMSpec:
     if url := table.get("base_url"):
         check_url(url, where)
     return LLMSpec(**table)
+
+
+def _kind(value: Any) -> str:
+    """Return what a value is, not the value: a table of an LLM may hold headers."""
+    return {type(None): "none", dict: "a single [llm] table", list: "an empty list"}.get(type(value), "a value")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.pools.pool import LLMSpec, Pool
-from llm_routing_env.text import without_userinfo
+from llm_routing_env.pools.llm_spec import TOLD_PARAMETERS, LLMSpec
+from llm_routing_env.pools.pool import Pool
+from llm_routing_env.text import without_parameters, without_userinfo
 
 _Stamp = tuple[Path, str, int, int]
 """A file: where it lies, its name in its folder, when it was changed, and its size."""
@@ -33,10 +34,24 @@ _DECIDING_FLAGS = (
 _SECRET = re.compile(
     r"(?:^|_)(?:key|token|auth|authorization|pat|pass|pwd)(?:_|$)|apikey|accesskey|secret|passw|credential|bearer|cookie|dsn"
 )
+_HEADERS = re.compile(r"(?:^|_)headers?$")
+# Of vLLM's own those that hold a number, a switch or a name: others hold keys, addresses and paths.
+_TOLD_OF_VLLM = (
+    r"ALLOW_LONG_MAX_MODEL_LEN|ATTENTION_BACKEND|BATCH_INVARIANT|CPU_ATTN_SPLIT_KV|CPU_INT4_W4A8|"
+    r"CPU_KVCACHE_SPACE|CPU_MOE_PREPACK|CPU_NUM_OF_RESERVED_CPU|CPU_OMP_THREADS_BIND|CPU_SGL_KERNEL|"
+    r"DEEP_GEMM_WARMUP|DISABLE_COMPILE_CACHE|DISABLED_KERNELS|DISABLE_PYNCCL|DO_NOT_TRACK|"
+    r"ENABLE_CUDAGRAPH_GC|ENABLE_V1_MULTIPROCESSING|ENGINE_READY_TIMEOUT_S|EXECUTE_MODEL_TIMEOUT_SECONDS|"
+    r"FLASH_ATTN_VERSION|FLOAT32_MATMUL_PRECISION|HTTP_TIMEOUT_KEEP_ALIVE|KV_CACHE_LAYOUT|LOGGING_LEVEL|"
+    r"LOG_STATS_INTERVAL|MARLIN_USE_ATOMIC_ADD|MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS|MLA_DISABLE|"
+    r"NO_USAGE_STATS|PP_LAYER_PARTITION|ROCM_USE_AITER|SKIP_P2P_CHECK|TARGET_DEVICE|USE_AOT_COMPILE|"
+    r"USE_DEEP_GEMM|USE_FLASHINFER_SAMPLER|USE_MODELSCOPE|USE_PRECOMPILED|USE_STANDALONE_COMPILE|"
+    r"USE_TRITON_AWQ|USE_V1|USE_V2_MODEL_RUNNER|V1_OUTPUT_PROC_CHUNK_SIZE|WORKER_MULTIPROC_METHOD|"
+    r"XGRAMMAR_CACHE_MB"
+)
 # Environment variables whose values are told. Of all others only the names are: any may hold a password, and a hash of
 # a short one is as good as the password itself.
 _TOLD = re.compile(
-    r"VLLM_\w+|(?:OMP|MKL|OPENBLAS)_NUM_THREADS|(?:CUDA|HIP|ROCR)_VISIBLE_DEVICES|CUBLAS_WORKSPACE_CONFIG"
+    rf"VLLM_(?:{_TOLD_OF_VLLM})|(?:OMP|MKL|OPENBLAS)_NUM_THREADS|(?:CUDA|HIP|ROCR)_VISIBLE_DEVICES|CUBLAS_WORKSPACE_CONFIG"
     r"|TOKENIZERS_PARALLELISM|(?:HF_HUB|TRANSFORMERS|HF_DATASETS)_OFFLINE"
 )
 
@@ -113,19 +128,25 @@ def _describe_llm(llm: LLMSpec) -> dict[str, Any]:
     apart = ("serve", "environment", "headers", "query")
     plain = {key: _plain(getattr(llm, key)) for key in LLMSpec.__dataclass_fields__ if key not in apart}
     plain["headers"] = dict.fromkeys(llm.headers, _HIDDEN)
-    plain["query"] = _without_secrets(llm.query)
+    plain["query"] = {key: _plain(value) if key in TOLD_PARAMETERS else _HIDDEN for key, value in llm.query.items()}
     plain["base_url"] = plain["base_url"].partition("?")[0]
     return {**plain, **_tables(llm)}
 
 
 def _tables(owner: Pool | LLMSpec) -> dict[str, dict[str, Any]]:
-    told = {key: value if _TOLD.fullmatch(key) else _HIDDEN for key, value in owner.environment.items()}
-    return {"serve": _without_secrets(owner.serve), "environment": _without_secrets(told)}
+    told = {key: _plain(value) if _TOLD.fullmatch(key) else _HIDDEN for key, value in owner.environment.items()}
+    return {"serve": _without_secrets(owner.serve), "environment": told}
 
 
 def _without_secrets(table: Mapping[str, Any]) -> dict[str, Any]:
     """Blank what may be a secret: the description is written into tables that get published."""
-    return {key: _HIDDEN if _SECRET.search(_words(key)) else _plain(value) for key, value in table.items()}
+    return {key: _without_secret(_words(key), value) for key, value in table.items()}
+
+
+def _without_secret(words: str, value: Any) -> Any:
+    if _HEADERS.search(words):  # whatever they are called, as in `describe_pool`
+        return dict.fromkeys(value, _HIDDEN) if isinstance(value, Mapping) else _HIDDEN
+    return _HIDDEN if _SECRET.search(words) else _plain(value)
 
 
 def _words(key: str) -> str:
@@ -142,10 +163,10 @@ def _plain(value: Any) -> Any:
 
 def _plain_text(text: str) -> str:
     try:
-        table = json.loads(text) if text.startswith("{") else None  # a flag's table may be written as JSON
+        value = json.loads(text) if text.startswith(("{", "[")) else None  # a flag's table may be written as JSON
     except (ValueError, RecursionError):
-        table = None
-    return json.dumps(_without_secrets(table)) if table else without_userinfo(text)
+        value = None
+    return json.dumps(_plain(value)) if value else without_parameters(without_userinfo(text))
 
 
 def _stamps(folder: Path) -> tuple[_Stamp, ...]:

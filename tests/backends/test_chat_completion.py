@@ -72,7 +72,7 @@ def test_the_parts_of_a_content_are_one_text_without_thoughts(content: Any):
         ({"finish_reason": "length"}, "length"),
         ({"finish_reason": None}, None),
         ({}, None),
-        ({"finish_reason": "x" * 100}, "x" * 40),
+        ({"finish_reason": "x" * 100}, "x" * 100),
     ],
 )
 def test_why_the_llm_stopped_is_read(choice: Any, expected: str | None):

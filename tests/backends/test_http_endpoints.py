@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gc
+import json
 import os
 import re
 import socket
@@ -17,6 +18,7 @@ from faulty_server import BODIES, QUERY, FaultyServer, faulty_server, pool_of
 
 from llm_routing_env.backends import Request, make_backend
 from llm_routing_env.backends import ask as ask_one
+from llm_routing_env.backends.http_endpoints import Endpoint
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.tables.outcome import Outcome
 
@@ -403,6 +405,82 @@ def test_a_proxy_s_password_is_sent_to_it_and_never_shown(monkeypatch, scheme):
     assert outcome.error is not None
     assert "407" in outcome.error
     assert "hunter2" not in outcome.error
+
+
+def test_a_proxy_may_have_no_scheme(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "alice:hunter2@" + server.base_url.removeprefix("http://").removesuffix("/v1"))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert ask("http://llm.invalid/v1", "good").error is None
+    assert server.headers[0]["Proxy-Authorization"] == "Basic " + base64.b64encode(b"alice:hunter2").decode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "http://alice:hun/ter2@host:1",
+            "http://alice:1/ter2@host:1",
+            "http://alice:1#ter2@host",
+            "alice:1?ter2@host",
+        ),
+        *("socks5://alice:hunter2@host", "http://alice:hunter2@", "http://alice:hunter2@host:many", "ter2 @host"),
+        *("http://alice%3A:hunter2@host", "http://[hunter2"),
+    ],
+)
+def test_a_proxy_that_cannot_be_is_refused_once_and_not_quoted(server, monkeypatch, address):
+    monkeypatch.setenv("http_proxy", address)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match=r"http_proxy.* must look like") as refused:
+        make_backend("vllm", pool_of("http://llm.invalid/v1", "good"))
+    assert "ter2" not in str(refused.value)
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, text: str, **fields: object) -> str:
+    """Return what is shown of a text by an endpoint behind a proxy with a password."""
+    monkeypatch.setenv("http_proxy", "http://alice:hunter%2F2@proxy:3128")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    (llm,) = pool_of("http://llm.invalid/v1", "good", **fields).llms
+    return Endpoint(llm, llm.base_url, stream=False, deadline_s=1.0).shown(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("bad hunter/2", "bad [key]"),
+        ("bad alice:hunter/2", "bad [key]"),
+        ("bad hunter%2F2", "bad [key]"),
+        ("bad Basic " + base64.b64encode(b"alice:hunter/2").decode(), "bad Basic [key]"),
+        ("bad signature s+g", "bad signature s+g"),  # of three letters
+        ("bad code my+code or my%2Bcode", "bad code [key] or [key]"),
+        ("api version 2025-01-01", "api version 2025-01-01"),
+        ("X is sesame1, Y is sesame", "X is [key], Y is [key]"),
+        ("Bearer token7", "Bearer [key]"),
+        ("needs application/json", "needs application/json"),
+    ],
+)
+def test_whatever_is_sent_beside_the_query_and_may_be_secret_is_blanked(monkeypatch, text, expected):
+    query = {"sig": "s+g", "code": "my+code", "api-version": "2025-01-01"}
+    headers = {"X": "sesame1", "Y": "sesame", "Authorization": "Bearer token7"}
+    assert shown(monkeypatch, text, query=query, headers=headers) == expected
+
+
+def test_of_a_redirect_the_parameters_are_not_shown(server):
+    server.raw = [b"HTTP/1.1 307 Go\r\nLocation: http://host/there?state=sesame\r\nContent-Length: 0\r\n\r\n"]
+    said = ask(server.base_url, "raw").error
+    assert said == "HTTP 307: redirects to http://host/there; base_url must be the final address"
+
+
+def test_why_an_answer_ended_is_shown_without_the_key_and_steers_no_terminal(server, monkeypatch):
+    key = "sk-0123456789-0123456789-0123456789-0123456789"
+    monkeypatch.setenv("MY_KEY", key)
+    choice = {"finish_reason": f"\x1b[2J {key} {'x' * 100}", "message": {"content": "Paris."}}
+    body = json.dumps({"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}).encode()
+    server.raw = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)]
+    found = ask(server.base_url, "raw", api_key_env="MY_KEY").finish_reason
+    assert found == "\\x1b[2J [key] " + "x" * 26
 
 
 def test_a_look_up_that_takes_long_holds_up_no_exit(tmp_path):

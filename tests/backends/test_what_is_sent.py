@@ -138,7 +138,7 @@ def test_a_free_llm_need_not_count_its_tokens(server, tmp_path: Path):
 def test_what_is_published_of_a_pool_holds_no_header(server, tmp_path: Path):
     from llm_routing_env.pools.provenance import describe_pool
 
-    asked(server, tmp_path, 'headers = { Authorization = "Bearer sesame" }\nquery = { key = "sesame", v = "1" }')
+    asked(server, tmp_path, 'headers = { Authorization = "Bearer sesame" }\nquery = { v = "sesame", version = "1" }')
     described = json.dumps(describe_pool(load_pool(tmp_path / "pool.toml")))
     assert "sesame" not in described
-    assert '"v": "1"' in described
+    assert '"version": "1"' in described

@@ -9,7 +9,7 @@ from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.pools.estimate import Estimate
 
 CHARGED = Estimate(600, 1.0, 2.0, 9.0, is_charged=True)
-LINE = "Live LLMs get 600 requests, about $1.00 to $2.00 (the most it could be, retries included: $9.00)."
+LINE = f"Live LLMs get {CHARGED}."
 
 
 class _Stdin(io.StringIO):

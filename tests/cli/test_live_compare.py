@@ -209,8 +209,9 @@ def test_the_command_says_what_was_spent_and_what_was_refused(server: CountingSe
     done = subprocess.run([*command, *arguments(*bounds)], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert done.stderr == (
-        # 10 tokens read and 5 written a call, by the table; a token a byte and two retries at most.
-        "Live LLMs get 180 requests, about $0.0036 (the most it could be, retries included: $0.15).\n"
+        # 10 tokens read and 5 written a call, by the table; a token a byte at most.
+        "Live LLMs get 180 requests, about $0.0036 ($0.05 if every answer is as long as it may be; requests that are "
+        "sent again come on top).\n"
         f"pickllm: Not finished: epsilon_greedy_q, random; the budget of {PER_AGENT + 7} requests is used up. "
         "What was answered is kept in run: the same command with --resume and a larger budget goes on.\n"
     )

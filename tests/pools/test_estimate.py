@@ -18,9 +18,9 @@ TEMPLATE_TOKENS = 256  # what `worst_usd` adds for a chat template
 # A token for every four bytes, and the longest answer.
 CHEAP_USD = [(10 * 1 + 100 * 2) / 1e6, (100 * 1 + 100 * 2) / 1e6]
 DEAR_USD = [(10 * 10 + 200 * 20) / 1e6, (100 * 10 + 200 * 20) / 1e6]
-# A token for every byte, the template, the longest answer; and all of it once more.
-CHEAP_MOST_USD = [2 * ((size + TEMPLATE_TOKENS) * 1 + 100 * 2) / 1e6 for size in (40, 400)]
-DEAR_MOST_USD = [2 * ((size + TEMPLATE_TOKENS) * 10 + 200 * 20) / 1e6 for size in (40, 400)]
+# A token for every byte, the template, the longest answer; sent once, whatever the pool's retries.
+CHEAP_MOST_USD = [((size + TEMPLATE_TOKENS) * 1 + 100 * 2) / 1e6 for size in (40, 400)]
+DEAR_MOST_USD = [((size + TEMPLATE_TOKENS) * 10 + 200 * 20) / 1e6 for size in (40, 400)]
 
 
 def test_a_recording_asks_every_llm_every_query():
@@ -70,6 +70,20 @@ def test_an_llm_that_is_paid_by_the_hour_costs_its_time():
     assert one_llm(pool, QUERIES, 1, recorded=table("cheap")).low_usd == pytest.approx(2 * 0.001)
 
 
+@pytest.mark.parametrize("key", ["max_tokens", "max_completion_tokens"])
+def test_an_llm_s_own_settings_count_not_the_pool_s(key: str):
+    own = LLMSpec("own", 2.0, 8.0, base_url=URL, max_tokens=256, max_retries=9, system="s" * 8000, request={key: 4000})
+    found = each_llm(Pool("one", (own,), max_retries=0), [Query("q", "art", "test", "x" * 40, ("y",))], 1)
+    assert found.low_usd == pytest.approx((2010 * 2 + 4000 * 8) / 1e6)  # 8,040 bytes read, 4,000 tokens written
+    assert found.most_usd == pytest.approx(((8040 + TEMPLATE_TOKENS) * 2 + 4000 * 8) / 1e6)
+
+
+def test_so_does_its_own_deadline_where_it_is_paid_by_the_hour():
+    slow = LLMSpec("slow", 0.0, 0.0, base_url=URL, hardware_usd_per_hour=36.0, deadline_s=600.0)
+    found = one_llm(Pool("one", (slow,), deadline_s=60.0), QUERIES, 1)
+    assert found.low_usd == found.most_usd == pytest.approx(2 * 6.0)  # ten minutes each
+
+
 def test_only_endpoints_that_somebody_else_runs_are_charged():
     here = Pool("here", (LLMSpec("cheap", 1.0, 2.0, model="m"),))
     free = Pool("free", (LLMSpec("cheap", 0.0, 0.0, base_url=URL), LLMSpec("dear", 1.0, 2.0, model="m")))
@@ -81,8 +95,9 @@ def test_only_endpoints_that_somebody_else_runs_are_charged():
 def test_estimates_add_up_and_read_as_people_write():
     total = Estimate(1000, 0.5, 1.0, 4.0) + Estimate(200, 0.5, 2.0, 8.0, is_charged=True)
     assert total == Estimate(1200, 1.0, 3.0, 12.0, is_charged=True)
-    assert str(total) == "1,200 requests, about $1.00 to $3.00 (the most it could be, retries included: $12.00)"
-    assert str(Estimate(1, 0.5, 0.5, 4.0)) == "1 request, about $0.50 (the most it could be, retries included: $4.00)"
+    top = "if every answer is as long as it may be; requests that are sent again come on top)"
+    assert str(total) == f"1,200 requests, about $1.00 to $3.00 ($12.00 {top}"
+    assert str(Estimate(1, 0.5, 0.5, 4.0)) == f"1 request, about $0.50 ($4.00 {top}"
     assert str(Estimate(2)) == "2 requests, at no price"
     assert [dollars(usd) for usd in (0, 0.000123, 0.0123, 99.5, 1234.5)] == [
         *("$0", "$0.00012", "$0.01", "$99.50", "$1,234")

@@ -111,3 +111,36 @@ def test_a_password_in_an_address_is_not_repeated(tmp_path: Path):
 def test_a_name_does_not_lead_out_of_the_shipped_pools(name: str):
     with pytest.raises(ValueError, match="Unknown pool"):
         load_pool(name)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ('headers = "sk-sesame"', "'headers' must be a table"),
+        ('headers = { X = "sk-sesame\\u0000" }', "headers.X"),
+        ('headers_env = ["sk-sesame"]', "'headers_env' must be a table"),
+        ('headers_env = { api-key = "sk-sesame" }', "headers_env.api-key must be the name of an environment variable"),
+        ('headers_env = { api-key = "" }', "headers_env.api-key must be the name of an environment variable"),
+        ('query = "sk-sesame"', "'query' must be a table"),
+        ('query = { code = ["sk-sesame"] }', "query.code must be text"),
+        ('environment = "sk-sesame"', "'environment' must be a table"),
+        ('environment = { A = ["sk-sesame"] }', "environment.A must be text"),
+        ('serve = "sk-sesame"', "'serve' must be a table"),
+        ('request = "sk-sesame"', "'request' must be a table"),
+        ('api_key_env = ["sk-sesame"]', "'api_key_env' must be a text"),
+        ('api_key_env = "sk-sesame\\u0000"', "'api_key_env' must be text without control characters"),
+        ('api_key_env = "sk-sesame"', "api_key_env must be the name of an environment variable, never the key"),
+        ('api_key_env = "1sesame"', "api_key_env must be the name of an environment variable, never the key"),
+    ],
+)
+def test_what_may_be_a_secret_is_refused_without_being_quoted(tmp_path: Path, line: str, named: str):
+    with pytest.raises(ValueError, match=named) as refused:
+        load_pool(write(tmp_path, f'name = "p"\n{LLM}{line}\n'))
+    assert "sesame" not in str(refused.value)
+
+
+@pytest.mark.parametrize("llm", ['[llm]\nheaders = { X = "sesame" }\n', 'llm = ["sesame"]\n', 'llm = "sesame"\n'])
+def test_neither_is_a_table_of_llms_that_is_none(tmp_path: Path, llm: str):
+    with pytest.raises(ValueError, match="table, got a ") as refused:
+        load_pool(write(tmp_path, f'name = "p"\n{llm}'))
+    assert "sesame" not in str(refused.value)

@@ -42,14 +42,15 @@ def test_what_decides_about_numbers_is_described(name):
         ("OPENAI", KEY),
         ("LD_PRELOAD", "/home/alice/lib.so"),
         ("VLLM_API_KEY", KEY),
+        ("VLLM_FOO", KEY),
+        ("VLLM_HTTP_TIMEOUT_KEEP_ALIVE_2", KEY),
         ("VLLM_USAGE_STATS_SERVER", f"http://alice:{KEY}@host"),
     ],
 )
 def test_of_an_environment_variable_only_the_name_is_described(name: str, value: str):
     pool = Pool("p", (replace(LLM, environment={name: value}),), environment={name: value})
     described = describe_pool(pool)
-    said = "http://[hidden]@host" if value.endswith("@host") else "[hidden]"
-    assert described["environment"] == described["llm"][0]["environment"] == {name: said}
+    assert described["environment"] == described["llm"][0]["environment"] == {name: "[hidden]"}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,29 @@ def test_no_address_is_described_with_its_password():
 def test_an_address_is_described_without_its_password():
     pool = Pool("p", (replace(LLM, base_url=f"http://me:{KEY}@host/v1?key={KEY}"),))
     assert describe_pool(pool)["llm"][0]["base_url"] == "http://[hidden]@host/v1"
+
+
+def test_of_a_parameter_behind_the_address_the_name_is_described_and_the_value_of_a_version():
+    query = {"sig": KEY, "code": KEY, "api-version": "2025-01-01", "version": "2"}
+    described = describe_pool(Pool("p", (replace(LLM, query=query),)))["llm"][0]["query"]
+    assert described == {"sig": "[hidden]", "code": "[hidden]", "api-version": "2025-01-01", "version": "2"}
+
+
+def test_headers_and_parameters_within_a_request_are_not_described():
+    tool = {"type": "mcp", "server_url": f"https://h/mcp?key={KEY}#{KEY}", "headers": {"X": KEY}}
+    request = {"tools": [tool], "extra_headers": {"Y": KEY}, "default-headers": [KEY], "stop": ["What?"]}
+    described = describe_pool(Pool("p", (replace(LLM, request=request),)))["llm"][0]["request"]
+    assert described == {
+        "tools": [{"type": "mcp", "server_url": "https://h/mcp", "headers": {"X": "[hidden]"}}],
+        "extra_headers": {"Y": "[hidden]"},
+        "default-headers": "[hidden]",
+        "stop": ["What?"],
+    }
+
+
+def test_a_flag_that_is_a_list_in_json_is_described_without_its_secrets():
+    described = describe_pool(Pool("p", (LLM,), serve={"lora-modules": json.dumps([{"name": "a", "token": KEY}])}))
+    assert json.loads(described["serve"]["lora-modules"]) == [{"name": "a", "token": "[hidden]"}]
 
 
 def test_a_key_that_the_server_quotes_reaches_no_file_and_no_terminal(tmp_path: Path, monkeypatch):
