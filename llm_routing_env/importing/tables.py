@@ -142,7 +142,8 @@ def _texts(rows: Rows, role: str, order: Ints) -> pa.DictionaryArray:
     found = rows.texts[role].codes[order]
     used, codes = np.unique(found, return_inverse=True)
     texts = rows.texts[role].texts
-    dictionary = pa.array([texts[code] for code in used], TEXT)  # `ABSENT` is masked, whatever text it stands by
+    # `ABSENT` is masked, whatever text it stands by.
+    dictionary = pa.array(["" if code == ABSENT else texts[code] for code in used], TEXT)
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=found == ABSENT), dictionary)
 
 
