@@ -1,9 +1,11 @@
 """`pickllm load-curve`: measure how load slows the LLMs of a table, for vector environments with latency under load."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.markup import escape
 from rich.progress import Progress
@@ -11,9 +13,11 @@ from rich.table import Column, Table
 
 from llm_routing_env.backends import Budget, make_backend
 from llm_routing_env.cli import options
+from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.envs.live import pool_name
+from llm_routing_env.pools.estimate import Estimate, each_llm
 from llm_routing_env.pools.load_curve import check_loads, load_curves
-from llm_routing_env.pools.pool import load_pool
+from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.recording import measure_load
 from llm_routing_env.tables.shipped import shipped_tables
 from llm_routing_env.tables.table import OutcomeTable
@@ -29,6 +33,7 @@ def load_curve(
     ] = 256,
     max_usd: options.MaxUSD = None,
     max_requests: options.MaxRequests = None,
+    yes: options.Yes = False,
     seed: Annotated[int, typer.Option(help="Of the draw of queries.")] = 0,
 ) -> None:
     """Ask the LLMs of a running pool, one at a time, under more and more load, and keep their latencies."""
@@ -37,7 +42,10 @@ def load_curve(
     outcomes, loads = OutcomeTable.read(table), _parse(concurrency)
     specs, budget, console = load_pool(pool or pool_name(outcomes)), Budget(max_usd, max_requests), Terminal()
     progress = Progress(console=console, transient=True)
-    with closing(make_backend("vllm", specs, max_in_flight=max(loads), budget=budget)) as backend, progress:
+    backend = make_backend("vllm", specs, max_in_flight=max(loads), budget=budget)
+    if specs.llm_names == outcomes.llm_names and requests > 0:  # else nothing is sent, and the measurement says why
+        confirm(_estimated(specs, outcomes, loads, requests), max_usd=max_usd, max_requests=max_requests, yes=yes)
+    with closing(backend), _saying_what_was_spent(budget), progress:
         bar = progress.add_task("measuring", total=None)
         measured = measure_load(
             specs,
@@ -52,8 +60,31 @@ def load_curve(
     outcomes.write(table)
     console.print(_slowdowns(outcomes, loads))
     sha256 = OutcomeTable.read(table).sha256
-    console.print(f"{budget.n_requests} requests, ${budget.spent_usd:.4f}", highlight=False)
+    console.print(_spent(budget), highlight=False)
     console.print(f"wrote {table} (sha256 {sha256[:12]}…)", markup=False, highlight=False, soft_wrap=True)
+
+
+def _estimated(pool: Pool, outcomes: OutcomeTable, loads: list[int], n_requests: int) -> Estimate:
+    """Return what the measurement comes to: before the loads the highest is asked once that does not count.
+
+    The queries are drawn with replacement, each as often as the others on average.
+    """
+    n_asked = sum(n_requests + load - 1 for load in (loads[-1], *loads))
+    times = np.full(outcomes.n_queries, n_asked / outcomes.n_queries)
+    return each_llm(pool, outcomes.queries, times, recorded=outcomes)
+
+
+@contextmanager
+def _saying_what_was_spent(budget: Budget) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"Nothing is kept; {_spent(budget)} so far.")
+        raise
+
+
+def _spent(budget: Budget) -> str:
+    return f"{budget.n_requests} requests, ${budget.spent_usd:.4f}"
 
 
 def _parse(concurrency: str) -> list[int]:

@@ -1,8 +1,10 @@
 """`pickllm load-curve`: from a running endpoint to the table's metadata, and what bad input ends in."""
 
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from counting_server import DELAY_S, CountingServer, counting_server
@@ -51,7 +53,7 @@ def test_the_curve_is_kept_in_the_table(
     capsys: pytest.CaptureFixture[str],
 ):
     before = OutcomeTable.read(table)
-    assert run(monkeypatch, table, "--pool", pool, "--concurrency", "1,3", "--requests", "6") == 0
+    assert run(monkeypatch, table, "--pool", pool, "--concurrency", "1,3", "--requests", "6", "--yes") == 0
     after = OutcomeTable.read(table)
     assert [curve.concurrency for curve in load_curves(after)] == [(1, 3), (1, 3)]
     assert all(curve.latency_s[0] >= DELAY_S for curve in load_curves(after))
@@ -59,7 +61,8 @@ def test_the_curve_is_kept_in_the_table(
     assert after.query_ids == before.query_ids
     assert {answer.llm for answer in server.answers} == {"llm-0", "llm-1"}
     assert len(server.answers) == 2 * (8 + 6 + 8)  # warm-up, alone, three in flight
-    said = capsys.readouterr().out
+    said, estimate = capsys.readouterr()
+    assert estimate.startswith("Live LLMs get 44 requests, about $")
     assert "3 in flight" in said
     assert after.sha256[:12] in said
     assert "44 requests, $0.0006" in said  # of 10 prompt tokens at 1 and 2 completion tokens at 2 USD per million
@@ -77,6 +80,33 @@ def test_a_budget_is_not_exceeded(
     assert run(monkeypatch, table, "--pool", pool, *bounds) == 2
     assert "'llm-0' failed with 1 in flight, so nothing was kept: the budget of 10 requests" in capsys.readouterr().err
     assert len(server.answers) == 10
+    assert table.read_bytes() == before
+
+
+def test_money_without_a_bound_needs_a_yes(
+    server: CountingServer, pool: Path, table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert run(monkeypatch, table, "--pool", pool, "--concurrency", "1,3", "--requests", "6") == 2
+    estimate, line = capsys.readouterr().err.splitlines()
+    assert estimate.startswith("Live LLMs get 44 requests, about $")
+    assert "give --max-usd, or --yes" in line
+    assert not server.answers
+
+
+def test_what_is_interrupted_says_what_was_spent_and_that_nothing_is_kept(
+    server: CountingServer, pool: Path, table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    before = table.read_bytes()
+
+    def measure(*arguments: object, backend: Any, **settings: object) -> None:
+        backend.warm_up(OutcomeTable.read(table).queries[0], [0, 1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llm_routing_env.cli.load_curve.measure_load", measure)
+    assert run(monkeypatch, table, "--pool", pool, "--yes") == 130
+    # 10 prompt tokens at 1 and 2 completion tokens at 2 USD per million, twice.
+    assert capsys.readouterr().err.splitlines()[-1] == "Interrupted. Nothing is kept; 2 requests, $0.0000 so far."
     assert table.read_bytes() == before
 
 
