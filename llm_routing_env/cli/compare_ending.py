@@ -33,11 +33,14 @@ def require_complete(result: Comparison, out: Path | None) -> None:
 
     Raises:
         IncompleteError: Something was done; says what is missing and how to go on.
-        RuntimeError: Nothing was.
+        RuntimeError: Nothing was, or nothing could even be sent.
     """
     is_begun = result.budget is not None and result.budget.n_requests > 0
     if result.failures and not result.agents and not (result.unfinished and is_begun):
         raise RuntimeError("; ".join(f"{name}: {line}" for name, line in result.failures.items()))
+    if result.down_llms and not is_begun:
+        errors = dict.fromkeys(calls.first_error for calls in result.failed_calls.values())
+        raise RuntimeError(f"No request could be sent: {'; '.join(errors)}")
     missing = [*_unfinished(result, out), *_down(result)]
     if missing:
         raise IncompleteError(" ".join(missing))
@@ -52,8 +55,7 @@ def _unfinished(result: Comparison, out: Path | None) -> Iterator[str]:
 
 
 def _down(result: Comparison) -> Iterator[str]:
-    """Say which live LLMs hardly answered; recorded ones are as they were recorded."""
-    if result.problem.is_live:
-        down = [llm for llm, calls in result.failed_calls.items() if calls.is_down]
-        if down:
-            yield f"Calls of {', '.join(down)} failed nearly always, see above: compare again once they answer."
+    """Say which live LLMs hardly answered."""
+    if result.down_llms:
+        down = ", ".join(result.down_llms)
+        yield f"Calls of {down} failed nearly always, see above: compare again once they answer."

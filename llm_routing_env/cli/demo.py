@@ -62,6 +62,7 @@ def demo(
     observation, info = env.reset(seed=seed)
     console.print(f"[bold]{escape(agent)}[/] routes {length} queries of one context: {escape(info['context'])}\n")
     total, cost_usd, terminated, truncated = 0.0, 0.0, False, False
+    n_sent, errors = 0, list[str | None]()  # of live calls
     while not truncated:
         action = learner.select_action(observation, **given_mask(learner.select_action, info.get(MASK)))
         following, step_reward, terminated, truncated, info = env.step(action)
@@ -71,12 +72,17 @@ def demo(
         learner.update(observation, action, float(step_reward), outcome=outcome)
         observation = following
         total, cost_usd = total + float(step_reward), cost_usd + info["cost_usd"]
+        n_sent, errors = n_sent + info.get("n_attempts", 1), [*errors, info["error"]]
         console.print(_line(info, float(step_reward)), highlight=False, soft_wrap=True)
     env.close()
     console.print(_beliefs(learner, observation, task.llm_names))
     console.print(f"total reward {total:.2f}, cost ${cost_usd:.3g}", highlight=False)
     if terminated:
-        raise IncompleteError(f"The session was stopped: {info['error']}. A larger budget lets it go on to its end.")
+        stop = f"The session was stopped: {info['error']}. A larger budget lets it go on to its end."
+        raise IncompleteError(stop) if errors else RuntimeError(stop)
+    if backend != "table" and all(errors):
+        failure = f"Every call failed, the first with: {errors[0]}"
+        raise IncompleteError(failure) if n_sent else RuntimeError(failure)
 
 
 def _estimated(problem: RoutingProblem, seed: int, length: int) -> Estimate:

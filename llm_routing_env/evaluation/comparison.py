@@ -29,7 +29,7 @@ from llm_routing_env.evaluation.policies import Policies, always, distinct, poli
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
-from llm_routing_env.evaluation.verdicts import verdict
+from llm_routing_env.evaluation.verdicts import no_verdict, verdict
 
 # Told an agent's name, how many queries it has routed, and how many it will.
 OnProgress = Callable[[str, int, int], None]
@@ -206,6 +206,8 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
         result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
         fixed = (result.references.best_fixed, result.references.chosen_fixed)
         said = verdict(result.metrics[name][POOLED], *fixed, result.sessions_behind(name))
+        if result.down_llms:
+            said = no_verdict(result.down_llms)
         maximises = result.contestants[name].maximises
         result.verdicts[name] = said if maximises == "reward" else f"maximises {maximises}, not the reward; {said}"
 

@@ -14,7 +14,7 @@ from llm_routing_env.evaluation.judging import POOLED, Judge
 from llm_routing_env.evaluation.references import ORACLE, References
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.statistics import SESSIONS
-from llm_routing_env.evaluation.verdicts import is_clear_gain, paired_verdict
+from llm_routing_env.evaluation.verdicts import is_clear_gain, no_verdict, paired_verdict
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.notes import DEAD
 
@@ -99,6 +99,11 @@ class Comparison:
         return {llm: of_llm for llm, of_llm in calls.items() if of_llm.n_failed}
 
     @property
+    def down_llms(self) -> list[str]:
+        """Live LLMs of which nearly every call failed; recorded ones are as they were recorded."""
+        return [llm for llm, calls in self.failed_calls.items() if calls.is_down] if self.problem.is_live else []
+
+    @property
     def cut_calls(self) -> dict[str, Calls]:
         """The calls of all agents, of each LLM of which some live answers were cut at `max_tokens`."""
         calls = one_after_another([self.calls_of(name) for name in self.agents])
@@ -115,7 +120,7 @@ class Comparison:
     def is_clear_gain(self, name: str) -> bool:
         """Return whether a row is marked as clearly better than the best fixed LLM: those that maximise the reward."""
         contestant = self.contestants.get(name)
-        is_ranked = contestant is None or contestant.maximises == "reward"
+        is_ranked = contestant is None or (contestant.maximises == "reward" and not self.down_llms)
         return is_ranked and is_clear_gain(self.metrics[name][POOLED], self.sessions_behind(name))
 
     def against(self, name: str, other: str) -> str:
@@ -124,6 +129,8 @@ class Comparison:
         Raises:
             KeyError: If one of them has no results.
         """
+        if self.down_llms:
+            return no_verdict(self.down_llms)
         gap = self.metrics[ORACLE][POOLED]["reward_minus_best_fixed"]["mean"]
         return paired_verdict(self.pairs[name][other], other, gap, self.sessions_behind(name, other))
 

@@ -1,7 +1,7 @@
 """The evidence in words: what the intervals of a comparison show, and what they do not."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from llm_routing_env.evaluation.intervals import ROUNDING, Interval, shown
@@ -53,6 +53,11 @@ def is_clear_gain(metrics: Metrics, n_sessions: int | None = None) -> bool:
     gained, share = _measured(metrics["reward_minus_best_fixed"]), metrics["oracle_gap_closed"]["mean"]
     is_shown = n_sessions is None or n_sessions >= MIN_SESSIONS
     return is_shown and gained is not None and gained.is_gain and share is not None and share >= MIN_SHARE
+
+
+def no_verdict(down_llms: Sequence[str]) -> str:
+    """Say why nothing may be concluded where live LLMs did not answer: who asks them less is no better for it."""
+    return f"no verdict: nearly every call of {', '.join(down_llms)} failed"
 
 
 def paired_verdict(difference: Interval, other: str, gap: float | None, n_sessions: int | None) -> str:

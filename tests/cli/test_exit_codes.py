@@ -134,6 +134,22 @@ def test_a_live_demo_ends_with_its_budget(
     assert len(server.asked) == 3 + 5
 
 
+def test_a_live_demo_in_which_nothing_is_answered_is_not_done(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    demo = [*DEMO, "--agent", "round_robin", "--yes"]
+    assert ended(monkeypatch, *demo, "--max-requests", "0") == 2
+    assert "the budget of 0 requests is used up" in capsys.readouterr().err
+    pool = Path("pool.toml").read_text()
+    Path("pool.toml").write_text(pool.replace('"good"', '"good"\nserved_name = "401"'))
+    assert ended(monkeypatch, *demo) == 1
+    assert "pickllm: Every call failed, the first with: HTTP 401: " in capsys.readouterr().err
+    Path("pool.toml").write_text(pool.replace(server.base_url, "http://127.0.0.1:1/v1"))
+    for command in (demo, [*SMALL, *LIVE, "--yes"]):
+        assert ended(monkeypatch, *command) == 2
+        assert "Connect" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_live_llm_that_is_down_is_named_and_the_code_is_1(
     server: FaultyServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

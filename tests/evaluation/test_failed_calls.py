@@ -110,6 +110,10 @@ def test_an_llm_that_refuses_every_live_call_is_counted_and_named(server: Faulty
     }
     (line,) = failed_calls(result)
     assert line.startswith(f"Failed calls: '401' {n_failed} of {n_failed} (first: HTTP 401: ")
+    why = "no verdict: nearly every call of 401 failed"
+    assert result.verdicts == {"round_robin": why, "random": why}
+    assert result.against("random", "round_robin") == why
+    assert not any(map(result.is_clear_gain, result.agents))
 
 
 class _Anything:
