@@ -188,6 +188,8 @@ def _report(imported: Imported, out: Path, console: Terminal) -> None:
     sizes = " x ".join(f"{count} {name}" for name, count in counts.items())
     console.print(f"wrote {out}: {sizes}, {table.is_train.sum()} train and {(~table.is_train).sum()} test queries")
     console.print("columns: " + ", ".join(f"{role} from {name!r}" for role, name in imported.columns.items()))
+    if imported.not_read:
+        console.print("columns not read: " + ", ".join(imported.not_read))
     if imported.n_partial:
         console.print(f"pairs that lack a number or a repeat, and count as missing: {imported.n_partial}")
     for note in filter(None, (*table.notes, not_judged(table, "test"))):
