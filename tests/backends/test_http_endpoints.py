@@ -253,7 +253,7 @@ def test_a_session_s_deadline_counts_from_when_its_requests_are_taken(server):
     assert [outcome.error for outcome in outcomes[2:]] == [missed] * 18
     assert outcomes[-1].cost_usd == 0 < outcomes[0].cost_usd
     assert (outcomes[-1].n_attempts, outcomes[-1].latency_s) == (0, 0)
-    assert outcomes[-1].wait_s >= 0.2
+    assert outcomes[-1].wait_s >= 0.19  # by another clock than the deadline
     backend.close()
 
 
