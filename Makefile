@@ -48,7 +48,7 @@ check: $(VENV)/.full
 	$(BIN)/mypy
 	$(BIN)/python requirements/audit.py
 
-BENCHMARKS := convergence headline weights scorers throughput peers startup memory live_overhead baselines
+BENCHMARKS := convergence headline weights scorers throughput peers startup memory live_overhead live_path baselines
 
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"
