@@ -155,7 +155,8 @@ def compare(
         for path in write_files(result, document, out, command=command, log_steps=log_steps, tensorboard=tensorboard):
             console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
     if blocks is not None and not result.failures:
-        for folder in (blocks, journals_of(blocks)):
+        # Of LLMs that were down it has to be done again: then without paying the others twice.
+        for folder in (blocks, *(() if result.down_llms else (journals_of(blocks),))):
             shutil.rmtree(folder, ignore_errors=True)
     require_complete(result, out)
 

@@ -41,7 +41,7 @@ def require_complete(result: Comparison, out: Path | None) -> None:
     if result.down_llms and not is_begun:
         errors = dict.fromkeys(calls.first_error for calls in result.failed_calls.values())
         raise RuntimeError(f"No request could be sent: {'; '.join(errors)}")
-    missing = [*_unfinished(result, out), *_down(result)]
+    missing = [*_unfinished(result, out), *_down(result, out)]
     if missing:
         raise IncompleteError(" ".join(missing))
 
@@ -54,8 +54,9 @@ def _unfinished(result: Comparison, out: Path | None) -> Iterator[str]:
         yield f"Not finished: {', '.join(result.unfinished)}; {why}. {kept if out else lost}"
 
 
-def _down(result: Comparison) -> Iterator[str]:
-    """Say which live LLMs hardly answered."""
+def _down(result: Comparison, out: Path | None) -> Iterator[str]:
+    """Say which live LLMs hardly answered, and how to go on."""
     if result.down_llms:
-        down = ", ".join(result.down_llms)
-        yield f"Calls of {down} failed nearly always, see above: compare again once they answer."
+        again = "compare again once they answer."
+        kept = f"what the others answered is kept in {out}, and the same command with --resume asks only for the rest."
+        yield f"Calls of {', '.join(result.down_llms)} failed nearly always, see above: {kept if out else again}"

@@ -49,7 +49,13 @@ class LiveAccess:
         budget = self.budget or Budget()
         pool = self.pool_for(table)
         return make_live_backend(
-            self.backend, pool, budget, self.journal, resume=True, max_in_flight=self.max_in_flight
+            self.backend,
+            pool,
+            budget,
+            self.journal,
+            resume=True,
+            max_in_flight=self.max_in_flight,
+            retry_errors=True,  # who is resumed may have mended what failed
         )
 
     def require_served(self, table: Table) -> None:

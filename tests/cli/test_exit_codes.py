@@ -156,8 +156,12 @@ def test_a_live_llm_that_is_down_is_named_and_the_code_is_1(
     assert ended(monkeypatch, *SMALL, *LIVE, "--max-usd", "1", "--out", "run") == 1
     said = capsys.readouterr()
     assert said.err.splitlines()[-1] == (
-        "pickllm: Calls of 401 failed nearly always, see above: compare again once they answer."
+        "pickllm: Calls of 401 failed nearly always, see above: what the others answered is kept in run, and the same "
+        "command with --resume asks only for the rest."
     )
     assert "Failed calls: '401' " in said.out
     assert Path("run/report.html").exists()
     assert not Path("run/blocks").exists()
+    n_good = server.asked.count("good")
+    assert ended(monkeypatch, *SMALL, *LIVE, "--max-usd", "1", "--out", "run", "--resume") == 1
+    assert server.asked.count("good") == n_good  # nobody is paid twice
