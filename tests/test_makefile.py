@@ -14,7 +14,7 @@ def would_run(folder: Path, target: str) -> list[str]:
     (folder / ".venv").mkdir(exist_ok=True)
     (folder / "pyproject.toml").touch()
     (folder / ".venv" / ".core").touch()
-    command = ["make", "--dry-run", "--file", str(MAKEFILE), target]
+    command = ["make", "--dry-run", "--no-print-directory", "--file", str(MAKEFILE), target]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout.splitlines()
 
 
