@@ -53,7 +53,9 @@ def test_each_llm_answers_all_of_its_queries_at_once_as_it_does_one_by_one(nano_
     )
     together = dict(backend.ask_many(requests))
     n_queries = len(nano_queries)
-    assert batches == [n_queries] * 3 + [5] * (n_queries // 5) + [n_queries % 5] * (n_queries % 5 > 0)
+    *limited, a, b, c = sorted(batches)  # how the limited one's are cut is a matter of moments
+    assert (a, b, c) == (n_queries,) * 3
+    assert (sum(limited), max(limited)) == (n_queries, 5)
     for number, outcome in enumerate(alone):
         assert (together[number].response, together[number].error) == (outcome.response, None)
         assert together[number].completion_tokens == outcome.completion_tokens
