@@ -1,196 +1,184 @@
 """`pickllm import`: outcome tables of other people's recorded results."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
+import pyarrow as pa
 import typer
 
+from llm_routing_env.cli import import_options as options
 from llm_routing_env.cli.record import write_table_embeddings
-from llm_routing_env.importing import Imported, ImportOptions, Source, build_table, read_long, read_routerbench
-from llm_routing_env.importing.rows import Rows
+from llm_routing_env.cli.share_progress import share_shown
+from llm_routing_env.importing import Imported, ImportOptions, Reading, Source, read_rows, write_table
+from llm_routing_env.importing.preset import FLAGS, Preset
+from llm_routing_env.importing.presets import PRESETS
+from llm_routing_env.importing.units import doubt_of
 from llm_routing_env.observations.embedding_file import embeddings_path
+from llm_routing_env.rewards.scorers import get_scorer
 from llm_routing_env.tables.notes import not_judged
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
 
 app = typer.Typer(help="Make an outcome table of results somebody else recorded.", no_args_is_help=True)
 
-Src = Annotated[Path, typer.Argument(help="Parquet, CSV, TSV or JSON lines.")]
-Out = Annotated[Path, typer.Argument(help="Outcome table to write (parquet).")]
-Name = str | None
-QueryColumn = Annotated[Name, typer.Option(help="A query's id.")]
-PromptColumn = Annotated[Name, typer.Option(help="What was asked: a text, or in the long form chat messages.")]
-ContextColumn = Annotated[Name, typer.Option(help="A query's topic.")]
-Context = Annotated[Name, typer.Option(help="One context for every query, instead of a column.")]
-ScorerName = Annotated[str, typer.Option(help="What to call the scores.")]
-ScoreScale = Annotated[float, typer.Option(help="Divide every score by this: the highest one possible.")]
-ExcludeLlm = Annotated[list[str] | None, typer.Option(help="Leave an LLM out. May be repeated.")]
-DropIncomplete = Annotated[
-    bool,
-    typer.Option(
-        "--drop-incomplete",
-        help="Leave out queries that lack an LLM or a number, instead of keeping what they have. What is left is no "
-        "fair sample of the queries.",
-    ),
-]
-LatencyFrom = Annotated[
-    Name,
-    typer.Option(
-        help="Outcome table whose recorded latencies are drawn from where the file has none: by LLM name, else by rank "
-        "of mean cost. The table then says that its latency is simulated."
-    ),
-]
-Seed = Annotated[int, typer.Option(help="Of the latencies drawn.")]
-Encoding = Annotated[str, typer.Option(help="Of CSV and JSON lines.")]
-Note = Annotated[list[str] | None, typer.Option(help="A remark that stays with the table. May be repeated.")]
-Embed = Annotated[Name, typer.Option(help="Also compute embeddings with this sentence-transformers model.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and the embeddings beside it.")]
 
-
-@app.command("long")
-def import_long(
-    src: Src,
-    out: Out,
-    query_column: QueryColumn = None,
-    prompt_column: PromptColumn = None,
-    reference_column: Annotated[Name, typer.Option(help="The right answer, or a list of them.")] = None,
-    response_column: Annotated[Name, typer.Option(help="What the LLM answered.")] = None,
-    llm_column: Annotated[Name, typer.Option(help="The LLM's name.")] = None,
-    accuracy_column: Annotated[Name, typer.Option(help="Its score, in [0, 1].")] = None,
-    cost_column: Annotated[Name, typer.Option(help="Cost of the call, in US dollars.")] = None,
-    latency_column: Annotated[Name, typer.Option(help="Time of the call, in seconds.")] = None,
-    context_column: ContextColumn = None,
-    split_column: Annotated[
-        Name, typer.Option(help="'train' or 'test'; without it, a hash of the prompt decides.")
-    ] = None,
-    repeat_column: Annotated[Name, typer.Option(help="Counts repeats of a query on an LLM, from 0.")] = None,
-    prompt_tokens_column: Annotated[Name, typer.Option(help="Tokens read.")] = None,
-    completion_tokens_column: Annotated[Name, typer.Option(help="Tokens written.")] = None,
-    context: Context = None,
-    scorer_name: ScorerName = "recorded",
-    score_scale: ScoreScale = 1.0,
-    exclude_llm: ExcludeLlm = None,
-    drop_incomplete: DropIncomplete = False,
-    latency_from: LatencyFrom = None,
-    seed: Seed = 0,
-    encoding: Encoding = "utf-8",
-    note: Note = None,
-    embed: Embed = None,
-    overwrite: Overwrite = False,
+def import_files(
+    ctx: typer.Context,
+    src: options.Src,
+    out: options.Out,
+    query_column: options.QueryColumn = None,
+    prompt_column: options.PromptColumn = None,
+    reference_column: options.ReferenceColumn = None,
+    response_column: options.ResponseColumn = None,
+    llm_column: options.LlmColumn = None,
+    accuracy_column: options.AccuracyColumn = None,
+    cost_column: options.CostColumn = None,
+    latency_column: options.LatencyColumn = None,
+    context_column: options.ContextColumn = None,
+    split_column: options.SplitColumn = None,
+    repeat_column: options.RepeatColumn = None,
+    error_column: options.ErrorColumn = None,
+    success_column: options.SuccessColumn = None,
+    prompt_tokens_column: options.PromptTokensColumn = None,
+    completion_tokens_column: options.CompletionTokensColumn = None,
+    llm: options.Llm = None,
+    llm_from: options.LlmFrom = None,
+    llms: options.Llms = None,
+    context: options.Context = None,
+    context_from: options.ContextFrom = None,
+    ids_per_context: options.IdsPerContext = False,
+    where: options.Where = None,
+    join: options.JoinFile = None,
+    files: options.Files = None,
+    keep: options.Keep = None,
+    encoding: options.Encoding = "utf-8",
+    separator: options.Separator = None,
+    exclude_llm: options.ExcludeLlm = None,
+    scorer_name: options.ScorerName = "recorded",
+    score_map: options.ScoreMap = None,
+    score_range: options.ScoreRange = None,
+    clip: options.Clip = False,
+    score_with: options.ScoreWith = None,
+    latency_unit: options.LatencyUnit = None,
+    cost_unit: options.CostUnit = None,
+    missing_cost: options.MissingCost = None,
+    drop_incomplete: options.DropIncomplete = False,
+    latency_from: options.LatencyFrom = None,
+    seed: options.Seed = 0,
+    note: options.Note = None,
+    embed: options.Embed = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """Import one row per query and LLM. Columns called as in our own tables (query_id, llm, ...) need no flag."""
-    names = {
-        "query_id": query_column,
-        "prompt": prompt_column,
-        "references": reference_column,
-        "response": response_column,
-        "llm": llm_column,
-        "accuracy": accuracy_column,
-        "cost_usd": cost_column,
-        "latency_s": latency_column,
-        "context": context_column,
-        "split": split_column,
-        "repeat": repeat_column,
-        "prompt_tokens": prompt_tokens_column,
-        "completion_tokens": completion_tokens_column,
-    }
-    _check(context, context_column, score_scale)
-    options = _options(context, scorer_name, drop_incomplete, latency_from, seed, note)
-    given = {role: name for role, name in names.items() if name is not None}
-    _run(
-        lambda: read_long(
-            Source(src, encoding), given, context=context, score_scale=score_scale, excluded=exclude_llm or ()
-        ),
-        src,
-        out,
-        options,
-        embed,
-        overwrite,
-    )
+    """Read the files of a preset, which the command is named after, and write the table."""
+    _check_out(src, out, overwrite)
+    # Arrow's own allocator keeps several times what the batches of a long file take.
+    pa.set_memory_pool(pa.system_memory_pool())
+    given = ctx.params
+    preset = PRESETS[str(ctx.info_name)]
+    console = Terminal(soft_wrap=True, highlight=False, markup=False)
+    with share_shown(console, "reading") as tell:
+        source = _source(preset, given)
+        rows = read_rows(source, preset, _reading(preset, given, tell))
+    numbers = {role: rows.array(role) for role in ("latency_s", "cost_usd")}
+    units = {"latency_s": latency_unit, "cost_usd": cost_unit}
+    doubts = [doubt_of(role, values, units[role]) for role, values in numbers.items() if values is not None]
+    with share_shown(console, "writing") as tell:
+        how = ImportOptions(
+            scorer=score_with or scorer_name,
+            drop_incomplete=drop_incomplete,
+            latency_from=OutcomeTable.read(latency_from) if latency_from else None,
+            seed=seed,
+            notes=tuple(note or ()),
+            on_progress=tell,
+        )
+        imported = write_table(rows, source.files, out, how)
+        embeddings_path(out).unlink(missing_ok=True)  # of another table's queries
+    _report(imported, source, out, console)
+    for line in filter(None, doubts):
+        console.print(line, style="yellow")
+    if embed is not None:
+        write_table_embeddings(imported.table, out, embed, console)
 
 
-@app.command("routerbench")
-def import_routerbench(
-    src: Src,
-    out: Out,
-    query_column: QueryColumn = None,
-    prompt_column: PromptColumn = None,
-    context_column: ContextColumn = None,
-    context: Context = None,
-    scorer_name: ScorerName = "recorded",
-    score_scale: ScoreScale = 1.0,
-    exclude_llm: ExcludeLlm = None,
-    drop_incomplete: DropIncomplete = False,
-    latency_from: LatencyFrom = None,
-    seed: Seed = 0,
-    encoding: Encoding = "utf-8",
-    note: Note = None,
-    embed: Embed = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Import RouterBench's wide form: one row per query, and columns `<llm>`, `<llm>|total_cost` per LLM."""
-    names = {"query_id": query_column, "prompt": prompt_column, "context": context_column}
-    _check(context, context_column, score_scale)
-    options = _options(context, scorer_name, drop_incomplete, latency_from, seed, note)
-    given = {role: name for role, name in names.items() if name is not None}
-    _run(
-        lambda: read_routerbench(
-            Source(src, encoding), given, context=context, score_scale=score_scale, excluded=exclude_llm or ()
-        ),
-        src,
-        out,
-        options,
-        embed,
-        overwrite,
-    )
+for _name, _preset in PRESETS.items():
+    app.command(_name, help=_preset.help)(import_files)
 
 
-def _check(context: Name, context_column: Name, score_scale: float) -> None:
-    if context is not None and context_column is not None:
-        raise ValueError("--context puts every query into one context: leave it out, or --context-column.")
-    if not 0 < score_scale < float("inf"):
-        raise ValueError(f"--score-scale must be a finite number above 0, got {score_scale}.")
-
-
-def _options(
-    context: Name, scorer: str, drop_incomplete: bool, latency_from: Name, seed: int, notes: list[str] | None
-) -> ImportOptions:
-    return ImportOptions(
-        context=context,
-        scorer=scorer,
-        drop_incomplete=drop_incomplete,
-        latency_from=OutcomeTable.read(latency_from) if latency_from else None,
-        seed=seed,
-        notes=tuple(notes or ()),
-    )
-
-
-def _run(read: Callable[[], Rows], src: Path, out: Path, options: ImportOptions, model: Name, overwrite: bool) -> None:
-    if out.exists() and (not overwrite or out.samefile(src)):
+def _check_out(sources: list[Path], out: Path, overwrite: bool) -> None:
+    is_source = out.exists() and any(src.exists() and out.samefile(src) for src in sources)
+    if out.exists() and (not overwrite or is_source):
         raise ValueError(f"{out} is there already; --overwrite replaces it, but never the source.")
     if not out.absolute().parent.is_dir():
         raise ValueError(f"{out}: its folder does not exist.")
-    console = Terminal(soft_wrap=True, highlight=False, markup=False)
-    with console.status(f"reading {src}"):
-        imported = build_table(read(), options)
-    with console.status(f"writing {out}"):
-        imported.table.write(out)
-        embeddings_path(out).unlink(missing_ok=True)  # of another table's queries
-    _report(imported, out, console)
-    if model is not None:
-        write_table_embeddings(imported.table, out, model, console)
 
 
-def _report(imported: Imported, out: Path, console: Terminal) -> None:
+def _source(preset: Preset, given: Mapping[str, Any]) -> Source:
+    """Return the files, with what their paths and the flags say of all their rows."""
+    for role in ("llm", "context"):
+        ways = [f"--{role}", f"--{role}-from", f"--{role}-column"]
+        said = [way for way in ways if given[way[2:].replace("-", "_")] is not None]
+        if len(said) > 1:
+            raise ValueError(f"{said[0]} says the {role} of every row: leave it out, or {said[1]}.")
+    of_path = {role: options.parse_of_path(f"--{role}-from", given[f"{role}_from"]) for role in ("llm", "context")}
+
+    def about(path: Path) -> dict[str, str]:
+        told = dict(preset.about(path))
+        told |= {role: take(path) for role, take in of_path.items() if take is not None}
+        return told | {role: given[role] for role in ("llm", "context") if given[role] is not None}
+
+    joins = {join.name: join for join in (*preset.joins, *options.parse_joins(given["join"]))}.values()
+    separator = options.parse_separator(given["separator"])
+    return Source(
+        given["src"],
+        given["encoding"],
+        separator,
+        [given["files"]] if given["files"] else preset.patterns,
+        about,
+        list(joins),
+    )
+
+
+def _reading(preset: Preset, given: Mapping[str, Any], tell: Any) -> Reading:
+    if given["missing_cost"] is not None and not 0 <= given["missing_cost"] < float("inf"):
+        raise ValueError(f"--missing-cost must be a finite number of dollars, 0 or more, got {given['missing_cost']}.")
+    names = {role: given[flag[2:].replace("-", "_")] for role, flag in FLAGS.items() if flag}
+    units = {"latency_s": given["latency_unit"], "cost_usd": given["cost_unit"]}
+    return Reading(
+        names={role: name for role, name in names.items() if name is not None},
+        scale=preset.scale.changed(given["score_map"], given["score_range"], clip=given["clip"]),
+        units={role: unit for role, unit in units.items() if unit is not None},
+        where={**preset.where, **options.parse_where(given["where"])},
+        excluded=given["exclude_llm"] or (),
+        keep=options.parse_keep(given["keep"]),
+        llms=[name.strip() for name in given["llms"].split(",")] if given["llms"] else (),
+        missing_cost_usd=given["missing_cost"],
+        has_ids_per_context=given["ids_per_context"] or preset.has_ids_per_context,
+        score=get_scorer(given["score_with"]) if given["score_with"] else None,
+        on_progress=tell,
+    )
+
+
+def _report(imported: Imported, source: Source, out: Path, console: Terminal) -> None:
     table = imported.table
     counts: Mapping[str, int] = {"queries": table.n_queries, "LLMs": table.n_llms, "contexts": len(table.contexts)}
     sizes = " x ".join(f"{count} {name}" for name, count in counts.items())
-    console.print(f"wrote {out}: {sizes}, {table.is_train.sum()} train and {(~table.is_train).sum()} test queries")
-    console.print("columns: " + ", ".join(f"{role} from {name!r}" for role, name in imported.columns.items()))
+    repeats = f", {table.n_repeats} repeats" if table.n_repeats > 1 else ""
+    console.print(
+        f"wrote {out}: {sizes}{repeats}, {table.is_train.sum()} train and {(~table.is_train).sum()} test queries"
+    )
+    console.print("columns: " + ", ".join(f"{role} from {name!r}" for role, name in imported.names.items()))
     if imported.not_read:
         console.print("columns not read: " + ", ".join(imported.not_read))
     if imported.n_partial:
         console.print(f"pairs that lack a number or a repeat, and count as missing: {imported.n_partial}")
-    for note in filter(None, (*table.notes, not_judged(table, "test"))):
-        console.print(note)
+    if imported.n_left_out:
+        console.print(f"rows left out, of other LLMs or not of --where: {imported.n_left_out}")
+    if imported.n_again:
+        console.print(f"rows of the same query, LLM and repeat as another, left out: {imported.n_again}")
+    if source.n_replaced:
+        console.print(
+            f"rows with half a character, replaced by \N{REPLACEMENT CHARACTER}: {source.n_replaced}", style="yellow"
+        )
+    for line in filter(None, (*table.notes, not_judged(table, "test"))):
+        console.print(line)

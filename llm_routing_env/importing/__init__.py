@@ -1,8 +1,8 @@
 """Makes outcome tables of other people's recorded results."""
 
-from llm_routing_env.importing.long_form import read_long
-from llm_routing_env.importing.routerbench import read_routerbench
+from llm_routing_env.importing.reading import Reading, read_rows
+from llm_routing_env.importing.rows import Rows
 from llm_routing_env.importing.sources import Source
-from llm_routing_env.importing.tables import Imported, ImportOptions, build_table
+from llm_routing_env.importing.writing import Imported, ImportOptions, write_table
 
-__all__ = ["ImportOptions", "Imported", "Source", "build_table", "read_long", "read_routerbench"]
+__all__ = ["ImportOptions", "Imported", "Reading", "Rows", "Source", "read_rows", "write_table"]

@@ -1,11 +1,13 @@
 """Which imported rows make a grid of (query, LLM, repeat), which of its pairs are missing, and what is wrong."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.importing.rows import Rows
+from llm_routing_env.importing.columns import NO_REFERENCES
+from llm_routing_env.importing.rows import ABSENT, Codes, Rows, Vocabulary
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -18,22 +20,24 @@ class ImportGrid:
     """The rows to keep; a pair of query and LLM is kept with all its repeats, or missing.
 
     Attributes:
-        order: File rows by rising cell number.
-        cells: Their cell numbers, ((query * LLMs) + LLM) * repeats + repeat.
+        is_kept: For each of the file's rows.
+        cells: The cell number of each that is kept, ((query * LLMs) + LLM) * repeats + repeat.
         shape: Queries, LLMs, repeats.
         n_dropped: Queries left out.
+        n_again: Rows left out because another is of the same query, LLM and repeat.
         n_partial: Pairs that count as missing although they have rows: a number is empty or a repeat lacking.
     """
 
-    order: Ints
+    is_kept: Mask
     cells: Ints
     shape: tuple[int, int, int]
     n_dropped: int
+    n_again: int
     n_partial: int
 
 
 def make_import_grid(rows: Rows, *, drop_incomplete: bool) -> ImportGrid:
-    """Return the rows of the pairs that are whole, in order.
+    """Return the rows of the pairs that are whole.
 
     Args:
         rows: The file's.
@@ -43,50 +47,99 @@ def make_import_grid(rows: Rows, *, drop_incomplete: bool) -> ImportGrid:
         ValueError: For a duplicate row; a query whose rows contradict each other; an LLM without a whole pair; a log,
             that is one LLM per query; or if nothing is left. Names file, row, query, LLM, and the flag that helps.
     """
-    query, llm = (rows.texts[role].codes.astype(np.int64) for role in ("query_id", "llm"))
-    repeat = _repeats(rows, len(query))
-    shape = (int(query.max()) + 1, int(llm.max()) + 1, int(repeat.max()) + 1)
-    pair = query * shape[1] + llm
-    order = np.lexsort((repeat, pair))
-    _check_unique(rows, pair, repeat, order)
+    query, llm = (rows.texts[role].codes for role in ("query_id", "llm"))
+    n_queries, n_llms = int(query.max()) + 1, int(llm.max()) + 1
+    number = _integers(n_queries * n_llms)  # half the memory, where that is enough
+    pair = query * number(n_llms) + llm
+    order, begins = _by_pair(rows, pair)
+    n_again = rows.n_rows - len(begins)
+    if "references" in rows.texts:
+        _spread_references(rows.texts["references"], query)
     _check_agreement(rows, query)
-    pairs, of_row = np.unique(pair, return_inverse=True)
-    is_whole = np.bincount(of_row[_has_numbers(rows, len(query))], minlength=len(pairs)) == shape[2]
-    n_llms = np.bincount(pairs[is_whole] // shape[1], minlength=shape[0])
-    _check_llms(rows, pairs[is_whole] % shape[1], n_llms, shape)
-    is_kept = n_llms == shape[1] if drop_incomplete else n_llms > 0
-    if not is_kept.any():
-        raise _nothing_left(rows, pairs[is_whole] % shape[1], shape)
-    order = order[(is_whole[of_row] & is_kept[query])[order]]
-    place = np.cumsum(is_kept) - 1
-    cells = (place[query[order]] * shape[1] + llm[order]) * shape[2] + repeat[order]
-    kept = int(is_kept.sum())
-    return ImportGrid(order, cells, (kept, *shape[1:]), shape[0] - kept, int((~is_whole).sum()))
+    pairs = pair[order][begins]
+    pair_of_place = np.cumsum(begins[1:], dtype=number)
+    pair_of_place = np.append(number(0), pair_of_place)
+    counts = np.bincount(pair_of_place)
+    whole = np.bincount(pair_of_place[_has_numbers(rows)[order]], minlength=len(counts)) == counts.max()
+    llms_of_query = np.bincount(pairs[whole] // n_llms, minlength=n_queries)
+    shape = (n_queries, n_llms, int(counts.max()))
+    _check_llms(rows, pairs[whole] % n_llms, llms_of_query, shape)
+    query_is_kept = llms_of_query == n_llms if drop_incomplete else llms_of_query > 0
+    if not query_is_kept.any():
+        raise _nothing_left(rows, pairs[whole] % n_llms, shape)
+    is_kept = np.zeros(rows.n_rows, dtype=bool)
+    is_kept[order] = whole[pair_of_place]
+    is_kept &= query_is_kept[query]
+    cell = _integers(n_queries * n_llms * shape[2])
+    place = (np.cumsum(query_is_kept) - 1).astype(cell)
+    cells = (place[query[is_kept]] * cell(n_llms) + llm[is_kept]) * cell(shape[2])
+    if shape[2] > 1:
+        repeat = np.empty(rows.n_rows, dtype=cell)
+        repeat[order] = np.arange(len(begins)) - np.flatnonzero(begins)[pair_of_place]
+        cells += repeat[is_kept]
+    n_kept = int(query_is_kept.sum())
+    return ImportGrid(is_kept, cells, (n_kept, *shape[1:]), n_queries - n_kept, n_again, int((~whole).sum()))
 
 
-def _repeats(rows: Rows, n_rows: int) -> Ints:
-    values = rows.array("repeat")
-    if values is None:
-        return np.zeros(n_rows, dtype=np.int64)
-    bad = np.isnan(values) | (values != np.floor(values)) | (values >= n_rows)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise rows.refusal("repeat", row, "a whole number that counts from 0", values[row])
-    return values.astype(np.int64)
+def _integers(largest: int) -> "type[np.int32] | type[np.int64]":
+    return np.int32 if largest < 2**31 else np.int64
 
 
-def _check_unique(rows: Rows, pair: Ints, repeat: Ints, order: Ints) -> None:
-    again = np.flatnonzero((np.diff(pair[order]) == 0) & (np.diff(repeat[order]) == 0))
+def _by_pair(rows: Rows, pair: Ints) -> tuple[Ints | slice, Mask]:
+    """Return the rows by pair of query and LLM, then by repeat, and where a pair begins; repeats may count anyhow."""
+    if "repeat" not in rows.texts:
+        is_sorted = bool((pair[1:] > pair[:-1]).all())
+        order: Any = slice(None) if is_sorted else np.argsort(pair, kind="stable")
+        ordered = pair[order]
+        again = np.flatnonzero(ordered[1:] == ordered[:-1])
+    else:
+        repeat = _ranks(rows.texts["repeat"].texts)[rows.texts["repeat"].codes]
+        order = np.lexsort((repeat, pair))
+        ordered = pair[order]
+        again = np.flatnonzero((ordered[1:] == ordered[:-1]) & (np.diff(repeat[order]) == 0))
+    if len(again) and rows.keep is None:
+        first, second = np.arange(rows.n_rows)[order][again[0] : again[0] + 2]
+        raise _found_again(rows, first, second)
     if len(again):
-        first, second = order[again[0]], order[again[0] + 1]
-        raise ValueError(
-            f"{rows.path}, row {rows.where(second)}: expected one row per query and LLM, found "
-            f"{rows.cell_name(second)} again (first in row {rows.where(first)}); {rows.columns['query_id'].flag} names "
-            "another id, or remove one of the rows."
-        )
+        order = np.delete(order, again if rows.keep == "last" else again + 1)
+        ordered = pair[order]
+    return order, np.append(True, ordered[1:] != ordered[:-1])
 
 
-def _check_agreement(rows: Rows, query: Ints) -> None:
+def _ranks(texts: list[str]) -> Ints:
+    """Return where each text stands among all, as numbers if they all are; the last is of empty cells."""
+    try:
+        keys = np.array([float(text) for text in texts])
+    except ValueError:
+        keys = np.arange(len(texts))
+    return np.append(np.unique(keys, return_inverse=True)[1], -1)
+
+
+def _found_again(rows: Rows, first: np.int64, second: np.int64) -> ValueError:
+    column = rows.names.get("repeat")
+    has_repeats = f"the column {column!r} counts both alike" if column else "--repeat-column names what counts repeats"
+    return ValueError(
+        f"{rows.where(second)}: expected one row per query and LLM{' and repeat' if column else ''}, found "
+        f"{rows.cell_name(second)} again (first in {rows.where(first, beside=second)}); --query-column names another "
+        f"id, {has_repeats}, --keep last takes the later, or --where COLUMN=VALUE reads some rows only."
+    )
+
+
+def _spread_references(references: Vocabulary, query: Codes) -> None:
+    """Give every row the references of its query's first row that has some: a failed call's row often lacks them."""
+    codes = references.codes
+    empty = next((code for code, text in enumerate(references.texts) if text == NO_REFERENCES), None)
+    is_empty = codes == (ABSENT if empty is None else empty)
+    if not is_empty.any():
+        return
+    filled = np.flatnonzero(~is_empty)
+    queries, first = np.unique(query[filled], return_index=True)
+    of_query = np.full(int(query.max()) + 1, ABSENT if empty is None else empty, dtype=codes.dtype)
+    of_query[queries] = codes[filled[first]]
+    codes[is_empty] = of_query[query[is_empty]]
+
+
+def _check_agreement(rows: Rows, query: Codes) -> None:
     """Check that all rows of a query say the same about it."""
     _, first = np.unique(query, return_index=True)  # codes count from 0, so this is by code
     for role in _OF_THE_QUERY:
@@ -97,13 +150,13 @@ def _check_agreement(rows: Rows, query: Ints) -> None:
         if other.any():
             row = int(np.argmax(other))
             start = int(first[query[row]])
-            expected = f"{rows.text(role, start)!r:.60} as in row {rows.where(start)} of the same query"
+            expected = f"{str(rows.text(role, start))!r:.60} as in {rows.where(start, beside=row)} of the same query"
             raise rows.refusal(role, row, expected, rows.text(role, row))
 
 
-def _has_numbers(rows: Rows, n_rows: int) -> Mask:
+def _has_numbers(rows: Rows) -> Mask:
     """Return which rows have all their numbers; a column that is empty throughout counts as not recorded."""
-    filled = np.ones(n_rows, dtype=bool)
+    filled = np.ones(rows.n_rows, dtype=bool)
     for role in NUMBERS:
         values = rows.array(role)
         if values is not None:
@@ -127,7 +180,9 @@ def _check_llms(rows: Rows, llms: Ints, n_llms: Ints, shape: tuple[int, int, int
         repeats = f" and all {shape[2]} repeats" if shape[2] > 1 else ""
         raise ValueError(
             f"{rows.path}: expected queries with all numbers ({needed}){repeats} for LLM {name!r}, found none; "
-            "--exclude-llm leaves an LLM out."
+            "--exclude-llm leaves an LLM out"
+            + "; --missing-cost USD says what a call costs whose cost is empty."
+            * ("cost" in needed)
         )
 
 

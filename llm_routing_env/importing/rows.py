@@ -1,9 +1,10 @@
-"""Imported rows in memory: texts as codes into a vocabulary, numbers as arrays, responses as Arrow chunks.
+"""Imported rows in memory: texts as codes into a vocabulary, numbers as arrays; responses wait on disk.
 
 A prompt is repeated once per LLM in the file; here it is held once.
 """
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from llm_routing_env.importing.columns import TEXT, Column, Floats
+from llm_routing_env.importing.columns import TEXT, Column
+from llm_routing_env.importing.numbers import Floats
+from llm_routing_env.importing.sources import Batch, Ints
 from llm_routing_env.tables.check import OPTIONAL_NUMBERS
 
 Codes = NDArray[np.int32]
 ABSENT = -1  # the code of an empty cell
-NUMBERS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens", "repeat", *OPTIONAL_NUMBERS)
+NUMBERS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens", *OPTIONAL_NUMBERS)
 
 
 class Vocabulary:
@@ -28,13 +31,16 @@ class Vocabulary:
         self._codes: dict[str, int] = {}
         self._chunks: list[Codes] = []
 
-    def add(self, texts: pa.Array, *, each: int = 1) -> None:
-        """Append rows, every text `each` times in succession."""
+    def add(self, texts: pa.Array) -> None:
+        """Append rows."""
         encoded = pc.dictionary_encode(texts)
         known = [self._codes.setdefault(text, len(self._codes)) for text in encoded.dictionary.to_pylist()]
         codes = np.array([*known, ABSENT], dtype=np.int32)
-        positions = pc.fill_null(encoded.indices, ABSENT).to_numpy(zero_copy_only=False)
-        self._chunks.append(np.repeat(codes[positions], each))
+        self._chunks.append(codes[pc.fill_null(encoded.indices, ABSENT).to_numpy(zero_copy_only=False)])
+
+    def absent(self, n_rows: int) -> None:
+        """Append empty cells."""
+        self._chunks.append(np.full(n_rows, ABSENT, dtype=np.int32))
 
     @property
     def texts(self) -> list[str]:
@@ -44,35 +50,79 @@ class Vocabulary:
     @property
     def codes(self) -> Codes:
         """The code of every row; `ABSENT` for an empty cell."""
-        self._chunks = [np.concatenate(self._chunks)]
+        if len(self._chunks) != 1:
+            self._chunks = [np.concatenate(self._chunks)]
         return self._chunks[0]
+
+
+class Spool:
+    """Batches of texts that wait in a temporary file: all responses together may be larger than memory."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the spool
+        self._writer = pa.ipc.new_stream(self._file, pa.schema([("text", TEXT)]), options=_FAST)
+
+    def add(self, texts: pa.Array) -> None:
+        """Append rows."""
+        self._writer.write_batch(pa.record_batch([texts], ["text"]))
+
+    def batches(self, n_rows: int) -> Iterator[pa.Array]:
+        """Yield the rows again, in their order, about so many at a time; nothing can be appended any more."""
+        self._writer.close()
+        self._file.seek(0)
+        held: list[pa.Array] = []
+        for batch in pa.ipc.open_stream(self._file):
+            held.append(batch.column(0))
+            if sum(map(len, held)) >= n_rows:
+                yield pa.concat_arrays(held)
+                held.clear()
+        if held:
+            yield pa.concat_arrays(held)
+
+
+_FAST = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 @dataclass
 class Rows:
-    """What a file holds, one row per (query, LLM, repeat), in file order.
+    """What files hold, one row per (query, LLM, repeat), in their order.
 
     Attributes:
-        path: The file.
-        columns: Where each role's cells came from, by role.
-        not_read: The file's other columns.
-        file_rows: Chunks of the file's row that each row was made of, counted from 0 without the header.
+        path: The first file.
+        names: What each role's cells were taken from, by role, for people.
+        not_read: The files' other columns.
+        keep: Which of several rows of a query, LLM and repeat counts; None: there may be one only.
         texts: Text columns by role; `response` apart, because its texts hardly repeat.
         numbers: Chunks of the number columns by role, NaN where empty.
-        responses: Chunks of the responses.
+        responses: In the same batches as everything else; None where there are none.
+        n_rows: How many rows.
+        n_left_out: How many rows of the files are not among them, by flag or preset.
     """
 
     path: Path
-    columns: dict[str, Column]
+    names: Mapping[str, str]
     not_read: tuple[str, ...] = ()
-    file_rows: list[NDArray[np.int64]] = field(default_factory=list)
+    keep: str | None = None
     texts: dict[str, Vocabulary] = field(default_factory=dict)
     numbers: dict[str, list[Floats]] = field(default_factory=dict)
-    responses: list[pa.Array] = field(default_factory=list)
+    responses: Spool | None = None
+    n_rows: int = 0
+    n_left_out: int = 0
+    batches: list[tuple[Path, Mapping[str, Column], Ints]] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
 
-    def add_texts(self, role: str, texts: pa.Array, *, each: int = 1) -> None:
-        """Append a batch of a text column."""
-        self.texts.setdefault(role, Vocabulary()).add(texts, each=each)
+    def begin(self, batch: Batch, columns: Mapping[str, Column], kept: Ints) -> None:
+        """Remember where the next rows are from."""
+        self.starts.append(self.n_rows)
+        self.batches.append((batch.path, columns, batch.rows[kept].astype(np.int32)))
+        self.n_rows += len(kept)
+
+    def add_texts(self, role: str, texts: pa.Array) -> None:
+        """Append a batch of a text column; what came before without it is empty."""
+        if role not in self.texts:
+            self.texts[role] = Vocabulary()
+            self.texts[role].absent(self.starts[-1])
+        self.texts[role].add(texts)
 
     def add_numbers(self, role: str, values: Floats) -> None:
         """Append a batch of a number column."""
@@ -82,40 +132,40 @@ class Rows:
         """Return a number column; None where the file has none, or only empty cells."""
         if role not in self.numbers:
             return None
-        self.numbers[role] = [np.concatenate(self.numbers[role])]
+        if len(self.numbers[role]) != 1:
+            self.numbers[role] = [np.concatenate(self.numbers[role])]
         values = self.numbers[role][0]
         return None if np.isnan(values).all() else values
 
-    def take_responses(self, order: NDArray[np.int64] | None, n_rows: int) -> pa.ChunkedArray:
-        """Return the responses in an order (None: the file's), and forget them; "" where there are none."""
-        chunks, self.responses = self.responses, []
-        if not chunks:
-            return pa.chunked_array([pa.array(np.full(n_rows, ""), TEXT)])
-        if order is None:
-            return pa.chunked_array([pc.fill_null(chunk, "") for chunk in chunks], TEXT)
-        together = pa.concat_arrays(chunks)
-        chunks.clear()
-        return pa.chunked_array([pc.fill_null(together.take(part), "") for part in _parts(order)], TEXT)
+    def forget(self) -> None:
+        """Forget all rows."""
+        self.texts.clear()
+        self.numbers.clear()
+        self.batches.clear()
+        self.responses = None
 
-    def where(self, row: int) -> int:
-        """Return the file's row that a row was made of."""
-        self.file_rows = [np.concatenate(self.file_rows)]
-        return int(self.file_rows[0][row])
+    def where(self, row: "int | np.int64", *, beside: "int | np.int64 | None" = None) -> str:
+        """Return the file and the row in it that a row was made of; without the file where `beside` is of it too."""
+        path, _, rows, place = self._origin(row)
+        is_same = beside is not None and self._origin(beside)[0] == path
+        return f"row {rows[place]}" if is_same else f"{path}, row {rows[place]}"
 
-    def text(self, role: str, row: int) -> str | None:
+    def text(self, role: str, row: "int | np.int64") -> str | None:
         """Return one cell of a text column."""
         code = self.texts[role].codes[row]
         return None if code == ABSENT else self.texts[role].texts[code]
 
-    def refusal(self, role: str, row: int, expected: str, found: Any, fix: str = "") -> ValueError:
-        """Return the error for one cell; in the wide form a role has a column per LLM."""
-        column = self.columns.get(role) or self.columns[f"{role} {self.text('llm', row)}"]
-        return column.refusal(self.where(row), expected, found, fix)
+    def refusal(self, role: str, row: "int | np.int64", expected: str, found: Any, fix: str = "") -> ValueError:
+        """Return the error for one cell."""
+        _, columns, rows, place = self._origin(row)
+        of = "prompt" if role == "messages" and role not in columns else role
+        return columns[of].refusal(rows[place], expected, found, fix)
 
-    def cell_name(self, row: int) -> str:
+    def cell_name(self, row: "int | np.int64") -> str:
         """Return which query and LLM a row is about."""
         return f"query {self.text('query_id', row)!r}, LLM {self.text('llm', row)!r}"
 
-
-def _parts(order: NDArray[np.int64], size: int = 65_536) -> Iterable[pa.Array]:
-    return (pa.array(order[start : start + size]) for start in range(0, len(order), size))
+    def _origin(self, row: "int | np.int64") -> tuple[Path, Mapping[str, Column], Ints, int]:
+        number = int(np.searchsorted(self.starts, row, "right")) - 1
+        path, columns, rows = self.batches[number]
+        return path, columns, rows, int(row) - self.starts[number]

@@ -1,154 +1,202 @@
-"""Reads other people's files in batches of columns: parquet, CSV and JSON lines. Pickles are refused."""
+"""One or several files as batches of cells, by what they are taken for."""
 
-import csv
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from llm_routing_env.tables.batches import bounded_batches
-from llm_routing_env.tables.decoded import DecodedSize
+from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.importing.csv_rows import CsvRows
+from llm_routing_env.importing.files import CSV, JSON, DataFile, find_files
+from llm_routing_env.importing.joins import Join, Joined
+from llm_routing_env.importing.json_rows import JsonRows
+from llm_routing_env.importing.nested import STAR, follow, head_of, rows_of
+from llm_routing_env.importing.parquet_rows import ParquetRows
 
 Cells: TypeAlias = "list[Any] | pa.Array"
-BATCH_ROWS = 16_384  # bounds what is in memory as Python objects
-_PEEKED_LINES = 100  # JSON lines whose keys count as the file's columns
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_JSON = (".jsonl", ".ndjson", ".json")
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file of rows with named columns.
+class Batch:
+    """Some rows of a file.
 
     Attributes:
-        path: Parquet, CSV (or TSV), or JSON lines, told apart by the suffix.
-        encoding: Of CSV and JSON lines.
+        path: The file.
+        names: What the columns are called in it, by role.
+        cells: By role; None or null where empty.
+        rows: Where in the file each row is from, counted from 0 without the header.
+        share_read: How much of all files is read, from 0 to 1.
     """
 
     path: Path
+    names: Mapping[str, str]
+    cells: Mapping[str, Cells]
+    rows: Ints
+    share_read: float
+
+
+@dataclass
+class Source:
+    """Files of rows with named columns.
+
+    Attributes:
+        paths: Files, or folders of files: parquet, CSV and JSON, also compressed.
+        encoding: Of CSV and JSON.
+        separator: Of CSV; None: found in the header.
+        patterns: Which files of a folder are meant.
+        about: What a file's path says of all its rows: texts by role.
+        joins: Other files' columns.
+        files: What was found.
+        n_replaced: Objects of JSON that held half a character, replaced by U+FFFD.
+    """
+
+    paths: Sequence[Path]
     encoding: str = "utf-8"
+    separator: str | None = None
+    patterns: Sequence[str] = ("*",)
+    about: Callable[[Path], Mapping[str, str]] = lambda path: {}
+    joins: Sequence[Join] = ()
+    files: list[DataFile] = field(init=False)
+    n_replaced: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Look at the files, and read what columns they have."""
+        self.files = find_files(self.paths, self.patterns)
+        self._joined = Joined(self.joins, self._other_rows)
+        self._columns, inner = zip(*map(self._named, self.files), strict=True)
+        self._inner = [name for names in inner for name in names]
 
     def columns(self) -> list[str]:
-        """Return the names of the columns.
+        """Return the names of the columns of all files, dotted ones last; some files may lack one."""
+        return list(dict.fromkeys([name for names in self._columns for name in names] + self._inner))
+
+    def batches(self, names: Mapping[str, Sequence[str]], sure: Collection[str] = ()) -> Iterator[Batch]:
+        """Yield batches of cells.
+
+        Args:
+            names: The columns of each role, of which the first that is not empty counts in each row; dotted names reach
+                into cells, see `nested`.
+            sure: Roles whose columns must be something in some row.
 
         Raises:
-            ValueError: If the file cannot be read, is a pickle, or names a column twice.
+            ValueError: A file is damaged, or a name is of nothing in any row.
         """
-        _refuse_pickle(self.path)
-        suffix = self.path.suffix.lower()
-        if suffix in (".parquet", ".pq"):
-            names = self._parquet().schema_arrow.names
-        elif suffix in _SEPARATORS:
-            with self._text() as file:
-                names = next(iter(self._csv(file)), (0, []))[1]
-        elif suffix in _JSON:
-            with self._text() as file:
-                names = list(dict.fromkeys(chain.from_iterable(islice(self._objects(file), _PEEKED_LINES))))
-        else:
-            raise ValueError(f"{self.path}: expected a .parquet, .csv, .tsv or .jsonl file, found {suffix!r}.")
+        unseen = set(sure) & names.keys()
+        for number, (file, columns) in enumerate(zip(self.files, self._columns, strict=True)):
+            heads = {
+                role: list(filter(None, (head_of(name, columns) for name in each))) for role, each in names.items()
+            }
+            wanted = list(dict.fromkeys(head for each in heads.values() for head, _ in each)) or columns[:1]
+            told = {role: text for role, text in self.about(file.path).items() if role not in names}
+            here = {role: ".".join((each[0][0], *each[0][1])) for role, each in heads.items() if each}
+            first_row = 0
+            for raw, share_read in self._raw(file, wanted):
+                try:
+                    cells, places = _picked(raw, heads, len(raw[wanted[0]]))
+                except ValueError as fault:
+                    raise ValueError(f"{file.path}: {fault}.") from None
+                unseen = {role for role in unseen if not _has_any(cells[role])}
+                cells |= {role: [text] * len(places) for role, text in told.items()}
+                yield Batch(file.path, here, cells, first_row + places, (number + share_read) / len(self.files))
+                first_row += len(raw[wanted[0]])
+        for name in (name for role in names if role in unseen for name in names[role]):
+            if name not in self.columns():
+                raise ValueError(f"{self.files[0].path}: {unknown_name('column', name, self.columns())}")
+
+    def _raw(self, file: DataFile, wanted: Sequence[str]) -> Iterator[tuple[dict[str, Cells], float]]:
+        """Yield the columns of a file as they lie in it, and the rows of other files that belong to it."""
+        joins = [join for join in self.joins if join.name in wanted]
+        others = {join.name for join in joins}
+        keys = [key for join in joins for key in join.keys]
+        reader = self._reader(file)
+        for batch in reader.batches(list(dict.fromkeys([*(name for name in wanted if name not in others), *keys]))):
+            found: dict[str, Cells] = dict(batch)
+            for join in joins:
+                found[join.name] = self._joined.rows(join.name, file.path, [as_list(batch[key]) for key in join.keys])
+            yield found, reader.share_read
+        self.n_replaced += reader.n_replaced if isinstance(reader, JsonRows) else 0
+
+    def _other_rows(self, path: Path) -> Iterator[Mapping[str, Any]]:
+        for file in find_files([path]):
+            reader = self._reader(file)
+            if isinstance(reader, JsonRows):
+                yield from reader.objects()
+                continue
+            columns = reader.columns()[0]
+            for batch in reader.batches(columns):
+                yield from (
+                    dict(zip(columns, row, strict=True)) for row in zip(*map(as_list, batch.values()), strict=True)
+                )
+
+    def _named(self, file: DataFile) -> tuple[list[str], list[str]]:
+        names, inner = self._reader(file).columns()
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice or not names:
-            raise ValueError(f"{self.path}: expected columns with unique names, found {twice or 'none'}.")
-        return list(names)
+            raise ValueError(f"{file.path}: expected columns with unique names, found {twice or 'none'}.")
+        for join in self.joins:
+            names.append(join.name)
+            for key in join.keys:
+                if key not in names and not join.may_lack(key):
+                    raise ValueError(
+                        f"{file.path}: {unknown_name('column', key, names, f'{join.name!r} is joined by it.')}"
+                    )
+        return names, inner
 
-    def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Cells]]]:
-        """Yield the number of a batch's first row, from 0, and its cells by column; absent cells are None."""
-        first_row = 0
-        for batch in self._batches(columns):
-            yield first_row, batch
-            first_row += len(batch[columns[0]])
-        if first_row == 0:
-            raise ValueError(f"{self.path}: expected rows, found none.")
-
-    def _batches(self, columns: Sequence[str]) -> Iterator[Mapping[str, Cells]]:
-        suffix = self.path.suffix.lower()
-        if suffix in (".parquet", ".pq"):
-            yield from self._parquet_batches(columns)
-            return
-        with self._text() as file:
-            if suffix in _SEPARATORS:
-                rows = self._csv(file)
-                header = next(rows)[1]
-                position = [header.index(name) for name in columns]
-                while batch := [[row[i] for i in position] for _, row in islice(rows, BATCH_ROWS)]:
-                    yield dict(zip(columns, map(list, zip(*batch, strict=True)), strict=True))
-            else:
-                objects = self._objects(file)
-                while records := list(islice(objects, BATCH_ROWS)):
-                    yield {name: [record.get(name) for record in records] for name in columns}
-
-    def _parquet_batches(self, columns: Sequence[str]) -> Iterator[Mapping[str, Cells]]:
-        with self._readable():
-            with self._parquet() as file:
-                size = DecodedSize(self.path, file.metadata, str(self.path))
-            for batch in bounded_batches(self._parquet, size, columns, BATCH_ROWS):
-                yield dict(zip(columns, batch.columns, strict=True))
-
-    def _parquet(self, codes: Sequence[str] = ()) -> pq.ParquetFile:
-        with self._readable():
-            # Buffered: else a row group, which may be the whole file, is held as it lies on disk.
-            return pq.ParquetFile(self.path, read_dictionary=codes, pre_buffer=False, buffer_size=2**20)
-
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        try:
-            yield
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{self.path}: expected a parquet file, found something else: {error}.") from error
-
-    @contextmanager
-    def _text(self) -> Iterator[TextIO]:
-        # Undecodable bytes become surrogates, so that the error can name their row and column.
-        signed = "utf-8-sig" if self.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else self.encoding
-        try:
-            with open(self.path, encoding=signed, errors="surrogateescape", newline="") as file:
-                yield file
-        except (LookupError, UnicodeError) as error:
-            raise ValueError(f"{self.path}: --encoding {self.encoding!r} does not fit the file: {error}.") from error
-
-    def _csv(self, file: TextIO) -> Iterator[tuple[int, list[str]]]:
-        csv.field_size_limit(sys.maxsize)  # prompts and responses exceed the default of 128 KiB
-        reader = csv.reader(file, delimiter=_SEPARATORS[self.path.suffix.lower()])
-        width = 0
-        try:
-            for row in reader:
-                width = width or len(row)
-                if row and len(row) != width:
-                    where = f"{self.path}, line {reader.line_num}"
-                    raise ValueError(f"{where}: expected {width} fields as in the header, found {len(row)}.")
-                if row:
-                    yield reader.line_num, row
-        except csv.Error as error:
-            raise ValueError(f"{self.path}, line {reader.line_num}: not CSV: {error}.") from error
-
-    def _objects(self, file: TextIO) -> Iterator[dict[str, Any]]:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            where = f"{self.path}, line {number}"
-            try:
-                record = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise ValueError(f"{where}: expected one JSON object per line, found {line[:40]!r}: {error}.") from None
-            if not isinstance(record, dict):
-                raise ValueError(f"{where}: expected one JSON object per line, found a {type(record).__name__}.")
-            yield record
+    def _reader(self, file: DataFile) -> CsvRows | JsonRows | ParquetRows:
+        if file.kind == CSV:
+            return CsvRows(file, self.encoding, self.separator)
+        return JsonRows(file, self.encoding) if file.kind == JSON else ParquetRows(file)
 
 
-def _refuse_pickle(path: Path) -> None:
-    with open(path, "rb") as file:
-        start = file.read(2)
-    if path.suffix.lower() in (".pkl", ".pickle") or (start[:1] == b"\x80" and start[1:] in b"\x02\x03\x04\x05"):
-        target = path.with_suffix(".jsonl").name
-        raise ValueError(
-            f"{path}: a pickle can run any program when it is opened, so pickllm does not open it. If you trust where "
-            f'it comes from, convert it: python -c "import pandas; pandas.read_pickle({path.name!r}).to_json('
-            f"{target!r}, orient='records', lines=True)\""
-        )
+def as_list(cells: Cells) -> list[Any]:
+    """Return cells as Python objects."""
+    return cells if isinstance(cells, list) else list(cells.to_pylist())
+
+
+Head = tuple[str, tuple[str, ...]]
+
+
+def _picked(
+    raw: Mapping[str, Cells], heads: Mapping[str, Sequence[Head]], n_rows: int
+) -> tuple[dict[str, Cells], Ints]:
+    """Return cells by role, and of which raw row each is."""
+    each = {(role, rank): head for role, several in heads.items() for rank, head in enumerate(several)}
+    starred = {key: (name, *path) for key, (name, path) in each.items() if STAR in path}
+    cells = {key: _cells(raw, *head) for key, head in each.items() if key not in starred}
+    places = np.arange(n_rows)
+    if starred:
+        columns = {name: as_list(raw[name]) for name in {path[0] for path in starred.values()}}
+        rows = [rows_of({name: column[row] for name, column in columns.items()}, starred) for row in range(n_rows)]
+        places = np.repeat(places, [len(members) for members in rows])
+        cells = {key: _taken(found, places) for key, found in cells.items()}
+        cells |= {key: [member[key] for members in rows for member in members] for key in starred}
+    return {
+        role: _first([cells[role, rank] for rank in range(len(several))], len(places))
+        for role, several in heads.items()
+    }, places
+
+
+def _cells(raw: Mapping[str, Cells], name: str, path: tuple[str, ...]) -> Cells:
+    return [follow(cell, path) for cell in as_list(raw[name])] if path else raw[name]
+
+
+def _first(several: Sequence[Cells], n_rows: int) -> Cells:
+    """Return the first of each row's cells that is not empty."""
+    if len(several) == 1:
+        return several[0]
+    return [
+        next((cell for cell in row if cell is not None), None) for row in zip(*map(as_list, several), strict=True)
+    ] or [None] * n_rows
+
+
+def _taken(cells: Cells, places: Ints) -> Cells:
+    return [cells[place] for place in places] if isinstance(cells, list) else cells.take(pa.array(places))
+
+
+def _has_any(cells: Cells) -> bool:
+    return any(cell is not None for cell in cells) if isinstance(cells, list) else cells.null_count < len(cells)

@@ -38,7 +38,7 @@ def bounded_batches(
     Raises:
         ValueError: The texts are too large.
     """
-    unclear, n_bytes = size.unclear(columns, BATCH_BYTES), 0
+    unclear, n_bytes = size.unclear(columns, BATCH_BYTES, n_rows), 0
     codes, n_rows = size.as_codes(unclear), min(n_rows, size.rows_within(BATCH_BYTES, unclear))
     what = f"column {columns[0]!r}" if len(columns) == 1 else "its texts"
     with open_file(()) as plain:

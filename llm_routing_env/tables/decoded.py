@@ -17,6 +17,11 @@ _CODES, _DELTA_OF_TEXT, _WITHOUT_CODES = (2, 8), 7, (6, 7)
 _WIDEST_NUMBER = 8
 
 
+def allowed_bytes(n_bytes: int) -> int:
+    """Return how many bytes a file of so many may decode to."""
+    return min(MOST_BYTES, max(ALWAYS_BYTES, MOST_TIMES_FILE * n_bytes))
+
+
 @dataclass
 class _Coded:
     """The values of a chunk that point into its dictionary.
@@ -47,6 +52,7 @@ class _Leaf:
         delta_bytes: The most that texts take each of which may begin with all of the one before.
         coded: What may take more than its pages.
         longest_page: The most bytes of one page; no text is longer.
+        densest_page: The most bytes per value of one page that spells its texts.
     """
 
     is_text: bool
@@ -57,6 +63,14 @@ class _Leaf:
     delta_bytes: int = 0
     coded: list[_Coded] = field(default_factory=list)
     longest_page: int = 0
+    densest_page: float = 0.0
+
+    def spelled_in(self, n_rows: int) -> float:
+        """Return the most that so many rows in succession take with every text spelled out."""
+        if self.is_nested or self.delta_bytes:
+            return self.spelled_bytes
+        longest = max((part.most_bytes for part in self.coded), default=0)
+        return n_rows * (longest + self.densest_page) + 2 * self.longest_page  # it may begin and end within a page
 
     @property
     def spelled_bytes(self) -> int:
@@ -84,19 +98,20 @@ class DecodedSize:
         """
         check_size(footer, where)
         self._path, self._where = path, where
-        self.allowed_bytes = min(MOST_BYTES, max(ALWAYS_BYTES, MOST_TIMES_FILE * os.stat(path).st_size))
+        self.allowed_bytes = allowed_bytes(os.stat(path).st_size)
         try:
             self._leaves = _leaves(path, footer)
         except PageError as error:
             raise ValueError(f"{where}: not a parquet file that can be read: {error}.") from error
         self.require(sum(leaf.least_bytes for leaf in self._leaves.values()), "it")
 
-    def unclear(self, columns: Iterable[str], at_most: int | None = None) -> list[str]:
+    def unclear(self, columns: Iterable[str], at_most: int | None = None, n_rows: int | None = None) -> list[str]:
         """Return the texts in some columns that may be too large when spelled out: only reading them tells.
 
         Args:
             columns: Their names.
             at_most: What is too large, in bytes; None: more than is allowed.
+            n_rows: In how many rows in succession; None: in all.
 
         Returns:
             Their paths in the file: "response", "references.list.element".
@@ -104,12 +119,12 @@ class DecodedSize:
         most = self.allowed_bytes if at_most is None else at_most
         within = tuple(f"{column}." for column in columns)
         texts = {path: leaf for path, leaf in self._leaves.items() if leaf.is_text and f"{path}.".startswith(within)}
-        if _fit(texts.values(), most):
+        if _fit(texts.values(), most, n_rows):
             return []
         with open(self._path, "rb") as file:
             for part in (part for leaf in texts.values() for part in leaf.coded):
                 part.most_bytes = longest_text(file, part.dictionary, part.codec)
-        return [] if _fit(texts.values(), most) else list(texts)
+        return [] if _fit(texts.values(), most, n_rows) else list(texts)
 
     def as_codes(self, paths: Iterable[str]) -> list[str]:
         """Return those of some texts that Arrow can read as codes into a dictionary."""
@@ -129,8 +144,8 @@ class DecodedSize:
             )
 
 
-def _fit(leaves: Iterable[_Leaf], n_bytes: int) -> bool:
-    return sum(leaf.spelled_bytes for leaf in leaves) <= n_bytes
+def _fit(leaves: Iterable[_Leaf], n_bytes: int, n_rows: int | None) -> bool:
+    return sum(leaf.spelled_bytes if n_rows is None else leaf.spelled_in(n_rows) for leaf in leaves) <= n_bytes
 
 
 def _leaves(path: Path, footer: Any) -> dict[str, _Leaf]:
@@ -161,3 +176,4 @@ def _add_chunk(leaf: _Leaf, pages: Iterable[Page], codec: str, width: int) -> No
             leaf.delta_bytes += page.n_bytes * page.n_values
         else:
             leaf.plain_bytes += page.n_bytes
+            leaf.densest_page = max(leaf.densest_page, page.n_bytes / max(page.n_values, 1))

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from imports import imported
 
-from llm_routing_env.importing import ImportOptions, Source, build_table, read_long
 from llm_routing_env.tables.table import OutcomeTable
 
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -38,7 +38,7 @@ def save(path: Path, content: list[dict[str, Any]]) -> Path:
 
 
 def read(path: Path, **options: Any) -> OutcomeTable:
-    return build_table(read_long(Source(path), {}, **options), ImportOptions()).table
+    return imported(path, **options).table
 
 
 def test_the_last_user_message_is_the_prompt_and_all_messages_are_kept(tmp_path: Path):
@@ -56,7 +56,7 @@ def test_lists_of_structs_in_parquet_are_chats_too(tmp_path: Path):
 
 
 def test_chats_may_come_after_batches_without_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("llm_routing_env.importing.sources.BATCH_ROWS", 3)
+    monkeypatch.setattr("llm_routing_env.importing.json_rows._BATCH_OBJECTS", 3)
     table = read(save(tmp_path / "in.jsonl", rows(["Who?", "Why?", CHAT, "Where?"])))
     assert [len(query.messages) for query in table.queries] == [0, 0, 2, 0]
 

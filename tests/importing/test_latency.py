@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from imports import imported
 from tables import queries, records
 
-from llm_routing_env.importing import ImportOptions, Source, build_table, read_long
 from llm_routing_env.importing.latency import match_llms
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -20,7 +20,7 @@ def recorded(llms: tuple[str, ...] = ("dear", "cheap", "middle")) -> OutcomeTabl
     return OutcomeTable.from_records(asked, llms, records(asked, llms, 1.0, cost, latency), {})
 
 
-def source(tmp_path: Path, llms: dict[str, float | None], n_queries: int = 40) -> Source:
+def source(tmp_path: Path, llms: dict[str, float | None], n_queries: int = 40) -> Path:
     content = [
         {"query_id": f"q{i}", "prompt": "?", "context": "c", "llm": llm, "accuracy": 1, "cost_usd": cost}
         for i in range(n_queries)
@@ -28,12 +28,11 @@ def source(tmp_path: Path, llms: dict[str, float | None], n_queries: int = 40) -
     ]
     path = tmp_path / "source.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in content), encoding="utf-8")
-    return Source(path)
+    return path
 
 
 def simulate(tmp_path: Path, llms: dict[str, float | None], seed: int = 0) -> OutcomeTable:
-    options = ImportOptions(latency_from=recorded(), seed=seed)
-    return build_table(read_long(source(tmp_path, llms), {}), options).table
+    return imported(source(tmp_path, llms), latency_from=recorded(), seed=seed).table
 
 
 def test_names_match_first_and_the_rest_by_rank_of_cost(tmp_path: Path):
@@ -61,9 +60,9 @@ def test_missing_pairs_neither_give_nor_get_latencies(tmp_path: Path):
     asked, llms = queries(10, ["art"]), ("dear", "cheap")
     given = records(asked, llms, 1.0, 1.0, np.arange(20).reshape(10, 2, 1) + 1.0)
     donor = OutcomeTable.from_records(asked, llms, given[1:], {})  # without the second that art-0 took on dear
-    path = source(tmp_path, {"dear": 2.0, "cheap": 1.0}).path
+    path = source(tmp_path, {"dear": 2.0, "cheap": 1.0})
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))  # without q39 on cheap
-    table = build_table(read_long(Source(path), {}), ImportOptions(latency_from=donor)).table
+    table = imported(path, latency_from=donor).table
     assert np.argwhere(np.isnan(table.latency_s)).tolist() == [[39, 1, 0]]
     assert set(table.latency_s[:, 0].ravel()) == {float(seconds) for seconds in range(3, 21, 2)}
 
@@ -78,6 +77,5 @@ def test_without_costs_other_names_cannot_be_matched(tmp_path: Path):
 
 
 def test_recorded_latencies_are_never_replaced(tmp_path: Path):
-    rows = read_long(source(tmp_path, {"cheap": 1.0}), {"latency_s": "cost_usd"})
     with pytest.raises(ValueError, match="records latencies; leave out --latency-from"):
-        build_table(rows, ImportOptions(latency_from=recorded()))
+        imported(source(tmp_path, {"cheap": 1.0}), {"latency_s": "cost_usd"}, latency_from=recorded())

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from imports import imported
 from typer.testing import CliRunner
 
 from llm_routing_env.cli import app
-from llm_routing_env.importing import ImportOptions, Source, build_table, read_long
 from llm_routing_env.tables.queries import split_of
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -58,10 +58,7 @@ def save(folder: Path, content: list[Row], suffix: str = ".jsonl") -> Path:
 
 
 def read(path: Path, names: dict[str, str] | None = None, **options: Any) -> OutcomeTable:
-    reading = {key: options.pop(key) for key in ("score_scale", "excluded", "encoding") if key in options}
-    source = Source(path, reading.pop("encoding", "utf-8"))
-    context = options.get("context")
-    return build_table(read_long(source, names or {}, context=context, **reading), ImportOptions(**options)).table
+    return imported(path, names, **options).table
 
 
 def changed(row: int, **cells: Any) -> list[Row]:
@@ -95,20 +92,20 @@ def test_an_imported_table_reads_back_the_same(tmp_path: Path):
     np.testing.assert_array_equal(again.cost_usd, table.cost_usd)
     assert again.text("response", 0, 1, 0) == "small on q1"
     assert again.notes == ("From a paper.",)
-    assert again.metadata["source"]["file"] == "source.jsonl"
+    assert [file["file"] for file in again.metadata["source"]["files"]] == ["source.jsonl"]
 
 
 def test_flags_name_columns_and_scores_are_scaled(tmp_path: Path):
     content = [{f"my_{key}": value for key, value in row.items()} for row in changed(0, accuracy=2.0)]
     names = {role: f"my_{role}" for role in ("query_id", "prompt", "llm", "accuracy", "context", "cost_usd")}
-    table = read(save(tmp_path, content), names, score_scale=2.0, scorer="judge")
+    table = read(save(tmp_path, content), names, score_range=(0, 2), scorer="judge")
     assert table.scorers == ("judge",)
     np.testing.assert_array_equal(table.accuracy("judge")[:, :, 0], [[1, 0], [0.25, 0.5]])
 
 
 def test_missing_cost_and_latency_are_said(tmp_path: Path):
     content = [{key: row[key] for key in ("query_id", "prompt", "llm", "accuracy")} for row in rows()]
-    table = read(save(tmp_path, content), context="everything")
+    table = read(save(tmp_path, content), about={"context": "everything"})
     assert table.contexts == ("everything",)
     assert table.notes == ("The table records no cost.", "The table records no latency.")
 
@@ -124,7 +121,7 @@ def test_a_split_column_is_taken_as_it_is_and_repeats_are_counted(tmp_path: Path
 def test_incomplete_queries_are_dropped_on_demand_and_counted(tmp_path: Path):
     third = [row | {"query_id": "q3"} for row in rows()[:1]]
     path = save(tmp_path, changed(2, accuracy=None) + third)
-    result = build_table(read_long(Source(path), {}), ImportOptions(drop_incomplete=True))
+    result = imported(path, drop_incomplete=True)
     assert [query.query_id for query in result.table.queries] == ["q2"]
     assert result.n_dropped == 2
 
@@ -149,7 +146,7 @@ def test_a_pair_that_lacks_a_repeat_is_missing_and_a_query_that_lacks_every_llm_
     content = [row | {"repeat": repeat} for row in rows() for repeat in (0, 1)]
     content += [row | {"query_id": "q3", "repeat": 0} for row in rows()[:1]]
     content.pop(2)  # the first repeat of q2 on big
-    result = build_table(read_long(Source(save(tmp_path, content)), {}), ImportOptions())
+    result = imported(save(tmp_path, content))
     assert (result.n_dropped, result.n_partial) == (1, 2)
     assert result.table.query_ids == ("q1", "q2")
     assert result.table.present.tolist() == [[True, True], [False, True]]
@@ -185,15 +182,19 @@ def test_booleans_and_lists_of_texts_are_understood(tmp_path: Path):
 
 
 REFUSED = [
-    (changed(1, accuracy="good"), "row 1, column 'accuracy': expected a number, found 'good'; --accuracy-column"),
-    (changed(1, accuracy=5), r"row 1, column 'accuracy': expected a number in \[0, 1\], found 5.0; --score-scale"),
-    (changed(3, accuracy=-1), r"row 3, column 'accuracy': expected a number in \[0, 1\], found -1.0; --accuracy"),
+    (
+        changed(1, accuracy="good"),
+        "row 1, column 'accuracy': expected a number, found 'good'; --score-map WORD=NUMBER,... such as good=1 ",
+    ),
+    (changed(1, accuracy=5), r"row 1, column 'accuracy': expected a number in \[0, 1\], found 5.0; --score-range"),
+    (changed(3, accuracy=-1), r"row 3, column 'accuracy': expected a number in \[0, 1\], found -1.0; --score-range"),
     (changed(2, cost_usd=-0.1), "row 2, column 'cost_usd': expected a finite number, 0 or more, found -0.1; --cost"),
     (changed(2, latency_s=float("inf")), "row 2, column 'latency_s': expected a finite number"),
     (changed(2, query_id=None), "row 2, column 'query_id': expected a text, found None; .*--query-column"),
     (changed(2, llm=""), "row 2, column 'llm': expected a text"),
     (changed(2, context=None), "row 2, column 'context': expected a text, found None; --context NAME"),
     (changed(2, llm="big"), r"row 2: expected one row per query and LLM, .*query 'q1', LLM 'big'.*row 0.*--query"),
+    (changed(2, error=0), "row 2, column 'error': expected a text, found 0; --error-column"),
     (changed(2, context="law"), "row 2, column 'context': expected 'maths' as in row 0 of the same query, found 'law'"),
     (changed(2, prompt="else"), "row 2, column 'prompt': expected .* as in row 0 of the same query, found 'else'"),
     (changed(2, prompt={"role": "user"}), "row 2, column 'prompt': expected a text, found {'role'"),
@@ -204,7 +205,7 @@ REFUSED = [
     (rows()[1:3], "every query has the outcome of one LLM: this is a log, not a table. Logs are for `pickllm ope`"),
     (
         [dict(row, cost_usd=None if row["llm"] == "big" else 0.1) for row in rows()],
-        r"queries with all numbers \(accuracy, cost_usd, latency_s\) for LLM 'big', found none; --exclude-llm",
+        r"all numbers \(accuracy, cost_usd, latency_s\) for LLM 'big', found none; --exclude-llm.*--missing-cost",
     ),
     ([dict(row, accuracy=None) for row in rows()], "column 'accuracy': expected a score, found None"),
 ]
@@ -226,7 +227,6 @@ def test_a_cell_that_does_not_fit_is_refused_with_its_place_and_the_flag(
         ({"llm": "LLM"}, "Unknown column 'LLM'.*--llm-column"),
         ({"latency_s": "seconds"}, "Unknown column 'seconds'.*--latency-column"),
         ({"split": "context"}, "expected 'train' or 'test', found 'maths'; without --split-column"),
-        ({"repeat": "cost_usd"}, "column 'cost_usd': expected a whole number that counts from 0"),
     ],
 )
 def test_a_column_that_is_not_there_or_not_it_is_refused(tmp_path: Path, names: dict[str, str], message: str):
@@ -251,14 +251,19 @@ def test_an_encoding_that_does_not_fit_is_refused_with_its_row(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", b"query_id,llm,accuracy,prompt,context\nq1\n", "line 2: expected 5 fields as in the header, found 1"),
+        (
+            "a.csv",
+            b"query_id,llm,accuracy,prompt,context\nq1\n",
+            "row 0: expected 5 fields as in the header, found 1; --separator",
+        ),
         ("a.csv", b"llm,llm\n", "unique names"),
-        ("a.csv", b"", "found none"),
+        ("a.csv", b"", "the file is empty"),
+        ("a.csv", b"\n \n", "the file is empty"),
         ("a.csv", b"query_id,llm,accuracy,prompt,context\n", "expected rows, found none"),
-        ("a.jsonl", b'{"a": 1}\n{"a": \n', "line 2: expected one JSON object per line"),
-        ("a.jsonl", b"[1]\n", "line 1: expected one JSON object per line, found a list"),
+        ("a.jsonl", b'{"a": 1}\n{"a": \n', "line 2: expected JSON objects, found"),
+        ("a.jsonl", b"[1]\n", "line 1: expected JSON objects, found a int"),
         ("a.parquet", b"hello", "expected a parquet file"),
-        ("a.xlsx", b"PK", "expected a .parquet, .csv, .tsv or .jsonl file, found '.xlsx'"),
+        ("a.xlsx", b"PK", "expected a .parquet, .csv, .tsv, .json or .jsonl file, .* found '.xlsx'"),
         ("a.pkl", b"anything", "a pickle can run any program when it is opened.*read_pickle.*a.jsonl"),
         ("a.parquet", b"\x80\x04rest", "a pickle can run any program"),
     ],
@@ -271,7 +276,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, conten
 
 def test_one_context_for_all_may_not_have_a_reserved_name(tmp_path: Path):
     with pytest.raises(ValueError, match="rename the context: 'all' stands for the mean over all contexts"):
-        read(save(tmp_path, rows()), context="all")
+        read(save(tmp_path, rows()), about={"context": "all"})
 
 
 def test_equal_prompts_get_one_split_and_a_given_split_that_parts_them_is_said(tmp_path: Path):
@@ -299,5 +304,5 @@ def test_the_command_writes_reports_and_spares_what_is_there(tmp_path: Path):
 def test_an_import_that_fails_leaves_nothing(tmp_path: Path):
     source = save(tmp_path, changed(1, accuracy=7))
     done = CliRunner().invoke(app, ["import", "long", str(source), str(tmp_path / "out.parquet")])
-    assert "--score-scale" in str(done.exception)
+    assert "--score-range" in str(done.exception)
     assert [path.name for path in tmp_path.glob("out*")] == []

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from imports import imported
 
-from llm_routing_env.importing import ImportOptions, Source, build_table, read_routerbench
 from llm_routing_env.tables.table import OutcomeTable
 
 LLMS = ("gpt-3.5-turbo-1106", "WizardLM/WizardLM-13B-V1.2")
@@ -40,8 +40,7 @@ def save(folder: Path, content: list[dict[str, Any]], suffix: str = ".jsonl") ->
 def read(
     path: Path, names: dict[str, str] | None = None, excluded: tuple[str, ...] = (), **options: Any
 ) -> OutcomeTable:
-    rows = read_routerbench(Source(path), names or {}, context=options.get("context"), excluded=excluded)
-    return build_table(rows, ImportOptions(**options)).table
+    return imported(path, names, preset="routerbench", excluded=excluded, **options).table
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
@@ -80,8 +79,8 @@ def test_one_score_a_row_is_a_log_and_no_table(tmp_path: Path):
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ({LLMS[0]: 7}, f"row 1, column '{LLMS[0]}': expected a number in .0, 1., found 7.0; --score-scale"),
-        ({LLMS[0]: "x"}, "expected a number, found 'x'; --exclude-llm"),
+        ({LLMS[0]: 7}, f"row 1, column '{LLMS[0]}': expected a number in .0, 1., found 7.0; --score-range"),
+        ({LLMS[0]: "x"}, "expected a number, found 'x'; --score-map .*, or --exclude-llm"),
         ({f"{LLMS[0]}|total_cost": -1}, "total_cost': expected a finite number"),
         ({"sample_id": "mmlu.val.1", "eval_name": "mmlu", "prompt": "['ask 0\\nplease']"}, "row 1: expected one row"),
         ({"eval_name": None}, "row 1, column 'eval_name': expected a text"),
@@ -94,7 +93,7 @@ def test_a_cell_that_does_not_fit_is_refused(tmp_path: Path, cells: dict[str, An
 
 def test_a_file_of_another_form_is_refused(tmp_path: Path):
     plain = [{"sample_id": "q", "prompt": "p", "eval_name": "e", "score": 1.0}]
-    with pytest.raises(ValueError, match=r"expected columns like '<llm>\|total_cost'"):
+    with pytest.raises(ValueError, match=r"expected columns like '<llm>\|model_response'.*--llms"):
         read(save(tmp_path, plain))
     with pytest.raises(ValueError, match=r"Unknown column 'sample_id'.*--query-column"):
         read(save(tmp_path, [{"prompt": "p"}]))

@@ -1,0 +1,107 @@
+"""Reads CSV with any separator, in batches."""
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from llm_routing_env.importing.files import CountedBytes, DataFile
+
+SEPARATORS = ",;\t|"
+TEXT = pa.large_string()
+# What is held of the file at a time, in bytes: the larger where a row is longer than the smaller.
+_BLOCKS = (2**22, 2**26)
+_WRONG_WIDTH = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+_TOO_LONG = "straddl"  # "straddling object straddles two block boundaries"
+
+
+class CsvRows:
+    """The rows of a file.
+
+    Attributes:
+        share_read: How much of the file is read, from 0 to 1.
+    """
+
+    def __init__(self, file: DataFile, encoding: str, separator: str | None) -> None:
+        """Describe the file; reads nothing yet. Without a separator, the header's commonest of `SEPARATORS` is it."""
+        self._file, self._encoding, self._separator = file, encoding, separator
+        self.share_read = 0.0
+
+    def columns(self) -> tuple[list[str], list[str]]:
+        """Return the names of the columns; nothing lies in them."""
+        for block in _BLOCKS:
+            try:
+                with self._file.opened() as content:
+                    return list(self._opened(content, None, block).schema.names), []
+            except (pa.ArrowException, UnicodeError, LookupError) as error:
+                self._refuse_unless_long(error, block)
+        return [], []
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Mapping[str, "list[Any] | pa.Array"]]:
+        """Yield some columns as texts, with halves of characters for undecodable bytes.
+
+        Raises:
+            ValueError: A row has more or fewer fields than the header, or is longer than what is held at a time.
+        """
+        n_done = 0
+        for block in _BLOCKS:
+            n_before = 0
+            try:
+                for batch in self._blocks(columns, block):
+                    new = batch.slice(max(0, n_done - n_before))
+                    n_before += len(batch)
+                    n_done = max(n_done, n_before)
+                    if len(new):
+                        yield {name: self._texts(new.column(name)) for name in columns}
+                return
+            except (pa.ArrowException, UnicodeError, LookupError) as error:
+                self._refuse_unless_long(error, block)
+
+    def _blocks(self, columns: Sequence[str], size: int) -> Iterator[pa.RecordBatch]:
+        with self._file.opened() as content:
+            for batch in self._opened(content, columns, size):
+                self.share_read = content.share_read
+                yield batch
+
+    def _opened(self, content: CountedBytes, columns: Sequence[str] | None, size: int) -> pc.CSVStreamingReader:
+        buffered = io.BufferedReader(content, 2**20)
+        separator = self._separator or self._commonest(buffered.peek(2**20))
+        kinds = {name: pa.large_binary() for name in columns or ()}
+        return pc.open_csv(
+            buffered,
+            pc.ReadOptions(use_threads=False, block_size=size, encoding=self._encoding),
+            pc.ParseOptions(delimiter=separator, newlines_in_values=True),
+            pc.ConvertOptions(include_columns=columns, column_types=kinds, check_utf8=False, strings_can_be_null=False),
+        )
+
+    def _commonest(self, start: bytes) -> str:
+        header = start.decode(self._encoding, "replace").partition("\n")[0]
+        unquoted = re.sub('"[^"]*"', "", header)
+        return max(SEPARATORS, key=unquoted.count)
+
+    def _texts(self, cells: pa.Array) -> "list[Any] | pa.Array":
+        try:
+            return cells.cast(TEXT)
+        except pa.ArrowException:  # so that the error can name the row and the column
+            return [cell.decode("utf-8", "surrogateescape") for cell in cells.to_pylist()]
+
+    def _refuse_unless_long(self, error: Exception, block: int) -> None:
+        if _TOO_LONG not in str(error) or block == _BLOCKS[-1]:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> ValueError:
+        path = self._file.path
+        if isinstance(error, (UnicodeError, LookupError)):
+            return ValueError(f"{path}: --encoding {self._encoding!r} does not fit the file: {error}.")
+        if found := _WRONG_WIDTH.search(str(error)):
+            row, expected, got = map(int, found.groups())  # counted from 1, with the header
+            return ValueError(
+                f"{path}, row {row - 2}: expected {expected} fields as in the header, found {got}; --separator says "
+                "what is between fields."
+            )
+        if _TOO_LONG in str(error):
+            return ValueError(f"{path}: expected rows of at most {_BLOCKS[-1]} bytes, found a longer one.")
+        return ValueError(f"{path}: not CSV: {error}.")

@@ -1,0 +1,67 @@
+"""What columns are taken for, and where a kind of file keeps them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llm_routing_env.importing.joins import Join
+from llm_routing_env.importing.scores import AS_IT_IS, ScoreScale
+from llm_routing_env.tables.check import OPTIONAL_NUMBERS
+
+# Each role's flag; "" where a column has it by its name alone.
+FLAGS: Mapping[str, str] = {
+    "query_id": "--query-column",
+    "llm": "--llm-column",
+    "accuracy": "--accuracy-column",
+    "prompt": "--prompt-column",
+    "references": "--reference-column",
+    "response": "--response-column",
+    "context": "--context-column",
+    "split": "--split-column",
+    "repeat": "--repeat-column",
+    "error": "--error-column",
+    "success": "--success-column",
+    "cost_usd": "--cost-column",
+    "latency_s": "--latency-column",
+    "prompt_tokens": "--prompt-tokens-column",
+    "completion_tokens": "--completion-tokens-column",
+    "messages": "",
+    "finish_reason": "",
+    **dict.fromkeys(OPTIONAL_NUMBERS, ""),
+}
+NEEDED = ("query_id", "llm", "accuracy", "prompt", "context")
+LLM = "{llm}"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A kind of file.
+
+    Attributes:
+        name: Of the command.
+        help: What the command says of it, with an example.
+        columns: By role, the names that its column may have, of which the first that a file has is taken; a name with
+            `LLM` in it is of a column of each LLM's own.
+        patterns: Which files of a folder are meant.
+        about: What a file's path says of all its rows: texts by role.
+        joins: Other files that lie beside each file.
+        scale: What scores are worth.
+        units: Of latencies and costs, by role, where they are not ours.
+        has_ids_per_context: Whether two contexts may have the same ids.
+        where: Only rows whose column is this text are meant, by column.
+        context_of_id: What a query's id says of its context.
+        clean: What is done to prompts and responses.
+    """
+
+    name: str
+    help: str
+    columns: Mapping[str, Sequence[str]]
+    patterns: Sequence[str] = ("*",)
+    about: Callable[[Path], Mapping[str, str]] = lambda path: {}
+    joins: Sequence[Join] = ()
+    scale: ScoreScale = AS_IT_IS
+    units: Mapping[str, str] = field(default_factory=dict)
+    has_ids_per_context: bool = False
+    where: Mapping[str, str] = field(default_factory=dict)
+    context_of_id: Callable[[str], str] | None = None
+    clean: Callable[[str], str] | None = None
