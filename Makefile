@@ -1,5 +1,6 @@
 # Every target sets up what it needs in .venv and runs. Needs Python 3.11 or newer.
 #   make compare   the paper's agents on recorded outcomes: light, no torch       (about 120 MB to download)
+#                  TABLE=production3: on three production LLMs (docs/production3.md); TABLE=mine.parquet: on yours
 #   make test      every test, on real LLMs served by vLLM                        (about 1 GB to download)
 # PIP_FLAGS goes to every pip call. Without a GPU, where pip would take a CUDA build of torch:
 #   make test PIP_FLAGS="--extra-index-url <PyTorch's CPU index>"
@@ -11,7 +12,13 @@ BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 
-COMPARE_GOES_ON = $(if $(wildcard results/compare/blocks),--resume)
+# What is compared: nano unless TABLE says otherwise on the command line. Results of another table lie apart from nano's.
+TABLE :=
+IS_PRODUCTION := $(filter production3,$(TABLE))
+WITHOUT_LATENCY := --reward additive --weights 1,0.5,0
+OF_TABLE := $(if $(TABLE),--table $(TABLE)) $(if $(IS_PRODUCTION),$(WITHOUT_LATENCY))
+RESULTS := results/$(or $(basename $(notdir $(TABLE))),compare)
+COMPARE_GOES_ON = $(if $(wildcard $(RESULTS)/blocks),--resume)
 # The versions that were frozen, with the hashes of their files: for the kind of machine that they were frozen on.
 HERE := $(shell uname -sm) $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 HASHED := $(if $(findstring Linux x86_64 3.11,$(HERE)),$(wildcard requirements/hashed.txt))
@@ -20,8 +27,8 @@ PINNED := --constraint requirements/dev.txt --constraint requirements/apart.txt
 .PHONY: compare demo test fast live chromium check bench nano lock clean
 
 # Goes on where an interrupted one stopped.
-compare: $(VENV)/.core
-	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
+compare: $(VENV)/.core $(if $(IS_PRODUCTION),$(VENV)/.production)
+	$(strip $(BIN)/pickllm compare --out $(RESULTS) $(COMPARE_GOES_ON) $(OF_TABLE))
 
 demo: $(VENV)/.core
 	$(BIN)/pickllm demo
@@ -83,6 +90,11 @@ $(VENV)/bin/python:
 $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the light core (about 120 MB to download, 500 MB on disk; under a minute on a fast line)."
 	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.production: pyproject.toml | $(VENV)/.core
+	@echo "Installing paretobandit for its data (46 MB more to download: it asks for scikit-learn and scipy)."
+	$(PIP) --editable ".[production]"
 	@touch $@
 
 # First all that was frozen, by hash. Then torch, by version alone, since its builds come from several places: pip takes

@@ -14,7 +14,7 @@ LATER = ("aiohttp", "asyncio", "pyarrow.compute", "pyarrow.dataset", "rich", "ty
 # Each layer may import only those before it (and its own).
 LAYERS = (
     ("agents",),
-    ("text", "terminal", "stopping", "ray_cluster"),
+    ("text", "terminal", "stopping", "ray_cluster", "cache"),
     ("tables",),
     ("importing",),
     ("observations",),

@@ -17,9 +17,7 @@ Document = dict[str, Any]
 
 
 def inspect(
-    table: Annotated[
-        str, typer.Argument(help="Shipped table's name, or the path of an outcome table.")
-    ] = options.TABLE,
+    table: Annotated[str, typer.Argument(help=options.TABLE_HELP)] = options.TABLE,
     split: options.Split = "all",
     reward: options.RewardForm = options.FORM,
     weights: options.Weights = options.WEIGHTS,

@@ -19,7 +19,7 @@ from llm_routing_env.pools.estimate import Estimate, each_llm
 from llm_routing_env.pools.load_curve import check_loads, load_curves
 from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.recording import measure_load
-from llm_routing_env.tables.shipped import shipped_tables
+from llm_routing_env.tables.shipped import named_tables
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
 
@@ -37,8 +37,8 @@ def load_curve(
     seed: Annotated[int, typer.Option(help="Of the draw of queries.")] = 0,
 ) -> None:
     """Ask the LLMs of a running pool, one at a time, under more and more load, and keep their latencies."""
-    if str(table) in shipped_tables():
-        raise ValueError(f"The shipped table {table} is part of an environment's version: give the path of a copy.")
+    if str(table) in named_tables():
+        raise ValueError(f"The table {table} is the same for everybody who names it: give the path of a copy.")
     outcomes, loads = OutcomeTable.read(table), _parse(concurrency)
     specs, budget, console = load_pool(pool or pool_name(outcomes)), Budget(max_usd, max_requests), Terminal()
     progress = Progress(console=console, transient=True)

@@ -9,11 +9,14 @@ import typer
 from llm_routing_env.backends import MAX_IN_FLIGHT
 from llm_routing_env.envs.options import ProblemOptions
 from llm_routing_env.rewards.forms import FORMS
+from llm_routing_env.tables.shipped import named_tables
 
 TABLE, SPLIT, FORM = str(ProblemOptions.table), ProblemOptions.split, ProblemOptions.reward
 WEIGHTS = ",".join(f"{weight:g}" for weight in ProblemOptions.weights)
 
-Table = Annotated[str, typer.Option(help="Shipped table's name, or the path of an outcome table.")]
+TABLE_HELP = f"A table's name ({', '.join(named_tables())}), or the path of an outcome table."
+
+Table = Annotated[str, typer.Option(help=TABLE_HELP)]
 Context = Annotated[str | None, typer.Option(help="One context only, or 'mixed'; default: every context.")]
 Split = Annotated[str, typer.Option(help="train, test or all.")]
 RewardForm = Annotated[str, typer.Option("--reward", help=f"{', '.join(FORMS)}, or your own: my_module:MyForm.")]

@@ -21,6 +21,7 @@ from llm_routing_env.recording import record as record_here
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.stopping import IncompleteError
 from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.shipped import shipped_tables
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
 
@@ -122,13 +123,16 @@ def _recorder(engine: str, address: str | None, shards: int | None, bounds: dict
 
 
 def embed(
-    table: Annotated[Path, typer.Argument(help="Outcome table (parquet).")],
+    table: Annotated[Path, typer.Argument(help="Outcome table (parquet), or the name of one.")],
     model: Annotated[str, typer.Option(help="Any sentence-transformers model: Hugging Face id or folder.")] = (
         "all-MiniLM-L6-v2"
     ),
 ) -> None:
     """Compute the query embeddings of an outcome table, beside it, for the observations that need them."""
-    write_table_embeddings(OutcomeTable.read(table), table, model, Terminal())
+    if str(table) in shipped_tables():
+        raise ValueError(f"The table {table} comes with its embeddings: give the path of a copy.")
+    outcomes = OutcomeTable.read(table)
+    write_table_embeddings(outcomes, outcomes.path or table, model, Terminal())
 
 
 def write_table_embeddings(outcomes: OutcomeTable, table: Path, model: str, console: Terminal) -> None:

@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 
 def verify(
-    table: Annotated[str, typer.Argument(help="Shipped table's name, or the path of an outcome table.")],
+    table: Annotated[str, typer.Argument(help=options.TABLE_HELP)],
     write: Annotated[
         Path | None, typer.Option(help="Write the table with the scores as they are computed now (parquet).")
     ] = None,

@@ -2,23 +2,16 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_dir
 
 from llm_routing_env.agents.parts.replacing import replacing
+from llm_routing_env.cache import cache_dir
 from llm_routing_env.observations.embedding_model import Vectors, encode
 
-CACHE_DIR_VARIABLE = "PICKLLM_CACHE_DIR"
 BATCH_TEXTS = 1024  # what an interruption may cost
-
-
-def cache_dir() -> Path:
-    """Return the folder of cached embeddings: in $PICKLLM_CACHE_DIR, else in the user's cache directory."""
-    return Path(os.environ.get(CACHE_DIR_VARIABLE) or user_cache_dir("pickllm")) / "embeddings"
 
 
 def encode_cached(
@@ -31,7 +24,7 @@ def encode_cached(
         model: A sentence-transformers model, see `embedding_model.encode`.
         on_progress: Called after each batch with how many texts are encoded, of how many that needed it.
     """
-    folder = cache_dir() / hashlib.sha256(_identity(model).encode()).hexdigest()[:16]
+    folder = cache_dir("embeddings") / hashlib.sha256(_identity(model).encode()).hexdigest()[:16]
     keys = [_key(model, text) for text in texts]
     known = _read(folder, set(keys))
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}

@@ -61,7 +61,7 @@ def read_embeddings(table: OutcomeTable, column: str) -> Vectors:
     path = embeddings_path(table.path) if table.path else None
     if path is None or not path.is_file():
         raise ValueError(
-            f"The table {table.path} has no embeddings beside it ({path}); observation 'features', 'context' or "
+            f"The table {table.name} has no embeddings beside it ({path}); observation 'features', 'context' or "
             "'none' need none, and `pickllm embed TABLE` computes them."
         )
     try:

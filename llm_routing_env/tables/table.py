@@ -20,7 +20,7 @@ from llm_routing_env.tables.check import TOKENS, read_metadata
 from llm_routing_env.tables.file import TableFile
 from llm_routing_env.tables.notes import table_notes
 from llm_routing_env.tables.queries import QuerySet, query_columns
-from llm_routing_env.tables.shipped import DATA, shipped_tables
+from llm_routing_env.tables.shipped import FILE, named_file, named_tables
 from llm_routing_env.tables.stored import StoredQueries, StoredRows
 
 SCHEMA_VERSION = 1
@@ -81,16 +81,16 @@ class OutcomeTable:
 
     @classmethod
     def read(cls, name_or_path: str | Path) -> "OutcomeTable":
-        """Read a shipped table by name ("nano"), or a parquet file, which must stay: texts are read when asked for.
+        """Read a table by name ("nano"), or a parquet file, which must stay: texts are read when asked for.
 
         Raises:
             ValueError: For an unknown name, a file that is not parquet, or a malformed table.
+            ImportError: The table is made of a package's data, which is not installed.
         """
-        is_shipped = str(name_or_path) in shipped_tables()
-        path = DATA / str(name_or_path) / "outcomes.parquet" if is_shipped else Path(name_or_path)
+        path = named_file(str(name_or_path)) or Path(name_or_path)
         if not os.path.isfile(path):
             hint = "Or give the path of an outcome table; `pickllm record` and `pickllm import` make them."
-            raise unknown_name("table", str(name_or_path), shipped_tables(), hint)
+            raise unknown_name("table", str(name_or_path), named_tables(), hint)
         return cls(TableFile(path), path=path)
 
     @classmethod
@@ -129,11 +129,11 @@ class OutcomeTable:
 
     @property
     def name(self) -> str:
-        """A shipped table's name, or the name of the file; not where it lies on somebody's disk."""
+        """The name that the table is known by, or that of its file; not where it lies on somebody's disk."""
         if self.path is None:
             return "in memory"
         folder = self.path.parent.name
-        return folder if self.path.name == "outcomes.parquet" and folder in shipped_tables() else self.path.name
+        return folder if self.path.name == FILE and folder in named_tables() else self.path.name
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def test_what_is_interrupted_says_what_was_spent_and_that_nothing_is_kept(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nano",), "The shipped table nano is part of an environment's version: give the path of a copy"),
+        (("nano",), "The table nano is the same for everybody who names it: give the path of a copy"),
         (("nowhere.parquet",), "Unknown table 'nowhere.parquet'"),
         (("TABLE",), "recorded on the pool 'random', which is not shipped: give pool=<its TOML file>"),
         (("TABLE", "--pool", "POOL", "--concurrency", "1,x"), "--concurrency must be whole numbers separated by"),

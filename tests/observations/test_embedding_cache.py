@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llm_routing_env.cache import CACHE_DIR_VARIABLE
 from llm_routing_env.observations import embedding_cache
 from llm_routing_env.observations.embedding_cache import encode_cached
 
@@ -21,7 +22,7 @@ def fake_encode(texts: Sequence[str], model: str) -> np.ndarray:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     encoded.clear()
     monkeypatch.setattr(embedding_cache, "encode", fake_encode)
-    monkeypatch.setenv(embedding_cache.CACHE_DIR_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_DIR_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache" / "embeddings"
 
 
