@@ -91,9 +91,9 @@ def _of_recording(table: OutcomeTable) -> dict[str, list[str]]:
 
 def _recorded(table: OutcomeTable, ended: str) -> str:
     facts = table.metadata
-    at_once, pool = facts.get("concurrency"), _mapping(facts, "pool").get("name")
+    at_once, pool = facts.get("concurrency"), _after(" of the pool", _mapping(facts, "pool").get("name"))
     clauses = [
-        f"`pickllm record` asked the LLMs{_after(' of the pool', pool)} each query {_counted(table.n_repeats, 'time')}",
+        f"PickLLM's recorder asked the LLMs{pool} each query {_counted(table.n_repeats, 'time')}",
         f"at most {_counted(at_once, 'request')} in flight" if isinstance(at_once, int) else "",
         _after("the machine that asked:", _joined(facts, "hardware")),
         _after("installed on it:", _joined(facts, "versions")),
