@@ -68,6 +68,7 @@ bench: $(VENV)/.full
 
 nano: $(VENV)/.full
 	$(BIN)/python -m llm_routing_env.data.nano.build
+	$(BIN)/pickllm export croissant nano envs_data/nano/croissant.json --fields envs_data/nano/croissant.toml
 
 # Takes the newest versions that fit, and pins them; uv knows the hashes of files for other machines too.
 lock:

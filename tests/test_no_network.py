@@ -39,6 +39,14 @@ many = gym.make_vec("PickLLM-v0", num_envs=3, vectorization_mode="vector_entry_p
 many.reset(seed=0)
 many.step([0, 1, 2])
 """
+CROISSANT = """
+import mlcroissant
+from llm_routing_env.report.croissant import croissant_document
+from llm_routing_env.tables.table import OutcomeTable
+table = OutcomeTable.read("nano")
+assert croissant_document(table)
+next(iter(mlcroissant.Dataset(table.path.with_name("croissant.json")).records("outcomes")))
+"""
 
 
 @pytest.mark.parametrize("program", [EVERYTHING, SESSION], ids=["import", "session"])
@@ -47,6 +55,11 @@ def test_nothing_is_sent_and_nothing_is_started(program: str, tmp_path: Path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_describing_a_table_and_reading_it_through_its_description_send_nothing(tmp_path: Path):
+    pytest.importorskip("mlcroissant")
+    test_nothing_is_sent_and_nothing_is_started(CROISSANT, tmp_path)
 
 
 @pytest.mark.parametrize("program", ["import socket; socket.socket()", "import os; os.system('true')"])

@@ -61,8 +61,8 @@ def check_place(path: Path) -> None:
         with suppress(OSError), open(old, "rb") as file:
             if file.read(11) == b'{"journal":':  # of JSON lines, as versions before wrote them
                 raise ValueError(
-                    f"{old} is a journal of an earlier version: `pickllm export {old} outcomes.csv` writes what it "
-                    "holds. Then move it away, or record into another file."
+                    f"{old} is a journal of an earlier version: `pickllm export journal {old} outcomes.csv` writes "
+                    "what it holds. Then move it away, or record into another file."
                 )
     log = path.with_name(f"{path.name}-wal")
     if not path.exists() and log.exists() and log.stat().st_size:  # SQLite would delete it

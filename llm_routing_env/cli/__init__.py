@@ -40,10 +40,10 @@ app.command("verify")(verify.verify)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)
-app.command("export")(export.export)
 app.command("embed")(record.embed)
 app.command("load-curve")(load_curve.load_curve)
 app.add_typer(import_tables.app, name="import")
+app.add_typer(export.app, name="export")
 
 
 def main() -> None:

@@ -178,7 +178,7 @@ def test_a_resumed_session_may_have_another_deadline_and_more_requests_in_flight
 def test_a_journal_of_an_earlier_version_is_refused(server: CountingServer, tmp_path: Path, name: str):
     (tmp_path / name).write_text('{"journal": 3, "pool": {}, "crc32": 1}\n')
     for resume in (False, True):
-        with pytest.raises(ValueError, match="of an earlier version: `pickllm export"):
+        with pytest.raises(ValueError, match="of an earlier version: `pickllm export journal"):
             scalar(server, journal=tmp_path / "j", resume=resume)
 
 

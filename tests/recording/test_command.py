@@ -97,6 +97,6 @@ def test_a_journal_of_an_earlier_version_is_refused_in_one_line(
     Path(name).write_text('{"journal": 3, "pool": {}, "crc32": 1}\n')
     code, _, why = run(*options)
     assert code == 1  # of the runner: the command itself turns the error into its line and 2
-    assert f"{name} is a journal of an earlier version: `pickllm export {name} outcomes.csv` writes" in why
+    assert f"{name} is a journal of an earlier version: `pickllm export journal {name} outcomes.csv` writes" in why
     assert len(why.splitlines()) == 1
     assert server.requests == []

@@ -1,4 +1,4 @@
-"""`pickllm export`: what a journal holds, and that `import long` makes a table of it."""
+"""`pickllm export journal`: what a journal holds, and that `import long` makes a table of it."""
 
 import json
 import zlib

@@ -283,7 +283,9 @@ def test_a_journal_of_json_lines_is_refused_where_it_is_and_beside_a_new_one(tmp
     old = tmp_path / name
     old.write_text('{"journal": 3, "pool": {}, "crc32": 1}\n{"asked": ["q", "a", 0], "crc32": 2}\n')
     before = old.read_bytes()
-    with pytest.raises(ValueError, match=r"earlier version: `pickllm export .* writes what it holds") as refused:
+    with pytest.raises(
+        ValueError, match=r"earlier version: `pickllm export journal .* writes what it holds"
+    ) as refused:
         Journal(tmp_path / "out.journal.sqlite", resume=resume)
     assert str(old) in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1

@@ -665,7 +665,7 @@ def test_a_journal_of_an_earlier_version_is_refused_and_nothing_is_asked(
 ):
     old = tmp_path / "out.parquet.journal.jsonl"
     old.write_text('{"journal": 3, "queries_sha256": "x", "crc32": 1}\n')
-    with pytest.raises(ValueError, match=f"{old} is a journal of an earlier version: `pickllm export {old} "):
+    with pytest.raises(ValueError, match=f"{old} is a journal of an earlier version: `pickllm export journal {old} "):
         run(tmp_path, server, resume=resume)
     assert server.requests == []
     assert list(tmp_path.iterdir()) == [old]
