@@ -76,15 +76,21 @@ class DecodedSize:
         allowed_bytes: The most that is taken for the file.
     """
 
-    def __init__(self, path: Path, footer: Any, where: str) -> None:
+    def __init__(self, path: Path, footer: Any, where: str, n_files: int = 1) -> None:
         """Look at every page's header, and check that texts as codes, and all else, may be held.
+
+        Args:
+            path: The file.
+            footer: Its footer, as pyarrow gives it.
+            where: What errors call it.
+            n_files: Of the table: they share what any file may take, else a thousand small ones might take a terabyte.
 
         Raises:
             ValueError: They take more than is allowed, or the pages are damaged.
         """
         check_size(footer, where)
         self._path, self._where = path, where
-        self.allowed_bytes = min(MOST_BYTES, max(ALWAYS_BYTES, MOST_TIMES_FILE * os.stat(path).st_size))
+        self.allowed_bytes = min(MOST_BYTES, max(ALWAYS_BYTES // n_files, MOST_TIMES_FILE * os.stat(path).st_size))
         try:
             self._leaves = _leaves(path, footer)
         except PageError as error:
