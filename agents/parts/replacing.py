@@ -35,7 +35,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
                 os.fchmod(empty.fileno(), mode)
         yield new
         for written in new.iterdir() if new.is_dir() else (new,):
-            with open(written, "ab") as file:
+            with open(written, "r+b") as file:
                 os.fsync(file.fileno())
         new.replace(target)
     except BaseException:
