@@ -39,6 +39,8 @@ def load_curve(
     """Ask the LLMs of a running pool, one at a time, under more and more load, and keep their latencies."""
     if str(table) in named_tables():
         raise ValueError(f"The table {table} is the same for everybody who names it: give the path of a copy.")
+    if table.is_dir():  # said before anything is spent
+        raise ValueError(f"{table} is a folder, which is not written over: give a table of one file.")
     outcomes, loads = OutcomeTable.read(table), _parse(concurrency)
     specs, budget, console = load_pool(pool or pool_name(outcomes)), Budget(max_usd, max_requests), Terminal()
     progress = Progress(console=console, transient=True)

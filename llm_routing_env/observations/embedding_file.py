@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.tables.arrow import plain
 from llm_routing_env.tables.decoded import DecodedSize
+from llm_routing_env.tables.parts import EMBEDDINGS_SUFFIX
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -33,8 +34,11 @@ def project(embeddings: Vectors, is_train: NDArray[np.bool_]) -> Vectors:
 
 
 def embeddings_path(table_path: Path) -> Path:
-    """Return where a table's embeddings lie: beside it."""
-    return table_path.with_suffix(".embeddings.parquet")
+    """Return where a table's embeddings lie: beside its file, or its folder."""
+    path = table_path if table_path.name else table_path.absolute()
+    # What follows a dot in the name of a folder is mostly no suffix.
+    name = path.name if path.is_dir() and path.suffix != ".parquet" else path.stem
+    return path.with_name(f"{name}{EMBEDDINGS_SUFFIX}")
 
 
 def write_embeddings(path: Path, queries: QuerySet, embeddings: Vectors, model: str) -> None:

@@ -47,7 +47,7 @@ def record(
     Args:
         pool: The LLMs; prices and flags go into the table's metadata.
         queries: What to ask.
-        out: The parquet file to write.
+        out: The parquet file to write; a folder of them where one cannot hold the rows.
         backend: "vllm" or "vllm-inprocess".
         repeats: How often each query is asked of each LLM.
         concurrency: Requests in flight. Latency is recorded under this load; 1 measures each LLM by itself.
@@ -109,7 +109,7 @@ def _check(queries: QuerySet, out: Path, journal: Path, repeats: int, concurrenc
             raise ValueError(f"{name} must be 1 or more, got {value}.")
     if not out.parent.is_dir():
         raise ValueError(f"{out}: there is no folder {out.parent.resolve()}.")
-    if out.exists() and not journal.exists():
+    if out.is_dir() or (out.exists() and not journal.exists()):
         raise ValueError(f"{out} exists: move it away, or record into another file.")
 
 

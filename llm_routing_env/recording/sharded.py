@@ -1,9 +1,11 @@
 """Recording on a Ray cluster: each shard of the queries has a worker and a journal of its own; then they are merged."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.pools.pool import Pool
@@ -43,7 +45,7 @@ def record_sharded(
     Args:
         pool: The LLMs.
         queries: What to ask.
-        out: The parquet file to write.
+        out: The parquet file to write; a folder of them where one cannot hold the rows.
         backend: "vllm" or "vllm-inprocess"; each worker makes its own.
         address: Of the cluster; None starts one on this machine.
         shards: Into how many parts the queries are cut, one CPU each; None: as many as the cluster has CPUs.
@@ -103,10 +105,11 @@ def _record_shard(
     out: Path,
     share: _Share,
     options: dict[str, Any],
-) -> Recording:
+) -> tuple[Recording, Path | None]:
+    """Return how a shard's recording ended, and where its table is if it is complete."""
     if out.exists():  # finished before a resumed run, or before its worker was lost
         out.unlink()
-    return record(
+    done = record(
         pool,
         queries,
         out,
@@ -115,6 +118,8 @@ def _record_shard(
         on_progress=lambda done, total, spent: counter.note.remote(number, done, total, spent),
         **options,
     )
+    # Tables are read from their files: those of all the shards may not fit into the memory of the one that merges them.
+    return replace(done, table=None), out if done.table is not None else None
 
 
 class _Counter:
@@ -155,12 +160,14 @@ def _wait(ray: Any, running: Sequence[Any], counter: Any, on_progress: Callable[
         on_progress(*ray.get(counter.total.remote()))
 
 
-def _merge(shards: Sequence[Recording], queries: QuerySet, out: Path, folder: Path, concurrency: int) -> Recording:
-    table = None
-    tables = [shard.table for shard in shards if shard.table is not None]
+def _merge(
+    ended: Sequence[tuple[Recording, Path | None]], queries: QuerySet, out: Path, folder: Path, concurrency: int
+) -> Recording:
+    table, shards = None, [shard for shard, _ in ended]
+    tables = [path for _, path in ended if path is not None]
     if len(tables) == len(shards):
-        facts = {"queries_sha256": queries.sha256, "concurrency": concurrency}
-        join_files([cast(Path, part.path) for part in tables], out, facts)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        join_files(tables, out, {"queries_sha256": queries.sha256, "concurrency": concurrency, "recorded_at": now})
         table = OutcomeTable.read(out)
     counts = {
         name: sum(getattr(shard, name) for shard in shards)

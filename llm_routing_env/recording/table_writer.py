@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from llm_routing_env.backends.journal import Journal
 from llm_routing_env.pools.pool import LLMSpec
 from llm_routing_env.rewards.scorers import Scorer
 from llm_routing_env.tables.batches import BATCH_ROWS, written_batches
 from llm_routing_env.tables.outcome import Outcome
+from llm_routing_env.tables.parts import open_parts
 from llm_routing_env.tables.queries import QuerySet, query_columns
 from llm_routing_env.tables.table import SCHEMA_VERSION
 
@@ -36,7 +36,7 @@ def write_table(
     Costs are at today's prices, which the metadata names, also of outcomes that were recorded at others.
 
     Args:
-        out: The parquet file.
+        out: The parquet file, which is a folder of them where one cannot hold the rows.
         journal: Has them all.
         queries: The queries, in the table's order.
         llms: The LLMs, in action order.
@@ -64,19 +64,22 @@ def write_table(
 
 
 def join_files(parts: Sequence[Path], out: Path, facts: Mapping[str, Any]) -> None:
-    """Write tables of the same LLMs, one after another, as one; a row group at a time.
+    """Write the parts of a table, one after another, as one file, or as few as can hold them; in batches.
 
     Args:
-        parts: The tables' files, in order.
+        parts: The files, in order.
         out: The file to write.
-        facts: Replace the metadata of the first one.
+        facts: Metadata beside what all of them say.
+
+    Raises:
+        ValueError: They are no parts of one table; see `open_parts`.
     """
-    document = json.loads(pq.read_schema(parts[0]).metadata[b"pickllm"]) | dict(facts)
+    files = open_parts(parts)
+    document = json.loads(files[0].schema.metadata[b"pickllm"]) | dict(facts)
     with written_batches(out, document) as write:
-        for part in parts:
-            with pq.ParquetFile(part) as file:
-                for group in range(file.num_row_groups):
-                    write(file.read_row_group(group))
+        for file in files:
+            for rows in file.batches(file.schema.names):
+                write(rows)
 
 
 def _schema(has_chats: bool, scorers: Mapping[str, Scorer]) -> pa.Schema:

@@ -24,7 +24,7 @@ def plain(values: pa.Array) -> NDArray[Any]:
 
 def numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return a column of numbers as floats, NaN where null; shares Arrow's memory where that holds such floats."""
-    return _joined([_floats(chunk) for chunk in column.chunks])
+    return joined([_floats(chunk) for chunk in column.chunks])
 
 
 def counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -36,17 +36,17 @@ def counts(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def is_null(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Return which cells of a column are null."""
-    return _joined([_nulls(chunk) for chunk in column.chunks])
+    return joined([_nulls(chunk) for chunk in column.chunks])
 
 
 def is_text(column: pa.ChunkedArray, text: str) -> NDArray[np.bool_]:
     """Return which cells of a column of texts are this one."""
-    return _joined([_equal(chunk, text) for chunk in column.chunks])
+    return joined([_equal(chunk, text) for chunk in column.chunks])
 
 
 def lengths(column: pa.ChunkedArray) -> NDArray[np.int32]:
     """Return how many items each list of a column has; none may be null."""
-    return _joined([np.diff(plain(chunk.offsets)) for chunk in column.chunks])
+    return joined([np.diff(plain(chunk.offsets)) for chunk in column.chunks])
 
 
 def texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
@@ -54,6 +54,11 @@ def texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
     found = np.empty(len(column), dtype=object)
     found[:] = column.to_pylist()
     return found
+
+
+def joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return arrays one after another; one alone is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[Any]]:
@@ -73,7 +78,14 @@ def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[Any]]:
 
 def chunk_lengths(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Return `text_lengths` of a column of several chunks."""
-    return _joined([text_lengths(chunk) for chunk in column.chunks])
+    return joined([text_lengths(chunk) for chunk in column.chunks])
+
+
+def spelled_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of texts, or lists of them, that are no codes into a dictionary."""
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(spelled_type(kind.value_type)))
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def text_lengths(values: pa.Array) -> NDArray[np.int64]:
@@ -126,7 +138,3 @@ def _equal(values: pa.Array, text: str) -> NDArray[np.bool_]:
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     wanted = [code for code, found in enumerate(encoded.dictionary.to_pylist()) if found == text]
     return np.isin(plain(encoded.indices), wanted) & ~_nulls(encoded)
-
-
-def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -1,8 +1,9 @@
-"""Rows of a file or a table in batches, and a table's file written in batches: for what does not fit into memory."""
+"""Rows of a file or a table in batches, and a table's files written in batches: for what does not fit into memory."""
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.replacing import replacing
-from llm_routing_env.tables.arrow import text_lengths
+from llm_routing_env.tables import check
+from llm_routing_env.tables.arrow import chunk_lengths, text_lengths
 from llm_routing_env.tables.decoded import DecodedSize
 
 # Bound what is in memory as Python objects.
 BATCH_ROWS, BATCH_BYTES = 4096, 2**26
+# Rows of a group in a file that is written: each group costs whoever opens the file about a millisecond.
+GROUP_ROWS = 2**17
+# A file takes no more, every text spelled out: half of what is read leaves room for all that a reader counts beside.
+FILE_BYTES = check.MOST_BYTES // 2
+_CELL_BYTES = 8
 
 
 def bounded_batches(
@@ -79,20 +86,88 @@ def memory_batches(rows: pa.Table, columns: Sequence[str]) -> Iterator[pa.Table]
 
 @contextmanager
 def written_batches(path: str | Path, document: Mapping[str, Any]) -> Iterator[Callable[[pa.Table], object]]:
-    """Give what appends rows to a file of an outcome table; what was there is as it was until the new one is whole.
+    """Give what appends rows to an outcome table; what was there is as it was until the new one is whole.
+
+    A table of more rows or bytes than are read of one file becomes a folder of files of this name.
 
     Args:
         path: The file.
         document: The table's metadata; must be JSON-plain.
+
+    Raises:
+        OSError: It cannot be written, a folder is there, or a file where there is to be a folder.
     """
-    metadata = {"pickllm": json.dumps(document)}
-    with replacing(path) as new, ExitStack() as stack:
-        writers: list[pq.ParquetWriter] = []
+    with replacing(path) as new:
+        rows = _RowWriter(new, Path(path), {"pickllm": json.dumps(document)})
+        try:
+            yield rows.write
+            rows.flush()
+        finally:
+            rows.close()
 
-        def write(rows: pa.Table) -> None:
-            rows = rows.replace_schema_metadata(metadata)
-            if not writers:
-                writers.append(stack.enter_context(pq.ParquetWriter(new, rows.schema, compression="zstd")))
-            writers[0].write_table(rows)
 
-        yield write
+class _RowWriter:
+    """Writes rows into a file, or into the files of a folder in its place once they are too many for one."""
+
+    def __init__(self, new: Path, path: Path, metadata: Mapping[str, str]) -> None:
+        self._new, self._path, self._metadata = new, path, metadata
+        self._writer: pq.ParquetWriter | None = None
+        self._schema: pa.Schema | None = None
+        self._group: list[pa.Table] = []
+        self._n_files, self._n_rows, self._n_bytes, self._group_bytes = 1, 0, 0, 0
+
+    def write(self, rows: pa.Table) -> None:
+        """Append rows."""
+        rows = rows.replace_schema_metadata(self._metadata)
+        step = min(GROUP_ROWS, check.MOST_ROWS)
+        for start in range(0, len(rows), step):
+            self._add(rows.slice(start, step))
+
+    def _add(self, rows: pa.Table) -> None:
+        n_bytes = _CELL_BYTES * rows.num_columns * len(rows)
+        n_bytes += sum(int(chunk_lengths(column).sum()) for column in rows.itercolumns())
+        is_full = self._n_rows + len(rows) > check.MOST_ROWS or self._n_bytes + n_bytes > FILE_BYTES
+        if is_full and self._n_rows:
+            self._begin_file()
+        self._group.append(rows)
+        self._n_rows, self._n_bytes = self._n_rows + len(rows), self._n_bytes + n_bytes
+        self._group_bytes += n_bytes
+        if sum(map(len, self._group)) >= GROUP_ROWS or self._group_bytes >= BATCH_BYTES:
+            self.flush()
+
+    def _begin_file(self) -> None:
+        self.flush()
+        self.close()
+        if self._n_files == 1:
+            self._make_folder()
+        self._n_files, self._n_rows, self._n_bytes = self._n_files + 1, 0, 0
+
+    def _make_folder(self) -> None:
+        if os.path.exists(self._path):
+            raise FileExistsError(
+                f"{self._path} exists: move it away; so many rows become a folder of files, which replaces nothing."
+            )
+        folder = self._new.with_suffix(".folder")
+        folder.mkdir()
+        self._new.rename(self._file(folder))
+        folder.rename(self._new)
+
+    def _file(self, folder: Path) -> Path:
+        return folder / f"part-{self._n_files:05d}.parquet"
+
+    def flush(self) -> None:
+        """Write what is held back as a group of rows."""
+        if not self._group:
+            return
+        self._schema = self._schema or self._group[0].schema
+        if self._writer is None:
+            target = self._new if self._n_files == 1 else self._file(self._new)
+            self._writer = pq.ParquetWriter(target, self._schema, compression="zstd")
+        self._writer.write_table(pa.concat_tables(self._group))
+        self._group, self._group_bytes = [], 0
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None

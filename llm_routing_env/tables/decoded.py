@@ -17,9 +17,9 @@ _CODES, _DELTA_OF_TEXT, _WITHOUT_CODES = (2, 8), 7, (6, 7)
 _WIDEST_NUMBER = 8
 
 
-def allowed_bytes(n_bytes: int) -> int:
-    """Return how many bytes a file of so many may decode to."""
-    return min(MOST_BYTES, max(ALWAYS_BYTES, MOST_TIMES_FILE * n_bytes))
+def allowed_bytes(n_bytes: int, n_files: int = 1) -> int:
+    """Return how many bytes a file of so many may decode to, where it is one of several that are read together."""
+    return min(MOST_BYTES, max(ALWAYS_BYTES // n_files, MOST_TIMES_FILE * n_bytes))
 
 
 @dataclass
@@ -90,15 +90,21 @@ class DecodedSize:
         allowed_bytes: The most that is taken for the file.
     """
 
-    def __init__(self, path: Path, footer: Any, where: str) -> None:
+    def __init__(self, path: Path, footer: Any, where: str, n_files: int = 1) -> None:
         """Look at every page's header, and check that texts as codes, and all else, may be held.
+
+        Args:
+            path: The file.
+            footer: Its footer, as pyarrow gives it.
+            where: What errors call it.
+            n_files: Of the table: they share what any file may take, else a thousand small ones might take a terabyte.
 
         Raises:
             ValueError: They take more than is allowed, or the pages are damaged.
         """
         check_size(footer, where)
         self._path, self._where = path, where
-        self.allowed_bytes = allowed_bytes(os.stat(path).st_size)
+        self.allowed_bytes = allowed_bytes(os.stat(path).st_size, n_files)
         try:
             self._leaves = _leaves(path, footer)
         except PageError as error:

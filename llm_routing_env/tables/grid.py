@@ -1,6 +1,7 @@
 """Where each row of an outcome table belongs: the grid of (query, LLM, repeat), in which whole pairs may be missing."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.tables.check import MOST_ROWS, check_names
+from llm_routing_env.tables import check
 
+# Cells beyond `check.MOST_ROWS` are those of rows that are there: a few missing pairs for each that is not.
+MOST_CELLS_PER_ROW = 4
 Ints = NDArray[np.int64]
 
 
@@ -102,10 +105,14 @@ class Grid:
         return places if self.row_order is None else self.row_order[places]
 
 
-def make_grid(labels: Labels, llms: list[str] | None, where: str) -> Grid:
+def make_grid(labels: Labels, llms: list[str] | None, where: str, row_name: Callable[[int], str]) -> Grid:
     """Return the grid of a table's rows.
 
-    Queries keep the order of their first row; LLMs the order of `llms`, else of their first row.
+    Args:
+        labels: Queries keep the order of their first row.
+        llms: In this order; None: of their first row.
+        where: What errors call the table.
+        row_name: Gives what they call a row.
 
     Raises:
         ValueError: For a duplicate row, a pair of query and LLM that has some of the repeats, an LLM without rows, or
@@ -129,9 +136,9 @@ def make_grid(labels: Labels, llms: list[str] | None, where: str) -> Grid:
         again, pair, number = fault
         cell = f"query {labels.query_ids[pair // shape[1]]!r}, LLM {names[pair % shape[1]]!r}, repeat {number}"
         if again is not None:
-            raise ValueError(f"{where}, row {order[again]}: duplicate of {cell}.")
+            raise ValueError(f"{row_name(int(order[again]))}: duplicate of {cell}.")
         raise ValueError(f"{where}: no row for {cell}; a pair of query and LLM has every repeat, or none.")
-    if math.prod(shape) > MOST_ROWS:
+    if math.prod(shape) > max(check.MOST_ROWS, MOST_CELLS_PER_ROW * n_rows):
         raise ValueError(f"{where}: a grid of {shape[0]} queries, {shape[1]} LLMs and {shape[2]} repeats is too large.")
     is_complete = n_rows == math.prod(shape)
     cells = None if is_complete else (pairs * shape[2] + repeat)[order]
@@ -142,7 +149,7 @@ def _llm_names(found: list[str], said: list[str] | None, where: str) -> tuple[st
     names = tuple(found if said is None else said)
     if set(names) != set(found) or len(set(names)) < len(names):
         raise ValueError(f"{where}: its metadata names the LLMs {list(names)}, its rows {found}.")
-    check_names(names, "LLMs", where)
+    check.check_names(names, "LLMs", where)
     return names
 
 

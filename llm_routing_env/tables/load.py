@@ -3,6 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
+from llm_routing_env.tables.parts import part_paths
 from llm_routing_env.tables.table import OutcomeTable
 
 
@@ -10,10 +11,9 @@ def load_table(table: str | Path | OutcomeTable) -> OutcomeTable:
     """Read an outcome table, unless it is one; its arrays are read-only, since environments share it."""
     if isinstance(table, OutcomeTable):
         return table
-    path = Path(table)
-    return _load_table(str(table), path.stat().st_mtime_ns if path.is_file() else 0)
+    return _load_table(str(table), tuple((path, path.stat().st_mtime_ns) for path in part_paths(Path(table))))
 
 
 @lru_cache(maxsize=4)
-def _load_table(name_or_path: str, modified_ns: int) -> OutcomeTable:
+def _load_table(name_or_path: str, files: tuple[tuple[Path, int], ...]) -> OutcomeTable:
     return OutcomeTable.read(name_or_path)

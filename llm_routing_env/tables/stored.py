@@ -1,6 +1,6 @@
-"""The rows of an outcome table, in memory or in a file: what a session needs is read at once, texts when asked for."""
+"""The rows of an outcome table, in memory or in files: what a session needs is read at once, texts when asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,24 +37,25 @@ class StoredRows:
         is_train: For each query.
     """
 
-    def __init__(self, rows: "pa.Table | TableFile", llms: list[str] | None, where: str) -> None:
+    def __init__(self, parts: "Sequence[pa.Table | TableFile]", llms: list[str] | None, where: str) -> None:
         """Check columns and types, and read and check the labels.
 
         Args:
-            rows: In any order.
+            parts: Rows of the same columns, in any order; those of the first come first.
             llms: The LLMs in action order; None: in the order of their first rows.
             where: What errors call the table.
 
         Raises:
             ValueError: Names the first offending row and what was expected.
         """
-        check_schema(rows.schema, len(rows), where)
-        self.columns = tuple(rows.schema.names)
-        self._rows, self._where, self._texts = rows, where, dict[str, pa.ChunkedArray]()
-        if not isinstance(rows, TableFile):
+        self._starts = np.cumsum([0, *map(len, parts)])
+        check_schema(parts[0].schema, int(self._starts[-1]), where)
+        self.columns = tuple(parts[0].schema.names)
+        self._parts, self._where, self._texts = parts, where, dict[tuple[str, int], pa.ChunkedArray]()
+        if isinstance(parts[0], pa.Table):
             self.read_texts()
-        labels = Labels(*self._codes("query_id"), *self._codes("llm"), arrow.numbers(self._column("repeat")))
-        self.grid = make_grid(labels, llms, where)
+        labels = Labels(*self._codes("query_id"), *self._codes("llm"), self._by_row("repeat", arrow.numbers))
+        self.grid = make_grid(labels, llms, where, self._row_name)
         self._set_contexts(*self._codes("context"))
         self._set_split(*self._codes("split"))
 
@@ -64,19 +65,26 @@ class StoredRows:
             if name in self.columns:
                 self.texts(name)
 
-    def _column(self, name: str) -> pa.ChunkedArray:
-        column = self._rows.select([name])[name]
-        check_filled(name, column, self._where)
-        return column
+    def _read(self, number: int, columns: Sequence[str]) -> pa.Table:
+        """Read some columns of a part; where texts are codes, every query of it may have one of its own."""
+        part = self._parts[number]
+        rows = part.select(columns)
+        for name in columns:
+            check_filled(name, rows[name], self._part_name(number))
+            if name in OF_QUERIES and isinstance(part, TableFile):
+                first = self.grid.first_rows - self._starts[number]
+                part.check_texts(name, rows[name], first[(first >= 0) & (first < len(rows))])
+        return rows
 
-    def _check_texts(self, name: str, column: pa.ChunkedArray) -> None:
-        """Check texts: each is there, and where a file holds them as codes, every query may have one of its own."""
-        check_filled(name, column, self._where)
-        if name in OF_QUERIES and isinstance(self._rows, TableFile):
-            self._rows.check_texts(name, column, self.grid.first_rows)
+    def _read_all(self, columns: Sequence[str]) -> pa.Table:
+        return pa.concat_tables(self._read(number, columns) for number in range(len(self._parts)))
+
+    def _by_row(self, name: str, function: Callable[[pa.ChunkedArray], NDArray[Any]]) -> NDArray[Any]:
+        """Return what a function makes of each row of a column; reads one part after another."""
+        return arrow.joined([function(self._read(number, [name])[name]) for number in range(len(self._parts))])
 
     def _codes(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
-        return arrow.codes(self._column(name))
+        return arrow.codes(self._read_all([name])[name])
 
     def _set_contexts(self, codes: NDArray[np.int32], names: list[str]) -> None:
         check_contexts(names, self._where)
@@ -101,7 +109,7 @@ class StoredRows:
         names = [name for name in self.columns if is_numeric(name) and name != "repeat"]
         found = {}
         for name in names:  # one by one: what reading them all takes beside what is kept is as much again
-            values = arrow.numbers(self._column(name))
+            values = self._by_row(name, arrow.numbers)
             if bad := bad_number(name, values):
                 raise self._refusal(bad[0], name, bad[1])
             found[name] = self.grid.spread(values, np.nan)
@@ -109,11 +117,11 @@ class StoredRows:
 
     def is_filled(self, column: str) -> NDArray[np.bool_]:
         """Return which cells have a text in a column, without keeping the texts; False where there is no row."""
-        return self.grid.spread(~arrow.is_null(self._column(column)), False)
+        return self.grid.spread(~self._by_row(column, arrow.is_null), False)
 
     def is_text(self, column: str, text: str) -> NDArray[np.bool_]:
         """Return which cells have this text in a column, without keeping the texts; False where there is no row."""
-        return self.grid.spread(arrow.is_text(self._column(column), text), False)
+        return self.grid.spread(self._by_row(column, lambda cells: arrow.is_text(cells, text)), False)
 
     def n_references(self) -> NDArray[np.int32]:
         """Return how many references each query has."""
@@ -125,11 +133,22 @@ class StoredRows:
         Raises:
             ValueError: It is damaged or too large, or empty where it may not be.
         """
-        if column not in self._texts:
-            texts = self._rows.select([column])[column]
-            self._check_texts(column, texts)
-            self._texts[column] = texts
-        return self._texts[column]
+        parts = [self._texts_of(column, number) for number in range(len(self._parts))]
+        return parts[0] if len(parts) == 1 else pa.chunked_array([chunk for part in parts for chunk in part.chunks])
+
+    def text(self, column: str, row: int) -> Any:
+        """Return the text, or list of texts, that a row has in a column; reads no other part.
+
+        Raises:
+            ValueError: As `texts`.
+        """
+        number, place = self._place(row)
+        return self._texts_of(column, number)[place].as_py()
+
+    def _texts_of(self, column: str, number: int) -> pa.ChunkedArray:
+        if (column, number) not in self._texts:
+            self._texts[column, number] = self._read(number, [column])[column]
+        return self._texts[column, number]
 
     def messages(self, query: int) -> Messages:
         """Return the messages of a query; none where its prompt is all.
@@ -140,33 +159,44 @@ class StoredRows:
         if "messages" not in self.columns:
             return ()
         row = int(self.grid.first_rows[query])
-        text, prompt = (self.texts(column)[row].as_py() for column in ("messages", "prompt"))
+        text, prompt = (self.text(column, row) for column in ("messages", "prompt"))
         try:
             return from_json(text, prompt)
         except ValueError as fault:
-            where = f"{self._where}, row {row} (query {self.grid.query_ids[query]!r})"
+            where = f"{self._row_name(row)} (query {self.grid.query_ids[query]!r})"
             raise ValueError(f"{where}: column 'messages': {fault}.") from None
 
     def take(self, rows: NDArray[np.int64] | None) -> pa.Table:
         """Return some of the rows with all their columns; None: every row."""
-        everything = self._rows.select(self.columns)
-        for name in TEXTS:
-            self._check_texts(name, everything[name])
+        everything = self._read_all(self.columns)
         return everything if rows is None else everything.take(pa.array(rows))
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield some columns of all rows, in batches, as they lie in memory or in the file."""
-        rows = self._rows
-        for batch in rows.batches(columns) if isinstance(rows, TableFile) else memory_batches(rows, columns):
-            for name in columns:
-                check_filled(name, batch[name], self._where)
-            yield batch
+        """Yield some columns of all rows, in batches, as they lie in memory or in the files."""
+        for number, part in enumerate(self._parts):
+            for batch in part.batches(columns) if isinstance(part, TableFile) else memory_batches(part, columns):
+                for name in columns:
+                    check_filled(name, batch[name], self._part_name(number))
+                yield batch
+
+    def _place(self, row: int) -> tuple[int, int]:
+        """Return the number of the part that has a row, and which of its rows that is."""
+        number = int(np.searchsorted(self._starts, row, "right")) - 1
+        return number, int(row - self._starts[number])
+
+    def _part_name(self, number: int) -> str:
+        part = self._parts[number]
+        return part.name if isinstance(part, TableFile) else self._where
+
+    def _row_name(self, row: int) -> str:
+        number, place = self._place(row)
+        return f"{self._part_name(number)}, row {place}"
 
     def _refusal(self, row: int, column: str, expected: str) -> ValueError:
-        query, llm, found = (
-            cells[row].as_py() for cells in self._rows.select(["query_id", "llm", column]).itercolumns()
-        )
-        where = f"{self._where}, row {row} (query {query!r}, LLM {llm!r})"
+        number, place = self._place(row)
+        cells = self._parts[number].select(["query_id", "llm", column]).itercolumns()
+        query, llm, found = (each[place].as_py() for each in cells)
+        where = f"{self._row_name(row)} (query {query!r}, LLM {llm!r})"
         return ValueError(f"{where}: {column} must be {expected}, is {found!r}.")
 
 
@@ -197,7 +227,7 @@ class StoredQueries(Sequence[Query]):
             rows.grid.query_ids[query],
             rows.contexts[rows.query_contexts[query]],
             "train" if rows.is_train[query] else "test",
-            rows.texts("prompt")[row].as_py(),
-            tuple(rows.texts("references")[row].as_py()),
+            rows.text("prompt", row),
+            tuple(rows.text("references", row)),
             rows.messages(query),
         )

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.tables import arrow
+from llm_routing_env.tables.batches import written_batches
 from llm_routing_env.tables.check import TOKENS, read_metadata
 from llm_routing_env.tables.file import TableFile
 from llm_routing_env.tables.notes import table_notes
+from llm_routing_env.tables.parts import files_sha256, open_parts, part_paths
 from llm_routing_env.tables.queries import QuerySet, query_columns
 from llm_routing_env.tables.shipped import FILE, named_file, named_tables
 from llm_routing_env.tables.stored import StoredQueries, StoredRows
@@ -52,18 +52,20 @@ class OutcomeTable:
         metadata: What was recorded about the recording (pool, prices, hardware, versions, cost_scale, load_curve, ...).
     """
 
-    def __init__(self, rows: "pa.Table | TableFile", *, path: Path | None = None) -> None:
+    def __init__(self, rows: "pa.Table | Sequence[TableFile]", *, path: Path | None = None) -> None:
         """Check and index a long-form table, one row per (query, LLM, repeat), in any order.
 
-        Texts of a file are read, and checked, when they are asked for: `queries`, `text` and `texts` may raise too.
+        Texts of files are read, and checked, when they are asked for: `queries`, `text` and `texts` may raise too.
 
         Raises:
             ValueError: Names the file, the first offending row and what was expected.
         """
         where = str(path or "outcome table")
         self.path = path
-        self.metadata = read_metadata(rows.schema, where)
-        self._stored = StoredRows(rows, self.metadata.get("llms"), where)
+        self._files = [] if path is None else part_paths(path)
+        parts = [rows] if isinstance(rows, pa.Table) else rows
+        self.metadata = read_metadata(parts[0].schema, where)
+        self._stored = StoredRows(parts, self.metadata.get("llms"), where)
         grid = self._stored.grid
         self.query_ids, self.llm_names, self.present = grid.query_ids, grid.llm_names, grid.present
         self.n_queries, self.n_llms, self.n_repeats = grid.shape
@@ -81,17 +83,23 @@ class OutcomeTable:
 
     @classmethod
     def read(cls, name_or_path: str | Path) -> "OutcomeTable":
-        """Read a table by name ("nano"), or a parquet file, which must stay: texts are read when asked for.
+        """Read a table by name ("nano"), a parquet file, or a folder of such files, each with some of the rows.
+
+        What is read must stay: texts are read when asked for, from the files whose queries they are of.
 
         Raises:
-            ValueError: For an unknown name, a file that is not parquet, or a malformed table.
+            ValueError: For an unknown name, a file that is not parquet, a malformed table, a folder without parquet
+                files, or one whose files differ in columns, types or what their metadata says of the numbers.
             ImportError: The table is made of a package's data, which is not installed.
         """
         path = named_file(str(name_or_path)) or Path(name_or_path)
-        if not os.path.isfile(path):
+        files = part_paths(path)
+        if os.path.isdir(path) and not files:
+            raise ValueError(f"{path}: expected a folder of the files of an outcome table, found no *.parquet in it.")
+        if not files:
             hint = "Or give the path of an outcome table; `pickllm record` and `pickllm import` make them."
             raise unknown_name("table", str(name_or_path), named_tables(), hint)
-        return cls(TableFile(path), path=path)
+        return cls(open_parts(files), path=path)
 
     @classmethod
     def from_records(
@@ -120,20 +128,20 @@ class OutcomeTable:
         return cls(_labelled(table, document))
 
     def write(self, path: str | Path) -> None:
-        """Write the table as parquet, rows in (query, LLM, repeat) order."""
-        rows = _labelled(self._all_rows(), self._document())
-        with replacing(path) as new:
-            pq.write_table(rows, new, compression="zstd")
+        """Write the table as parquet, rows in (query, LLM, repeat) order; see `written_batches`."""
+        with written_batches(path, self._document()) as write:
+            write(self._all_rows())
             if self.path is not None and self.path.resolve() == Path(path).resolve():
                 self._stored.read_texts()  # what is not read yet would be gone with the file
 
     @property
     def name(self) -> str:
-        """The name that the table is known by, or that of its file; not where it lies on somebody's disk."""
+        """The name that the table is known by, or that of its file or folder; not where it lies on somebody's disk."""
         if self.path is None:
             return "in memory"
-        folder = self.path.parent.name
-        return folder if self.path.name == FILE and folder in named_tables() else self.path.name
+        path = self.path.absolute()
+        is_named = path.name == FILE and path.parent.name in named_tables()
+        return path.parent.name if is_named else path.name
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -178,10 +186,9 @@ class OutcomeTable:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the table's file; of its numbers for a table that was never written."""
-        if self.path is not None:
-            with open(self.path, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+        """Hash of the table's files, see `files_sha256`; of its numbers for a table that was never written."""
+        if self._files:
+            return files_sha256(self._files)
         arrays = (self.cost_usd, self.latency_s, *self.accuracies.values())
         return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
@@ -255,7 +262,7 @@ class OutcomeTable:
     def text(self, column: str, query: int, llm: int, repeat: int) -> str | None:
         """Return one cell of a text column: "response" or "error"."""
         row = self._stored.grid.row(query, llm, repeat)
-        cell: str | None = None if row is None else self._stored.texts(column)[row].as_py()
+        cell: str | None = None if row is None else self._stored.text(column, row)
         return cell
 
     def texts(self, column: str) -> NDArray[np.object_]:

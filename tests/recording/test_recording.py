@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import journal_files
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from counting_server import DELAY_S, CountingServer, counting_server
@@ -24,6 +25,7 @@ from llm_routing_env.pools.provenance import describe_hardware, weights_sha256
 from llm_routing_env.recording import record
 from llm_routing_env.recording import recorder as recording
 from llm_routing_env.serving.endpoints import claim, write_endpoints
+from llm_routing_env.tables import check
 from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -657,6 +659,21 @@ def test_a_table_in_the_way_is_refused(tmp_path: Path, server: CountingServer):
     with pytest.raises(ValueError, match="exists: move it away"):
         run(tmp_path, server)
     assert server.requests == []
+
+
+def test_more_outcomes_than_one_file_may_have_are_a_folder_which_nothing_is_written_over(
+    tmp_path: Path, server: CountingServer, monkeypatch: pytest.MonkeyPatch
+):
+    whole = run(tmp_path, server).table
+    (tmp_path / "out.parquet").unlink()
+    monkeypatch.setattr(check, "MOST_ROWS", 5)
+    parts = run(tmp_path, server, resume=True).table
+    assert len(list((tmp_path / "out.parquet").iterdir())) == -(-whole.cost_usd.size // 5)
+    np.testing.assert_array_equal(parts.latency_s, whole.latency_s)
+    n_asked = len(server.requests)
+    with pytest.raises(ValueError, match="exists: move it away"):
+        run(tmp_path, server, resume=True)
+    assert len(server.requests) == n_asked
 
 
 @pytest.mark.parametrize("resume", [False, True])

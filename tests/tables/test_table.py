@@ -47,11 +47,10 @@ def test_a_table_is_written_to_where_a_link_leads_and_through_no_other_link(tmp_
 
 
 def test_a_table_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def full(rows: pa.Table, path: Path, **options: Any) -> None:
-        path.write_bytes(b"PAR1")
+    def full(writer: pq.ParquetWriter, rows: pa.Table) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(pq, "write_table", full)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
     with pytest.raises(OSError, match="no space left"):
         random_table(per_context=4).write(tmp_path / "t.parquet")
     assert not list(tmp_path.iterdir())
