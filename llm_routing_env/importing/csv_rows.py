@@ -1,14 +1,14 @@
 """Reads CSV with any separator, in batches."""
 
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from llm_routing_env.importing.files import CountedBytes, DataFile
+from llm_routing_env.importing.files import DataFile
 
 SEPARATORS = ",;\t|"
 TEXT = pa.large_string()
@@ -34,8 +34,8 @@ class CsvRows:
         """Return the names of the columns; nothing lies in them."""
         for block in _BLOCKS:
             try:
-                with self._file.opened() as content:
-                    return list(self._opened(content, None, block).schema.names), []
+                with self._opened(None, block) as (reader, _):
+                    return list(reader.schema.names), []
             except (pa.ArrowException, UnicodeError, LookupError) as error:
                 self._refuse_unless_long(error, block)
         return [], []
@@ -61,21 +61,28 @@ class CsvRows:
                 self._refuse_unless_long(error, block)
 
     def _blocks(self, columns: Sequence[str], size: int) -> Iterator[pa.RecordBatch]:
-        with self._file.opened() as content:
-            for batch in self._opened(content, columns, size):
-                self.share_read = content.share_read
+        with self._opened(columns, size) as (reader, raw):
+            for batch in reader:
+                self.share_read = raw.tell() / max(raw.size(), 1)
                 yield batch
 
-    def _opened(self, content: CountedBytes, columns: Sequence[str] | None, size: int) -> pc.CSVStreamingReader:
-        buffered = io.BufferedReader(content, 2**20)
-        separator = self._separator or self._commonest(buffered.peek(2**20))
-        kinds = {name: pa.large_binary() for name in columns or ()}
-        return pc.open_csv(
-            buffered,
-            pc.ReadOptions(use_threads=False, block_size=size, encoding=self._encoding),
-            pc.ParseOptions(delimiter=separator, newlines_in_values=True),
-            pc.ConvertOptions(include_columns=columns, column_types=kinds, check_utf8=False, strings_can_be_null=False),
-        )
+    @contextmanager
+    def _opened(
+        self, columns: Sequence[str] | None, size: int
+    ) -> Iterator[tuple[pc.CSVStreamingReader, pa.NativeFile]]:
+        # Of a file on disk: Arrow reads ahead in a thread of its own, where Python's files cannot fail.
+        with self._file.on_disk() as path, open(path, "rb") as start, pa.OSFile(str(path)) as raw:
+            separator = self._separator or self._commonest(start.read(2**20))
+            kinds = {name: pa.large_binary() for name in columns or ()}
+            reader = pc.open_csv(
+                raw,
+                pc.ReadOptions(use_threads=False, block_size=size, encoding=self._encoding),
+                pc.ParseOptions(delimiter=separator, newlines_in_values=True),
+                pc.ConvertOptions(
+                    include_columns=columns, column_types=kinds, check_utf8=False, strings_can_be_null=False
+                ),
+            )
+            yield reader, raw
 
     def _commonest(self, start: bytes) -> str:
         header = start.decode(self._encoding, "replace").partition("\n")[0]

@@ -9,7 +9,6 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +16,8 @@ from llm_routing_env.importing.files import DataFile
 
 MOST_CHARACTERS = 2**27  # of one object: a log may be one
 _CHUNK = 2**20
-_BATCH_OBJECTS = 4096  # bounds what is in memory as Python objects
+# Bound what is in memory as Python objects.
+_BATCH_OBJECTS, _BATCH_CHARACTERS = 4096, 2**24
 _BETWEEN = re.compile(r"[\s,]*")
 _HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON can say it, no text can hold it
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
@@ -37,7 +37,7 @@ class JsonRows:
     def __init__(self, file: DataFile, encoding: str) -> None:
         """Describe the file; reads nothing yet."""
         self._file, self._encoding = file, encoding
-        self.n_replaced, self.share_read = 0, 0.0
+        self.n_replaced, self.share_read, self._n_characters = 0, 0.0, 0
 
     def columns(self) -> tuple[list[str], list[str]]:
         """Return the keys of all objects, and dotted names of what lies in the first ones."""
@@ -50,9 +50,14 @@ class JsonRows:
 
     def batches(self, columns: Sequence[str]) -> Iterator[Mapping[str, list[Any]]]:
         """Yield some keys' values, None where an object lacks the key."""
-        objects = self.objects()
-        while found := list(islice(objects, _BATCH_OBJECTS)):
-            yield {name: [each.get(name) for each in found] for name in columns}
+        held: list[dict[str, Any]] = []
+        for found in self.objects():
+            held.append(found)
+            if len(held) == _BATCH_OBJECTS or self._n_characters >= _BATCH_CHARACTERS:
+                yield {name: [each.get(name) for each in held] for name in columns}
+                held, self._n_characters = [], 0
+        if held:
+            yield {name: [each.get(name) for each in held] for name in columns}
 
     def objects(self) -> Iterator[dict[str, Any]]:
         """Yield the objects.
@@ -66,8 +71,9 @@ class JsonRows:
             try:
                 # Undecodable bytes become halves of characters, so that the error can name their row and column.
                 text = io.TextIOWrapper(io.BufferedReader(content, _CHUNK), signed, "surrogateescape", newline="")
-                for found, has_escapes in _values(text, self._file.path):
+                for found, length, has_escapes in _values(text, self._file.path):
                     self.share_read = content.share_read
+                    self._n_characters += length
                     yield self._whole(found) if has_escapes else found
             except (LookupError, UnicodeError) as error:
                 where = f"{self._file.path}: --encoding {self._encoding!r}"
@@ -79,8 +85,8 @@ class JsonRows:
         return dict(whole)
 
 
-def _values(text: TextIO, path: Path) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield each object, and whether it may hold halves of characters, which are spelled with these escapes."""
+def _values(text: TextIO, path: Path) -> Iterator[tuple[dict[str, Any], int, bool]]:
+    """Yield each object, how many characters it is, and whether escapes in it may spell halves of characters."""
     decode, buffer, place, line = json.JSONDecoder().raw_decode, "", 0, 1
     in_array = is_end = False
     while True:
@@ -107,7 +113,7 @@ def _values(text: TextIO, path: Path) -> Iterator[tuple[dict[str, Any], bool]]:
         if fault:
             line += buffer.count("\n", 0, place)
             raise ValueError(f"{path}, line {line}: expected JSON objects, {fault}.")
-        yield found, buffer.find("\\u", place, end) >= 0 and bool(_HALF_ESCAPED.search(buffer, place, end))
+        yield found, end - place, buffer.find("\\u", place, end) >= 0 and bool(_HALF_ESCAPED.search(buffer, place, end))
         place = end
 
 

@@ -67,19 +67,20 @@ class Spool:
         self._writer.write_batch(pa.record_batch([texts], ["text"]))
 
     def batches(self, n_rows: int) -> Iterator[pa.Array]:
-        """Yield the rows again, in their order, about so many at a time; nothing can be appended any more."""
+        """Yield the rows again, in their order, some at a time; nothing can be appended any more."""
         self._writer.close()
         self._file.seek(0)
         held: list[pa.Array] = []
         for batch in pa.ipc.open_stream(self._file):
             held.append(batch.column(0))
-            if sum(map(len, held)) >= n_rows:
+            if sum(map(len, held)) >= n_rows or sum(each.nbytes for each in held) >= _BATCH_BYTES:
                 yield pa.concat_arrays(held)
                 held.clear()
         if held:
             yield pa.concat_arrays(held)
 
 
+_BATCH_BYTES = 2**25
 _FAST = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
