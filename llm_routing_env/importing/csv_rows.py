@@ -12,8 +12,8 @@ from llm_routing_env.importing.files import DataFile
 
 SEPARATORS = ",;\t|"
 TEXT = pa.large_string()
-# What is held of the file at a time, in bytes: the larger where a row is longer than the smaller.
-_BLOCKS = (2**22, 2**26)
+# What is parsed of the file at a time, in bytes, and Arrow reads 32 of them ahead: the larger where a row is longer.
+_BLOCKS = (2**20, 2**24)
 _WRONG_WIDTH = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 _TOO_LONG = "straddl"  # "straddling object straddles two block boundaries"
 

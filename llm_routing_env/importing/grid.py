@@ -56,13 +56,16 @@ def make_import_grid(rows: Rows, *, drop_incomplete: bool) -> ImportGrid:
     if "references" in rows.texts:
         _spread_references(rows.texts["references"], query)
     _check_agreement(rows, query)
-    pairs = pair[order][begins]
-    pair_of_place = np.cumsum(begins[1:], dtype=number)
-    pair_of_place = np.append(number(0), pair_of_place)
-    counts = np.bincount(pair_of_place)
-    whole = np.bincount(pair_of_place[_has_numbers(rows)[order]], minlength=len(counts)) == counts.max()
+    pairs, filled = pair[order][begins], _has_numbers(rows)[order]
+    whole, n_repeats = filled, 1
+    pair_of_place: Any = slice(None)
+    if len(pairs) < len(begins):
+        pair_of_place = np.append(number(0), np.cumsum(begins[1:], dtype=number))
+        counts = np.bincount(pair_of_place)
+        n_repeats = int(counts.max())
+        whole = np.bincount(pair_of_place[filled], minlength=len(counts)) == n_repeats
     llms_of_query = np.bincount(pairs[whole] // n_llms, minlength=n_queries)
-    shape = (n_queries, n_llms, int(counts.max()))
+    shape = (n_queries, n_llms, n_repeats)
     _check_llms(rows, pairs[whole] % n_llms, llms_of_query, shape)
     query_is_kept = llms_of_query == n_llms if drop_incomplete else llms_of_query > 0
     if not query_is_kept.any():
@@ -73,7 +76,7 @@ def make_import_grid(rows: Rows, *, drop_incomplete: bool) -> ImportGrid:
     cell = _integers(n_queries * n_llms * shape[2])
     place = (np.cumsum(query_is_kept) - 1).astype(cell)
     cells = (place[query[is_kept]] * cell(n_llms) + llm[is_kept]) * cell(shape[2])
-    if shape[2] > 1:
+    if n_repeats > 1:
         repeat = np.empty(rows.n_rows, dtype=cell)
         repeat[order] = np.arange(len(begins)) - np.flatnonzero(begins)[pair_of_place]
         cells += repeat[is_kept]

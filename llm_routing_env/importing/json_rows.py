@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from llm_routing_env.importing.files import DataFile
+from llm_routing_env.importing.files import CountedBytes, DataFile
 
 MOST_CHARACTERS = 2**27  # of one object: a log may be one
 _CHUNK = 2**20
@@ -31,13 +31,18 @@ class JsonRows:
 
     Attributes:
         n_replaced: In how many objects so far a half of a character was replaced by U+FFFD.
-        share_read: How much of the file is read, from 0 to 1.
     """
 
     def __init__(self, file: DataFile, encoding: str) -> None:
         """Describe the file; reads nothing yet."""
         self._file, self._encoding = file, encoding
-        self.n_replaced, self.share_read, self._n_characters = 0, 0.0, 0
+        self.n_replaced, self._n_characters = 0, 0
+        self._content: CountedBytes | None = None
+
+    @property
+    def share_read(self) -> float:
+        """How much of the file is read, from 0 to 1."""
+        return 0.0 if self._content is None or self._content.closed else self._content.share_read
 
     def columns(self) -> tuple[list[str], list[str]]:
         """Return the keys of all objects, and dotted names of what lies in the first ones."""
@@ -70,9 +75,9 @@ class JsonRows:
             signed = "utf-8-sig" if self._encoding.lower().replace("_", "-") in ("utf-8", "utf8") else self._encoding
             try:
                 # Undecodable bytes become halves of characters, so that the error can name their row and column.
+                self._content = content
                 text = io.TextIOWrapper(io.BufferedReader(content, _CHUNK), signed, "surrogateescape", newline="")
                 for found, length, has_escapes in _values(text, self._file.path):
-                    self.share_read = content.share_read
                     self._n_characters += length
                     yield self._whole(found) if has_escapes else found
             except (LookupError, UnicodeError) as error:

@@ -257,11 +257,11 @@ def _fill(rows: Rows, missing_cost_usd: float | None) -> None:
             values = rows.array(role)
             if values is not None:
                 values[failed & np.isnan(values)] = 0.0
-    cost = rows.array("cost_usd")
     if missing_cost_usd is not None:
-        rows.numbers["cost_usd"] = [
-            np.full(rows.n_rows, missing_cost_usd) if cost is None else np.where(np.isnan(cost), missing_cost_usd, cost)
-        ]
+        if "cost_usd" not in rows.numbers:
+            rows.add_numbers("cost_usd", np.full(rows.n_rows, missing_cost_usd))
+        cost = rows.numbers["cost_usd"].values
+        cost[np.isnan(cost)] = missing_cost_usd
 
 
 def _covers(used: Sequence[str], name: str) -> bool:

@@ -24,35 +24,56 @@ ABSENT = -1  # the code of an empty cell
 NUMBERS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens", *OPTIONAL_NUMBERS)
 
 
+class Growing:
+    """An array that grows at its end; what it holds is not copied where the system can move it."""
+
+    def __init__(self, kind: type) -> None:
+        self._held: NDArray[Any] = np.empty(1024, dtype=kind)
+        self._length = 0
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Append values."""
+        end = self._length + len(values)
+        if end > len(self._held):
+            self._held.resize(max(end, len(self._held) * 3 // 2), refcheck=False)
+        self._held[self._length : end] = values
+        self._length = end
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """All values; to be asked for once nothing is appended any more."""
+        return self._held[: self._length]
+
+
 class Vocabulary:
     """A text column: each distinct text once, in order of first appearance, and a code per row."""
 
-    def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
-        self._chunks: list[Codes] = []
+    def __init__(self, n_absent: int) -> None:
+        """Begin with so many empty cells."""
+        self._known: dict[str, int] = {}
+        self._texts: list[str] = []
+        self._codes = Growing(np.int32)
+        self._codes.add(np.full(n_absent, ABSENT))
 
     def add(self, texts: pa.Array) -> None:
         """Append rows."""
         encoded = pc.dictionary_encode(texts)
-        known = [self._codes.setdefault(text, len(self._codes)) for text in encoded.dictionary.to_pylist()]
+        known = [self._known.setdefault(text, len(self._known)) for text in encoded.dictionary.to_pylist()]
         codes = np.array([*known, ABSENT], dtype=np.int32)
-        self._chunks.append(codes[pc.fill_null(encoded.indices, ABSENT).to_numpy(zero_copy_only=False)])
-
-    def absent(self, n_rows: int) -> None:
-        """Append empty cells."""
-        self._chunks.append(np.full(n_rows, ABSENT, dtype=np.int32))
+        self._codes.add(codes[pc.fill_null(encoded.indices, ABSENT).to_numpy(zero_copy_only=False)])
 
     @property
     def texts(self) -> list[str]:
-        """The distinct texts, by code."""
-        return list(self._codes)
+        """The distinct texts, by code; nothing can be appended any more."""
+        if self._known:
+            self._texts = list(self._known)
+            self._known.clear()
+        return self._texts
 
     @property
     def codes(self) -> Codes:
         """The code of every row; `ABSENT` for an empty cell."""
-        if len(self._chunks) != 1:
-            self._chunks = [np.concatenate(self._chunks)]
-        return self._chunks[0]
+        return self._codes.values
 
 
 class Spool:
@@ -94,10 +115,13 @@ class Rows:
         not_read: The files' other columns.
         keep: Which of several rows of a query, LLM and repeat counts; None: there may be one only.
         texts: Text columns by role; `response` apart, because its texts hardly repeat.
-        numbers: Chunks of the number columns by role, NaN where empty.
+        numbers: Number columns by role, NaN where empty.
         responses: In the same batches as everything else; None where there are none.
         n_rows: How many rows.
         n_left_out: How many rows of the files are not among them, by flag or preset.
+        batches: Where each batch of rows is from: its file, and its columns by role.
+        starts: The first row of each batch.
+        file_rows: Where in its file each row is from.
     """
 
     path: Path
@@ -105,38 +129,35 @@ class Rows:
     not_read: tuple[str, ...] = ()
     keep: str | None = None
     texts: dict[str, Vocabulary] = field(default_factory=dict)
-    numbers: dict[str, list[Floats]] = field(default_factory=dict)
+    numbers: dict[str, Growing] = field(default_factory=dict)
     responses: Spool | None = None
     n_rows: int = 0
     n_left_out: int = 0
-    batches: list[tuple[Path, Mapping[str, Column], Ints]] = field(default_factory=list)
+    batches: list[tuple[Path, Mapping[str, Column]]] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
+    file_rows: Growing = field(default_factory=lambda: Growing(np.int32))
 
     def begin(self, batch: Batch, columns: Mapping[str, Column], kept: Ints) -> None:
         """Remember where the next rows are from."""
         self.starts.append(self.n_rows)
-        self.batches.append((batch.path, columns, batch.rows[kept].astype(np.int32)))
+        self.batches.append((batch.path, columns))
+        self.file_rows.add(batch.rows[kept])
         self.n_rows += len(kept)
 
     def add_texts(self, role: str, texts: pa.Array) -> None:
         """Append a batch of a text column; what came before without it is empty."""
         if role not in self.texts:
-            self.texts[role] = Vocabulary()
-            self.texts[role].absent(self.starts[-1])
+            self.texts[role] = Vocabulary(self.starts[-1])
         self.texts[role].add(texts)
 
     def add_numbers(self, role: str, values: Floats) -> None:
         """Append a batch of a number column."""
-        self.numbers.setdefault(role, []).append(values)
+        self.numbers.setdefault(role, Growing(np.float64)).add(values)
 
     def array(self, role: str) -> Floats | None:
         """Return a number column; None where the file has none, or only empty cells."""
-        if role not in self.numbers:
-            return None
-        if len(self.numbers[role]) != 1:
-            self.numbers[role] = [np.concatenate(self.numbers[role])]
-        values = self.numbers[role][0]
-        return None if np.isnan(values).all() else values
+        values = self.numbers[role].values if role in self.numbers else None
+        return None if values is None or np.isnan(values).all() else values
 
     def forget(self) -> None:
         """Forget all rows."""
@@ -147,9 +168,9 @@ class Rows:
 
     def where(self, row: "int | np.int64", *, beside: "int | np.int64 | None" = None) -> str:
         """Return the file and the row in it that a row was made of; without the file where `beside` is of it too."""
-        path, _, rows, place = self._origin(row)
+        path, _ = self._origin(row)
         is_same = beside is not None and self._origin(beside)[0] == path
-        return f"row {rows[place]}" if is_same else f"{path}, row {rows[place]}"
+        return f"row {self.file_rows.values[row]}" if is_same else f"{path}, row {self.file_rows.values[row]}"
 
     def text(self, role: str, row: "int | np.int64") -> str | None:
         """Return one cell of a text column."""
@@ -158,15 +179,13 @@ class Rows:
 
     def refusal(self, role: str, row: "int | np.int64", expected: str, found: Any, fix: str = "") -> ValueError:
         """Return the error for one cell."""
-        _, columns, rows, place = self._origin(row)
+        _, columns = self._origin(row)
         of = "prompt" if role == "messages" and role not in columns else role
-        return columns[of].refusal(rows[place], expected, found, fix)
+        return columns[of].refusal(self.file_rows.values[row], expected, found, fix)
 
     def cell_name(self, row: "int | np.int64") -> str:
         """Return which query and LLM a row is about."""
         return f"query {self.text('query_id', row)!r}, LLM {self.text('llm', row)!r}"
 
-    def _origin(self, row: "int | np.int64") -> tuple[Path, Mapping[str, Column], Ints, int]:
-        number = int(np.searchsorted(self.starts, row, "right")) - 1
-        path, columns, rows = self.batches[number]
-        return path, columns, rows, int(row) - self.starts[number]
+    def _origin(self, row: "int | np.int64") -> tuple[Path, Mapping[str, Column]]:
+        return self.batches[int(np.searchsorted(self.starts, row, "right")) - 1]

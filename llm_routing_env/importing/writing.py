@@ -182,7 +182,8 @@ def _numbers(rows: Rows, grid: ImportGrid, scorer: str) -> dict[str, Floats]:
     for role in NUMBERS:
         values = rows.array(role)
         if values is not None:
-            found[f"accuracy_{scorer}" if role == "accuracy" else role] = values[grid.is_kept]
+            kept = values if grid.is_kept.all() else values[grid.is_kept]
+            found[f"accuracy_{scorer}" if role == "accuracy" else role] = kept
         elif role not in OPTIONAL_NUMBERS:
             found[role] = np.full(len(grid.cells), np.nan)
         rows.numbers.pop(role, None)

@@ -13,7 +13,8 @@ import pytest
 from mutations import damaged, fuzz, read_or_refuse
 from tables import random_table
 
-from llm_routing_env.importing import Source
+from llm_routing_env.importing.files import find_files
+from llm_routing_env.importing.parquet_rows import ParquetRows
 from llm_routing_env.tables import arrow, batches, decoded
 from llm_routing_env.tables.decoded import DecodedSize
 from llm_routing_env.tables.table import OutcomeTable
@@ -39,9 +40,14 @@ def bomb(path: Path, column: str, text: str = LONG, **options: Any) -> Path:
     return path
 
 
+def read_batches(path: Path, columns: list[str]) -> list[Any]:
+    """Return what an import reads of some columns."""
+    return list(ParquetRows(find_files([path])[0]).batches(columns))
+
+
 def unclear(*paths: str) -> Any:
     """Return what stands in for `DecodedSize.unclear`: it calls these columns unclear wherever they are asked for."""
-    return lambda _, columns, at_most=None: [path for path in paths if path.partition(".")[0] in columns]
+    return lambda _, columns, at_most=None, n_rows=None: [path for path in paths if path.partition(".")[0] in columns]
 
 
 USES = {
@@ -122,7 +128,7 @@ def test_lists_of_texts_that_begin_with_the_one_before_are_refused_at_once(
     options = {"use_dictionary": False, "column_encoding": {"references.list.element": "DELTA_BYTE_ARRAY"}}
     pq.write_table(pa.table({"references": lists}), tmp_path / "t.parquet", **options)
     with pytest.raises(ValueError, match=r"it would take \d+ bytes of memory or more; a file of its size may take"):
-        list(Source(tmp_path / "t.parquet").batches(["references"]))
+        read_batches(tmp_path / "t.parquet", ["references"])
 
 
 TEXTS = ("query_id", "context", "split", "prompt", "llm", "response", "error")
@@ -138,7 +144,7 @@ def test_what_arrow_cannot_read_as_codes_is_read_spelled_out(tmp_path: Path, enc
     assert table._all_rows().to_pylist() == rows.to_pylist()
     parts = list(table.batches(rows.column_names))
     assert pa.concat_tables(parts).to_pylist() == rows.to_pylist()
-    imported = [pa.table(dict(batch)) for _, batch in Source(path).batches(rows.column_names)]
+    imported = [pa.table(dict(batch)) for batch in read_batches(path, rows.column_names)]
     assert pa.concat_tables(imported).to_pylist() == rows.to_pylist()
 
 
@@ -164,9 +170,9 @@ def test_numbers_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("column", ["response", "references"])
 def test_an_import_refuses_them_too(tmp_path: Path, column: str):
-    source = Source(bomb(tmp_path / "t.parquet", column))
+    path = bomb(tmp_path / "t.parquet", column)
     with pytest.raises(ValueError, match=r"t.parquet: its texts would take 6\d{9} bytes"):
-        list(source.batches(["query_id", column]))
+        read_batches(path, ["query_id", column])
 
 
 def test_an_import_reads_texts_that_fit_whatever_their_pages_leave_open(
@@ -184,7 +190,7 @@ def test_an_import_reads_texts_that_fit_whatever_their_pages_leave_open(
     pq.write_table(rows, path, row_group_size=25_000)
     expected = pq.read_table(path)
     monkeypatch.setattr(DecodedSize, "unclear", unclear("id", "text", "words.list.element"))
-    parts = [batch for _, batch in Source(path).batches(rows.column_names)]
+    parts = read_batches(path, rows.column_names)
     assert len(parts) == 3
     for name in rows.column_names:
         found = pa.chunked_array([batch[name] for batch in parts])
