@@ -58,11 +58,12 @@ class DataFile:
         if self.compression is None:
             yield self.path
             return
-        with tempfile.NamedTemporaryFile(suffix=self.path.suffix) as copy, self.opened() as content:
-            while part := content.read(2**20):
-                copy.write(part)
-            copy.flush()
-            yield Path(copy.name)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "decompressed")
+            with self.opened() as content, open(copy, "wb") as file:
+                while part := content.read(2**20):
+                    file.write(part)
+            yield copy
 
 
 class CountedBytes(io.RawIOBase):
