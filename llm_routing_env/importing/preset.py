@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llm_routing_env.importing.joins import Join
-from llm_routing_env.importing.scores import AS_IT_IS, ScoreScale
+from llm_routing_env.importing.scores import AS_IT_IS, Floats, ScoreScale
 from llm_routing_env.tables.check import OPTIONAL_NUMBERS
 
 # Each role's flag; "" where a column has it by its name alone.
@@ -31,6 +31,7 @@ FLAGS: Mapping[str, str] = {
 }
 NEEDED = ("query_id", "llm", "accuracy", "prompt", "context")
 LLM = "{llm}"
+Score = Callable[[Sequence[str], Sequence[tuple[str, ...]]], Floats]
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,34 @@ class Preset:
     where: Mapping[str, str] = field(default_factory=dict)
     context_of_id: Callable[[str], str] | None = None
     clean: Callable[[str], str] | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How cells are understood.
+
+    Attributes:
+        names: Columns by role, where they are not what the preset says; "-" for none.
+        scale: What scores are worth.
+        units: Of "latency_s" and "cost_usd", where said.
+        where: Only rows whose column is this text are read, by column.
+        excluded: LLMs to leave out.
+        keep: "first" or "last" of several rows of a query, LLM and repeat; None: there may be one only.
+        llms: The LLMs that have columns of their own; (): found by their names.
+        has_ids_per_context: Whether two contexts may have the same ids.
+        missing_cost_usd: What a call costs whose cost is empty; None: its cost is not known.
+        score: Scores responses against references, where nobody did.
+        on_progress: Is told how much is read, from 0 to 1.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    scale: ScoreScale = AS_IT_IS
+    units: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict)
+    excluded: Sequence[str] = ()
+    keep: str | None = None
+    llms: Sequence[str] = ()
+    has_ids_per_context: bool = False
+    missing_cost_usd: float | None = None
+    score: Score | None = None
+    on_progress: Callable[[float], object] = lambda share: None
