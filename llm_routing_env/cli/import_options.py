@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.importing.files import data_name
 from llm_routing_env.importing.joins import Join
 from llm_routing_env.importing.units import COST_UNITS, LATENCY_UNITS
 
@@ -90,7 +91,7 @@ Embed = Annotated[Name, _option("Also compute embeddings with this sentence-tran
 Overwrite = Annotated[bool, _option("Replace OUT, and the embeddings beside it.", _TABLE, "--overwrite")]
 
 _OF_PATHS: Mapping[str, Callable[[Path], str]] = {
-    "filename": lambda path: path.name.partition(".")[0],
+    "filename": data_name,
     "folder": lambda path: path.absolute().parent.name,
 }
 

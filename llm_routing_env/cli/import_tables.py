@@ -136,6 +136,7 @@ def _source(preset: Preset, given: Mapping[str, Any]) -> Source:
         [given["files"]] if given["files"] else preset.patterns,
         about,
         list(joins),
+        preset.shape,
     )
 
 

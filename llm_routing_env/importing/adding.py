@@ -106,4 +106,5 @@ def required(role: str, column: Column) -> str:
     """Return what to do about an empty cell; "" where a cell may be empty."""
     if role in ("response", "repeat"):
         return ""
-    return _NO_CONTEXT if role == "context" else f"fill it, or {column.flag} names another column"
+    otherwise = _NO_CONTEXT if role == "context" else f"fill it, or {column.flag} names another column"
+    return column.fix or otherwise

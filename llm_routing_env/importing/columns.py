@@ -134,15 +134,7 @@ class Column:
         """
         if is_success:
             return pa.array([self._failure(*each) for each in zip(as_list(cells), rows, strict=True)], TEXT)
-        said = [
-            (self.name if item else None)
-            if isinstance(item, bool)
-            else json.dumps(item)
-            if isinstance(item, dict)
-            else item
-            for item in as_list(cells)
-        ]
-        return self.remarks(said, rows)
+        return self.remarks([self._reason(item) for item in as_list(cells)], rows)
 
     def references(self, cells: Cells, rows: Ints) -> pa.Array:
         """Return each cell, a text or a list of texts, as the JSON list of the texts in it."""
@@ -162,6 +154,15 @@ class Column:
             return cells.cast(kind)
         except pa.ArrowException:
             raise self.refusal(rows[0], expected, cells[0].as_py()) from None
+
+    def _reason(self, item: Any) -> Any:
+        """Return what an error column says: whether there was one, or what, in whatever form."""
+        word = str(item).strip().lower() if isinstance(item, bool | str) else ""
+        if word in ("false", "no", "0", "0.0"):
+            return None
+        if word in ("true", "yes", "1", "1.0"):
+            return self.name
+        return json.dumps(item) if isinstance(item, dict) else item
 
     def _failure(self, item: Any, row: "int | np.int64") -> str | None:
         word = str(item).strip().lower()

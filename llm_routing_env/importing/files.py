@@ -128,9 +128,18 @@ def _is_data(path: Path) -> bool:
     return not any(part.startswith(".") for part in path.parts) and _plain_suffix(path) in _KINDS
 
 
+def data_name(path: Path) -> str:
+    """Return a file's name without what says its kind and compression; other dots are part of a name."""
+    name = _uncompressed(path)
+    return name.stem if name.suffix.lower() in _KINDS else name.name
+
+
+def _uncompressed(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() in _COMPRESSED_SUFFIXES else path
+
+
 def _plain_suffix(path: Path) -> str:
-    name = path.with_suffix("") if path.suffix.lower() in _COMPRESSED_SUFFIXES else path
-    return name.suffix.lower()
+    return _uncompressed(path).suffix.lower()
 
 
 def _look_at(path: Path) -> DataFile:

@@ -183,10 +183,14 @@ def _check_llms(rows: Rows, llms: Ints, n_llms: Ints, shape: tuple[int, int, int
         repeats = f" and all {shape[2]} repeats" if shape[2] > 1 else ""
         raise ValueError(
             f"{rows.path}: expected queries with all numbers ({needed}){repeats} for LLM {name!r}, found none; "
-            "--exclude-llm leaves an LLM out"
-            + "; --missing-cost USD says what a call costs whose cost is empty."
-            * ("cost" in needed)
+            f"--exclude-llm leaves an LLM out{_cost_hint(rows, int(np.argmin(counts)))}."
         )
+
+
+def _cost_hint(rows: Rows, llm: int) -> str:
+    cost = rows.array("cost_usd")
+    is_unknown = cost is not None and np.isnan(cost[rows.texts["llm"].codes == llm]).any()
+    return ", --missing-cost USD says what its calls cost, and --cost-column - reads no costs" if is_unknown else ""
 
 
 def _nothing_left(rows: Rows, llms: Ints, shape: tuple[int, int, int]) -> ValueError:

@@ -8,13 +8,14 @@ orjson, msgspec) nothing else reads all of these.
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from llm_routing_env.importing.files import CountedBytes, DataFile
 
 MOST_CHARACTERS = 2**27  # of one object: a log may be one
+Row = Mapping[str, Any]
 _CHUNK = 2**20
 # Bound what is in memory as Python objects.
 _BATCH_OBJECTS, _BATCH_CHARACTERS = 4096, 2**24
@@ -33,9 +34,9 @@ class JsonRows:
         n_replaced: In how many objects so far a half of a character was replaced by U+FFFD.
     """
 
-    def __init__(self, file: DataFile, encoding: str) -> None:
-        """Describe the file; reads nothing yet."""
-        self._file, self._encoding = file, encoding
+    def __init__(self, file: DataFile, encoding: str, shape: Callable[[Row], Row] = dict) -> None:
+        """Describe the file; reads nothing yet. Every object is shaped before anybody sees it."""
+        self._file, self._encoding, self._shape = file, encoding, shape
         self.n_replaced, self._n_characters = 0, 0
         self._content: CountedBytes | None = None
 
@@ -55,7 +56,7 @@ class JsonRows:
 
     def batches(self, columns: Sequence[str]) -> Iterator[Mapping[str, list[Any]]]:
         """Yield some keys' values, None where an object lacks the key."""
-        held: list[dict[str, Any]] = []
+        held: list[Row] = []
         for found in self.objects():
             held.append(found)
             if len(held) == _BATCH_OBJECTS or self._n_characters >= _BATCH_CHARACTERS:
@@ -64,7 +65,7 @@ class JsonRows:
         if held:
             yield {name: [each.get(name) for each in held] for name in columns}
 
-    def objects(self) -> Iterator[dict[str, Any]]:
+    def objects(self) -> Iterator[Row]:
         """Yield the objects.
 
         Raises:
@@ -79,7 +80,7 @@ class JsonRows:
                 text = io.TextIOWrapper(io.BufferedReader(content, _CHUNK), signed, "surrogateescape", newline="")
                 for found, length, has_escapes in _values(text, self._file.path):
                     self._n_characters += length
-                    yield self._whole(found) if has_escapes else found
+                    yield self._shape(self._whole(found) if has_escapes else found)
             except (LookupError, UnicodeError) as error:
                 where = f"{self._file.path}: --encoding {self._encoding!r}"
                 raise ValueError(f"{where} does not fit the file: {error}.") from error
@@ -148,7 +149,7 @@ def _all_without_halves(values: Iterable[Any]) -> tuple[list[Any], int]:
     return [value for value, _ in found], sum(n for _, n in found)
 
 
-def _dotted(found: dict[str, Any], depth: int = 0) -> Iterator[str]:
+def _dotted(found: Row, depth: int = 0) -> Iterator[str]:
     for key, value in found.items():
         if isinstance(value, dict) and value and depth < _DEEPEST:
             yield from (f"{key}.{name}" for name in _dotted(value, depth + 1))

@@ -78,10 +78,8 @@ def arms_of(
             raise unknown_name("LLM for --exclude-llm", llm, named)
     kept = [llm for llm in named if llm not in excluded]
     if not kept:
-        usual = [pattern.replace(LLM, "<llm>") for pattern in patterns.values() if pattern != LLM]
-        raise ValueError(
-            f"{path}: expected columns like {usual[0]!r}, found {list(columns)[:8]}; --llms names the LLMs."
-        )
+        usual = next((pattern for pattern in patterns.values() if pattern != LLM), LLM).replace(LLM, "<llm>")
+        raise ValueError(f"{path}: expected columns like {usual!r}, found {list(columns)[:8]}; --llms names the LLMs.")
     recorded = {
         role: pattern
         for role, pattern in patterns.items()

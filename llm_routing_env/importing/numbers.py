@@ -88,7 +88,8 @@ def _refusal(column: Column, cells: Any, rows: Ints, words: "Mapping[str, float]
 
 def _word_fix(column: Column, cells: Any, words: "Mapping[str, float]") -> str:
     """Return what to do about words among scores."""
-    found = sorted({cell.strip() for cell in cells if isinstance(cell, str)} - set(words))[:4]
+    said = {cell.strip() for cell in cells if isinstance(cell, str)} - set(words)
+    found = sorted(word for word in said if not any(letter.isdigit() for letter in word))[:4]
     if column.flag != "--accuracy-column" or not found:
         return ""
     example = ",".join(f"{word}={number}" for word, number in zip(found, (1, 0, 0.5, 0.25), strict=False))

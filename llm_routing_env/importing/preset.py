@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from llm_routing_env.importing.joins import Join
 from llm_routing_env.importing.scores import AS_IT_IS, Floats, ScoreScale
@@ -46,6 +47,7 @@ class Preset:
         patterns: Which files of a folder are meant.
         about: What a file's path says of all its rows: texts by role.
         joins: Other files that lie beside each file.
+        shape: What is done to each object of JSON.
         scale: What scores are worth.
         units: Of latencies and costs, by role, where they are not ours.
         has_ids_per_context: Whether two contexts may have the same ids.
@@ -60,6 +62,7 @@ class Preset:
     patterns: Sequence[str] = ("*",)
     about: Callable[[Path], Mapping[str, str]] = lambda path: {}
     joins: Sequence[Join] = ()
+    shape: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     scale: ScoreScale = AS_IT_IS
     units: Mapping[str, str] = field(default_factory=dict)
     has_ids_per_context: bool = False

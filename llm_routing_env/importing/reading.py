@@ -9,6 +9,7 @@ from llm_routing_env.importing.adding import Adding
 from llm_routing_env.importing.columns import Column, constant
 from llm_routing_env.importing.filters import Filter, where_role
 from llm_routing_env.importing.naming import arms_of, find_columns
+from llm_routing_env.importing.nested import STAR
 from llm_routing_env.importing.preset import FLAGS, Preset, Reading
 from llm_routing_env.importing.rows import ABSENT, Rows
 from llm_routing_env.importing.sources import Batch, Source, as_list
@@ -31,16 +32,15 @@ class _Reader:
 
     def __init__(self, source: Source, preset: Preset, reading: Reading) -> None:
         self._source, self._preset, self._reading = source, preset, reading
+        self._joins = {join.name: join for join in source.joins}
         path, columns, told = source.files[0].path, source.columns(), source.about(source.files[0].path)
         not_needed = {*told, *(["accuracy"] if reading.score else []), *(["context"] if preset.context_of_id else [])}
-        self._names = find_columns(
-            path, columns, preset, reading.names, not_needed, [join.name for join in source.joins]
-        )
+        self._names = find_columns(path, columns, preset, reading.names, not_needed, self._joins)
         patterns = {role: ", ".join(names) for role, names in self._names.items()}
         self._arms = arms_of(path, columns, self._names, reading.llms, reading.excluded)
         own = next(iter(self._arms.values()), {})
         shown = {role: name for role, name in patterns.items() if role in self._names or role in own}
-        shown |= {role: "the file's path" for role in told if role not in shown}
+        shown |= {role: "what is said of the whole file" for role in told if role not in shown}
         units = {role: reading.units.get(role, preset.units.get(role)) for role in ("latency_s", "cost_usd")}
         self._factors = {role: factor_of(path, role, unit, shown.get(role, "")) for role, unit in units.items()}
         used = [
@@ -81,8 +81,13 @@ class _Reader:
 
     def _column(self, batch: Batch, role: str) -> Column:
         flag = FLAGS.get(role, "--where")
-        llm = f"--exclude-llm {self._llm_of(batch)!r} leaves the LLM out" if role in self._own_roles() else ""
-        return Column(batch.path, batch.names.get(role, "(of the file)"), flag, llm or ("" if flag else _NOT_OURS))
+        name = batch.names.get(role, "(of the file)")
+        fix = "" if flag else _NOT_OURS
+        if role in self._own_roles():
+            fix = f"--exclude-llm {self._llm_of(batch)!r} leaves the LLM out"
+        elif join := self._joins.get(name.partition(".")[0]):
+            fix = f"{join.path_for(batch.path)} needs a row with the same {' and '.join(join.keys)}"
+        return Column(batch.path, name, flag, fix)
 
     def _own_roles(self) -> Collection[str]:
         return next(iter(self._arms.values()), {}).keys()
@@ -93,19 +98,22 @@ class _Reader:
 
 def _fill(rows: Rows, missing_cost_usd: float | None) -> None:
     """Fill what is empty and known all the same: a failed call answers nothing, and is free unless a cost is said."""
-    if "error" in rows.texts:
-        failed = rows.texts["error"].codes != ABSENT
-        for role in ("accuracy", "cost_usd", "latency_s"):
-            values = rows.array(role)
-            if values is not None:
-                values[failed & np.isnan(values)] = 0.0
     if missing_cost_usd is not None:
         if "cost_usd" not in rows.numbers:
             rows.add_numbers("cost_usd", np.full(rows.n_rows, missing_cost_usd))
         cost = rows.numbers["cost_usd"].values
         cost[np.isnan(cost)] = missing_cost_usd
+    if "error" in rows.texts:
+        failed = rows.texts["error"].codes != ABSENT
+        for role in ("cost_usd", "latency_s"):
+            values = rows.array(role)
+            if values is not None:
+                values[failed & np.isnan(values)] = 0.0
+        if "accuracy" in rows.numbers:
+            rows.numbers["accuracy"].values[failed] = 0.0
 
 
 def _covers(used: Sequence[str], name: str) -> bool:
     """Return whether a column is read, or some of what lies in it, or what it lies in."""
-    return any(each == name or each.startswith(f"{name}.") or name.startswith(f"{each}.") for each in used)
+    plain = [each.partition(f".{STAR}")[0] for each in used]  # a star is any of what lies there
+    return any(each == name or each.startswith(f"{name}.") or name.startswith(f"{each}.") for each in plain)

@@ -50,6 +50,7 @@ class Source:
         separator: Of CSV; None: found in the header.
         patterns: Which files of a folder are meant.
         about: What a file's path says of all its rows: texts by role.
+        shape: What is done to each object of JSON.
         joins: Other files' columns.
         files: What was found.
         n_replaced: Objects of JSON that held half a character, replaced by U+FFFD.
@@ -61,6 +62,7 @@ class Source:
     patterns: Sequence[str] = ("*",)
     about: Callable[[Path], Mapping[str, str]] = lambda path: {}
     joins: Sequence[Join] = ()
+    shape: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     files: list[DataFile] = field(init=False)
     n_replaced: int = field(default=0, init=False)
 
@@ -150,7 +152,7 @@ class Source:
     def _reader(self, file: DataFile) -> CsvRows | JsonRows | ParquetRows:
         if file.kind == CSV:
             return CsvRows(file, self.encoding, self.separator)
-        return JsonRows(file, self.encoding) if file.kind == JSON else ParquetRows(file)
+        return JsonRows(file, self.encoding, self.shape) if file.kind == JSON else ParquetRows(file)
 
 
 def as_list(cells: Cells) -> list[Any]:

@@ -54,7 +54,7 @@ def factor_of(path: Path, role: str, unit: str | None, column: str) -> float:
         ours = next(iter(units))
         flag = FLAGS[role]
         raise ValueError(
-            f"{path}: column {column!r} looks like {ending}: {flag} {ending} says so, {flag} {ours} that not."
+            f"{path}: column {column!r} looks like {ending}: give {flag} {ending}, or {flag} {ours} if it is not."
         )
     return 1.0
 

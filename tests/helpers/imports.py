@@ -17,15 +17,17 @@ def imported(
     *,
     preset: str = "long",
     about: dict[str, str] | None = None,
+    out: Path | None = None,
     **options: Any,
 ) -> Imported:
-    """Return the table of some files, written beside the first, and what became of them.
+    """Return the table of some files, written beside the first unless `out` is given, and what became of them.
 
     Args:
         path: The files.
         names: Columns by role.
         preset: What kind of files.
         about: What is said of every row, by role.
+        out: Where the table is written.
         options: Of `Source`, `Reading` and `ImportOptions`; `score_range` for a scale without words.
     """
     paths = path if isinstance(path, list) else [path]
@@ -36,6 +38,7 @@ def imported(
         options["scale"] = ScoreScale({}, *options.pop("score_range"))
     of_source.setdefault("patterns", kind.patterns)
     of_source.setdefault("joins", kind.joins)
+    of_source.setdefault("shape", kind.shape)
     source = Source(paths, about=lambda where: {**kind.about(where), **(about or {})}, **of_source)
     reading = Reading(
         **{
@@ -47,4 +50,4 @@ def imported(
         }
     )
     rows = read_rows(source, kind, reading)
-    return write_table(rows, source.files, paths[0].parent / "imported.parquet", ImportOptions(**writing))
+    return write_table(rows, source.files, out or paths[0].parent / "imported.parquet", ImportOptions(**writing))

@@ -67,7 +67,7 @@ def test_milliseconds_are_never_seconds_in_silence(tmp_path: Path):
         for row in rows()
     ]
     said = run(tmp_path, content, "--latency-column", "latency_ms")
-    assert "column 'latency_ms' looks like ms: --latency-unit ms says so" in said
+    assert "column 'latency_ms' looks like ms: give --latency-unit ms, or --latency-unit s" in said
     run(tmp_path, content, "--latency-column", "latency_ms", "--latency-unit", "ms")
     assert table(tmp_path).llm_means(table(tmp_path).latency_s).tolist() == pytest.approx([0.235, 0.735])
     hidden = [{**row, "latency_s": row["latency_s"] * 1000 + 1000} for row in rows()]

@@ -18,7 +18,8 @@ def read(tmp_path: Path, preset: str, *parts: str, **options: Any) -> OutcomeTab
     """Return the table of a fixture; it is written elsewhere, so the files are linked."""
     link = tmp_path / "files"
     link.symlink_to(FILES / preset)
-    return imported([link.joinpath(part) for part in parts] or link, preset=preset, **options).table
+    files = [link.joinpath(part) for part in parts] or link
+    return imported(files, preset=preset, out=tmp_path / "out.parquet", **options).table
 
 
 def cells(table: OutcomeTable, values: np.ndarray, repeat: int = 0) -> dict[str, list[float | None]]:
@@ -191,6 +192,7 @@ def test_openai_batch_joins_requests_and_reads_both_kinds_of_errors(tmp_path: Pa
     assert errors["toymath/3"][1].startswith("Toy text: the time window closed")
     assert table.present[table.query_ids.index("toymath/3")].tolist() == [False, True]
     assert responses(table)["toyfacts/1"] == ["The cow, which is a large animal that", "Cow"]
+    assert responses(table)["toymath/1"][1] == "It is 81."  # the first choice, which stands second
     assert responses(table)["toyfacts/2"] == ["Horse", ""]  # refused to answer, which is no failed call
     assert not table.failed[table.query_ids.index("toyfacts/2")].any()
     assert table.cut is not None

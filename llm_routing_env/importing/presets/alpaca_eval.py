@@ -1,6 +1,7 @@
 """AlpacaEval: `annotations.json`, how often an LLM's answer was preferred to a baseline's.
 
-Its prices and times are the annotator's, not the LLM's, and are not read.
+Its prices and times are the annotator's, not the LLM's, and are not read. Two annotators' preferences are not on one
+scale: `--where annotator=NAME` reads those of one.
 """
 
 from llm_routing_env.importing.preset import Preset

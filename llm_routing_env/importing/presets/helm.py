@@ -6,7 +6,6 @@ and counts as missing. Prices are not recorded.
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from llm_routing_env.importing.joins import Join
 from llm_routing_env.importing.preset import Preset
 
 
-@lru_cache(maxsize=256)
 def _about(path: Path) -> Mapping[str, str]:
     """Return the LLM and the scenario of a run: of run_spec.json, else of the folder's name."""
     spec, name, llm = path.parent / "run_spec.json", path.absolute().parent.name, ""

@@ -4,8 +4,10 @@ A row is a document under one filter; prices, latencies and tokens are not logge
 likelihoods and no answer.
 """
 
+import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from llm_routing_env.importing.preset import Preset
@@ -15,10 +17,20 @@ _LIKELIHOOD = re.compile(r"-?[\d.e+-]+\n(True|False)")
 
 
 def _about(path: Path) -> Mapping[str, str]:
-    """Return the task of a file's name, and the LLM of its folder, in which `/` became `__`."""
+    """Return the task of a file's name, and the LLM of its folder."""
     found = _NAME.match(path.name.partition(".json")[0])
     task = {"context": found["task"]} if found else {}
-    return task | {"llm": path.absolute().parent.name.replace("__", "/")}
+    return task | {"llm": _llm(path.absolute().parent)}
+
+
+def _llm(folder: Path) -> str:
+    """Return what the folder's latest results say, else its name, of which `/` became `__`."""
+    for results in sorted(folder.glob("results_*.json"), reverse=True):
+        with suppress(ValueError, OSError):
+            said = json.loads(results.read_text(encoding="utf-8"))
+            if isinstance(said, dict) and isinstance(said.get("model_name"), str):
+                return str(said["model_name"])
+    return folder.name.replace("__", "/")
 
 
 PRESET = Preset(

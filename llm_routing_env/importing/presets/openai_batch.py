@@ -1,12 +1,24 @@
 """OpenAI's Batch API: the output and error files of batches, each in a folder with its requests as input.jsonl.
 
-Batches record no score and no latency: `--score-with` scores the answers against references of another file.
+Batches record no score and no latency: `--score-with` scores the answers against references of another file. Where a
+request asked for several choices, the first is read, with the tokens of all.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from llm_routing_env.importing.joins import Join
 from llm_routing_env.importing.preset import Preset
+
+
+def _in_order(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a line of an output file with its choices in the order of their index."""
+    body = (line.get("response") or {}).get("body") or {}
+    if isinstance(body.get("choices"), list):
+        body["choices"] = sorted(body["choices"], key=lambda choice: choice.get("index", 0))
+    return line
+
 
 PRESET = Preset(
     name="openai-batch",
@@ -29,5 +41,6 @@ PRESET = Preset(
         "reasoning_tokens": ("response.body.usage.completion_tokens_details.reasoning_tokens",),
     },
     patterns=("*output*.jsonl*", "*error*.jsonl*"),
+    shape=_in_order,
     joins=(Join("asked", Path("beside/input.jsonl"), {"custom_id": "custom_id"}),),
 )

@@ -12,7 +12,7 @@ PRESET = Preset(
     Example: pickllm import routerarena cached_results/ arena.parquet --keep last
     """,
     columns={
-        "query_id": ("global_index", "global index"),
+        "query_id": ("global_index",),
         "llm": ("llm_selected",),
         "prompt": ("question",),
         "references": ("evaluation_result.ground_truth",),
