@@ -57,6 +57,7 @@ class _Reader:
             columns = {role: self._column(batch, role) for role in batch.cells}
             kept = self._filter.kept(batch, columns)
             self._rows.begin(batch, columns, kept)
+            self._rows.n_left_out += len(batch.rows) - len(kept)
             Adding(self._rows, batch, columns, kept, self._preset, self._reading, self._factors).add()
             self._reading.on_progress(batch.share_read)
         self._filter.check(self._rows)
