@@ -159,7 +159,8 @@ def run(program: str, *arguments: str, root: Path = ROOT) -> dict[str, Any]:
     """Return peak_mb, seconds and cpu_s of a process that runs the program with the code that lies in `root`."""
     command = [sys.executable, "-c", START + program + REPORT, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    # Where the program starts stands first on the path, even before PYTHONPATH.
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment, cwd=root)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

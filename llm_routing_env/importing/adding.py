@@ -1,17 +1,16 @@
 """A batch of cells on its way into rows: each role's cells are read as what it is."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llm_routing_env.importing.columns import NO_REFERENCES, TEXT, Column, mapped
+from llm_routing_env.importing.columns import TEXT, Column, mapped
 from llm_routing_env.importing.numbers import Floats, read_numbers, read_scores
 from llm_routing_env.importing.preset import Preset, Reading
 from llm_routing_env.importing.rows import NUMBERS, Rows, Spool
-from llm_routing_env.importing.sources import Batch, Ints
+from llm_routing_env.importing.sources import Batch
 
 _TEXTS = ("query_id", "llm", "context", "split", "repeat", "references", "finish_reason")
 _NO_CONTEXT = "--context NAME puts every query into one context"
@@ -24,13 +23,12 @@ class Adding:
     rows: Rows
     batch: Batch
     columns: Mapping[str, Column]
-    kept: Ints
     preset: Preset
     reading: Reading
     factors: Mapping[str, float]
 
     def add(self) -> None:
-        """Append the batch's kept rows."""
+        """Append the batch's rows."""
         self._add_prompts()
         self._add_errors()
         if self.preset.context_of_id is not None and "context" not in self.batch.cells:
@@ -38,20 +36,17 @@ class Adding:
         for role in self.batch.cells.keys() & set(_TEXTS):
             self.rows.add_texts(role, self._texts(role))
         if "response" in self.batch.cells or self.reading.score:
-            responses = self._texts("response")
             self.rows.responses = self.rows.responses or Spool()
-            self.rows.responses.add(responses)
-            if self.reading.score:
-                self._add_scores(responses)
+            self.rows.responses.add(self._texts("response"))
         for role in NUMBERS:
             if role in self.batch.cells and not (role == "accuracy" and self.reading.score):
-                self.rows.add_numbers(role, self._numbers(role)[self.kept])
+                self.rows.add_numbers(role, self._numbers(role))
 
     def _texts(self, role: str) -> pa.Array:
-        """Return the kept cells of a column of texts."""
+        """Return the cells of a column of texts."""
         cells, column, where = self.batch.cells.get(role), self.columns.get(role), self.batch.rows
         if cells is None or column is None:
-            return pa.nulls(len(self.kept), TEXT)
+            return pa.nulls(len(self.batch.rows), TEXT)
         if role == "references":
             texts = column.references(cells, where)
         elif role == "finish_reason":
@@ -63,7 +58,7 @@ class Adding:
         if role == "query_id" and self.reading.has_ids_per_context:
             contexts = self.columns["context"].texts(self.batch.cells["context"], where)
             texts = pc.binary_join_element_wise(contexts, texts, pa.scalar("/", TEXT))
-        return texts if len(self.kept) == len(texts) else texts.take(pa.array(self.kept))
+        return texts
 
     def _add_prompts(self) -> None:
         """Append prompts, and chats: from a column of their own, else from the prompts that are chats."""
@@ -76,8 +71,8 @@ class Adding:
             self.rows.names = {**self.rows.names, "messages": column.name}
         if self.preset.clean is not None:
             prompts = mapped(self.preset.clean, prompts)
-        self.rows.add_texts("prompt", prompts.take(pa.array(self.kept)))
-        self.rows.add_texts("messages", chats.take(pa.array(self.kept)))
+        self.rows.add_texts("prompt", prompts)
+        self.rows.add_texts("messages", chats)
 
     def _add_errors(self) -> None:
         """Append why calls failed, as either column says."""
@@ -87,19 +82,13 @@ class Adding:
             if role in self.batch.cells
         ]
         if said:
-            self.rows.add_texts("error", pc.coalesce(*said).take(pa.array(self.kept)))
+            self.rows.add_texts("error", pc.coalesce(*said))
 
     def _numbers(self, role: str) -> Floats:
         column, cells = self.columns[role], self.batch.cells[role]
         if role == "accuracy":
             return read_scores(column, cells, self.batch.rows, self.reading.scale)
         return read_numbers(column, cells, self.batch.rows, self.factors.get(role, 1.0))
-
-    def _add_scores(self, responses: pa.Array) -> None:
-        texts = pc.fill_null(self._texts("references"), NO_REFERENCES).to_pylist()
-        answers = pc.fill_null(responses, "").to_pylist()
-        assert self.reading.score is not None
-        self.rows.add_numbers("accuracy", self.reading.score(answers, [tuple(json.loads(text)) for text in texts]))
 
 
 def required(role: str, column: Column) -> str:

@@ -10,7 +10,7 @@ from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.importing.adding import required
 from llm_routing_env.importing.columns import TEXT, Column
 from llm_routing_env.importing.rows import Rows
-from llm_routing_env.importing.sources import Batch, Ints
+from llm_routing_env.importing.sources import Batch
 
 _LISTED = 100  # values of a column, for messages
 
@@ -25,13 +25,8 @@ class Filter:
         self._seen: dict[str, set[str]] = {column: set() for column in where}
         self._matched = set[str]()
 
-    def kept(self, batch: Batch, columns: Mapping[str, Column]) -> Ints:
-        """Return which rows of a batch are not left out."""
-        llm = columns["llm"]
-        names = llm.texts(batch.cells["llm"], batch.rows, required=required("llm", llm))
-        is_out = pc.is_in(names, pa.array(self._excluded, TEXT)).to_numpy(zero_copy_only=False)
-        if is_out.any():
-            self._left_out |= set(pc.unique(names.filter(pa.array(is_out))).to_pylist())
+    def kept(self, batch: Batch, columns: Mapping[str, Column]) -> Batch:
+        """Return the batch without the rows to leave out, whose other cells nobody looks at."""
         for column, wanted in self._where.items():
             texts = columns[where_role(column)].values(batch.cells[where_role(column)])
             is_it = pc.equal(texts, wanted).to_numpy(zero_copy_only=False)
@@ -39,8 +34,14 @@ class Filter:
                 self._matched.add(column)
             if len(self._seen[column]) < _LISTED:
                 self._seen[column] |= set(pc.unique(texts).to_pylist()[:_LISTED])
-            is_out = is_out | ~is_it
-        return np.flatnonzero(~is_out)
+            batch = batch.taken(np.flatnonzero(is_it))
+        if not self._excluded:
+            return batch
+        llm = columns["llm"]
+        names = llm.texts(batch.cells["llm"], batch.rows, required=required("llm", llm))
+        is_out = pc.is_in(names, pa.array(self._excluded, TEXT)).to_numpy(zero_copy_only=False)
+        self._left_out |= set(pc.unique(names.filter(pa.array(is_out))).to_pylist())
+        return batch.taken(np.flatnonzero(~is_out))
 
     def check(self, rows: Rows) -> None:
         """Check that what flags name was somewhere, and that rows are left.

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.importing.columns import NO_REFERENCES
-from llm_routing_env.importing.rows import ABSENT, Codes, Rows, Vocabulary
+from llm_routing_env.importing.rows import Codes, Rows
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -53,8 +52,6 @@ def make_import_grid(rows: Rows, *, drop_incomplete: bool) -> ImportGrid:
     pair = query * number(n_llms) + llm
     order, begins = _by_pair(rows, pair)
     n_again = rows.n_rows - len(begins)
-    if "references" in rows.texts:
-        _spread_references(rows.texts["references"], query)
     _check_agreement(rows, query)
     pairs, filled = pair[order][begins], _has_numbers(rows)[order]
     whole, n_repeats = filled, 1
@@ -126,20 +123,6 @@ def _found_again(rows: Rows, first: np.int64, second: np.int64) -> ValueError:
         f"{rows.cell_name(second)} again (first in {rows.where(first, beside=second)}); --query-column names another "
         f"id, {has_repeats}, --keep last takes the later, or --where COLUMN=VALUE reads some rows only."
     )
-
-
-def _spread_references(references: Vocabulary, query: Codes) -> None:
-    """Give every row the references of its query's first row that has some: a failed call's row often lacks them."""
-    codes = references.codes
-    empty = next((code for code, text in enumerate(references.texts) if text == NO_REFERENCES), None)
-    is_empty = codes == (ABSENT if empty is None else empty)
-    if not is_empty.any():
-        return
-    filled = np.flatnonzero(~is_empty)
-    queries, first = np.unique(query[filled], return_index=True)
-    of_query = np.full(int(query.max()) + 1, ABSENT if empty is None else empty, dtype=codes.dtype)
-    of_query[queries] = codes[filled[first]]
-    codes[is_empty] = of_query[query[is_empty]]
 
 
 def _check_agreement(rows: Rows, query: Codes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.importing.nested import STAR, head_of
+from llm_routing_env.importing.nested import STAR, head_of, is_told
 from llm_routing_env.importing.preset import FLAGS, LLM, NEEDED, Preset
 
 NONE = "-"
@@ -39,19 +39,40 @@ def find_columns(
     found = {}
     candidates = {**preset.columns, **{role: (name,) for role, name in names.items()}}
     has_arms = any(LLM in name for role in ("accuracy", "response") for name in candidates.get(role, ()))
+    needed = set(NEEDED) - ({"llm"} if has_arms else set()) - set(not_needed)
     for role, flag in FLAGS.items():
-        if names.get(role) == NONE or (role in not_needed and role not in names) or (has_arms and role == "llm"):
+        if names.get(role) == NONE:
+            if role in needed:
+                raise ValueError(
+                    f"{path}: {flag} {NONE}: a table cannot be without; name a column.{_INSTEAD.get(role, '')}"
+                )
             continue
-        wanted = candidates.get(role, ())
-        here = tuple(name for name in wanted if _is_told(name, columns) or name.partition(".")[0] in joined)
-        if not here:
-            here = tuple(name for name in wanted if _may_be(name, columns) and (_is_of_list(name) or role in names))
+        if role not in names and (role in not_needed or (has_arms and role == "llm")):
+            continue
+        here = _among(candidates.get(role, ()), columns, joined, is_sure=role in names)
         if here:
             found[role] = here
-        elif role in names or role in NEEDED:
-            hint = f"{flag} names it.{_INSTEAD.get(role, '')}"
-            raise ValueError(f"{path}: {unknown_name('column', wanted[0] if wanted else role, columns, hint)}")
+        elif role in names or role in needed:
+            wanted, hint = next(iter(candidates.get(role, ())), role), f"{flag} names it.{_INSTEAD.get(role, '')}"
+            raise ValueError(f"{path}: {unknown_name('column', wanted, columns, hint)}")
     return found
+
+
+def _among(names: Sequence[str], columns: Sequence[str], joined: Collection[str], *, is_sure: bool) -> tuple[str, ...]:
+    """Return the names that are of something, else those that may be, which is known when the cells are read."""
+    each = {name: [name] if name in columns else name.split(" or ") for name in names}
+    told = [
+        name
+        for name, parts in each.items()
+        if any(LLM in part or is_told(part, columns) or part.partition(".")[0] in joined for part in parts)
+    ]
+    open_ones = [
+        name
+        for name, parts in each.items()
+        for part in parts
+        if _may_be(part, columns) and (_is_of_list(part) or is_sure)
+    ]
+    return tuple(told or dict.fromkeys(open_ones))
 
 
 def arms_of(
@@ -71,12 +92,18 @@ def arms_of(
     """
     patterns = {role: found.pop(role)[0] for role in list(found) if LLM in found[role][0]}
     if not patterns:
+        if llms:
+            raise ValueError(
+                f"--llms {','.join(llms)}: names LLMs with a column each, as in --accuracy-column '{LLM}'."
+            )
         return {}
     named = dict.fromkeys(llms or _named_in(columns, patterns.values()))
     for llm in excluded:
         if llm not in named:
             raise unknown_name("LLM for --exclude-llm", llm, named)
     kept = [llm for llm in named if llm not in excluded]
+    if named and not kept:
+        raise ValueError(f"{path}: expected LLMs, found none but those of --exclude-llm.")
     if not kept:
         usual = next((pattern for pattern in patterns.values() if pattern != LLM), LLM).replace(LLM, "<llm>")
         raise ValueError(f"{path}: expected columns like {usual!r}, found {list(columns)[:8]}; --llms names the LLMs.")
@@ -92,10 +119,6 @@ def arms_of(
                 fix = f"--exclude-llm {llm!r} leaves the LLM out"
                 raise ValueError(f"{path}: expected a column {name!r} for LLM {llm!r}, found none; {fix}.")
     return own
-
-
-def _is_told(name: str, columns: Sequence[str]) -> bool:
-    return LLM in name or name in columns or any(column.startswith(f"{name}.") for column in columns)
 
 
 def _is_of_list(name: str) -> bool:

@@ -66,6 +66,11 @@ def head_of(name: str, columns: Sequence[str]) -> tuple[str, Path] | None:
     return None
 
 
+def is_told(name: str, columns: Sequence[str]) -> bool:
+    """Return whether a dotted name is of a column, or of something that lies in one."""
+    return name in columns or any(column.startswith(f"{name}.") for column in columns)
+
+
 def _members(value: Any, *, is_outer: bool) -> Iterator[tuple[Any, Any]]:
     value = _read(value)
     if isinstance(value, dict) and value:

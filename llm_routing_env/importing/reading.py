@@ -1,20 +1,23 @@
 """Reads files of any preset into rows."""
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.compute as pc
 
 from llm_routing_env.importing.adding import Adding
 from llm_routing_env.importing.columns import Column, constant
 from llm_routing_env.importing.filters import Filter, where_role
 from llm_routing_env.importing.naming import arms_of, find_columns
 from llm_routing_env.importing.nested import STAR
-from llm_routing_env.importing.preset import FLAGS, Preset, Reading
-from llm_routing_env.importing.rows import ABSENT, Rows
+from llm_routing_env.importing.preset import FLAGS, Preset, Reading, Score
+from llm_routing_env.importing.rows import ABSENT, Rows, spread_references
 from llm_routing_env.importing.sources import Batch, Source, as_list
 from llm_routing_env.importing.units import factor_of
 
+_SCORED = 4096  # responses at a time
 _NOT_OURS = "rename the column if it means something else"
 
 
@@ -56,11 +59,15 @@ class _Reader:
         for batch in self._batches():
             columns = {role: self._column(batch, role) for role in batch.cells}
             kept = self._filter.kept(batch, columns)
-            self._rows.begin(batch, columns, kept)
-            self._rows.n_left_out += len(batch.rows) - len(kept)
-            Adding(self._rows, batch, columns, kept, self._preset, self._reading, self._factors).add()
+            self._rows.n_left_out += len(batch.rows) - len(kept.rows)
+            if len(kept.rows):
+                self._rows.begin(kept, columns)
+                Adding(self._rows, kept, columns, self._preset, self._reading, self._factors).add()
             self._reading.on_progress(batch.share_read)
         self._filter.check(self._rows)
+        spread_references(self._rows)
+        if self._reading.score is not None:
+            _score(self._rows, self._reading.score)
         _fill(self._rows, self._reading.missing_cost_usd)
         return self._rows
 
@@ -95,6 +102,18 @@ class _Reader:
 
     def _llm_of(self, batch: Batch) -> str:
         return str(as_list(batch.cells["llm"])[0])
+
+
+def _score(rows: Rows, score: Score) -> None:
+    """Score the responses against the references of their queries."""
+    place = 0
+    for responses in rows.responses.batches(_SCORED) if rows.responses else ():
+        answers = pc.fill_null(responses, "").to_pylist()
+        codes = rows.texts["references"].codes[place : place + len(answers)] if "references" in rows.texts else ()
+        known = {code: tuple(json.loads(rows.texts["references"].texts[code])) for code in set(codes) - {ABSENT}}
+        references = [known.get(code, ()) for code in codes] or [()] * len(answers)
+        rows.add_numbers("accuracy", score(answers, references))
+        place += len(answers)
 
 
 def _fill(rows: Rows, missing_cost_usd: float | None) -> None:

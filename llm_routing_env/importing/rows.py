@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from llm_routing_env.importing.columns import TEXT, Column
+from llm_routing_env.importing.columns import NO_REFERENCES, TEXT, Column
 from llm_routing_env.importing.numbers import Floats
-from llm_routing_env.importing.sources import Batch, Ints
+from llm_routing_env.importing.sources import Batch
 from llm_routing_env.tables.check import OPTIONAL_NUMBERS
 
 Codes = NDArray[np.int32]
@@ -81,6 +81,7 @@ class Spool:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the spool
+        self._is_closed = False
         self._writer = pa.ipc.new_stream(self._file, pa.schema([("text", TEXT)]), options=_FAST)
 
     def add(self, texts: pa.Array) -> None:
@@ -89,7 +90,9 @@ class Spool:
 
     def batches(self, n_rows: int) -> Iterator[pa.Array]:
         """Yield the rows again, in their order, some at a time; nothing can be appended any more."""
-        self._writer.close()
+        if not self._is_closed:
+            self._writer.close()
+            self._is_closed = True
         self._file.seek(0)
         held: list[pa.Array] = []
         for batch in pa.ipc.open_stream(self._file):
@@ -137,12 +140,12 @@ class Rows:
     starts: list[int] = field(default_factory=list)
     file_rows: Growing = field(default_factory=lambda: Growing(np.int32))
 
-    def begin(self, batch: Batch, columns: Mapping[str, Column], kept: Ints) -> None:
+    def begin(self, batch: Batch, columns: Mapping[str, Column]) -> None:
         """Remember where the next rows are from."""
         self.starts.append(self.n_rows)
         self.batches.append((batch.path, columns))
-        self.file_rows.add(batch.rows[kept])
-        self.n_rows += len(kept)
+        self.file_rows.add(batch.rows)
+        self.n_rows += len(batch.rows)
 
     def add_texts(self, role: str, texts: pa.Array) -> None:
         """Append a batch of a text column; what came before without it is empty."""
@@ -189,3 +192,20 @@ class Rows:
 
     def _origin(self, row: "int | np.int64") -> tuple[Path, Mapping[str, Column]]:
         return self.batches[int(np.searchsorted(self.starts, row, "right")) - 1]
+
+
+def spread_references(rows: Rows) -> None:
+    """Give every row the references of its query's first row that has some: a failed call's row often lacks them."""
+    if "references" not in rows.texts:
+        return
+    references, query = rows.texts["references"], rows.texts["query_id"].codes
+    codes = references.codes
+    empty = next((code for code, text in enumerate(references.texts) if text == NO_REFERENCES), ABSENT)
+    is_empty = codes == empty
+    if not is_empty.any():
+        return
+    filled = np.flatnonzero(~is_empty)
+    queries, first = np.unique(query[filled], return_index=True)
+    of_query = np.full(int(query.max()) + 1, empty, dtype=codes.dtype)
+    of_query[queries] = codes[filled[first]]
+    codes[is_empty] = of_query[query[is_empty]]

@@ -1,7 +1,7 @@
 """One or several files as batches of cells, by what they are taken for."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ from llm_routing_env.importing.csv_rows import CsvRows
 from llm_routing_env.importing.files import CSV, JSON, DataFile, find_files
 from llm_routing_env.importing.joins import Join, Joined
 from llm_routing_env.importing.json_rows import JsonRows
-from llm_routing_env.importing.nested import STAR, follow, head_of, rows_of
+from llm_routing_env.importing.nested import STAR, follow, head_of, is_told, rows_of
 from llm_routing_env.importing.parquet_rows import ParquetRows
 
 Cells: TypeAlias = "list[Any] | pa.Array"
@@ -29,7 +29,7 @@ class Batch:
         path: The file.
         names: What the columns are called in it, by role.
         cells: By role; None or null where empty.
-        rows: Where in the file each row is from, counted from 0 without the header.
+        rows: Where in the file each row is from, counted from 0 without the header; of stars, which member it is.
         share_read: How much of all files is read, from 0 to 1.
     """
 
@@ -38,6 +38,13 @@ class Batch:
     cells: Mapping[str, Cells]
     rows: Ints
     share_read: float
+
+    def taken(self, places: Ints) -> "Batch":
+        """Return some of the rows."""
+        if len(places) == len(self.rows):
+            return self
+        cells = {role: _taken(found, places) for role, found in self.cells.items()}
+        return replace(self, cells=cells, rows=self.rows[places])
 
 
 @dataclass
@@ -70,19 +77,18 @@ class Source:
         """Look at the files, and read what columns they have."""
         self.files = find_files(self.paths, self.patterns)
         self._joined = Joined(self.joins, self._other_rows)
-        self._columns, inner = zip(*map(self._named, self.files), strict=True)
-        self._inner = [name for names in inner for name in names]
+        self._columns, self._inner = zip(*map(self._named, self.files), strict=True)
 
     def columns(self) -> list[str]:
         """Return the names of the columns of all files, dotted ones last; some files may lack one."""
-        return list(dict.fromkeys([name for names in self._columns for name in names] + self._inner))
+        return list(dict.fromkeys(name for each in (*self._columns, *self._inner) for name in each))
 
     def batches(self, names: Mapping[str, Sequence[str]], sure: Collection[str] = ()) -> Iterator[Batch]:
         """Yield batches of cells.
 
         Args:
-            names: The columns of each role, of which the first that is not empty counts in each row; dotted names reach
-                into cells, see `nested`.
+            names: The columns that each role may have, of which the first that a file has counts; dotted names reach
+                into cells, see `nested`; of "a or b" the first that is not empty counts in each row.
             sure: Roles whose columns must be something in some row.
 
         Raises:
@@ -90,12 +96,11 @@ class Source:
         """
         unseen = set(sure) & names.keys()
         for number, (file, columns) in enumerate(zip(self.files, self._columns, strict=True)):
-            heads = {
-                role: list(filter(None, (head_of(name, columns) for name in each))) for role, each in names.items()
-            }
+            heads = {role: self._heads(each, columns, self._inner[number]) for role, each in names.items()}
             wanted = list(dict.fromkeys(head for each in heads.values() for head, _ in each)) or columns[:1]
             told = {role: text for role, text in self.about(file.path).items() if role not in names}
             here = {role: ".".join((each[0][0], *each[0][1])) for role, each in heads.items() if each}
+            is_starred = any(STAR in path for each in heads.values() for _, path in each)
             first_row = 0
             for raw, share_read in self._raw(file, wanted):
                 try:
@@ -104,11 +109,26 @@ class Source:
                     raise ValueError(f"{file.path}: {fault}.") from None
                 unseen = {role for role in unseen if not _has_any(cells[role])}
                 cells |= {role: [text] * len(places) for role, text in told.items()}
-                yield Batch(file.path, here, cells, first_row + places, (number + share_read) / len(self.files))
-                first_row += len(raw[wanted[0]])
+                rows = np.arange(len(places)) if is_starred else places  # members are counted, not what holds them
+                yield Batch(file.path, here, cells, first_row + rows, (number + share_read) / len(self.files))
+                first_row += len(places) if is_starred else len(raw[wanted[0]])
         for name in (name for role in names if role in unseen for name in names[role]):
             if name not in self.columns():
                 raise ValueError(f"{self.files[0].path}: {unknown_name('column', name, self.columns())}")
+
+    def _heads(self, names: Sequence[str], columns: Sequence[str], inner: Sequence[str]) -> "list[Head]":
+        """Return the column of a file that each alternative of the first name it has begins with, and the path in it."""
+        others = {join.name for join in self.joins}
+        for is_sure in (True, False):
+            for name in names:
+                parts = [name] if name in columns else name.split(" or ")
+                found = [(part, head) for part in parts if (head := head_of(part, columns)) is not None]
+                if found and not is_sure:
+                    return [head for _, head in found]
+                told = [head for part, head in found if head[0] in others or is_told(part, [*columns, *inner])]
+                if told:
+                    return [head for _, head in found]
+        return []
 
     def _raw(self, file: DataFile, wanted: Sequence[str]) -> Iterator[tuple[dict[str, Cells], float]]:
         """Yield the columns of a file as they lie in it, and the rows of other files that belong to it."""
@@ -192,7 +212,7 @@ def _first(several: Sequence[Cells], n_rows: int) -> Cells:
     if len(several) == 1:
         return several[0]
     return [
-        next((cell for cell in row if cell is not None), None) for row in zip(*map(as_list, several), strict=True)
+        next((cell for cell in row if cell not in (None, "")), None) for row in zip(*map(as_list, several), strict=True)
     ] or [None] * n_rows
 
 

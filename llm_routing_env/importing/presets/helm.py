@@ -35,8 +35,8 @@ def _measured(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _columns(*names: str) -> tuple[str, ...]:
-    """Return where a statistic may stand: shown, or only measured."""
-    return tuple(f"{place}.{name}" for name in names for place in ("stats", "measured"))
+    """Return where statistics may stand: shown, or only measured."""
+    return tuple(f"stats.{name} or measured.{name}" for name in names)
 
 
 _KEYS = {"instance_id": "id", "perturbation": "perturbation"}
@@ -53,10 +53,14 @@ PRESET = Preset(
         "prompt": ("instance.input.text", "instance.input.messages"),
         "references": ("instance.right",),
         "response": ("predicted_text",),
-        "accuracy": _columns("final_number_exact_match", "exact_match", "quasi_exact_match", "f1_score"),
+        "accuracy": tuple(
+            f"stats.{name}" for name in ("final_number_exact_match", "exact_match", "quasi_exact_match", "f1_score")
+        ),
         "latency_s": _columns("inference_runtime"),
         "prompt_tokens": _columns("num_prompt_tokens"),
-        "completion_tokens": _columns("num_output_tokens", "num_completion_tokens"),
+        "completion_tokens": (
+            "stats.num_output_tokens or measured.num_output_tokens or measured.num_completion_tokens",
+        ),
         "repeat": ("train_trial_index",),
     },
     patterns=("display_predictions.json*",),

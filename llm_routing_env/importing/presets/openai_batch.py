@@ -29,10 +29,10 @@ PRESET = Preset(
     """,
     columns={
         "query_id": ("custom_id",),
-        "llm": ("asked.body.model", "response.body.model"),
+        "llm": ("asked.body.model or response.body.model",),
         "prompt": ("asked.body.messages",),
         "response": ("response.body.choices.0.message.content",),
-        "error": ("response.body.error.message", "error.message"),
+        "error": ("response.body.error.message or error.message",),
         "success": ("response.status_code",),
         "finish_reason": ("response.body.choices.0.finish_reason",),
         "prompt_tokens": ("response.body.usage.prompt_tokens",),
