@@ -59,6 +59,7 @@ Files = Annotated[Name, _option("Which files of folders are meant, such as 'run-
 Keep = Annotated[Name, _option("first or last: which of several rows of a query, LLM and repeat counts.", _FILES)]
 Encoding = Annotated[str, _option("Of CSV and JSON.", _FILES)]
 Separator = Annotated[Name, _option("Of CSV; default: found in the header.", _FILES)]
+NoQuotes = Annotated[bool, _option("CSV: double quotes are text, as in many TSV files.", _FILES, "--no-quotes")]
 ExcludeLlm = Annotated[list[str] | None, _option("Leave an LLM out. May be repeated.", _FILES)]
 ScorerName = Annotated[str, _option("What to call the scores.", _SCORES)]
 ScoreMap = Annotated[Name, _option("What words are worth, such as C=1,I=0,P=0.5.", _SCORES)]
@@ -110,19 +111,25 @@ def parse_where(texts: list[str] | None) -> dict[str, str]:
         column, is_there, value = text.partition("=")
         if not is_there or not column:
             raise ValueError(f"--where must be COLUMN=VALUE, got {text!r}.")
+        if column in found:
+            raise ValueError(f"--where {column} is given twice: a row has one value; import twice, or --exclude-llm.")
         found[column] = value
     return found
 
 
 def parse_joins(texts: list[str] | None) -> list[Join]:
     """Read ["asked=requests.jsonl:custom_id"]."""
-    found = []
+    found: list[Join] = []
     for text in texts or ():
         name, _, rest = text.partition("=")
         file, _, keys = rest.rpartition(":")
         ours, _, theirs = keys.partition("=")
         if not (name and file and ours):
             raise ValueError(f"--join must be NAME=FILE:KEY or NAME=FILE:KEY=THEIRS, got {text!r}.")
+        if name in {join.name for join in found}:
+            raise ValueError(f"--join: {name!r} is given twice.")
+        if not file.startswith("beside/") and not Path(file).is_file():
+            raise ValueError(f"--join {text}: there is no file {file}.")
         found.append(Join(name, Path(file), {ours: theirs or ours}))
     return found
 
@@ -137,6 +144,6 @@ def parse_keep(text: Name) -> Name:
 def parse_separator(text: Name) -> Name:
     """Read one character; `tab`, or a backslash and a t, is the tabulator."""
     found = "\t" if text in ("\\t", "tab") else text
-    if found is not None and len(found) != 1:
-        raise ValueError(f"--separator must be one character, got {text!r}.")
+    if found is not None and (len(found) != 1 or not found.isascii()):
+        raise ValueError(f"--separator must be one ASCII character, got {text!r}.")
     return found

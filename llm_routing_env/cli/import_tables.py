@@ -54,6 +54,7 @@ def import_files(
     keep: options.Keep = None,
     encoding: options.Encoding = "utf-8",
     separator: options.Separator = None,
+    no_quotes: options.NoQuotes = False,
     exclude_llm: options.ExcludeLlm = None,
     scorer_name: options.ScorerName = "recorded",
     score_map: options.ScoreMap = None,
@@ -71,7 +72,8 @@ def import_files(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Read the files of a preset, which the command is named after, and write the table."""
-    _check_out(src, out, overwrite)
+    others = [join.file for join in options.parse_joins(join)] + ([Path(latency_from)] if latency_from else [])
+    _check_out([*src, *others], out, overwrite)
     # Arrow's own allocator keeps several times what the batches of a long file take.
     pa.set_memory_pool(pa.system_memory_pool())
     given = ctx.params
@@ -79,6 +81,7 @@ def import_files(
     console = Terminal(soft_wrap=True, highlight=False, markup=False)
     with share_shown(console, "reading") as tell:
         source = _source(preset, given)
+        _check_out([file.path for file in source.files], out, overwrite)  # a folder may hold it
         rows = read_rows(source, preset, _reading(preset, given, tell))
     numbers = {role: rows.array(role) for role in ("latency_s", "cost_usd")}
     units = {"latency_s": latency_unit, "cost_usd": cost_unit}
@@ -90,6 +93,7 @@ def import_files(
             latency_from=OutcomeTable.read(latency_from) if latency_from else None,
             seed=seed,
             notes=tuple(note or ()),
+            facts={"imported_as": preset.name, "imported_with": _flags(ctx)},
             on_progress=tell,
         )
         imported = write_table(rows, source.files, out, how)
@@ -105,12 +109,29 @@ for _name, _preset in PRESETS.items():
     app.command(_name, help=_preset.help)(import_files)
 
 
-def _check_out(sources: list[Path], out: Path, overwrite: bool) -> None:
-    is_source = out.exists() and any(src.exists() and out.samefile(src) for src in sources)
-    if out.exists() and (not overwrite or is_source):
-        raise ValueError(f"{out} is there already; --overwrite replaces it, but never the source.")
+def _check_out(read: list[Path], out: Path, overwrite: bool) -> None:
+    """Check that nothing is replaced that is read, nor anything without being asked."""
+    for path in (out, embeddings_path(out)):
+        is_read = path.exists() and any(each.exists() and path.samefile(each) for each in read)
+        if path.exists() and (not overwrite or is_read):
+            raise ValueError(f"{path} is there already; --overwrite replaces it, but never what is read.")
     if not out.absolute().parent.is_dir():
         raise ValueError(f"{out}: its folder does not exist.")
+
+
+def _flags(ctx: typer.Context) -> dict[str, Any]:
+    """Return what was said beside the files, without where anything lies on somebody's disk."""
+    said = {
+        name: value
+        for name, value in ctx.params.items()
+        if str(getattr(ctx.get_parameter_source(name), "name", "")) == "COMMANDLINE"
+        and name not in ("src", "out", "overwrite", "embed")
+    }
+    if "latency_from" in said:
+        said["latency_from"] = Path(said["latency_from"]).name
+    if "join" in said:
+        said["join"] = [f"{text.partition('=')[0]}={Path(text.partition('=')[2]).name}" for text in said["join"]]
+    return said
 
 
 def _source(preset: Preset, given: Mapping[str, Any]) -> Source:
@@ -133,10 +154,11 @@ def _source(preset: Preset, given: Mapping[str, Any]) -> Source:
         given["src"],
         given["encoding"],
         separator,
-        [given["files"]] if given["files"] else preset.patterns,
-        about,
-        list(joins),
-        preset.shape,
+        quoted=not given["no_quotes"],
+        patterns=[given["files"]] if given["files"] else preset.patterns,
+        about=about,
+        joins=list(joins),
+        shape=preset.shape,
     )
 
 
@@ -177,6 +199,9 @@ def _report(imported: Imported, source: Source, out: Path, console: Terminal) ->
         console.print(f"rows left out, of other LLMs or not of --where: {imported.n_left_out}")
     if imported.n_again:
         console.print(f"rows of the same query, LLM and repeat as another, left out: {imported.n_again}")
+    for name, n in source.n_unmatched.items():
+        if n:
+            console.print(f"rows to which no row of {name!r} belongs: {n}", style="yellow")
     if source.n_replaced:
         console.print(
             f"rows with half a character, replaced by \N{REPLACEMENT CHARACTER}: {source.n_replaced}", style="yellow"

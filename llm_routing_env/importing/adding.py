@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from llm_routing_env.importing.columns import TEXT, Column, mapped
 from llm_routing_env.importing.numbers import Floats, read_numbers, read_scores
 from llm_routing_env.importing.preset import Preset, Reading
-from llm_routing_env.importing.rows import NUMBERS, Rows, Spool
+from llm_routing_env.importing.rows import COUNTS, NUMBERS, Rows, Spool
 from llm_routing_env.importing.sources import Batch
 
 _TEXTS = ("query_id", "llm", "context", "split", "repeat", "references", "finish_reason")
@@ -88,7 +88,8 @@ class Adding:
         column, cells = self.columns[role], self.batch.cells[role]
         if role == "accuracy":
             return read_scores(column, cells, self.batch.rows, self.reading.scale)
-        return read_numbers(column, cells, self.batch.rows, self.factors.get(role, 1.0))
+        is_count = role in COUNTS
+        return read_numbers(column, cells, self.batch.rows, self.factors.get(role, 1.0), is_count=is_count)
 
 
 def required(role: str, column: Column) -> str:

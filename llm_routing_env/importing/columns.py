@@ -71,7 +71,10 @@ class Column:
 
     def values(self, cells: Cells) -> pa.Array:
         """Return cells of any kind as text, to be compared; "" where one is empty."""
-        texts = [item if isinstance(item, str) else "" if item is None else json.dumps(item) for item in as_list(cells)]
+        texts = [
+            item if isinstance(item, str) else "" if item is None else json.dumps(item, default=str)
+            for item in as_list(cells)
+        ]
         return pa.array([text.encode(errors="replace").decode() for text in texts], TEXT)
 
     def chats(self, cells: Cells, rows: Ints) -> tuple[Cells, pa.Array]:
@@ -153,16 +156,17 @@ class Column:
         try:
             return cells.cast(kind)
         except pa.ArrowException:
-            raise self.refusal(rows[0], expected, cells[0].as_py()) from None
+            place = next(place for place in range(len(cells)) if not _can_cast(cells[place : place + 1], kind))
+            raise self.refusal(rows[place], expected, cells[place].as_py()) from None
 
     def _reason(self, item: Any) -> Any:
         """Return what an error column says: whether there was one, or what, in whatever form."""
-        word = str(item).strip().lower() if isinstance(item, bool | str) else ""
-        if word in ("false", "no", "0", "0.0"):
+        word = str(item).strip().lower() if isinstance(item, bool | int | str) else ""
+        if word in ("false", "no", "0", "0.0") or item in ({}, []):
             return None
         if word in ("true", "yes", "1", "1.0"):
             return self.name
-        return json.dumps(item) if isinstance(item, dict) else item
+        return json.dumps(item, default=str) if isinstance(item, dict | list) else item
 
     def _failure(self, item: Any, row: "int | np.int64") -> str | None:
         word = str(item).strip().lower()
@@ -188,6 +192,14 @@ class Column:
         except ValueError:
             raise self.refusal(row, "a text", item) from None
         return text
+
+
+def _can_cast(cell: pa.Array, kind: pa.DataType) -> bool:
+    try:
+        cell.cast(kind)
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def _plain(message: Any) -> Any:

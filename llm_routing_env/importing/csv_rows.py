@@ -25,9 +25,16 @@ class CsvRows:
         share_read: How much of the file is read, from 0 to 1.
     """
 
-    def __init__(self, file: DataFile, encoding: str, separator: str | None) -> None:
-        """Describe the file; reads nothing yet. Without a separator, the header's commonest of `SEPARATORS` is it."""
-        self._file, self._encoding, self._separator = file, encoding, separator
+    def __init__(self, file: DataFile, encoding: str, separator: str | None, *, quoted: bool = True) -> None:
+        """Describe the file; reads nothing yet.
+
+        Args:
+            file: The file.
+            encoding: What it is written in.
+            separator: What is between fields; None: the header's commonest of `SEPARATORS`.
+            quoted: Whether double quotes around a field are no part of it.
+        """
+        self._file, self._encoding, self._separator, self._quoted = file, encoding, separator, quoted
         self.share_read = 0.0
 
     def columns(self) -> tuple[list[str], list[str]]:
@@ -77,7 +84,9 @@ class CsvRows:
             reader = pc.open_csv(
                 raw,
                 pc.ReadOptions(use_threads=False, block_size=size, encoding=self._encoding),
-                pc.ParseOptions(delimiter=separator, newlines_in_values=True),
+                pc.ParseOptions(
+                    delimiter=separator, newlines_in_values=self._quoted, quote_char='"' if self._quoted else False
+                ),
                 pc.ConvertOptions(
                     include_columns=columns, column_types=kinds, check_utf8=False, strings_can_be_null=False
                 ),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -25,6 +25,7 @@ _OTHERS = {
     b"PK\x03\x04": "a zip archive: unpack it first",
     b"version https://git-lfs": "a pointer of Git LFS: `git lfs pull` fetches the file itself",
 }
+_PICKLED = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 _LOOKED_AT = 64
 
 
@@ -114,8 +115,11 @@ def find_files(paths: Sequence[Path], patterns: Sequence[str] = ("*",)) -> list[
     found = []
     for path in paths:
         if path.is_dir():
-            named = {each for pattern in patterns for each in path.rglob(pattern)}
-            inside = [each for each in sorted(named) if _is_data(each.relative_to(path))]
+            try:
+                named = {each for pattern in patterns for each in path.rglob(pattern)}
+            except (ValueError, NotImplementedError) as error:
+                raise ValueError(f"--files must be a pattern of names such as 'run-*.jsonl': {error}.") from None
+            inside = [each for each in sorted(named) if _is_data(each.relative_to(path)) and not each.is_dir()]
             if not inside:
                 raise ValueError(f"{path}: {_EXPECTED} in the folder (named {' or '.join(patterns)}), found none.")
             found += inside
@@ -148,23 +152,31 @@ def _look_at(path: Path) -> DataFile:
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError(f"{path}: {_EXPECTED}, found no regular file.")
     with open(path, "rb") as raw:
-        start = raw.read(_LOOKED_AT)
+        start = _beginning(raw)
     compression = next((name for magic, name in _COMPRESSED.items() if start.startswith(magic)), None)
     file = DataFile(path, _KINDS.get(_plain_suffix(path), ""), compression)
     if compression:
         with file.opened() as content:
-            start = content.read(_LOOKED_AT) or b""
+            start = _beginning(content)
     _refuse_others(path, start)
     if not file.kind:
         raise ValueError(f"{path}: {_EXPECTED}, found {path.suffix!r}.")
     return file
 
 
+def _beginning(content: Any) -> bytes:
+    """Return the first bytes of a file, from where it is not blank."""
+    start = b""
+    while not start.strip() and (part := content.read(_LOOKED_AT)):
+        start = part
+    return start
+
+
 def _refuse_others(path: Path, start: bytes) -> None:
     if not start.strip():
         raise ValueError(f"{path}: the file is empty.")
     # The protocols that can run programs; text begins with neither.
-    if path.suffix.lower() in (".pkl", ".pickle") or (start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05"):
+    if path.suffix.lower() in (".pkl", ".pickle") or start[:2] in _PICKLED:
         target = path.with_suffix(".jsonl").name
         raise ValueError(
             f"{path}: a pickle can run any program when it is opened, so pickllm does not open it. If you trust where "

@@ -63,7 +63,7 @@ def make_import_grid(rows: Rows, *, drop_incomplete: bool) -> ImportGrid:
         whole = np.bincount(pair_of_place[filled], minlength=len(counts)) == n_repeats
     llms_of_query = np.bincount(pairs[whole] // n_llms, minlength=n_queries)
     shape = (n_queries, n_llms, n_repeats)
-    _check_llms(rows, pairs[whole] % n_llms, llms_of_query, shape)
+    _check_llms(rows, pairs[whole] % n_llms, llms_of_query, shape, share_whole=float(whole.mean()))
     query_is_kept = llms_of_query == n_llms if drop_incomplete else llms_of_query > 0
     if not query_is_kept.any():
         raise _nothing_left(rows, pairs[whole] % n_llms, shape)
@@ -109,10 +109,19 @@ def _by_pair(rows: Rows, pair: Ints) -> tuple[Ints | slice, Mask]:
 def _ranks(texts: list[str]) -> Ints:
     """Return where each text stands among all, as numbers if they all are; the last is of empty cells."""
     try:
-        keys = np.array([float(text) for text in texts])
+        keys: list[float | int] = [_exact(text) for text in texts]
     except ValueError:
-        keys = np.arange(len(texts))
-    return np.append(np.unique(keys, return_inverse=True)[1], -1)
+        keys = list(range(len(texts)))
+    ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    return np.array([*(ranks[key] for key in keys), -1])
+
+
+def _exact(text: str) -> float | int:
+    """Return a number; a seed of 64 bits is none that a float can hold."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _found_again(rows: Rows, first: np.int64, second: np.int64) -> ValueError:
@@ -152,7 +161,7 @@ def _has_numbers(rows: Rows) -> Mask:
     return filled
 
 
-def _check_llms(rows: Rows, llms: Ints, n_llms: Ints, shape: tuple[int, int, int]) -> None:
+def _check_llms(rows: Rows, llms: Ints, n_llms: Ints, shape: tuple[int, int, int], *, share_whole: float) -> None:
     """Check the LLMs of the whole pairs, and how many each query has: a log of one LLM per query is no table."""
     counts = np.bincount(llms, minlength=shape[1])
     if np.count_nonzero(counts) > 1 and n_llms.max() == 1:
@@ -163,14 +172,17 @@ def _check_llms(rows: Rows, llms: Ints, n_llms: Ints, shape: tuple[int, int, int
     if not counts.all():
         name = rows.texts["llm"].texts[int(np.argmin(counts))]
         needed = ", ".join(role for role in NUMBERS if rows.array(role) is not None)
-        repeats = f" and all {shape[2]} repeats" if shape[2] > 1 else ""
+        repeats = f" and all {shape[2]} repeats, which {share_whole:.1%} of all pairs have," if shape[2] > 1 else ""
         raise ValueError(
             f"{rows.path}: expected queries with all numbers ({needed}){repeats} for LLM {name!r}, found none; "
-            f"--exclude-llm leaves an LLM out{_cost_hint(rows, int(np.argmin(counts)))}."
+            f"--exclude-llm leaves an LLM out{_hint(rows, int(np.argmin(counts)), shape[2])}."
         )
 
 
-def _cost_hint(rows: Rows, llm: int) -> str:
+def _hint(rows: Rows, llm: int, n_repeats: int) -> str:
+    """Return what else may help with an LLM that has no whole pair."""
+    if n_repeats > 1:
+        return ", --repeat-column - with --keep last reads one of each pair's rows"
     cost = rows.array("cost_usd")
     is_unknown = cost is not None and np.isnan(cost[rows.texts["llm"].codes == llm]).any()
     return ", --missing-cost USD says what its calls cost, and --cost-column - reads no costs" if is_unknown else ""

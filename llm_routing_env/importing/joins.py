@@ -39,11 +39,16 @@ class Join:
 
 
 class Joined:
-    """The rows of joined files, each read when it is first asked for."""
+    """The rows of joined files, each read when it is first asked for.
+
+    Attributes:
+        n_unmatched: How many rows of the source have none, by the join's name.
+    """
 
     def __init__(self, joins: Sequence[Join], read: Callable[[Path], Iterator[Row]]) -> None:
         """Take the joins, and what reads a file."""
         self._joins, self._read = {join.name: join for join in joins}, read
+        self.n_unmatched = {join.name: 0 for join in joins}
         self._rows_by_key = lru_cache(maxsize=4)(self._read_by_key)
 
     def rows(self, name: str, source: Path, keys: Sequence[Sequence[Any]]) -> list[Row | None]:
@@ -53,7 +58,9 @@ class Joined:
         if join.file != path and not path.exists():
             return [None] * len(keys[0])
         found = self._rows_by_key(path, name)
-        return [found.get(_key(each)) for each in zip(*keys, strict=True)]
+        rows = [found.get(_key(each)) for each in zip(*keys, strict=True)]
+        self.n_unmatched[name] += rows.count(None)
+        return rows
 
     def _read_by_key(self, path: Path, name: str) -> dict[str, Row]:
         join = self._joins[name]
@@ -62,7 +69,12 @@ class Joined:
         for number, row in enumerate(self._read(path)):
             if row.get(first) is None:
                 raise ValueError(f"{path}, row {number}: expected a key {first!r} to join by, found {list(row)[:8]}.")
-            key, shaped = _key([row.get(name) for name in join.keys.values()]), join.shape(row)
+            key = _key([row.get(name) for name in join.keys.values()])
+            try:
+                shaped = join.shape(row)
+            except (LookupError, TypeError, AttributeError) as error:
+                shown = f"{type(error).__name__}: {error}"
+                raise ValueError(f"{path}, row {number}: not laid out as such files are ({shown}).") from error
             if key in found and not join.is_merged and found[key] != shaped:
                 raise ValueError(f"{path}, row {number}: expected each {first!r} once, found {row[first]!r:.60} again.")
             found[key] = {**found.get(key, {}), **shaped}
@@ -70,6 +82,11 @@ class Joined:
 
 
 def _key(values: Sequence[Any]) -> str:
-    return json.dumps(
-        [value if isinstance(value, dict | list | None) else str(value) for value in values], sort_keys=True
-    )
+    return json.dumps([_plain(value) for value in values], sort_keys=True, default=str)
+
+
+def _plain(value: Any) -> Any:
+    """Return a key as what it equals in files that write numbers otherwise: 5, "5" and 5.0 are the same."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, dict | list | None) else str(value)

@@ -80,13 +80,23 @@ class JsonRows:
                 text = io.TextIOWrapper(io.BufferedReader(content, _CHUNK), signed, "surrogateescape", newline="")
                 for found, length, has_escapes in _values(text, self._file.path):
                     self._n_characters += length
-                    yield self._shape(self._whole(found) if has_escapes else found)
+                    yield self._shaped(self._whole(found) if has_escapes else found)
             except (LookupError, UnicodeError) as error:
                 where = f"{self._file.path}: --encoding {self._encoding!r}"
                 raise ValueError(f"{where} does not fit the file: {error}.") from error
 
+    def _shaped(self, found: Row) -> Row:
+        try:
+            return self._shape(found)
+        except (LookupError, TypeError, AttributeError) as error:
+            shown = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{self._file.path}: not laid out as such files are ({shown}): {found!r:.60}.") from error
+
     def _whole(self, found: dict[str, Any]) -> dict[str, Any]:
-        whole, n_halves = _without_halves(found)
+        try:
+            whole, n_halves = _without_halves(found)
+        except RecursionError:
+            raise ValueError(f"{self._file.path}: half a character in an object of too many brackets.") from None
         self.n_replaced += n_halves > 0
         return dict(whole)
 

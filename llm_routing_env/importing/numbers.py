@@ -14,9 +14,11 @@ from llm_routing_env.importing.scores import ScoreScale
 from llm_routing_env.importing.sources import Cells, Ints
 
 Floats = NDArray[np.float64]
+Words = Mapping[str, float]
+_MOST_COUNTED, _LARGEST = 1e12, 1e30  # beyond which no sum of them is a number any more
 
 
-def read_numbers(column: Column, cells: Cells, rows: Ints, factor: float = 1.0) -> Floats:
+def read_numbers(column: Column, cells: Cells, rows: Ints, factor: float = 1.0, *, is_count: bool = False) -> Floats:
     """Return cells as floats of 0 or more, NaN where a cell is empty.
 
     Args:
@@ -24,12 +26,16 @@ def read_numbers(column: Column, cells: Cells, rows: Ints, factor: float = 1.0) 
         cells: Of one batch.
         rows: Where in the file each is from.
         factor: They are multiplied by it.
+        is_count: Whether they must be whole.
     """
-    found = _floats(column, cells, rows, {})
-    bad = ~np.isnan(found) & ~(np.isfinite(found) & (found >= 0))
+    found = _floats(column, cells, rows, None)
+    bad = ~np.isnan(found) & ~((found >= 0) & (found <= (_MOST_COUNTED if is_count else _LARGEST)))
+    if is_count:
+        bad |= ~np.isnan(found) & (found != np.floor(found))
     if bad.any():
         place = int(np.argmax(bad))
-        raise column.refusal(rows[place], "a finite number, 0 or more", float(found[place]))
+        expected = f"a whole number from 0 to {_MOST_COUNTED:.0f}" if is_count else "a finite number, 0 or more"
+        raise column.refusal(rows[place], expected, float(found[place]))
     return found * factor if factor != 1.0 else found
 
 
@@ -46,9 +52,11 @@ def read_scores(column: Column, cells: Cells, rows: Ints, scale: ScoreScale) -> 
     return accuracies
 
 
-def _floats(column: Column, cells: Cells, rows: Ints, words: "Mapping[str, float]") -> Floats:
+def _floats(column: Column, cells: Cells, rows: Ints, words: "Words | None") -> Floats:
     if isinstance(cells, pa.Array):
         kind = cells.type
+        if words is None and pa.types.is_boolean(kind):
+            raise column.refusal(rows[0], "a number", cells[0].as_py())
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)):
             cast = column.cast(cells, pa.float64(), rows, "a number")
             return np.asarray(cast.to_numpy(zero_copy_only=False), dtype=np.float64)
@@ -63,21 +71,24 @@ def _floats(column: Column, cells: Cells, rows: Ints, words: "Mapping[str, float
         raise _refusal(column, cells, rows, words) from None
 
 
-def _number(cell: Any, words: "Mapping[str, float]") -> float:
+def _number(cell: Any, words: "Words | None") -> float:
+    """Return a cell as a number; words and booleans only where scores may be words."""
+    if isinstance(cell, bool) and words is None:
+        raise TypeError
     if isinstance(cell, str):
         cell = cell.strip().lower()
-        if cell in words:
+        if words and cell in words:
             return float(words[cell])
         if cell in ABSENT_WORDS:
             return math.nan
-        if cell in ("true", "false"):
+        if words is not None and cell in ("true", "false"):
             return float(cell == "true")
         if "_" in cell:
             raise ValueError(cell)  # Python's own spelling of numbers, not other people's
     return math.nan if cell is None else float(cell)
 
 
-def _refusal(column: Column, cells: Any, rows: Ints, words: "Mapping[str, float]") -> ValueError:
+def _refusal(column: Column, cells: Any, rows: Ints, words: "Words | None") -> ValueError:
     for row, cell in zip(rows, cells, strict=True):
         try:
             _number(cell, words)
@@ -86,9 +97,9 @@ def _refusal(column: Column, cells: Any, rows: Ints, words: "Mapping[str, float]
     raise AssertionError
 
 
-def _word_fix(column: Column, cells: Any, words: "Mapping[str, float]") -> str:
+def _word_fix(column: Column, cells: Any, words: "Words | None") -> str:
     """Return what to do about words among scores."""
-    said = {cell.strip() for cell in cells if isinstance(cell, str)} - set(words)
+    said = {cell.strip() for cell in cells if isinstance(cell, str)} - set(words or ())
     found = sorted(word for word in said if not any(letter.isdigit() for letter in word))[:4]
     if column.flag != "--accuracy-column" or not found:
         return ""

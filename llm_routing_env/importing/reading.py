@@ -12,7 +12,7 @@ from llm_routing_env.importing.columns import Column, constant
 from llm_routing_env.importing.filters import Filter, where_role
 from llm_routing_env.importing.naming import arms_of, find_columns
 from llm_routing_env.importing.nested import STAR
-from llm_routing_env.importing.preset import FLAGS, Preset, Reading, Score
+from llm_routing_env.importing.preset import FLAGS, NEEDED, Preset, Reading, Score
 from llm_routing_env.importing.rows import ABSENT, Rows, spread_references
 from llm_routing_env.importing.sources import Batch, Source, as_list
 from llm_routing_env.importing.units import factor_of
@@ -57,6 +57,7 @@ class _Reader:
 
     def read(self) -> Rows:
         for batch in self._batches():
+            self._check_told(batch)
             columns = {role: self._column(batch, role) for role in batch.cells}
             kept = self._filter.kept(batch, columns)
             self._rows.n_left_out += len(batch.rows) - len(kept.rows)
@@ -70,6 +71,14 @@ class _Reader:
             _score(self._rows, self._reading.score)
         _fill(self._rows, self._reading.missing_cost_usd)
         return self._rows
+
+    def _check_told(self, batch: Batch) -> None:
+        """Check that a file says of all its rows what the first one does, where no column says it."""
+        derived = {"accuracy"} if self._reading.score else set()
+        derived |= {"context"} if self._preset.context_of_id else set()
+        for role in NEEDED:
+            if role not in batch.cells and role not in derived:
+                raise ValueError(f"{batch.path}: nothing says its {role}; {FLAGS[role]} names a column.")
 
     def _batches(self) -> Iterator[Batch]:
         """Yield batches of one row per query and LLM: of files with a column per LLM, one LLM's after another's."""

@@ -21,6 +21,7 @@ from llm_routing_env.tables.check import OPTIONAL_NUMBERS
 
 Codes = NDArray[np.int32]
 ABSENT = -1  # the code of an empty cell
+COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "n_attempts")
 NUMBERS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens", *OPTIONAL_NUMBERS)
 
 

@@ -53,8 +53,20 @@ def _words(text: str) -> dict[str, float]:
         (number,) = _numbers(value, "--score-map", "WORD=NUMBER, such as C=1,I=0,P=0.5", 1)
         if not word.strip() or word.strip().lower() in found:
             raise ValueError(f"--score-map must be each WORD=NUMBER once, such as C=1,I=0,P=0.5, got {text!r}.")
+        if _is_number(word):
+            raise ValueError(
+                f"--score-map: {word.strip()} is a number already; --score-range says what 0 and 1 stand for."
+            )
         found[word.strip().lower()] = number
     return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _numbers(text: str, flag: str, form: str, count: int = 2) -> list[float]:

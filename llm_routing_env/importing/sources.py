@@ -55,6 +55,7 @@ class Source:
         paths: Files, or folders of files: parquet, CSV and JSON, also compressed.
         encoding: Of CSV and JSON.
         separator: Of CSV; None: found in the header.
+        quoted: Whether double quotes around a field of CSV are no part of it.
         patterns: Which files of a folder are meant.
         about: What a file's path says of all its rows: texts by role.
         shape: What is done to each object of JSON.
@@ -66,6 +67,7 @@ class Source:
     paths: Sequence[Path]
     encoding: str = "utf-8"
     separator: str | None = None
+    quoted: bool = True
     patterns: Sequence[str] = ("*",)
     about: Callable[[Path], Mapping[str, str]] = lambda path: {}
     joins: Sequence[Join] = ()
@@ -78,6 +80,11 @@ class Source:
         self.files = find_files(self.paths, self.patterns)
         self._joined = Joined(self.joins, self._other_rows)
         self._columns, self._inner = zip(*map(self._named, self.files), strict=True)
+
+    @property
+    def n_unmatched(self) -> Mapping[str, int]:
+        """How many rows have none in a joined file, by the join's name."""
+        return self._joined.n_unmatched
 
     def columns(self) -> list[str]:
         """Return the names of the columns of all files, dotted ones last; some files may lack one."""
@@ -117,7 +124,7 @@ class Source:
                 raise ValueError(f"{self.files[0].path}: {unknown_name('column', name, self.columns())}")
 
     def _heads(self, names: Sequence[str], columns: Sequence[str], inner: Sequence[str]) -> "list[Head]":
-        """Return the column of a file that each alternative of the first name it has begins with, and the path in it."""
+        """Return where the alternatives of the first name lie that a file has: columns, and paths in them."""
         others = {join.name for join in self.joins}
         for is_sure in (True, False):
             for name in names:
@@ -171,7 +178,7 @@ class Source:
 
     def _reader(self, file: DataFile) -> CsvRows | JsonRows | ParquetRows:
         if file.kind == CSV:
-            return CsvRows(file, self.encoding, self.separator)
+            return CsvRows(file, self.encoding, self.separator, quoted=self.quoted)
         return JsonRows(file, self.encoding, self.shape) if file.kind == JSON else ParquetRows(file)
 
 

@@ -12,20 +12,22 @@ from llm_routing_env.agents.parts.names import unknown_name
 LATENCY_UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0}
 # The "per" units are of a call: dollars of 1,000 calls, or of a million.
 COST_UNITS: Mapping[str, float] = {"usd": 1.0, "cent": 1e-2, "usd_per_1k": 1e-3, "usd_per_1m": 1e-6}
-_ENDINGS = {
-    "latency_s": (
-        ("ms", re.compile(r"(_|\.|\b)(ms|msec|millis|milliseconds)$|[a-z]Ms$")),
-        ("us", re.compile(r"(_|\.|\b)(us|usec|micros|microseconds)$")),
-        ("ns", re.compile(r"(_|\.|\b)(ns|nanos|nanoseconds)$")),
-        ("min", re.compile(r"(_|\.|\b)(min|minutes)$")),
-    ),
-    "cost_usd": (
-        ("cent", re.compile(r"(_|\.|\b)cents?$")),
-        ("usd_per_1k", re.compile(r"per_?(1k|1000|thousand)$")),
-        ("usd_per_1m", re.compile(r"per_?(1m|million)$")),
-    ),
+# Words in a column's name that say another unit than ours.
+_WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "latency_s": {
+        "ms": ("ms", "msec", "msecs", "millis", "millisec", "millisecs", "millisecond", "milliseconds"),
+        "us": ("us", "usec", "usecs", "micros", "microsecond", "microseconds"),
+        "ns": ("ns", "nanos", "nanosecond", "nanoseconds"),
+        "min": ("min", "mins", "minute", "minutes"),
+    },
+    "cost_usd": {
+        "cent": ("cent", "cents"),
+        "usd_per_1k": ("1k", "1000", "thousand"),
+        "usd_per_1m": ("1m", "1000000", "million"),
+    },
 }
-FLAGS = {"latency_s": "--latency-unit", "cost_usd": "--cost-unit"}
+_PARTS = re.compile(r"[^a-zA-Z0-9]+|(?<=[a-z])(?=[A-Z])")
+UNIT_FLAGS = {"latency_s": "--latency-unit", "cost_usd": "--cost-unit"}
 _UNITS = {"latency_s": LATENCY_UNITS, "cost_usd": COST_UNITS}
 # Medians that no call to an LLM is known to have: in seconds and in dollars.
 _SLOWEST, _FASTEST, _DEAREST = 300.0, 1e-3, 1.0
@@ -39,7 +41,7 @@ def factor_of(path: Path, role: str, unit: str | None, column: str) -> float:
         path: For messages.
         role: "latency_s" or "cost_usd".
         unit: What the flag says; None: nothing.
-        column: Its name, which may end in another unit.
+        column: Its name, which may say another unit.
 
     Raises:
         ValueError: The unit is unknown, or only the name says one.
@@ -47,14 +49,15 @@ def factor_of(path: Path, role: str, unit: str | None, column: str) -> float:
     units = _UNITS[role]
     if unit is not None:
         if unit not in units:
-            raise unknown_name(f"unit for {FLAGS[role]}", unit, units)
+            raise unknown_name(f"unit for {UNIT_FLAGS[role]}", unit, units)
         return units[unit]
-    ending = next((name for name, pattern in _ENDINGS[role] if pattern.search(column)), None)
-    if ending:
+    said = {part.lower() for part in _PARTS.split(column)}
+    other = next((name for name, words in _WORDS[role].items() if said & set(words)), None)
+    if other:
         ours = next(iter(units))
-        flag = FLAGS[role]
+        flag = UNIT_FLAGS[role]
         raise ValueError(
-            f"{path}: column {column!r} looks like {ending}: give {flag} {ending}, or {flag} {ours} if it is not."
+            f"{path}: column {column!r} looks like {other}: give {flag} {other}, or {flag} {ours} if it is not."
         )
     return 1.0
 
@@ -77,7 +80,7 @@ def doubt_of(role: str, values: NDArray[np.float64], unit: str | None) -> str:
         shown = f"latency, {middle:.3g} s,"
     if looks is None:
         return ""
-    fix = f"; {FLAGS[role]} {looks[1]} says so" if looks[1] else ""
+    fix = f"; {UNIT_FLAGS[role]} {looks[1]} says so" if looks[1] else ""
     return f"The median {shown} looks like {looks[0]}{fix}."
 
 

@@ -17,7 +17,7 @@ from llm_routing_env.importing.files import DataFile
 from llm_routing_env.importing.grid import ImportGrid, Mask, make_import_grid
 from llm_routing_env.importing.latency import draw_latency, match_llms
 from llm_routing_env.importing.numbers import Floats
-from llm_routing_env.importing.rows import ABSENT, NUMBERS, Codes, Rows
+from llm_routing_env.importing.rows import ABSENT, COUNTS, NUMBERS, Codes, Rows
 from llm_routing_env.importing.sources import Ints
 from llm_routing_env.tables.batches import written_batches
 from llm_routing_env.tables.check import OPTIONAL_NUMBERS, check_names
@@ -89,6 +89,7 @@ def write_table(rows: Rows, files: Sequence[DataFile], out: Path, options: Impor
     grid = make_import_grid(rows, drop_incomplete=options.drop_incomplete)
     _check_contexts(rows)
     check_names(rows.texts["llm"].texts, "LLMs", str(rows.path))
+    has_latency = rows.array("latency_s") is not None
     numbers = _numbers(rows, grid, options.scorer)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -102,6 +103,11 @@ def write_table(rows: Rows, files: Sequence[DataFile], out: Path, options: Impor
         **(options.facts or {}),
     }
     if options.latency_from is not None:
+        if has_latency:
+            name = rows.names["latency_s"]
+            raise ValueError(
+                f"{rows.path}: column {name!r} records latencies; leave out --latency-from, or the column."
+            )
         numbers["latency_s"], said = _simulated(rows, grid, numbers["cost_usd"], options.latency_from, options.seed)
         document |= said
     with written_batches(out, document) as write:
@@ -191,9 +197,8 @@ def _numbers(rows: Rows, grid: ImportGrid, scorer: str) -> dict[str, Floats]:
 
 
 def _number_cells(name: str, values: Floats, written: slice) -> pa.Array:
-    is_count = name.endswith("tokens") or name == "n_attempts"
-    cells = np.round(values[written]) if is_count else values[written]
-    return pa.array(cells, pa.float64(), from_pandas=True).cast(pa.int64() if is_count else pa.float64())  # NaN is null
+    kind = pa.int64() if name in COUNTS else pa.float64()
+    return pa.array(values[written], pa.float64(), from_pandas=True).cast(kind)  # NaN is null
 
 
 def _left_out(grid: ImportGrid, options: ImportOptions) -> list[str]:
@@ -230,9 +235,6 @@ def _simulated(
     rows: Rows, grid: ImportGrid, cost: Floats, source: OutcomeTable, seed: int
 ) -> tuple[Floats, dict[str, Any]]:
     llms = rows.texts["llm"].texts
-    if "latency_s" in rows.names:
-        name = rows.names["latency_s"]
-        raise ValueError(f"{rows.path}: column {name!r} records latencies; leave out --latency-from, or the column.")
     costs: Floats | None = None
     if not np.isnan(cost).any():
         costs = np.full(math.prod(grid.shape), np.nan)

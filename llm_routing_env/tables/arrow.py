@@ -22,6 +22,12 @@ def plain(values: pa.Array) -> NDArray[Any]:
     return np.frombuffer(buffer, kind, len(values), values.offset * kind.itemsize)
 
 
+def integers(values: NDArray[np.int64]) -> pa.Array:
+    """Return whole numbers as an Arrow array that shares their memory."""
+    whole = np.ascontiguousarray(values, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)])
+
+
 def numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return a column of numbers as floats, NaN where null; shares Arrow's memory where that holds such floats."""
     return joined([_floats(chunk) for chunk in column.chunks])

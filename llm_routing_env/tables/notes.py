@@ -65,6 +65,8 @@ def _shared_prompts(table: "OutcomeTable") -> Iterator[str]:
 
 
 def _without_references(table: "OutcomeTable") -> Iterator[str]:
+    if "imported_as" in table.metadata and "score_with" not in table.metadata.get("imported_with", {}):
+        return  # somebody else scored, and knew the answers
     lacking = table.n_references == 0
     accuracy = table.accuracies.get(table.scorer)
     # Scores that came with the table may be of somebody who needed no references.

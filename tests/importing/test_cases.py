@@ -243,7 +243,7 @@ def test_a_sparse_file_keeps_its_queries(tmp_path: Path):
         ("--score-map=C:1", "--score-map must be WORD=NUMBER, such as C=1,I=0,P=0.5, got 'C:1'"),
         ("--score-range=5", "--score-range must be LOW,HIGH such as 0,100, got '5'"),
         ("--score-range=1,0", "--score-range must be LOW,HIGH, the lower first, got 1,0"),
-        ("--separator=;;", "--separator must be one character, got ';;'"),
+        ("--separator=;;", "--separator must be one ASCII character, got ';;'"),
         ("--score-with=exact", "Unknown scorer 'exact'."),
         ("--join=a.jsonl", "--join must be NAME=FILE:KEY or NAME=FILE:KEY=THEIRS, got 'a.jsonl'"),
         ("--missing-cost=nan", "--missing-cost must be a finite number of dollars, 0 or more, got nan"),

@@ -17,8 +17,11 @@ def _about(path: Path) -> Mapping[str, str]:
     """Return the LLM and the scenario of a run: of run_spec.json, else of the folder's name."""
     spec, name, llm = path.parent / "run_spec.json", path.absolute().parent.name, ""
     if spec.exists():
-        said = json.loads(spec.read_text(encoding="utf-8"))
-        name, llm = str(said["name"]), str(said["adapter_spec"]["model"])
+        try:
+            said = json.loads(spec.read_text(encoding="utf-8"))
+            name, llm = str(said["name"]), str(said["adapter_spec"]["model"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise ValueError(f"{spec}: expected the name of a run and the LLM that it asked: {error!r}.") from error
     parts = [part for part in name.replace(":", ",").split(",") if part]
     named = next((part.removeprefix("model=") for part in parts if part.startswith("model=")), "")
     subject = [part.partition("=")[2] for part in parts if part.startswith("subject=")]
@@ -26,12 +29,12 @@ def _about(path: Path) -> Mapping[str, str]:
 
 
 def _instance(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    right = [each["output"]["text"] for each in row.get("references", ()) if "correct" in each.get("tags", ())]
+    right = [each["output"]["text"] for each in row.get("references") or () if "correct" in each.get("tags", ())]
     return {**row, "right": right}
 
 
 def _measured(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {each["name"]["name"]: each.get("mean") for each in row.get("stats", ())}
+    return {each["name"]["name"]: each.get("mean") for each in row.get("stats") or ()}
 
 
 def _columns(*names: str) -> tuple[str, ...]:
