@@ -54,13 +54,7 @@ def make_import_grid(rows: Rows, *, drop_incomplete: bool) -> ImportGrid:
     n_again = rows.n_rows - len(begins)
     _check_agreement(rows, query)
     pairs, filled = pair[order][begins], _has_numbers(rows)[order]
-    whole, n_repeats = filled, 1
-    pair_of_place: Any = slice(None)
-    if len(pairs) < len(begins):
-        pair_of_place = np.append(number(0), np.cumsum(begins[1:], dtype=number))
-        counts = np.bincount(pair_of_place)
-        n_repeats = int(counts.max())
-        whole = np.bincount(pair_of_place[filled], minlength=len(counts)) == n_repeats
+    whole, n_repeats, pair_of_place = _whole(begins, filled, number)
     llms_of_query = np.bincount(pairs[whole] // n_llms, minlength=n_queries)
     shape = (n_queries, n_llms, n_repeats)
     _check_llms(rows, pairs[whole] % n_llms, llms_of_query, shape, share_whole=float(whole.mean()))
@@ -70,15 +64,26 @@ def make_import_grid(rows: Rows, *, drop_incomplete: bool) -> ImportGrid:
     is_kept = np.zeros(rows.n_rows, dtype=bool)
     is_kept[order] = whole[pair_of_place]
     is_kept &= query_is_kept[query]
-    cell = _integers(n_queries * n_llms * shape[2])
+    cell = _integers(n_queries * n_llms * n_repeats)
     place = (np.cumsum(query_is_kept) - 1).astype(cell)
-    cells = (place[query[is_kept]] * cell(n_llms) + llm[is_kept]) * cell(shape[2])
+    cells = (place[query[is_kept]] * cell(n_llms) + llm[is_kept]) * cell(n_repeats)
     if n_repeats > 1:
         repeat = np.empty(rows.n_rows, dtype=cell)
         repeat[order] = np.arange(len(begins)) - np.flatnonzero(begins)[pair_of_place]
         cells += repeat[is_kept]
     n_kept = int(query_is_kept.sum())
     return ImportGrid(is_kept, cells, (n_kept, *shape[1:]), n_queries - n_kept, n_again, int((~whole).sum()))
+
+
+def _whole(begins: Mask, filled: Mask, number: "type[np.int32] | type[np.int64]") -> tuple[Mask, int, Any]:
+    """Return which pairs have all numbers of all repeats, how many repeats that is, and the pair of each place."""
+    if begins.all():
+        return filled, 1, slice(None)
+    pair_of_place = np.append(number(0), np.cumsum(begins[1:], dtype=number))
+    counts = np.bincount(pair_of_place)
+    n_repeats = int(counts.max())
+    whole = np.bincount(pair_of_place[filled], minlength=len(counts)) == n_repeats
+    return whole, n_repeats, pair_of_place
 
 
 def _integers(largest: int) -> "type[np.int32] | type[np.int64]":

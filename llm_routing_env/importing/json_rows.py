@@ -47,9 +47,11 @@ class JsonRows:
 
     def columns(self) -> tuple[list[str], list[str]]:
         """Return the keys of all objects, and dotted names of what lies in the first ones."""
-        top, inner = dict[str, None](), dict[str, None]()
+        top, inner, known = dict[str, None](), dict[str, None](), set[tuple[str, ...]]()
         for number, found in enumerate(self.objects()):
-            top.update(dict.fromkeys(found))
+            if (keys := tuple(found)) not in known:  # nearly all objects have the same
+                known.add(keys)
+                top.update(dict.fromkeys(keys))
             if number < _PEEKED:
                 inner.update(dict.fromkeys(_dotted(found)))
         return list(top), [name for name in inner if name not in top]

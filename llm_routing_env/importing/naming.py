@@ -107,12 +107,19 @@ def arms_of(
     if not kept:
         usual = next((pattern for pattern in patterns.values() if pattern != LLM), LLM).replace(LLM, "<llm>")
         raise ValueError(f"{path}: expected columns like {usual!r}, found {list(columns)[:8]}; --llms names the LLMs.")
+    return _own_columns(path, columns, patterns, kept)
+
+
+def _own_columns(
+    path: Path, columns: Sequence[str], patterns: Mapping[str, str], llms: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return each LLM's columns by role; what no LLM has is not recorded, and what some have all must."""
     recorded = {
         role: pattern
         for role, pattern in patterns.items()
-        if role == "accuracy" or any(pattern.replace(LLM, llm) in columns for llm in kept)
+        if role == "accuracy" or any(pattern.replace(LLM, llm) in columns for llm in llms)
     }
-    own = {llm: {role: pattern.replace(LLM, llm) for role, pattern in recorded.items()} for llm in kept}
+    own = {llm: {role: pattern.replace(LLM, llm) for role, pattern in recorded.items()} for llm in llms}
     for llm, names in own.items():
         for name in names.values():
             if name not in columns:

@@ -21,7 +21,7 @@ from llm_routing_env.importing.rows import ABSENT, COUNTS, NUMBERS, Codes, Rows
 from llm_routing_env.importing.sources import Ints
 from llm_routing_env.tables.batches import written_batches
 from llm_routing_env.tables.check import OPTIONAL_NUMBERS, check_names
-from llm_routing_env.tables.queries import SPLITS, context_fault, split_of
+from llm_routing_env.tables.queries import BY_PROMPT, SPLITS, context_fault, split_of
 from llm_routing_env.tables.table import SCHEMA_VERSION, OutcomeTable
 
 _BATCH_ROWS = 65_536
@@ -99,6 +99,7 @@ def write_table(rows: Rows, files: Sequence[DataFile], out: Path, options: Impor
             "files": [{"file": file.path.name, "sha256": _sha256(file.path)} for file in files],
             "dropped_queries": grid.n_dropped,
         },
+        **({} if "split" in rows.texts else {"split": BY_PROMPT}),
         "notes": [*options.notes, *_left_out(grid, options)],
         **(options.facts or {}),
     }

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llm_routing_env.tables.queries import BY_PROMPT
+
 if TYPE_CHECKING:
     from llm_routing_env.tables.table import OutcomeTable
 
@@ -59,6 +61,8 @@ def _missing_pairs(table: "OutcomeTable") -> Iterator[str]:
 
 
 def _shared_prompts(table: "OutcomeTable") -> Iterator[str]:
+    if table.metadata.get("split") == BY_PROMPT:
+        return  # no prompt can be in both, and looking takes seconds
     n_shared = table.queries.n_prompts_in_both_splits
     if n_shared:
         yield f"Prompts in both splits: {n_shared}. What is fitted on train has seen them when it is judged on test."

@@ -13,6 +13,7 @@ from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.tables.chat import as_list, beyond_prompt, is_text, last_question, read_messages, to_json
 
 SPLITS = ("train", "test")
+BY_PROMPT = "by a hash of the prompt"  # what a table says whose queries `split_of` has split, all of them
 QUERY_COLUMNS = ("query_id", "context", "split", "prompt", "references")
 # Names that mean something else where a context is asked for or shown.
 RESERVED_CONTEXTS = {"mixed": "a session of all contexts", "all": "the mean over all contexts"}

@@ -240,7 +240,8 @@ class OutcomeTable:
         split = pa.array(np.where(is_train[query_of_row], "train", "test"))
         rows = self._stored.take(chosen)
         rows = rows.set_column(rows.column_names.index("split"), "split", split)
-        return OutcomeTable(_labelled(rows, self._document()), path=self.path)
+        document = {name: value for name, value in self._document().items() if name != "split"}
+        return OutcomeTable(_labelled(rows, document), path=self.path)
 
     @classmethod
     def concatenate(cls, tables: Sequence["OutcomeTable"], metadata: Mapping[str, Any]) -> "OutcomeTable":
@@ -252,7 +253,8 @@ class OutcomeTable:
         """
         rows = pa.concat_tables([table._all_rows() for table in tables], promote_options="default")
         document = tables[0]._document() | dict(metadata)
-        document.pop("cost_scale")  # is of all queries, not of the first table's
+        for name in ("cost_scale", "split"):  # are of all queries, not of the first table's
+            document.pop(name, None)
         return cls(_labelled(rows, document))
 
     def with_metadata(self, facts: Mapping[str, Any]) -> "OutcomeTable":

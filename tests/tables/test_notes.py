@@ -1,5 +1,6 @@
 """Notes of a table: failed calls, cut answers and queries without references, in one line each."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from imports import imported
 from tables import queries, random_table, records
 
 from llm_routing_env.tables.queries import Query, QuerySet
@@ -133,3 +135,15 @@ def test_a_table_may_have_no_reference_at_all():
     table = OutcomeTable.from_records(asked, ["a"], records(asked, ["a"], 0.0, 1e-5, np.full(1, 0.1)), {})
     assert table.queries[0].references == ()
     assert table.notes == ("Queries without a reference: 1. Their accuracy is 0, whatever was answered.",)
+
+
+def test_a_split_by_prompt_is_not_looked_through_and_another_split_is(tmp_path: Path):
+    lines = [
+        {"query_id": f"q{n}", "context": "c", "prompt": "same", "llm": llm, "score": 1} for n in (0, 1) for llm in "ab"
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = imported(tmp_path / "in.jsonl").table
+    assert table.metadata["split"] == "by a hash of the prompt"
+    assert not any("both splits" in note for note in table.notes)
+    parted = table.resplit(np.array([0, 1]), np.array([True, False]))
+    assert any("Prompts in both splits: 1" in note for note in parted.notes)
