@@ -72,7 +72,8 @@ class Adding:
         if self.preset.clean is not None:
             prompts = mapped(self.preset.clean, prompts)
         self.rows.add_texts("prompt", prompts)
-        self.rows.add_texts("messages", chats)
+        if chats.null_count < len(chats) or "messages" in self.rows.texts:
+            self.rows.add_texts("messages", chats)
 
     def _add_errors(self) -> None:
         """Append why calls failed, as either column says."""

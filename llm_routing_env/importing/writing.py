@@ -86,10 +86,19 @@ def write_table(rows: Rows, files: Sequence[DataFile], out: Path, options: Impor
     Raises:
         ValueError: For rows that make no grid, or a split or a name that is none; see `make_import_grid`.
     """
+    counts = _write(rows, files, out, options)
+    rows.forget()  # before the table is read: both may not fit
+    return Imported(OutcomeTable.read(out), *counts, rows.names, rows.not_read)
+
+
+def _write(rows: Rows, files: Sequence[DataFile], out: Path, options: ImportOptions) -> tuple[int, int, int, int]:
+    """Write the table; return how many queries and rows were left out, and how many pairs are not whole."""
     grid = make_import_grid(rows, drop_incomplete=options.drop_incomplete)
     _check_contexts(rows)
     check_names(rows.texts["llm"].texts, "LLMs", str(rows.path))
-    has_latency = rows.array("latency_s") is not None
+    if options.latency_from is not None and rows.array("latency_s") is not None:
+        name = rows.names["latency_s"]
+        raise ValueError(f"{rows.path}: column {name!r} records latencies; leave out --latency-from, or the column.")
     numbers = _numbers(rows, grid, options.scorer)
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -104,27 +113,19 @@ def write_table(rows: Rows, files: Sequence[DataFile], out: Path, options: Impor
         **(options.facts or {}),
     }
     if options.latency_from is not None:
-        if has_latency:
-            name = rows.names["latency_s"]
-            raise ValueError(
-                f"{rows.path}: column {name!r} records latencies; leave out --latency-from, or the column."
-            )
         numbers["latency_s"], said = _simulated(rows, grid, numbers["cost_usd"], options.latency_from, options.seed)
         document |= said
     with written_batches(out, document) as write:
         for batch in _batches(rows, grid, numbers, options):
             write(batch)
-    rows.forget()  # before the table is read: both may not fit
-    return Imported(
-        OutcomeTable.read(out), grid.n_dropped, grid.n_again, rows.n_left_out, grid.n_partial, rows.names, rows.not_read
-    )
+    return grid.n_dropped, grid.n_again, rows.n_left_out, grid.n_partial
 
 
 def _batches(rows: Rows, grid: ImportGrid, numbers: dict[str, Floats], options: ImportOptions) -> Iterator[pa.Table]:
     """Yield the table's rows, in the files' order; every distinct text of a batch is held once."""
     columns = {role: _Texts(rows.texts[role].texts, rows.texts[role].codes) for role in _TEXTS if role in rows.texts}
     columns["split"] = _split(rows)
-    if (columns["messages"].codes == ABSENT).all():
+    if "messages" in columns and (columns["messages"].codes == ABSENT).all():
         del columns["messages"]
     references = [json.loads(text) for text in rows.texts["references"].texts] if "references" in rows.texts else []
     n_written = 0
