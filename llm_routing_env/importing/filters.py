@@ -18,9 +18,9 @@ _LISTED = 100  # values of a column, for messages
 class Filter:
     """Leaves out rows of some LLMs, and those in which a column is not a certain text."""
 
-    def __init__(self, excluded: Sequence[str], where: Mapping[str, str]) -> None:
-        """Take the LLMs to leave out, and the texts that columns must be."""
-        self._excluded, self._where = excluded, where
+    def __init__(self, excluded: Sequence[str], where: Mapping[str, str], same: Sequence[str]) -> None:
+        """Take the LLMs to leave out, the texts that columns must be, and columns that should say the same."""
+        self._excluded, self._where, self._same = excluded, where, {column: set[str]() for column in same}
         self._left_out = set[str]()
         self._seen: dict[str, set[str]] = {column: set() for column in where}
         self._matched = set[str]()
@@ -35,8 +35,13 @@ class Filter:
             if len(self._seen[column]) < _LISTED:
                 self._seen[column] |= set(pc.unique(texts).to_pylist()[:_LISTED])
             batch = batch.taken(np.flatnonzero(is_it))
-        if not self._excluded:
-            return batch
+        if self._excluded:
+            batch = self._without_excluded(batch, columns)
+        for column, seen in self._same.items():
+            seen |= set(pc.unique(columns[where_role(column)].values(batch.cells[where_role(column)])).to_pylist())
+        return batch
+
+    def _without_excluded(self, batch: Batch, columns: Mapping[str, Column]) -> Batch:
         llm = columns["llm"]
         names = llm.texts(batch.cells["llm"], batch.rows, required=required("llm", llm))
         is_out = pc.is_in(names, pa.array(self._excluded, TEXT)).to_numpy(zero_copy_only=False)
@@ -44,7 +49,7 @@ class Filter:
         return batch.taken(np.flatnonzero(~is_out))
 
     def check(self, rows: Rows) -> None:
-        """Check that what flags name was somewhere, and that rows are left.
+        """Check that what flags name was somewhere, and that rows are left; remark on what should be the same.
 
         Raises:
             ValueError: Names the flag, and what there was instead.
@@ -58,6 +63,10 @@ class Filter:
         if not rows.n_rows:
             left = " but of LLMs to leave out, or not of --where" if self._excluded or self._where else ""
             raise ValueError(f"{rows.path}: expected rows, found none{left}.")
+        for column, seen in self._same.items():
+            if len(seen) > 1:
+                shown = ", ".join(sorted(seen)[:4])
+                rows.remarks.append(f"Scores are on several scales: {column} is {shown}. Compare no LLMs across them.")
 
 
 def where_role(column: str) -> str:

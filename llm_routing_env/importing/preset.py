@@ -52,6 +52,7 @@ class Preset:
         units: Of latencies and costs, by role, where they are not ours.
         has_ids_per_context: Whether two contexts may have the same ids.
         where: Only rows whose column is this text are meant, by column.
+        same: Columns that say on which scale the scores are; more than one text in them is a remark of the table.
         context_of_id: What a query's id says of its context.
         clean: What is done to prompts and responses.
     """
@@ -67,6 +68,7 @@ class Preset:
     units: Mapping[str, str] = field(default_factory=dict)
     has_ids_per_context: bool = False
     where: Mapping[str, str] = field(default_factory=dict)
+    same: Sequence[str] = ()
     context_of_id: Callable[[str], str] | None = None
     clean: Callable[[str], str] | None = None
 

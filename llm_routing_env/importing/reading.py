@@ -49,11 +49,11 @@ class _Reader:
         used = [
             name for names in (*self._names.values(), *(own.values() for own in self._arms.values())) for name in names
         ]
-        used += [*reading.where, *(key for join in source.joins for key in join.keys)]
+        used += [*reading.where, *preset.same, *(key for join in source.joins for key in join.keys)]
         not_read = tuple(name for name in columns if not _covers(used, name))
         self._rows = Rows(path, shown, not_read, reading.keep)
         # Of files with a column per LLM, those to leave out are not read at all.
-        self._filter = Filter(() if self._arms else reading.excluded, reading.where)
+        self._filter = Filter(() if self._arms else reading.excluded, reading.where, preset.same)
 
     def read(self) -> Rows:
         for batch in self._batches():
@@ -85,7 +85,9 @@ class _Reader:
         own: dict[str, tuple[str, ...]] = {
             f"{role} {llm}": (name,) for llm, names in self._arms.items() for role, name in names.items()
         }
-        where: dict[str, tuple[str, ...]] = {where_role(column): (column,) for column in self._reading.where}
+        where: dict[str, tuple[str, ...]] = {
+            where_role(column): (column,) for column in (*self._reading.where, *self._preset.same)
+        }
         sure = {*self._reading.names, *(where_role(column) for column, value in self._reading.where.items() if value)}
         for batch in self._source.batches(self._names | own | where, sure):
             if not self._arms:

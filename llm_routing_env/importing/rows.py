@@ -121,6 +121,7 @@ class Rows:
         texts: Text columns by role; `response` apart, because its texts hardly repeat.
         numbers: Number columns by role, NaN where empty.
         responses: In the same batches as everything else; None where there are none.
+        remarks: What must stay with the table.
         n_rows: How many rows.
         n_left_out: How many rows of the files are not among them, by flag or preset.
         batches: Where each batch of rows is from: its file, and its columns by role.
@@ -135,6 +136,7 @@ class Rows:
     texts: dict[str, Vocabulary] = field(default_factory=dict)
     numbers: dict[str, Growing] = field(default_factory=dict)
     responses: Spool | None = None
+    remarks: list[str] = field(default_factory=list)
     n_rows: int = 0
     n_left_out: int = 0
     batches: list[tuple[Path, Mapping[str, Column]]] = field(default_factory=list)

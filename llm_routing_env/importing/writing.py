@@ -109,7 +109,7 @@ def _write(rows: Rows, files: Sequence[DataFile], out: Path, options: ImportOpti
             "dropped_queries": grid.n_dropped,
         },
         **({} if "split" in rows.texts else {"split": BY_PROMPT}),
-        "notes": [*options.notes, *_left_out(grid, options)],
+        "notes": [*options.notes, *rows.remarks, *_left_out(grid, options)],
         **(options.facts or {}),
     }
     if options.latency_from is not None:

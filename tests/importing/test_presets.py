@@ -159,6 +159,8 @@ def test_alpaca_eval_reads_the_preference_and_not_the_annotators_price(tmp_path:
         "Write a haiku about rain.": [0.5, 0.25],
     }
     assert table.notes[-1].startswith("1 of the file's 4 queries left out")  # judged for neither
+    scales = "Scores are on several scales: annotator is alpaca_eval_gpt4, weighted_alpaca_eval_gpt4_turbo."
+    assert table.notes[-2].startswith(scales)
     assert table.contexts == ("helpful_toy", "selfish_toy")
     assert np.isnan(table.cost_usd).all()
     assert np.isnan(table.latency_s).all()

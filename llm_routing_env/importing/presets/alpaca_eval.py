@@ -22,5 +22,6 @@ PRESET = Preset(
         "accuracy": ("preference",),
     },
     patterns=("annotations.json*",),
+    same=("annotator", "generator_1"),
     scale=ScoreScale({}, 1.0, 2.0),  # 1: the baseline's answer is preferred; 2: this LLM's
 )
