@@ -11,6 +11,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
+from llm_routing_env.backends.futures import settle
+
 Do = Callable[[sqlite3.Connection], Any]
 
 
@@ -158,9 +160,4 @@ def _tell(batch: list[_Work], results: list[Any]) -> None:
 
 def _settle_all(pairs: list[tuple[Any, Any]]) -> None:
     for told, result in pairs:
-        if told.done():
-            continue
-        if isinstance(result, Exception):
-            told.set_exception(result)
-        else:
-            told.set_result(result)
+        settle(told, result)

@@ -19,6 +19,7 @@ from aiohttp.http import HttpProcessingError
 
 from llm_routing_env.backends.chat_completion import Completion, read_stream, read_whole
 from llm_routing_env.backends.faults import AnswerError, Kind, RequestError, StatusError, read_retry_after
+from llm_routing_env.backends.futures import settle
 from llm_routing_env.backends.proxies import find_proxy
 from llm_routing_env.pools.llm_spec import TOLD_PARAMETERS
 from llm_routing_env.pools.pool import LLMSpec, Pool
@@ -198,10 +199,12 @@ class _DaemonResolver(AbstractResolver):
         def look_up() -> None:
             try:
                 result: Any = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
-            except (OSError, UnicodeError) as error:
+            except OSError as error:
                 result = error
+            except UnicodeError as error:  # a name that cannot be one
+                result = OSError(str(error))
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, found, result)
+                loop.call_soon_threadsafe(settle, found, result)
 
         threading.Thread(target=look_up, name="pickllm-dns", daemon=True).start()
         return [
@@ -213,17 +216,6 @@ class _DaemonResolver(AbstractResolver):
 
     async def close(self) -> None:
         pass
-
-
-def _settle(found: "asyncio.Future[Any]", result: Any) -> None:
-    if found.done():
-        return
-    if isinstance(result, OSError):
-        found.set_exception(result)
-    elif isinstance(result, Exception):
-        found.set_exception(OSError(str(result)))
-    else:
-        found.set_result(result)
 
 
 async def _read(content: aiohttp.StreamReader, most: int) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from llm_routing_env.backends.chat_completion import Completion
 from llm_routing_env.backends.faults import Kind, RequestError
+from llm_routing_env.backends.futures import settle
 from llm_routing_env.backends.usage import Usage
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.flags import engine_arguments
@@ -79,7 +80,7 @@ class EngineAnswerer:
         answers = _ask(self._engines[llm], self._pool.llms[llm], [waiting.query for waiting in batch]) if batch else []
         for waiting, answer in zip(batch, answers, strict=True):
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
-                waiting.answered.get_loop().call_soon_threadsafe(_settle, waiting.answered, answer)
+                waiting.answered.get_loop().call_soon_threadsafe(settle, waiting.answered, answer)
 
     async def close(self) -> None:
         """Let go of the engines; the process keeps them for the next backend."""
@@ -88,15 +89,6 @@ class EngineAnswerer:
 class _Waiting(NamedTuple):
     query: Query
     answered: "asyncio.Future[Completion]"
-
-
-def _settle(answered: "asyncio.Future[Completion]", answer: "Completion | Exception") -> None:
-    if answered.done():
-        return
-    if isinstance(answer, Exception):
-        answered.set_exception(answer)
-    else:
-        answered.set_result(answer)
 
 
 def _ask(engine: Any, llm: LLMSpec, queries: Sequence[Query]) -> Sequence[Completion | Exception]:
