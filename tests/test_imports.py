@@ -23,6 +23,7 @@ LAYERS = (
     ("serving",),
     ("backends",),
     ("recording",),
+    ("scenarios",),
     ("envs",),
     ("evaluation",),
     ("report",),

@@ -39,7 +39,7 @@ DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapes
 # What decides the numbers: kept in results.json, taken from there by --from.
 DECIDING = (
     *("agents", "sessions", "length", "table", "context", "split", "reward", "weights", "scorer", "backend", "pool"),
-    *("max_in_flight", "param", "sweep", "sweep_sessions", "training_seeds", "seed"),
+    *("max_in_flight", "param", "sweep", "sweep_sessions", "training_seeds", "seed", "scenario"),
 )
 
 
@@ -59,6 +59,7 @@ def compare(
     reward: options.RewardForm = options.FORM,
     weights: options.Weights = options.WEIGHTS,
     scorer: options.Scorer = None,
+    scenario: options.ScenarioName = None,
     backend: options.Backend = "table",
     pool: options.Pool = None,
     max_usd: options.MaxUSD = None,
@@ -105,6 +106,8 @@ def compare(
         raise unknown_name("agent to compare --against", against, known)
     problem = {name: run[name] for name in ("table", "context", "split", "reward", "scorer")}
     problem["weights"] = options.parse_weights(run["weights"])
+    if run["scenario"] is not None:
+        problem["scenario"] = run["scenario"]
     live = live_access(
         *(run["backend"], run["pool"], engine),
         max_usd=max_usd,
@@ -176,7 +179,8 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        run = {name: document["run"][name] for name in DECIDING}
+        run = {"scenario": None, **document["run"]}  # earlier versions had none
+        run = {name: run[name] for name in DECIDING}
         sha256 = document["table"]["sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not the results.json of a `pickllm compare --out`: {error!r}.") from error

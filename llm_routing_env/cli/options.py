@@ -9,6 +9,7 @@ import typer
 from llm_routing_env.backends import MAX_IN_FLIGHT
 from llm_routing_env.envs.options import ProblemOptions
 from llm_routing_env.rewards.forms import FORMS
+from llm_routing_env.scenarios import PRESETS
 from llm_routing_env.tables.shipped import named_tables
 
 TABLE, SPLIT, FORM = str(ProblemOptions.table), ProblemOptions.split, ProblemOptions.reward
@@ -22,6 +23,12 @@ Split = Annotated[str, typer.Option(help="train, test or all.")]
 RewardForm = Annotated[str, typer.Option("--reward", help=f"{', '.join(FORMS)}, or your own: my_module:MyForm.")]
 Weights = Annotated[str, typer.Option(help="Importance of accuracy, cost and latency.")]
 Scorer = Annotated[str | None, typer.Option(help="Which score counts as accuracy; default: the table's own.")]
+ScenarioName = Annotated[
+    str | None,
+    typer.Option(
+        "--scenario", help=f"What changes in a session: {', '.join(PRESETS)}, a TOML file, or module:function."
+    ),
+]
 Backend = Annotated[str, typer.Option(help="table (recorded), vllm (running servers) or vllm-inprocess.")]
 Pool = Annotated[str | None, typer.Option(help="Live pool: shipped name or TOML; default: the table's.")]
 MaxUSD = Annotated[float | None, typer.Option(help="Live: stop before the cost could exceed this.")]

@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 INFOS = ("full", "numbers", "none")
 ASKED = ("query_id", "context", "prompt")
+UNREACHABLE = "the scenario's outage: the LLM does not answer"
 ANSWERED = ("llm", "response", "error", "next_prompt")
 OUTCOME = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens")
 MASK, REWARD, TERMS = "action_mask", "reward", "reward_terms"
@@ -143,6 +144,9 @@ class Facts:
         queries = cells // (n_llms * n_repeats) % self.problem.table.n_queries
         answers = cells % (self.problem.table.n_queries * n_llms * n_repeats)  # a later phase says what the first says
         infos = self.waiting_at(queries) | {name: values.take(answers) for name, values in self._texts.items()}
+        if self._has_outages:
+            is_down = self._failed.take(cells) & ~self._recorded_failed.take(answers)
+            infos["response"][is_down], infos["error"][is_down] = "", UNREACHABLE
         infos["llm"] = self._llm_names.take(cells % n_llms)
         infos["next_prompt"] = self._asked_texts["prompt"].take(next_queries)
         return infos
@@ -181,7 +185,10 @@ class Facts:
 
     def _text(self, column: str, place: tuple[int, int, int]) -> str | None:
         row, llm, repeat = place
-        return self.problem.table.text(column, row % self.problem.table.n_queries, llm, repeat)
+        query, table = row % self.problem.table.n_queries, self.problem.table
+        if self._has_outages and self.problem.cells.failed[place] and not table.failed[query, llm, repeat]:
+            return UNREACHABLE if column == "error" else None
+        return table.text(column, query, llm, repeat)
 
     @staticmethod
     def _asked(query: Query) -> Info:
@@ -218,6 +225,20 @@ class Facts:
     def _texts(self) -> dict[str, NDArray[np.object_]]:
         responses, errors = (by_cell(self.problem.table.texts(name)) for name in ("response", "error"))
         return {"response": np.array([text or "" for text in responses], dtype=object), "error": errors}
+
+    @cached_property
+    def _has_outages(self) -> bool:
+        """Whether calls fail in some phase that did not fail when they were recorded."""
+        failed, recorded = self.problem.cells.failed, self.problem.table.failed
+        return failed is not recorded and bool((failed.reshape(-1, *recorded.shape) & ~recorded).any())
+
+    @cached_property
+    def _failed(self) -> NDArray[np.bool_]:
+        return by_cell(self.problem.cells.failed)
+
+    @cached_property
+    def _recorded_failed(self) -> NDArray[np.bool_]:
+        return by_cell(self.problem.table.failed)
 
     @cached_property
     def _asked_texts(self) -> dict[str, NDArray[np.object_]]:

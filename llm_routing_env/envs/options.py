@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.envs.scenario import Scenario
 from llm_routing_env.rewards.forms import DEFAULT_FORM, DEFAULT_WEIGHTS
+from llm_routing_env.scenarios import Scenario
 from llm_routing_env.tables.table import OutcomeTable
 
 if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
@@ -34,7 +34,7 @@ class ProblemOptions:
     t_scaling: float = 1.0
     cost_scale_usd: float | None = None
     extra_terms: Mapping[str, float] | None = None
-    scenario: str | Scenario | None = None
+    scenario: str | Scenario | Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +17,12 @@ from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.llm_info import llm_infos
 from llm_routing_env.envs.options import ProblemOptions, problem_options
-from llm_routing_env.envs.scenario import phases_of
 from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
 from llm_routing_env.rewards.forms import make_reward
 from llm_routing_env.rewards.reward_table import RewardTable
+from llm_routing_env.scenarios import phases_of, read_scenario
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
@@ -92,7 +93,9 @@ class RoutingProblem:
             own = replace(own, available=np.ones_like(own.available))
         if given.scenario is not None and not self.knows_truth:
             raise ValueError("A scenario changes the LLMs of the table, and the pool has others: leave it out.")
-        phases = [(0, own)] if given.scenario is None else phases_of(own, given.scenario, is_live=self.is_live)
+        phases: Sequence[tuple[int, Cells]] = [(0, own)]
+        if given.scenario is not None:
+            phases = phases_of(own, read_scenario(given.scenario, self.table.llm_names), is_live=self.is_live)
         self.first_steps = np.array([step for step, _ in phases])
         self.cells = Cells.stack([cells for _, cells in phases])
 

@@ -12,11 +12,18 @@ from llm_routing_env.tables.cells import Cells
 _ARRAYS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens", "failed")
 # Each phase holds as many numbers as the table.
 # From the table's own cells to those of each phase, with the step at which it begins; the first begins at step 0.
-Scenario = Callable[[Cells], Sequence[tuple[int, Cells]]]
+Phases = Sequence[tuple[int, Cells]]
+Scenario = Callable[[Cells], Phases]
 
 
-def phases_of(own: Cells, scenario: str | Scenario, *, is_live: bool = False) -> Sequence[tuple[int, Cells]]:
-    """Return the phases that a scenario, or the one that "my_module:my_scenario" names, makes of a table's cells.
+def load_function(name: str) -> Scenario:
+    """Return the function that "my_module:my_scenario" names."""
+    found: Scenario = load("scenario", name)
+    return found
+
+
+def phases_of(own: Cells, scenario: Scenario, *, is_live: bool = False) -> Phases:
+    """Return the phases that a scenario makes of a table's cells.
 
     Args:
         own: The table's cells.
@@ -26,9 +33,8 @@ def phases_of(own: Cells, scenario: str | Scenario, *, is_live: bool = False) ->
     Raises:
         ValueError: If they do not begin at rising steps from 0, differ in shape, or leave a query without an LLM.
     """
-    found = load("scenario", scenario) if isinstance(scenario, str) else scenario
     try:
-        phases = [(step, cells) for step, cells in found(own)]
+        phases = [(step, cells) for step, cells in scenario(own)]
     except TypeError as error:
         raise ValueError(f"The scenario {scenario!r} must make a list of (first step, Cells): {error}.") from error
     steps = [step for step, _ in phases]

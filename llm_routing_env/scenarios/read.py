@@ -1,0 +1,96 @@
+"""Reads scenarios: presets by name, TOML, plain lists of events, and functions of your own."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.scenarios.event import Event
+from llm_routing_env.scenarios.latency import Latency
+from llm_routing_env.scenarios.new_llm import NewLLM
+from llm_routing_env.scenarios.outage import Outage
+from llm_routing_env.scenarios.phases import Phases, Scenario, load_function
+from llm_routing_env.scenarios.presets import PRESETS
+from llm_routing_env.scenarios.price import Price
+from llm_routing_env.scenarios.quality import Quality
+from llm_routing_env.scenarios.retired_llm import RetiredLLM
+from llm_routing_env.scenarios.roles import find_llm
+from llm_routing_env.tables.cells import Cells
+
+EVENTS: Mapping[str, type[Event]] = {
+    event.kind: event for event in (Price, Latency, Quality, Outage, NewLLM, RetiredLLM)
+}
+
+
+def read_scenario(given: "str | Scenario | Sequence[Mapping[str, Any]]", llm_names: Sequence[str]) -> Scenario:
+    """Return what makes phases of a table's cells.
+
+    Args:
+        given: A preset's name; a TOML file with `[[events]]`; "my_module:my_scenario"; a list of events, each a mapping
+            with "event" (a key of `EVENTS`) and its arguments; or the function itself.
+        llm_names: The LLMs, in action order.
+
+    Raises:
+        ValueError: One line: which event, what was expected and found.
+    """
+    if isinstance(given, str):
+        if given in PRESETS:
+            return _of_events(PRESETS[given], llm_names, f"The scenario {given!r}")
+        if given.endswith(".toml"):
+            return _of_events(_from_toml(Path(given)), llm_names, given)
+        if ":" not in given:
+            hint = "Or the path of a TOML file with [[events]], or my_module:my_scenario."
+            raise unknown_name("scenario", given, PRESETS, hint)
+        return load_function(given)
+    return given if callable(given) else _of_events(given, llm_names, "The scenario")
+
+
+def _from_toml(path: Path) -> Any:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not TOML: {error}.") from None
+    if document.keys() != {"events"}:
+        raise ValueError(f"{path}: expected [[events]] and nothing else, found {', '.join(document) or 'nothing'}.")
+    return document["events"]
+
+
+def _of_events(given: Any, llm_names: Sequence[str], where: str) -> Scenario:
+    if not isinstance(given, Sequence) or not given:
+        raise ValueError(f"{where}: expected a list of events, got {given!r:.60}.")
+    events = [_event(each, f"{where}, event {number}") for number, each in enumerate(given, start=1)]
+
+    def scenario(cells: Cells) -> Phases:
+        llms = [find_llm(event.llm, llm_names, cells) for event in events]
+        phases = []
+        for start in sorted({0, *(step for event in events for step in event.starts())}):
+            phase = cells
+            for event, llm in zip(events, llms, strict=True):
+                phase = event.changed(phase, llm, start) if event.is_on(start) else phase
+            phases.append((start, phase))
+        return phases
+
+    return scenario
+
+
+def _event(given: Any, where: str) -> Event:
+    if not isinstance(given, Mapping) or "event" not in given:
+        raise ValueError(f"{where}: expected a mapping with 'event' and its arguments, got {given!r:.80}.")
+    if given["event"] not in EVENTS:
+        raise ValueError(f"{where}: {unknown_name('event', given['event'], EVENTS)}")
+    kind = EVENTS[given["event"]]
+    known = {field.name: field for field in fields(kind)}
+    for name in given.keys() - {"event"}:
+        if name not in known:
+            raise ValueError(f"{where}: {unknown_name('argument', name, known, 'Of the event ' + kind.kind + '.')}")
+    for name, field in known.items():
+        if name not in given and field.default is MISSING:
+            raise ValueError(f"{where}: the event {kind.kind!r} needs {name!r}.")
+    if not isinstance(given["llm"], str):
+        raise ValueError(f"{where}: llm must be a name, got {given['llm']!r}.")
+    try:
+        return kind(**{name: value for name, value in given.items() if name != "event"})
+    except ValueError as fault:
+        raise ValueError(f"{where} ({kind.kind}): {fault}.") from None

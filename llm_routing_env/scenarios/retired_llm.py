@@ -1,0 +1,23 @@
+"""An LLM that goes in the course of a session."""
+
+from dataclasses import dataclass
+
+from llm_routing_env.scenarios.event import Event, with_llm
+from llm_routing_env.tables.cells import Cells
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetiredLLM(Event):
+    """An LLM is masked from `step` on, for good."""
+
+    kind = "retired_llm"
+
+    def __post_init__(self) -> None:
+        """Check the steps."""
+        super().__post_init__()
+        if self.until is not None:
+            raise ValueError("until has no meaning here: an outage ends")
+
+    def changed(self, cells: Cells, llm: int, step: int) -> Cells:
+        """Return the cells with the LLM masked."""
+        return with_llm(cells, llm, available=False)
