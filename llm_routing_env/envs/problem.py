@@ -40,6 +40,7 @@ class RoutingProblem:
     Attributes:
         table: The outcome table.
         cells: Its numbers, of every phase; a row of them is a query in a phase.
+        scenario: What changes in a session, as it was given: a name where it is a text or a function.
         first_steps: The step of a session at which each phase begins, shape (phases,).
         is_live: Whether LLMs are asked, so that what was never recorded of them does not matter.
         reward: The reward function, with its bounds.
@@ -93,6 +94,8 @@ class RoutingProblem:
             own = replace(own, available=np.ones_like(own.available))
         if given.scenario is not None and not self.knows_truth:
             raise ValueError("A scenario changes the LLMs of the table, and the pool has others: leave it out.")
+        name = getattr(given.scenario, "__name__", None)
+        self.scenario = given.scenario if name is None else name
         phases: Sequence[tuple[int, Cells]] = [(0, own)]
         if given.scenario is not None:
             phases = phases_of(own, read_scenario(given.scenario, self.table.llm_names), is_live=self.is_live)

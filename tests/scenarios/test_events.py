@@ -1,7 +1,9 @@
 """Events of scenarios: what each changes, by hand; composed at random, all environments agree and regrets are right."""
 
+import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -13,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from steps import assert_same_steps
 from tables import random_table
+from typer.testing import CliRunner
 
+from llm_routing_env.cli import app
 from llm_routing_env.envs import PickLLMEnv, PickLLMVectorEnv
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.scenarios import PRESETS, read_scenario
@@ -218,7 +222,7 @@ def test_presets_fit_the_shipped_table_and_change_something(name: str):
     assert problem.fingerprint != RoutingProblem("nano", observation="none").fingerprint
 
 
-def test_toml_is_a_scenario_too(tmp_path):
+def test_toml_is_a_scenario_too(tmp_path: Path):
     path = tmp_path / "drift.toml"
     path.write_text('[[events]]\nevent = "price"\nllm = "dearest"\nstep = 2\nfactor = 0.5\n')
     found = read_scenario(str(path), TABLE.llm_names)(OWN)
@@ -253,3 +257,25 @@ def test_what_is_no_scenario_is_one_line(given_scenario: Any, said: str):
     with pytest.raises(ValueError, match=re.escape(said)) as caught:
         RoutingProblem(TABLE, scenario=given_scenario, observation="none")
     assert "\n" not in str(caught.value)
+
+
+def test_a_comparison_says_its_scenario_and_repeats_it(tmp_path: Path):
+    arguments = [
+        "compare",
+        "--scenario",
+        "outage",
+        "--sessions",
+        "3",
+        "--agents",
+        "random",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "Scenario outage: phases from the steps 0, 80, 140." in done.output
+    again = CliRunner().invoke(app, ["compare", "--from", str(tmp_path / "out" / "results.json"), "--json"])
+    without = CliRunner().invoke(app, ["compare", "--sessions", "3", "--agents", "random", "--json"])
+    found = json.loads((tmp_path / "out" / "results.json").read_text())["agents"]
+    assert json.loads(again.stdout)["agents"] == found
+    assert json.loads(without.stdout)["agents"] != found
