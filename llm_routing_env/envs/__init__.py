@@ -4,13 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llm_routing_env.envs.feedback import DelayedFeedback, DroppedFeedback
     from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
     from llm_routing_env.envs.pickllm import PickLLMEnv
     from llm_routing_env.envs.vector import PickLLMVectorEnv
 
-__all__ = ["PickLLMEnv", "PickLLMLiveVectorEnv", "PickLLMVectorEnv"]
+__all__ = ["DelayedFeedback", "DroppedFeedback", "PickLLMEnv", "PickLLMLiveVectorEnv", "PickLLMVectorEnv"]
 
-_MODULES = {"PickLLMEnv": "pickllm", "PickLLMLiveVectorEnv": "live_vector", "PickLLMVectorEnv": "vector"}
+_MODULES = {
+    "DelayedFeedback": "feedback",
+    "DroppedFeedback": "feedback",
+    "PickLLMEnv": "pickllm",
+    "PickLLMLiveVectorEnv": "live_vector",
+    "PickLLMVectorEnv": "vector",
+}
 
 
 def __getattr__(name: str) -> Any:

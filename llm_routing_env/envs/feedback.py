@@ -1,0 +1,117 @@
+"""Wrappers that keep back what an agent is told: rewards that come late, or never.
+
+The environment itself is as it was: the same session, the same outcomes in `info`. A step's reward is 0, and what
+arrives at a step is in `info["feedback"]`: of each arrival the step it is of, its action and its reward.
+"""
+
+from collections.abc import Sequence
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import RecordConstructorArgs
+
+from llm_routing_env.agents.parts.names import unknown_name
+
+_DRAWS = {"geometric": 1, "uniform": 2}
+_STREAM = 0xFEED  # beside the environment's own draws, which stay as they are
+
+
+class _Withheld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Rewards that the agent is not told at once."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        gym.Wrapper.__init__(self, env)
+        self._rng = np.random.default_rng()
+        self._waiting: dict[int, list[dict[str, Any]]] = {}
+        self._step = 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin a session; what has not arrived of the last one never will."""
+        if seed is not None:
+            self._rng = np.random.default_rng([seed, _STREAM])
+        self._waiting, self._step = {}, 0
+        observation, info = self.env.reset(seed=seed, options=options)
+        return observation, info | {"feedback": []}
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Route a query; the reward is 0, and `info["feedback"]` is what arrives now."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        told = {"step": self._step, "action": int(action), "reward": float(reward)}
+        if (delay := self._delay()) is not None:
+            self._waiting.setdefault(self._step + delay, []).append(told)
+        arrived = self._waiting.pop(self._step, [])
+        self._step += 1
+        return observation, 0.0, terminated, truncated, info | {"feedback": arrived}
+
+    def _delay(self) -> int | None:
+        """Return after how many steps the reward of this one arrives; None: never."""
+        raise NotImplementedError
+
+
+class DelayedFeedback(_Withheld):
+    """Rewards that arrive some steps later; those that would arrive after the session's end never do."""
+
+    def __init__(self, env: gym.Env[Any, Any], delay: int | Sequence[Any]) -> None:
+        """Wrap an environment.
+
+        Args:
+            env: The environment.
+            delay: Steps: a whole number, 0 or more; or what they are drawn from, `("geometric", p)`, the failures
+                before a success of probability p, or `("uniform", low, high)`, both ends included.
+
+        Raises:
+            ValueError: The delay is none.
+        """
+        RecordConstructorArgs.__init__(self, delay=delay)
+        super().__init__(env)
+        self._drawn_from = _checked(delay)
+
+    def _delay(self) -> int:
+        kind, *numbers = self._drawn_from
+        if kind == "geometric":
+            return int(self._rng.geometric(numbers[0])) - 1
+        return int(self._rng.integers(numbers[0], numbers[1] + 1))
+
+
+class DroppedFeedback(_Withheld):
+    """Rewards that are lost at a rate; the others arrive at once."""
+
+    def __init__(self, env: gym.Env[Any, Any], rate: float) -> None:
+        """Wrap an environment.
+
+        Args:
+            env: The environment.
+            rate: The probability that a reward never arrives, from 0 to 1.
+
+        Raises:
+            ValueError: The rate is none.
+        """
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+            raise ValueError(f"rate must be a probability from 0 to 1, got {rate!r}.")
+        RecordConstructorArgs.__init__(self, rate=rate)
+        super().__init__(env)
+        self._rate = float(rate)
+
+    def _delay(self) -> int | None:
+        return None if self._rng.random() < self._rate else 0
+
+
+def _checked(delay: Any) -> tuple[Any, ...]:
+    """Return a delay as what it is drawn from."""
+    if isinstance(delay, int) and not isinstance(delay, bool) and delay >= 0:
+        return ("uniform", delay, delay)
+    if isinstance(delay, str) or not isinstance(delay, Sequence) or not delay:
+        raise ValueError(
+            f"delay must be a whole number of steps, or ('geometric', p), or ('uniform', low, high); got {delay!r}."
+        )
+    kind, *numbers = delay
+    if kind not in _DRAWS:
+        raise unknown_name("distribution of delays", kind, _DRAWS)
+    if kind == "geometric" and len(numbers) == 1 and isinstance(numbers[0], int | float) and 0 < numbers[0] <= 1:
+        return ("geometric", float(numbers[0]))
+    are_whole = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
+    if kind == "uniform" and len(numbers) == 2 and are_whole and 0 <= numbers[0] <= numbers[1]:
+        return ("uniform", *numbers)
+    expected = "one probability above 0" if kind == "geometric" else "two whole numbers, 0 or more, the lower first"
+    raise ValueError(f"delay {kind!r} takes {expected}, got {numbers}.")
