@@ -20,6 +20,7 @@ from llm_routing_env.envs.options import ProblemOptions, problem_options
 from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
+from llm_routing_env.rewards.base import Reward
 from llm_routing_env.rewards.forms import make_reward
 from llm_routing_env.rewards.reward_table import RewardTable
 from llm_routing_env.scenarios import phases_of, read_scenario
@@ -74,8 +75,9 @@ class RoutingProblem:
         self.table, self.pool, self.split = load_table(given.table), pool, given.split
         self.is_live = is_live or pool is not None
         self.scorer = given.scorer or self.table.scorer
-        self._set_cells(given)
-        self._set_rewards(given)
+        reward = self._make_reward(given)
+        self._set_cells(given, reward)
+        self._set_rewards(given, reward)
         self.observation, self.observations = kind_of(given.observation), observe(self.table, given.observation)
         self.contexts_not_judged = self.table.contexts_without(self.split)
         self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
@@ -86,7 +88,18 @@ class RoutingProblem:
         self.truth = Truth(self.reward_table, self.cells.available, of_contexts, n_queries)
         self._queries[MIXED] = self.table.select(None, self.split)
 
-    def _set_cells(self, given: ProblemOptions) -> None:
+    def _make_reward(self, given: ProblemOptions) -> Reward:
+        return make_reward(
+            self.table,
+            given.reward,
+            given.weights,
+            t_scaling=given.t_scaling,
+            cost_scale_usd=given.cost_scale_usd,
+            extra_terms=given.extra_terms,
+            deadline_s=self.pool.deadline_s if self.pool else 0.0,
+        )
+
+    def _set_cells(self, given: ProblemOptions, reward: Reward) -> None:
         # A live session may use a scorer that the table did not record; truths then follow the table's own.
         recorded = self.scorer if not self.pool or self.scorer in self.table.scorers else self.table.scorer
         own = Cells.of(self.table, recorded)
@@ -98,20 +111,12 @@ class RoutingProblem:
         self.scenario = given.scenario if name is None else name
         phases: Sequence[tuple[int, Cells]] = [(0, own)]
         if given.scenario is not None:
-            phases = phases_of(own, read_scenario(given.scenario, self.table.llm_names), is_live=self.is_live)
+            scenario = read_scenario(given.scenario, self.table.llm_names, lambda cells: _worth(cells, reward))
+            phases = phases_of(own, scenario, is_live=self.is_live)
         self.first_steps = np.array([step for step, _ in phases])
         self.cells = Cells.stack([cells for _, cells in phases])
 
-    def _set_rewards(self, given: ProblemOptions) -> None:
-        reward = make_reward(
-            self.table,
-            given.reward,
-            given.weights,
-            t_scaling=given.t_scaling,
-            cost_scale_usd=given.cost_scale_usd,
-            extra_terms=given.extra_terms,
-            deadline_s=self.pool.deadline_s if self.pool else 0.0,
-        )
+    def _set_rewards(self, given: ProblemOptions, reward: Reward) -> None:
         if given.scenario is not None:  # it may be dearer and slower than anything in the table
             highest = {name: float(np.nanmax(values)) for name, values in self.cells.measures.items()}
             reward = replace(
@@ -275,6 +280,12 @@ class RoutingProblem:
             cost_usd=self.cells.cost_usd[train].mean(axis=2),
             latency_s=self.cells.latency_s[train].mean(axis=2),
         )
+
+
+def _worth(cells: Cells, reward: Reward) -> NDArray[np.float64]:
+    """Return each LLM's mean reward over what is recorded of it, shape (LLMs,)."""
+    rewards = reward(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
+    return np.asarray(np.nanmean(np.where(cells.failed, reward.bounds[0], rewards), axis=(0, 2)))
 
 
 def session_context(problem: RoutingProblem, options: dict[str, Any] | None) -> str | None:

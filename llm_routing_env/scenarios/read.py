@@ -16,7 +16,7 @@ from llm_routing_env.scenarios.presets import PRESETS
 from llm_routing_env.scenarios.price import Price
 from llm_routing_env.scenarios.quality import Quality
 from llm_routing_env.scenarios.retired_llm import RetiredLLM
-from llm_routing_env.scenarios.roles import find_llm
+from llm_routing_env.scenarios.roles import Worth, find_llm
 from llm_routing_env.tables.cells import Cells
 
 EVENTS: Mapping[str, type[Event]] = {
@@ -24,27 +24,30 @@ EVENTS: Mapping[str, type[Event]] = {
 }
 
 
-def read_scenario(given: "str | Scenario | Sequence[Mapping[str, Any]]", llm_names: Sequence[str]) -> Scenario:
+def read_scenario(
+    given: "str | Scenario | Sequence[Mapping[str, Any]]", llm_names: Sequence[str], worth: Worth
+) -> Scenario:
     """Return what makes phases of a table's cells.
 
     Args:
         given: A preset's name; a TOML file with `[[events]]`; "my_module:my_scenario"; a list of events, each a mapping
             with "event" (a key of `EVENTS`) and its arguments; or the function itself.
         llm_names: The LLMs, in action order.
+        worth: Returns each LLM's mean reward in cells: whose is the highest is the favourite.
 
     Raises:
         ValueError: One line: which event, what was expected and found.
     """
     if isinstance(given, str):
         if given in PRESETS:
-            return _of_events(PRESETS[given], llm_names, f"The scenario {given!r}")
+            return _of_events(PRESETS[given], llm_names, worth, f"The scenario {given!r}")
         if given.endswith(".toml"):
-            return _of_events(_from_toml(Path(given)), llm_names, given)
+            return _of_events(_from_toml(Path(given)), llm_names, worth, given)
         if ":" not in given:
             hint = "Or the path of a TOML file with [[events]], or my_module:my_scenario."
             raise unknown_name("scenario", given, PRESETS, hint)
         return load_function(given)
-    return given if callable(given) else _of_events(given, llm_names, "The scenario")
+    return given if callable(given) else _of_events(given, llm_names, worth, "The scenario")
 
 
 def _from_toml(path: Path) -> Any:
@@ -57,13 +60,13 @@ def _from_toml(path: Path) -> Any:
     return document["events"]
 
 
-def _of_events(given: Any, llm_names: Sequence[str], where: str) -> Scenario:
+def _of_events(given: Any, llm_names: Sequence[str], worth: Worth, where: str) -> Scenario:
     if not isinstance(given, Sequence) or not given:
         raise ValueError(f"{where}: expected a list of events, got {given!r:.60}.")
     events = [_event(each, f"{where}, event {number}") for number, each in enumerate(given, start=1)]
 
     def scenario(cells: Cells) -> Phases:
-        llms = [find_llm(event.llm, llm_names, cells) for event in events]
+        llms = [find_llm(event.llm, llm_names, cells, worth) for event in events]
         phases = []
         for start in sorted({0, *(step for event in events for step in event.starts())}):
             phase = cells

@@ -31,7 +31,12 @@ Event = dict[str, Any]
 
 
 def phases(*events: Event) -> dict[int, Cells]:
-    return dict(read_scenario(list(events), TABLE.llm_names)(OWN))
+    return dict(read_scenario(list(events), TABLE.llm_names, worth)(OWN))
+
+
+def worth(cells: Cells) -> np.ndarray:
+    """Return what nobody asks for here."""
+    raise AssertionError
 
 
 def same(cells: Cells, other: Cells) -> bool:
@@ -88,8 +93,8 @@ def test_right_answers_turn_wrong_with_the_probability_and_the_same_ones_always(
     event = {"event": "quality", "llm": A, "step": 1, "probability": 0.5}
     big = random_table(per_context=400, n_repeats=2)
     own = Cells.of(big, big.scorer)
-    first, again = (dict(read_scenario([event], big.llm_names)(own))[1].accuracy for _ in range(2))
-    other = dict(read_scenario([event | {"seed": 1}], big.llm_names)(own))[1].accuracy
+    first, again = (dict(read_scenario([event], big.llm_names, worth)(own))[1].accuracy for _ in range(2))
+    other = dict(read_scenario([event | {"seed": 1}], big.llm_names, worth)(own))[1].accuracy
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     right = own.accuracy[:, 0] > 0
@@ -140,9 +145,10 @@ def test_roles_are_of_the_table():
     means = {"cheapest": OWN.cost_usd, "dearest": -OWN.cost_usd, "fastest": OWN.latency_s, "slowest": -OWN.latency_s}
     means |= {"best": -OWN.accuracy, "worst": OWN.accuracy}
     for role, values in means.items():
-        assert find_llm(role, TABLE.llm_names, OWN) == int(np.argmin(values.mean(axis=(0, 2)))), role
-    assert find_llm("best", ("a", "best", "c", "d"), OWN) == 1  # a name comes first
-    assert set(means) | {"favourite"} == ROLES.keys()
+        assert find_llm(role, TABLE.llm_names, OWN, worth) == int(np.argmin(values.mean(axis=(0, 2)))), role
+    assert find_llm("best", ("a", "best", "c", "d"), OWN, worth) == 1  # a name comes first
+    assert means.keys() == ROLES.keys()
+    assert find_llm("favourite", TABLE.llm_names, OWN, lambda cells: np.array([0.0, 2.0, 1.0, -1.0])) == 1
 
 
 EVENT = st.one_of(
@@ -184,7 +190,7 @@ def test_regrets_in_every_phase_are_those_of_a_computation_of_their_own(scenario
     env.reset(seed=1, options={"context": "art"})
     art = problem.queries_of("art")
     for step in range(9):
-        cells = [phase for start, phase in read_scenario(scenario, TABLE.llm_names)(OWN) if start <= step][-1]
+        cells = [phase for start, phase in read_scenario(scenario, TABLE.llm_names, worth)(OWN) if start <= step][-1]
         action = int(np.flatnonzero(cells.available[0])[step % cells.available[0].sum()])
         info = env.step(action)[4]
         rewards = _rewards(problem, cells, reward)
@@ -225,7 +231,7 @@ def test_presets_fit_the_shipped_table_and_change_something(name: str):
 def test_toml_is_a_scenario_too(tmp_path: Path):
     path = tmp_path / "drift.toml"
     path.write_text('[[events]]\nevent = "price"\nllm = "dearest"\nstep = 2\nfactor = 0.5\n')
-    found = read_scenario(str(path), TABLE.llm_names)(OWN)
+    found = read_scenario(str(path), TABLE.llm_names, worth)(OWN)
     assert [step for step, _ in found] == [0, 2]
 
 
@@ -279,3 +285,18 @@ def test_a_comparison_says_its_scenario_and_repeats_it(tmp_path: Path):
     found = json.loads((tmp_path / "out" / "results.json").read_text())["agents"]
     assert json.loads(again.stdout)["agents"] == found
     assert json.loads(without.stdout)["agents"] != found
+
+
+def test_the_favourite_has_the_highest_mean_reward_of_the_form_and_weights():
+    for reward, weights, favourite in (("pickllm", (1, 0.5, 0.5), "atlas-0.8m"), ("pickllm", (1, 0, 0), "large-2.0m")):
+        arguments = {
+            "reward": "additive" if not any(weights[1:]) else reward,
+            "weights": weights,
+            "observation": "none",
+        }
+        problem = RoutingProblem("nano", scenario="new_kid", **arguments)
+        first, second = problem.cells.available.reshape(2, -1, 4).any(axis=1)
+        assert [name for name, is_there in zip(problem.table.llm_names, first, strict=True) if not is_there] == [
+            favourite
+        ]
+        assert second.all()
