@@ -7,6 +7,8 @@ import numpy as np
 
 from llm_routing_env.tables.cells import Cells
 
+LAST_STEP = 10**9  # no session is as long
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -29,8 +31,8 @@ class Event:
             value = getattr(self, name)
             if value is None and name == "until":
                 continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ValueError(f"{name} must be a whole number, 0 or more, got {value!r}")
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LAST_STEP:
+                raise ValueError(f"{name} must be a whole number, 0 or more, up to {LAST_STEP}, got {value!r:.60}")
         if self.until is not None and self.until <= self.step:
             raise ValueError(f"until must be after step {self.step}, got {self.until}")
 

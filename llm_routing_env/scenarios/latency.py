@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_routing_env.scenarios.event import Event, number_within, with_llm
+from llm_routing_env.scenarios.event import LAST_STEP, Event, number_within, with_llm
 from llm_routing_env.tables.cells import Cells
 
 STAGES = 10  # of a gradual change: each holds as many numbers as the table
@@ -27,8 +27,8 @@ class Latency(Event):
         """Check the factor and the time it takes."""
         super().__post_init__()
         number_within("factor", self.factor, 1e-6, 1e6)
-        if not isinstance(self.over, int) or isinstance(self.over, bool) or self.over < 0:
-            raise ValueError(f"over must be a whole number of steps, 0 or more, got {self.over!r}")
+        if not isinstance(self.over, int) or isinstance(self.over, bool) or not 0 <= self.over <= LAST_STEP:
+            raise ValueError(f"over must be a whole number of steps, 0 or more, got {self.over!r:.60}")
 
     def starts(self) -> list[int]:
         """Return the steps at which a stage begins, and at which it is over."""

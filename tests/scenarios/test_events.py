@@ -249,6 +249,7 @@ def test_toml_is_a_scenario_too(tmp_path: Path):
         ([{"event": "price", "llm": A, "step": -1, "factor": 2}], "(price): step must be a whole number, 0 or more"),
         ([{"event": "price", "llm": A, "step": 1.5, "factor": 2}], "step must be a whole number"),
         ([{"event": "price", "llm": A, "step": True, "factor": 2}], "step must be a whole number"),
+        ([{"event": "price", "llm": A, "step": 10**20, "factor": 2}], "step must be a whole number"),
         ([{"event": "price", "llm": A, "step": 5, "until": 5, "factor": 2}], "until must be after step 5, got 5"),
         ([{"event": "price", "llm": A, "step": 1, "factor": -2}], "factor must be a number from 0 to 1e+06, got -2"),
         ([{"event": "price", "llm": A, "step": 1, "factor": float("nan")}], "factor must be a number"),
@@ -300,3 +301,24 @@ def test_the_favourite_has_the_highest_mean_reward_of_the_form_and_weights():
             favourite
         ]
         assert second.all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(SCENARIO, st.integers(0, 2**31))
+def test_stable_baselines_sees_the_same_session_under_random_events(scenario: list[Event], seed: int):
+    vec_env = pytest.importorskip("stable_baselines3.common.vec_env")
+    arguments: dict[str, Any] = {"table": TABLE, "observation": "context", "scenario": scenario, "split": "all"}
+    env, wrapped = PickLLMEnv(**arguments), vec_env.DummyVecEnv([lambda: PickLLMEnv(**arguments)])
+    observation, _ = env.reset(seed=seed)
+    wrapped.seed(seed)
+    np.testing.assert_array_equal(wrapped.reset()[0], observation)
+    for step in range(8):
+        allowed = np.flatnonzero(env.action_masks())
+        action = int(allowed[step % len(allowed)])
+        observation, reward, _, truncated, _ = env.step(action)
+        seen, rewards, ended, _ = wrapped.step(np.array([action]))
+        assert rewards[0] == pytest.approx(reward, rel=1e-6)
+        if truncated:
+            assert ended[0]
+            return
+        np.testing.assert_array_equal(seen[0], observation)
