@@ -184,8 +184,7 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
         sha256 = document["table"]["sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not the results.json of a `pickllm compare --out`: {error!r}.") from error
-    sources = {name: ctx.get_parameter_source(name) for name in DECIDING}
-    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    given = [name for name in DECIDING if options.is_given(ctx, name)]
     if given:
         raise ValueError(f"--from repeats a run as it was: it cannot be changed by --{given[0].replace('_', '-')}.")
     found = load_table(run["table"]).sha256

@@ -8,6 +8,7 @@ import pyarrow as pa
 import typer
 
 from llm_routing_env.cli import import_options as options
+from llm_routing_env.cli.options import is_given
 from llm_routing_env.cli.record import write_table_embeddings
 from llm_routing_env.cli.share_progress import share_shown
 from llm_routing_env.importing import Imported, ImportOptions, Reading, Source, read_rows, write_table
@@ -124,8 +125,7 @@ def _flags(ctx: typer.Context) -> dict[str, Any]:
     said = {
         name: value
         for name, value in ctx.params.items()
-        if str(getattr(ctx.get_parameter_source(name), "name", "")) == "COMMANDLINE"
-        and name not in ("src", "out", "overwrite", "embed")
+        if is_given(ctx, name) and name not in ("src", "out", "overwrite", "embed")
     }
     if "latency_from" in said:
         said["latency_from"] = Path(said["latency_from"]).name

@@ -49,6 +49,12 @@ Seed = Annotated[int, typer.Option(help="Of sessions, agents and intervals.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Return whether a parameter was said on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def parse_weights(text: str) -> tuple[float, ...]:
     """Read "1,0.5,0.5"."""
     try:

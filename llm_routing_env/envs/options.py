@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.rewards.forms import DEFAULT_FORM, DEFAULT_WEIGHTS
-from llm_routing_env.scenarios import Scenario
 from llm_routing_env.tables.table import OutcomeTable
 
 if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
     from llm_routing_env.pools.pool import Pool
+    from llm_routing_env.scenarios import Scenario
 
 NEEDS_LIVE = "needs a live backend: recorded outcomes cost nothing, and nobody is asked for them"
 

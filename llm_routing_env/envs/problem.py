@@ -23,7 +23,6 @@ from llm_routing_env.observations.observed import kind_of, observation_size, obs
 from llm_routing_env.rewards.base import Reward
 from llm_routing_env.rewards.forms import make_reward
 from llm_routing_env.rewards.reward_table import RewardTable
-from llm_routing_env.scenarios import phases_of, read_scenario
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.table import OutcomeTable
@@ -111,6 +110,8 @@ class RoutingProblem:
         self.scenario = given.scenario if name is None else name
         phases: Sequence[tuple[int, Cells]] = [(0, own)]
         if given.scenario is not None:
+            from llm_routing_env.scenarios import phases_of, read_scenario  # sessions without one start sooner so
+
             scenario = read_scenario(given.scenario, self.table.llm_names, lambda cells: _worth(cells, reward))
             phases = phases_of(own, scenario, is_live=self.is_live)
         self.first_steps = np.array([step for step, _ in phases])

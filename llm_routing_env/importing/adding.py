@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llm_routing_env.importing.columns import TEXT, Column, mapped
-from llm_routing_env.importing.numbers import Floats, read_numbers, read_scores
+from llm_routing_env.importing.numbers import read_numbers, read_scores
 from llm_routing_env.importing.preset import Preset, Reading
 from llm_routing_env.importing.rows import COUNTS, NUMBERS, Rows, Spool
+from llm_routing_env.importing.scores import Floats
 from llm_routing_env.importing.sources import Batch
 
 _TEXTS = ("query_id", "llm", "context", "split", "repeat", "references", "finish_reason")

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.importing.rows import Codes, Rows
+from llm_routing_env.importing.sources import Ints
 
-Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 NUMBERS = ("accuracy", "cost_usd", "latency_s")
 _OF_THE_QUERY = ("context", "split", "prompt", "messages", "references")

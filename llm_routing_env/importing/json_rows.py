@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from llm_routing_env.importing.files import CountedBytes, DataFile
+from llm_routing_env.tables.chat import HALF_A_CHARACTER
 
 MOST_CHARACTERS = 2**27  # of one object: a log may be one
 Row = Mapping[str, Any]
 _CHUNK = 2**20
 # Bound what is in memory as Python objects.
-_BATCH_OBJECTS, _BATCH_CHARACTERS = 4096, 2**24
+_BATCH_OBJECTS, _BATCH_CHARACTERS = 4096, 2**22
 _BETWEEN = re.compile(r"[\s,]*")
-_HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON can say it, no text can hold it
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _NEAR_END = 16  # characters: more than any word or number that may be cut
 _PEEKED = 100  # objects whose keys' keys are told
@@ -149,7 +149,7 @@ def _reason(error: Exception) -> str:
 def _without_halves(value: Any) -> tuple[Any, int]:
     """Return a value with U+FFFD for each half of a character that an escape spelled, and how many there were."""
     if isinstance(value, str):
-        return _HALF.subn("\ufffd", value)
+        return HALF_A_CHARACTER.subn("\ufffd", value)
     if isinstance(value, dict):
         keys, values = (_all_without_halves(part) for part in (value, value.values()))
         return dict(zip(keys[0], values[0], strict=True)), keys[1] + values[1]

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from llm_routing_env.importing.columns import ABSENT_WORDS, Column
-from llm_routing_env.importing.scores import ScoreScale
+from llm_routing_env.importing.scores import Floats, ScoreScale
 from llm_routing_env.importing.sources import Cells, Ints
 
-Floats = NDArray[np.float64]
 Words = Mapping[str, float]
 _MOST_COUNTED, _LARGEST = 1e12, 1e30  # beyond which no sum of them is a number any more
 

@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from llm_routing_env.cache import cache_dir
+from llm_routing_env.tables.parts import files_sha256
 from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.shipped import FILE
 from llm_routing_env.tables.table import OutcomeTable
@@ -126,7 +127,7 @@ def _keep(table: OutcomeTable, folder: Path) -> None:
         new = made / NAME
         new.mkdir()
         table.write(new / FILE)
-        (new / _CHECKSUM).write_bytes(_sha256(new / FILE))
+        (new / _CHECKSUM).write_text(files_sha256([new / FILE]))
         with suppress(OSError):  # the other process was faster
             if folder.exists() and not _is_whole(folder):
                 folder.rename(made / "damaged")
@@ -141,9 +142,4 @@ def _keep(table: OutcomeTable, folder: Path) -> None:
 
 def _is_whole(folder: Path) -> bool:
     table, told = folder / FILE, folder / _CHECKSUM
-    return table.is_file() and told.is_file() and told.read_bytes() == _sha256(table)
-
-
-def _sha256(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest().encode()
+    return table.is_file() and told.is_file() and told.read_text() == files_sha256([table])

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from llm_routing_env.importing.columns import NO_REFERENCES, TEXT, Column
-from llm_routing_env.importing.numbers import Floats
+from llm_routing_env.importing.scores import Floats
 from llm_routing_env.importing.sources import Batch
 from llm_routing_env.tables.check import OPTIONAL_NUMBERS
 
@@ -105,7 +105,7 @@ class Spool:
             yield pa.concat_arrays(held)
 
 
-_BATCH_BYTES = 2**25
+_BATCH_BYTES = 2**24
 _FAST = pa.ipc.IpcWriteOptions(compression="lz4")
 
 

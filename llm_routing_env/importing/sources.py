@@ -125,16 +125,15 @@ class Source:
 
     def _heads(self, names: Sequence[str], columns: Sequence[str], inner: Sequence[str]) -> "list[Head]":
         """Return where the alternatives of the first name lie that a file has: columns, and paths in them."""
-        others = {join.name for join in self.joins}
+        others, known = {join.name for join in self.joins}, [*columns, *inner]
         for is_sure in (True, False):
             for name in names:
                 parts = [name] if name in columns else name.split(" or ")
-                found = [(part, head) for part in parts if (head := head_of(part, columns)) is not None]
+                found = {part: head for part in parts if (head := head_of(part, columns)) is not None}
                 if found and not is_sure:
-                    return [head for _, head in found]
-                told = [head for part, head in found if head[0] in others or is_told(part, [*columns, *inner])]
-                if told:
-                    return [head for _, head in found]
+                    return list(found.values())
+                if any(head[0] in others or is_told(part, known) for part, head in found.items()):
+                    return list(found.values())
         return []
 
     def _raw(self, file: DataFile, wanted: Sequence[str]) -> Iterator[tuple[dict[str, Cells], float]]:

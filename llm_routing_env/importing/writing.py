@@ -1,6 +1,5 @@
 """Writes imported rows as an outcome table."""
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,11 +15,12 @@ from llm_routing_env.importing.columns import TEXT
 from llm_routing_env.importing.files import DataFile
 from llm_routing_env.importing.grid import ImportGrid, Mask, make_import_grid
 from llm_routing_env.importing.latency import draw_latency, match_llms
-from llm_routing_env.importing.numbers import Floats
 from llm_routing_env.importing.rows import ABSENT, COUNTS, NUMBERS, Codes, Rows
+from llm_routing_env.importing.scores import Floats
 from llm_routing_env.importing.sources import Ints
 from llm_routing_env.tables.batches import written_batches
 from llm_routing_env.tables.check import OPTIONAL_NUMBERS, check_names
+from llm_routing_env.tables.parts import files_sha256
 from llm_routing_env.tables.queries import BY_PROMPT, SPLITS, context_fault, split_of
 from llm_routing_env.tables.table import SCHEMA_VERSION, OutcomeTable
 
@@ -105,7 +105,7 @@ def _write(rows: Rows, files: Sequence[DataFile], out: Path, options: ImportOpti
         "llms": rows.texts["llm"].texts,
         "scorer": options.scorer,
         "source": {
-            "files": [{"file": file.path.name, "sha256": _sha256(file.path)} for file in files],
+            "files": [{"file": file.path.name, "sha256": files_sha256([file.path])} for file in files],
             "dropped_queries": grid.n_dropped,
         },
         **({} if "split" in rows.texts else {"split": BY_PROMPT}),
@@ -125,8 +125,6 @@ def _batches(rows: Rows, grid: ImportGrid, numbers: dict[str, Floats], options: 
     """Yield the table's rows, in the files' order; every distinct text of a batch is held once."""
     columns = {role: _Texts(rows.texts[role].texts, rows.texts[role].codes) for role in _TEXTS if role in rows.texts}
     columns["split"] = _split(rows)
-    if "messages" in columns and (columns["messages"].codes == ABSENT).all():
-        del columns["messages"]
     references = [json.loads(text) for text in rows.texts["references"].texts] if "references" in rows.texts else []
     n_written = 0
     for start, kept, responses in _kept(rows, grid.is_kept):
@@ -186,11 +184,11 @@ def _lists(references: list[list[str]], codes: Codes) -> pa.ListArray:
 
 def _numbers(rows: Rows, grid: ImportGrid, scorer: str) -> dict[str, Floats]:
     """Return the kept numbers by the names of the table's columns; costs and latencies always."""
-    found = {}
+    found, are_all_kept = {}, bool(grid.is_kept.all())
     for role in NUMBERS:
         values = rows.array(role)
         if values is not None:
-            kept = values if grid.is_kept.all() else values[grid.is_kept]
+            kept = values if are_all_kept else values[grid.is_kept]
             found[f"accuracy_{scorer}" if role == "accuracy" else role] = kept
         elif role not in OPTIONAL_NUMBERS:
             found[role] = np.full(len(grid.cells), np.nan)
@@ -247,8 +245,3 @@ def _simulated(
     origin = source.path.name if source.path else "a table"
     said = {"latency": f"simulated from {origin}", "latency_from": {"sha256": source.sha256, "llms": matches}}
     return drawn.ravel()[grid.cells], said
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,13 +7,13 @@ from typing import Any
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 Messages = tuple[tuple[str, str], ...]
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: JSON can hold it, no file or request can
+HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can hold it, no file or request can
 _SHOWN = 60
 
 
 def is_text(value: object) -> bool:
     """Return whether a value is text that a file and a request can hold."""
-    return isinstance(value, str) and not _SURROGATE.search(value)
+    return isinstance(value, str) and not HALF_A_CHARACTER.search(value)
 
 
 def read_messages(found: object) -> Messages:
