@@ -1,6 +1,6 @@
 """Other libraries' contextual bandits as contestants: the same sessions, observations and rewards as everybody's.
 
-    python -m llm_routing_env.cli compare --agents benchmarks.peer_agents:ParetoBandit,benchmarks.peer_agents:VowpalWabbit
+    PYTHONPATH=. pickllm compare --agents linucb,benchmarks.peer_agents:ParetoBandit,benchmarks.peer_agents:VowpalWabbit
 
 ParetoBandit (PyPI `paretobandit`, arXiv 2604.00136) is its own `DisjointLinUCBPolicy`, on rewards in [0, 1] as it asks
 for, with its own `BudgetPacer` where a target is given. Vowpal Wabbit is `--cb_explore_adf` with a feature for each
@@ -115,8 +115,7 @@ class VowpalWabbit(Agent):
         self._bounds = task.reward_bounds
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        told = self._workspace.predict(self._example(observation))
-        chances = np.asarray(told, dtype=np.float64)
+        chances = np.array(self._workspace.predict(self._example(observation)), dtype=np.float64)
         return restrict((chances / chances.sum())[None], allowed)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
