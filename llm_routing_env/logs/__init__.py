@@ -2,5 +2,6 @@
 
 from llm_routing_env.logs.file import read_log
 from llm_routing_env.logs.log import Log
+from llm_routing_env.logs.steps import LogSteps, VectorLogSteps
 
-__all__ = ["Log", "read_log"]
+__all__ = ["Log", "LogSteps", "VectorLogSteps", "read_log"]

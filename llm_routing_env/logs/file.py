@@ -15,6 +15,7 @@ from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.logs.columns import COLUMNS, FORMAT, KEY, NEEDED, TERM, VERSION, batch_of, schema_of
 from llm_routing_env.logs.log import Log
+from llm_routing_env.logs.spool import stream_batches, unfinished
 
 _TEXTS = ("agent", "context", "query_id", "llm")
 _BATCH_ROWS = 2**17
@@ -73,12 +74,22 @@ def written_log(
 
 def _read(path: Path) -> pa.Table:
     """Return the rows of a file, texts as codes into a dictionary."""
+    spool = path if path.name.endswith(unfinished("").name) else unfinished(path)
+    if spool.exists() and (spool == path or not path.exists()):
+        return _whole_batches(spool)
     try:
         with pq.ParquetFile(path, read_dictionary=_TEXTS) as file:
             _document(file.schema_arrow)
             return file.read()
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise ValueError(f"not a parquet file that can be read: {error}.") from error
+
+
+def _whole_batches(spool: Path) -> pa.Table:
+    batches = list(stream_batches(spool))
+    if not batches:
+        raise ValueError("a log that was interrupted before its first row.")
+    return pa.Table.from_batches(batches).combine_chunks()
 
 
 def _document(schema: pa.Schema) -> dict[str, Any]:
