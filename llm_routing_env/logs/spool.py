@@ -33,8 +33,8 @@ class GrowingLog:
             raise FileExistsError(f"{path} exists: a log is never written over; give another name.")
         if self._spool.exists():
             raise FileExistsError(
-                f"{self._spool} holds a log that was interrupted: read_log({str(path)!r}) reads it. Move it away, or "
-                "give another name."
+                f"{self._spool} holds a log that was interrupted, or is being written: read_log({str(path)!r}) reads "
+                "it. Move it away, or give another name."
             )
         self._schema = schema_of(metadata, terms, ())
         self._file = open(self._spool, "xb")  # noqa: SIM115 -- closed by `close`

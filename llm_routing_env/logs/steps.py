@@ -150,7 +150,7 @@ class _Logged:
     def __init__(self, env: Any, path: str | Path, agent: str) -> None:
         self._problem: RoutingProblem | None = getattr(env.unwrapped, "problem", None)
         if self._problem is None:
-            raise ValueError(f"LogSteps logs the environments of this package, got {env.unwrapped!r}.")
+            raise ValueError(f"LogSteps logs the environments of this package, got {type(env.unwrapped).__name__}.")
         if env.unwrapped.info_kind == "none":
             raise ValueError("LogSteps logs what info tells: make the environment with info='numbers' or 'full'.")
         facts = {"env": env.spec.id if env.spec is not None else type(env.unwrapped).__name__}
