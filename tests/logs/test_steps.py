@@ -158,6 +158,8 @@ def test_what_cannot_be_logged(tmp_path: Path):
             env.log_propensity(wrong)
     with pytest.raises(FileExistsError, match="holds a log that was interrupted"):
         LogSteps(made(), tmp_path / "log.parquet")
+    with pytest.raises(RuntimeError, match=r"call reset\(\) first"):
+        env.step(0)
     env.reset(seed=0)
     with pytest.raises(ValueError, match="action must be 0 to 3"):
         env.step(4)
