@@ -192,7 +192,7 @@ class _Logged:
         of_all, actions, errors = self._problem.cells, columns["action"], columns.pop("error")
         _, n_llms, n_repeats = of_all.accuracy.shape
         rows, repeats = np.divmod(columns.pop("cell") // n_llms, n_repeats)
-        is_error = np.array([error is not None for error in errors])
+        is_error = np.array([bool(error) for error in errors])
         failed = is_error if self._problem.is_live else of_all.failed[rows, actions, repeats]
         named = {"agent": (np.zeros(len(rows), dtype=np.int64), [self._agent])}
         named["llm"] = (actions, list(self._problem.task.llm_names))
