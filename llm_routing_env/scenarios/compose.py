@@ -37,8 +37,7 @@ def composed(events: Sequence[Event], where: str, llm_names: Sequence[str], wort
     ranked = sorted(enumerate((event.at_latest() for event in events), start=1), key=lambda each: each[1].rank)
 
     def scenario(cells: Cells) -> list[Phase]:
-        names = {number: getattr(event, "llm", None) for number, event in ranked}
-        llms = {n: slice(None) if name is None else find_llm(name, llm_names, cells, worth) for n, name in names.items()}
+        llms = {number: _llms(event, llm_names, cells, worth) for number, event in ranked}
         phases = []
         for start in starts:
             left: Cells = cells
@@ -51,6 +50,11 @@ def composed(events: Sequence[Event], where: str, llm_names: Sequence[str], wort
         return phases
 
     return scenario
+
+
+def _llms(event: Event, llm_names: Sequence[str], cells: Cells, worth: Worth) -> int | slice:
+    name: str | None = getattr(event, "llm", None)
+    return slice(None) if name is None else find_llm(name, llm_names, cells, worth)
 
 
 def _changed(event: Event, cells: Cells, llms: int | slice, step: int, where: str) -> Cells:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from llm_routing_env.scenarios.event import GradualEvent, Topics
 
-NEXT = "next"  # the context after the session's own in the table's order; after the last one, and of "mixed", the first
-
 
 @dataclass(frozen=True, kw_only=True)
 class ContextShift(GradualEvent):
@@ -14,7 +12,7 @@ class ContextShift(GradualEvent):
     A context that has no query left begins again, in the same order. The session is as long as it would be.
 
     Attributes:
-        context: The context's name; "mixed": all of them interleaved; `NEXT`.
+        context: The context's name; "mixed": all of them interleaved; "next": the one after the session's own.
     """
 
     kind = "context_shift"

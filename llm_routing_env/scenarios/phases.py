@@ -1,6 +1,6 @@
 """Scenarios: what changes in the course of a session, as phases in which it does not."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ class Phase:
     Attributes:
         step: The step at which it begins, at the latest.
         cells: What calls give; each phase holds as many numbers as the table.
-        topics: Which share of the queries comes from other contexts, by name or `NEXT`; the rest from the session's own.
+        topics: Which share of the queries comes from other contexts, by name or `NEXT`; the rest are its own's.
         draw: The number of the draw, of those of a session, by which it begins earlier; None: it begins at `step`.
         earlier: By how many steps at most; the same for all phases of one draw.
     """

@@ -14,5 +14,5 @@ PRESETS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "outage": [{"event": "outage", "llm": "favourite", "step": 80, "until": 140, "hidden": True}],
     "new_kid": [{"event": "new_llm", "llm": "favourite", "step": 100}],
     "topic_change": [{"event": "context_shift", "context": "next", "step": 100}],
-    "careless_judge": [{"event": "noisy_scorer", "rate": 0.3, "step": 0}],
+    "careless_judge": [{"event": "noisy_scorer", "step": 100, "rate": 0.3}],
 }

@@ -47,7 +47,7 @@ def _compared(own: OutcomeTable, other: OutcomeTable) -> Iterator[tuple[str, tup
     yield "number of repeats", (own.n_repeats,), (other.n_repeats,)
     yield "queries", tuple(own.query_ids), tuple(other.query_ids)
     yield "contexts", _contexts(own), _contexts(other)
-    yield "prompts", *(tuple(query.chat() for query in table.queries) for table in (own, other))
+    yield "prompts", tuple(query.chat() for query in own.queries), tuple(query.chat() for query in other.queries)
     yield "measures", tuple(own.measures), tuple(other.measures)
 
 

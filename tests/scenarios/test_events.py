@@ -31,7 +31,7 @@ Event = dict[str, Any]
 
 
 def phases(*events: Event) -> dict[int, Cells]:
-    return dict(read_scenario(list(events), TABLE.llm_names, worth)(OWN))
+    return {phase.step: phase.cells for phase in read_scenario(list(events), TABLE.llm_names, worth)(OWN)}
 
 
 def worth(cells: Cells) -> np.ndarray:
@@ -93,8 +93,8 @@ def test_right_answers_turn_wrong_with_the_probability_and_the_same_ones_always(
     event = {"event": "quality", "llm": A, "step": 1, "probability": 0.5}
     big = random_table(per_context=400, n_repeats=2)
     own = Cells.of(big, big.scorer)
-    first, again = (dict(read_scenario([event], big.llm_names, worth)(own))[1].accuracy for _ in range(2))
-    other = dict(read_scenario([event | {"seed": 1}], big.llm_names, worth)(own))[1].accuracy
+    first, again = (read_scenario([event], big.llm_names, worth)(own)[1].cells.accuracy for _ in range(2))
+    other = read_scenario([event | {"seed": 1}], big.llm_names, worth)(own)[1].cells.accuracy
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     right = own.accuracy[:, 0] > 0
@@ -190,7 +190,7 @@ def test_regrets_in_every_phase_are_those_of_a_computation_of_their_own(scenario
     env.reset(seed=1, options={"context": "art"})
     art = problem.queries_of("art")
     for step in range(9):
-        cells = [phase for start, phase in read_scenario(scenario, TABLE.llm_names, worth)(OWN) if start <= step][-1]
+        cells = [each.cells for each in read_scenario(scenario, TABLE.llm_names, worth)(OWN) if each.step <= step][-1]
         action = int(np.flatnonzero(cells.available[0])[step % cells.available[0].sum()])
         info = env.step(action)[4]
         rewards = _rewards(problem, cells, reward)
@@ -232,7 +232,7 @@ def test_toml_is_a_scenario_too(tmp_path: Path):
     path = tmp_path / "drift.toml"
     path.write_text('[[events]]\nevent = "price"\nllm = "dearest"\nstep = 2\nfactor = 0.5\n')
     found = read_scenario(str(path), TABLE.llm_names, worth)(OWN)
-    assert [step for step, _ in found] == [0, 2]
+    assert [phase.step for phase in found] == [0, 2]
 
 
 @pytest.mark.parametrize(
