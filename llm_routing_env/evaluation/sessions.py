@@ -27,8 +27,8 @@ class SessionLog:
     Attributes:
         actions: The LLM asked, shape (sessions, steps).
         rewards: The true reward, whatever the agent was told, shape (sessions, steps).
-        measures: "accuracy" (the true one), "cost_usd", "latency_s", "regret" (expected, to the context's best LLM), same
-            shape.
+        measures: "accuracy" (the true one), "cost_usd", "latency_s", "regret" (expected, to the context's best LLM),
+            same shape.
         final_probabilities: Each LLM's probability after the last step, shape (sessions, LLMs); NaN where the
             agent gives none.
         commit_steps: Queries routed when the agent committed, NaN where it did not, shape (sessions,).
