@@ -119,7 +119,10 @@ class RoutingProblem:
             phases = phases_of(own, scenario, is_live=self.is_live)
             if not self.knows_truth and any(phase.cells is not own for phase in phases):
                 raise ValueError("The scenario changes the LLMs of the table, and the pool has others: leave it out.")
-        self.cells = Cells.stack([phase.cells for phase in phases] or [own])
+        of_phases = [phase.cells for phase in phases] or [own]
+        self.cells = Cells.stack(of_phases)
+        # Phases that are the same cells are looked up in one place: the fewer, the more stays in the processor's cache.
+        self._places = np.array([next(n for n, other in enumerate(of_phases) if other is each) for each in of_phases])
         return phases
 
     def _set_rewards(self, given: ProblemOptions, reward: Reward) -> None:
@@ -158,7 +161,7 @@ class RoutingProblem:
         repeats = rng.integers(self.table.n_repeats, size=len(own))
         phases = self.course.draw_phases(rng, len(own))
         queries = self.course.draw_queries(rng, context, own, phases, self._queries)
-        rows = phases * self.table.n_queries + queries
+        rows = self._places[phases] * self.table.n_queries + queries
         available = self.cells.available[rows] if self.is_masked else None
         return Session(queries, repeats, phases, self.cells.number(rows, repeats), available)
 
