@@ -87,12 +87,14 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     `query_id, context, prompt, llm, response, error, accuracy, cost_usd, latency_s, prompt_tokens,
     completion_tokens, reward_terms`, and `next_prompt`; where the table knows the pool's LLMs also `regret`
     (expected, to the context's best LLM), `oracle_regret` (to the best LLM for this query), `optimal_action` (the
-    context's best LLM); where the scenario lets what is told differ from what is true (`noisy_scorer`,
-    `poisoned_feedback`), reward, `accuracy` and `reward_terms` are as told, and `true_reward` and `true_accuracy` stand
-    beside them at every step, which an agent that is fooled does not look at; live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server
+    context's best LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server
     tells), `wait_s` and `n_attempts` (before the last request was sent, and how many were), `finish_reason`,
     `is_cut` (at `max_tokens`), and `spent_usd` (by this environment so far). With `info="numbers"` only the
     numbers, with `"none"` nothing.
+
+    Where a scenario lets what is told differ from what is true (`noisy_scorer`, `poisoned_feedback`), the reward,
+    `accuracy` and `reward_terms` are as told, and every step also gives `true_reward` and `true_accuracy`, by which
+    agents are judged and from which they should not learn.
 
     Where some LLM cannot be asked at some time (the table lacks its outcome for the query, or the scenario takes it
     away), every info has `action_mask`, 1 for those that can; `action_masks()` gives the same to sb3-contrib. Another
