@@ -44,6 +44,7 @@ class RoutingProblem:
         table: The outcome table.
         cells: Its numbers, of every phase; a row of them is a query in a phase.
         scenario: What changes in a session, as it was given: a name where it is a text or a function.
+        same_as: Of each phase, the first one whose cells are the same, shape (phases,).
         course: When the phases of a session begin, and which contexts its queries come from.
         is_live: Whether LLMs are asked, so that what was never recorded of them does not matter.
         reward: The reward function, with its bounds.
@@ -125,7 +126,7 @@ class RoutingProblem:
         of_phases = [phase.cells for phase in phases] or [own]
         self.cells = Cells.stack(of_phases)
         # Phases that are the same cells are looked up in one place: the fewer, the more stays in the processor's cache.
-        self._places = np.array([next(n for n, other in enumerate(of_phases) if other is each) for each in of_phases])
+        self.same_as = np.array([next(n for n, other in enumerate(of_phases) if other is each) for each in of_phases])
         return phases
 
     def _set_rewards(self, given: ProblemOptions, reward: Reward) -> None:
@@ -164,7 +165,7 @@ class RoutingProblem:
         repeats = rng.integers(self.table.n_repeats, size=len(own))
         phases = self.course.draw_phases(rng, len(own))
         queries = self.course.draw_queries(rng, context, own, phases, self._queries)
-        rows = self._places[phases] * self.table.n_queries + queries
+        rows = self.same_as[phases] * self.table.n_queries + queries
         available = self.cells.available[rows] if self.is_masked else None
         return Session(queries, repeats, phases, self.cells.number(rows, repeats), available)
 
