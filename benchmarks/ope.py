@@ -14,16 +14,13 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from ope_page import write_figure, write_page
+from ope_page import tables, write_figure, write_page
 from results_file import save
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from llm_routing_env.agents import make_agent
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
-from llm_routing_env.evaluation.off_policy import ESTIMATORS, Logged, cross_fitted, interval_of
-from llm_routing_env.evaluation.off_policy.support import support_of, warnings_of
+from llm_routing_env.evaluation.off_policy import ESTIMATORS, Logged, cross_fitted, estimate, support_of, warnings_of
 
 QUERIES, SESSIONS, EPSILON = 300, 3, 0.2
 MEASURES = ("reward", "accuracy")
@@ -154,13 +151,11 @@ def estimates(drawn: Population, logs: Logs) -> Iterator[dict[str, Any]]:
                 truth = float((policy * values.mean(axis=2)).sum(axis=1).mean())
                 logged = Logged(got, action, propensity, policy[row], query, model)
                 support = support_of(logged)
-                for name, estimator in ESTIMATORS.items():
-                    estimate, is_share = estimator(logged), name == "snips"
-                    found = interval_of(estimate, logged, is_share=is_share)
-                    alone = interval_of(estimate, replace(logged, queries=steps), is_share=is_share)
+                for name in ESTIMATORS:
+                    found, alone = estimate(name, logged), estimate(name, replace(logged, queries=steps))
                     yield {
                         "key": (target, measure, name),
-                        "error": estimate.mean - truth,
+                        "error": found["mean"] - truth,
                         "width": None if found["low"] is None else found["high"] - found["low"],
                         "covers": _covers(found, truth),
                         "covers_alone": _covers(alone, truth),
@@ -208,13 +203,8 @@ def main(
         for (target, measure, estimator), rows in by_key.items():
             labels = {"logging": name, "target": target, "measure": measure, "estimator": estimator}
             result.append({**labels, **summary(rows)})
-    shown = Table("logging", "target", "estimator", "bias", "RMSE", "coverage")
-    for one in (one for one in result if one["measure"] == "reward"):
-        coverage = "-" if one["coverage"] is None else f"{one['coverage']:.1%}"
-        numbers = (f"{one['bias']:+.4f}", f"{one['rmse']:.4f}", coverage)
-        shown.add_row(one["logging"], one["target"], one["estimator"], *numbers)
-    Console().print(shown)
     document = {"logs": logs, "steps": QUERIES, "seed": seed, "estimates": result}
+    print(tables(document))
     print(f"wrote {save('ope', drawn.problem.table, document)}")
     if table == "nano":
         print(f"wrote {write_figure(document)} and {write_page(document)}")

@@ -29,8 +29,8 @@ def tables(document: dict[str, Any]) -> str:
     entries = [one for one in document["estimates"] if one["measure"] == "reward"]
     estimators = list(dict.fromkeys(one["estimator"] for one in entries))
     parts = [
-        f"{document['logs']:,} logs of {document['steps']} steps for each logging policy. A cell: RMSE of the mean reward, "
-        "and how many of the 95 % intervals hold the truth. In brackets: a bias beyond four of its standard errors.\n"
+        f"{document['logs']:,} logs of {document['steps']} steps for each logging policy. A cell: RMSE of the mean "
+        "reward, and how many of the 95 % intervals hold the truth. In brackets: bias beyond four standard errors.\n"
     ]
     for target in dict.fromkeys(one["target"] for one in entries):
         of_target = [one for one in entries if one["target"] == target]

@@ -8,7 +8,19 @@ import typer
 from typer.core import TyperGroup
 
 from llm_routing_env.agents.parts.plug_ins import found_in
-from llm_routing_env.cli import agents, compare, demo, export, import_tables, inspect, load_curve, record, serve, verify
+from llm_routing_env.cli import (
+    agents,
+    compare,
+    demo,
+    export,
+    import_tables,
+    inspect,
+    load_curve,
+    ope,
+    record,
+    serve,
+    verify,
+)
 from llm_routing_env.stopping import IncompleteError, Terminated, exit_code, sigterm_raises, what_was_kept
 from llm_routing_env.terminal import Terminal
 
@@ -37,6 +49,7 @@ app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
 app.command("verify")(verify.verify)
+app.command("ope", epilog=ope.EXAMPLE)(ope.ope)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)

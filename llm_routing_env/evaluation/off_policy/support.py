@@ -81,7 +81,7 @@ def calibration_of(
         propensity: With which probability, shape (n,).
         queries: The query of each step, shape (n,).
         n_llms: Number of LLMs.
-        mask: Whether each LLM could be asked, shape (n, n_llms); steps where it could not do not count. None: all could.
+        mask: Whether each LLM could be asked, shape (n, n_llms), of whose steps only those count; None: all could.
     """
     found = []
     for llm in range(n_llms):

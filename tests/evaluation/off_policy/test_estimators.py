@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from llm_routing_env.evaluation.off_policy import ESTIMATORS, Logged, clipped_ips, dm, dr, ips, sndr, snips, switch_dr
-from llm_routing_env.evaluation.off_policy.doubly_robust import switch_threshold
+from llm_routing_env.evaluation.off_policy import ESTIMATORS, Logged
+from llm_routing_env.evaluation.off_policy.doubly_robust import dm, dr, sndr, switch_dr, switch_threshold
+from llm_routing_env.evaluation.off_policy.importance import clipped_ips, ips, snips
 
 # Four steps, two LLMs. Weights: .5/.5 = 1, 1/.25 = 4, 0/.5 = 0, .2/.8 = .25.
 BY_HAND = Logged(

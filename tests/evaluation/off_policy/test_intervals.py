@@ -5,8 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from llm_routing_env.evaluation.off_policy import Logged, effective_sample_size, interval_of, ips, snips
-from llm_routing_env.evaluation.off_policy.intervals import freedom, standard_error, wilson
+from llm_routing_env.evaluation.off_policy import Logged
+from llm_routing_env.evaluation.off_policy.importance import ips, snips
+from llm_routing_env.evaluation.off_policy.intervals import (
+    effective_sample_size,
+    freedom,
+    interval_of,
+    standard_error,
+    wilson,
+)
 
 
 def logged_of(value, queries=None, target=1.0, propensity=1.0) -> Logged:
