@@ -19,7 +19,10 @@ FORMS = {
     "cost_usd": ("cost, $ per 1,000 queries", ".4g", 1000.0),
     "latency_s": ("latency, s", ".3f", 1.0),
 }
-EXAMPLE = "Example: pickllm compare --agents random --log-steps --out RUN, then pickllm ope RUN/steps.parquet --policy "
+EXAMPLE = (
+    "Example: pickllm compare --agents random --log-steps --out RUN; "
+    "pickllm ope RUN/steps.parquet --policy linear_router --truth"
+)
 Document = dict[str, Any]
 
 

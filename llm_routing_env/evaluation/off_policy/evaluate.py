@@ -78,9 +78,10 @@ def _logged(log: Log, values: Floats, target: Floats, features: Floats) -> Logge
 
 
 def _features(log: Log, observation: str, problem_seeing: Callable[[str], RoutingProblem]) -> Floats:
-    """Return what the reward model sees at each step; the contexts are in the log itself."""
+    """Return what the reward model sees at each step; contexts, each in its phases, are in the log itself."""
     if observation == CONTEXT:
-        return np.eye(len(log.contexts))[log.context]
+        places = np.unique(np.stack([log.context, log.phase]), axis=1, return_inverse=True)[1].ravel()
+        return np.eye(places.max() + 1)[places]
     problem = problem_seeing(observation)
     return np.asarray(problem.observations[log.require_table(problem.table)], dtype=np.float64)
 

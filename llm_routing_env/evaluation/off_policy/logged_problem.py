@@ -7,6 +7,7 @@ from llm_routing_env.evaluation.off_policy.logged import Floats
 from llm_routing_env.evaluation.off_policy.policy import Asked, Policy
 from llm_routing_env.evaluation.policies import expected
 from llm_routing_env.logs import Log
+from llm_routing_env.tables.load import load_table
 
 
 def problem_of(log: Log, observation: str, table: str | None) -> RoutingProblem:
@@ -27,21 +28,24 @@ def problem_of(log: Log, observation: str, table: str | None) -> RoutingProblem:
             "the reward model sees contexts, and there is no truth to compare with."
         )
     try:
-        problem = RoutingProblem(
-            table or own["name"],
-            split=log.metadata["split"],
-            observation=observation,
-            reward=reward["form"],
-            weights=reward["weights"],
-            t_scaling=reward["t_scaling"],
-            cost_scale_usd=reward["cost_scale_usd"],
-            extra_terms=reward["extra_terms"] or None,
-            scorer=log.metadata["scorer"],
-            scenario=log.metadata["scenario"],
-        )
-    except FileNotFoundError as error:
-        raise ValueError(f"The log is of the table {own['name']!r}: give its path with --table ({error}).") from error
-    log.require_table(problem.table)
+        outcomes = load_table(table or own["name"])
+    except (ValueError, OSError) as error:
+        if table is not None:
+            raise
+        raise ValueError(f"The log is of the table {own['name']!r}: give its path with --table ({error})") from error
+    log.require_table(outcomes)
+    problem = RoutingProblem(
+        outcomes,
+        split=log.metadata["split"],
+        observation=observation,
+        reward=reward["form"],
+        weights=reward["weights"],
+        t_scaling=reward["t_scaling"],
+        cost_scale_usd=reward["cost_scale_usd"],
+        extra_terms=reward["extra_terms"] or None,
+        scorer=log.metadata["scorer"],
+        scenario=log.metadata["scenario"],
+    )
     if problem.task.llm_names != log.llm_names:
         raise ValueError(
             f"The log's LLMs are {', '.join(log.llm_names)}, its table's {', '.join(problem.task.llm_names)}: the "

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.agents import AGENTS
+from llm_routing_env.agents import AGENTS, agent_class
 from llm_routing_env.agents.parts.distributions import restrict, uniform
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.problem import RoutingProblem
@@ -16,7 +16,6 @@ from llm_routing_env.evaluation.off_policy.logged import Floats, Ints
 from llm_routing_env.evaluation.off_policy.policy_file import read_probabilities
 
 ALWAYS, RANDOM = "always:", "random"
-KINDS = f"{ALWAYS}LLM, {RANDOM}, an agent that learns nothing while it routes, a saved agent, a file of probabilities"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,10 @@ def read_policy(text: str, llm_names: Sequence[str], problem_seeing: Callable[[s
     elif text in AGENTS or ":" in text:
         agent, problem = made_agent(text, problem_seeing)
     else:
-        raise unknown_name("policy", text, (RANDOM, *AGENTS), f"A policy is {KINDS} (.npz, .parquet, .csv).")
+        settled = [name for name in AGENTS if agent_class(name).feedback != "bandit"]
+        raise unknown_name(
+            "policy", text, settled, f"{ALWAYS}LLM; saved agents (.npz); probabilities (.csv, .parquet)."
+        )
     of_rows = policy_of_agent(agent, problem)
     places = {query: place for place, query in enumerate(problem.table.query_ids)}
 

@@ -74,7 +74,8 @@ def calibration_of(
 
     Of the probabilities a log has only that of who was asked, so that frequencies cannot be held against them bin by
     bin: a bin of those would hold only what came true. This mean is what they must satisfy: below 1, the LLM was asked
-    more rarely than they say, or could not always be asked; above, more often.
+    more rarely than they say;
+    above, more often.
 
     Args:
         action: Who was asked, shape (n,).
@@ -85,7 +86,10 @@ def calibration_of(
     """
     found = []
     for llm in range(n_llms):
-        could = np.ones(len(action), dtype=bool) if mask is None else mask[:, llm]
+        # Where another was bound to be asked nothing is claimed of this one: that is missing support, not a mistake.
+        could = (propensity < SURE) | (action == llm)
+        if mask is not None:
+            could &= mask[:, llm]
         claimed = np.where(action == llm, 1 / propensity, 0.0)[could]
         found.append(_mean(claimed, queries[could]))
     return found
@@ -134,7 +138,7 @@ def calibration_warnings(calibration: Sequence[Interval], llm_names: Sequence[st
     return [
         f"The propensities do not add up for {name}: 1 / propensity where it was asked averages {claimed['mean']:.2f} "
         f"[{claimed['low']:.2f}, {claimed['high']:.2f}] over all steps, 1 is expected. It was asked "
-        f"{'more' if claimed['mean'] > 1 else 'less'} often than they say, or could not always be."
+        f"{'more' if claimed['mean'] > 1 else 'less'} often than they say."
         for name, claimed in zip(llm_names, calibration, strict=True)
         if claimed["mean"] is not None and _is_off(claimed)
     ]
