@@ -13,6 +13,7 @@ from llm_routing_env.cli import (
     compare,
     demo,
     export,
+    import_log,
     import_tables,
     inspect,
     load_curve,
@@ -49,13 +50,14 @@ app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
 app.command("verify")(verify.verify)
-app.command("ope", epilog=ope.EXAMPLE)(ope.ope)
+app.command("ope")(ope.ope)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)
 app.command("embed")(record.embed)
 app.command("load-curve")(load_curve.load_curve)
 app.add_typer(import_tables.app, name="import")
+app.command("import-log")(import_log.import_log)
 app.add_typer(export.app, name="export")
 
 

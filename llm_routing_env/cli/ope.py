@@ -19,10 +19,6 @@ FORMS = {
     "cost_usd": ("cost, $ per 1,000 queries", ".4g", 1000.0),
     "latency_s": ("latency, s", ".3f", 1.0),
 }
-EXAMPLE = (
-    "Example: pickllm compare --agents random --log-steps --out RUN; "
-    "pickllm ope RUN/steps.parquet --policy linear_router --truth"
-)
 Document = dict[str, Any]
 
 
@@ -46,7 +42,10 @@ def ope(
     truth: Annotated[bool, typer.Option("--truth", help="Add what the log's table knows of the policy.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Estimate from a log what another policy would have got, and say whether the log can tell."""
+    """Estimate from a log what another policy would have got, and say whether the log can tell.
+
+    Example: pickllm compare --agents random --log-steps --out RUN; pickllm ope RUN/steps.parquet --policy linear_router
+    """
     from llm_routing_env.evaluation.off_policy import evaluate_log
     from llm_routing_env.logs import read_log
 

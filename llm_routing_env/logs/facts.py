@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.rewards.base import Reward
 
 Ints = NDArray[np.int64]
 
@@ -18,26 +19,31 @@ def problem_facts(problem: RoutingProblem, **facts: Any) -> dict[str, Any]:
         problem: What was routed.
         facts: What else is known: env, seed, agents.
     """
-    table, reward, pool = problem.table, problem.reward, problem.pool
+    table, pool = problem.table, problem.pool
     return {
         "table": {"name": table.name, "sha256": table.sha256},
         "backend": "live" if problem.is_live else "table",
         "pool": pool.name if pool is not None else None,
         "llms": list(problem.task.llm_names),
-        "reward": {
-            "form": reward.form,
-            "weights": list(reward.weights),
-            "t_scaling": reward.t_scaling,
-            "cost_scale_usd": reward.cost_scale_usd,
-            "extra_terms": dict(reward.extra_terms),
-            "bounds": list(reward.bounds),
-        },
+        "reward": reward_facts(problem.reward),
         "scorer": problem.scorer,
         "observation": problem.observation,
         "scenario": problem.scenario if _is_plain(problem.scenario) else str(problem.scenario),
         "context": problem.context,
         "split": problem.split,
         **facts,
+    }
+
+
+def reward_facts(reward: Reward) -> dict[str, Any]:
+    """Return what a log says of its reward."""
+    return {
+        "form": reward.form,
+        "weights": list(reward.weights),
+        "t_scaling": reward.t_scaling,
+        "cost_scale_usd": reward.cost_scale_usd,
+        "extra_terms": dict(reward.extra_terms),
+        "bounds": list(reward.bounds),
     }
 
 
