@@ -49,8 +49,13 @@ def standard_error(sums: Floats) -> float:
 
 
 def freedom(sums: Floats) -> float:
-    """Return from how many numbers their variance is known: n - 1 where all are of one size, at least 1."""
-    return max(float(np.square(sums).sum() ** 2 / (sums**4).sum()) - 1, 1.0)
+    """Return the degrees of freedom of the variance of numbers whose mean is 0, at least 1 and at most n - 1.
+
+    Those of the chi-squared law that varies, next to its mean, as the numbers' squares do: 2 n / (kurtosis - 1).
+    """
+    n = len(sums)
+    kurtosis = n * float((sums**4).sum() / np.square(sums).sum() ** 2)
+    return float(np.clip(2 * n / max(kurtosis - 1, ROUNDING), 1, n - 1))
 
 
 def wilson(share: float, n: float) -> Interval:

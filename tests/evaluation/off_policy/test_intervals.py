@@ -42,9 +42,15 @@ def test_steps_of_one_query_are_one_piece_of_evidence():
 
 def test_few_large_deviations_count_as_few_queries():
     assert freedom(np.array([1.0, -1.0] * 10)) == pytest.approx(19)
-    sums = np.array([3.0, -3.0, 0.1, -0.1])
-    assert freedom(sums) == pytest.approx((18.02**2 / (162 + 2e-4)) - 1)
-    assert standard_error(sums) == pytest.approx(math.sqrt(18.02 / 12))
+    sums = np.array([3.0, -3.0] + [0.1, -0.1] * 9)
+    kurtosis = 20 * 162.0018 / 18.18**2
+    assert freedom(sums) == pytest.approx(40 / (kurtosis - 1))
+    assert standard_error(sums) == pytest.approx(math.sqrt(18.18 / (20 * 19)))
+
+
+def test_the_freedom_of_normal_numbers_is_their_number():
+    sums = np.random.default_rng(0).standard_normal(100_000)
+    assert freedom(sums) == pytest.approx(99_999, rel=0.03)
 
 
 def test_right_and_wrong_have_wilsons_interval():

@@ -1,0 +1,45 @@
+"""`pickllm ope` as it is typed."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from llm_routing_env.cli import app, main
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("run")
+    command = ["compare", "--agents", "random,exp3", "--sessions", "2", "--length", "40", "--log-steps"]
+    done = RUNNER.invoke(app, [*command, "--out", str(folder)])
+    assert done.exit_code == 0, done.output
+    return str(folder / "steps.parquet")
+
+
+def test_it_prints_every_estimate_and_the_truth(log):
+    done = RUNNER.invoke(app, ["ope", log, "--policy", "linear_router", "--truth"], env={"COLUMNS": "140"})
+    assert done.exit_code == 0, done.output
+    for word in ("ips", "snips", "switch_dr", "truth", "effective queries", "1 / propensity", "cross-fitted"):
+        assert word in done.output
+
+
+def test_json_is_one_document(log):
+    done = RUNNER.invoke(app, ["ope", log, "--policy", "always:calc-0.6m", "--agent", "random", "--json"])
+    document = json.loads(done.stdout)
+    assert document["logged_by"] == ["random"]
+    assert document["rows"] == 2 * 40 * 6
+    assert set(document["estimates"]) == {"reward", "accuracy", "cost_usd", "latency_s"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--policy", "nobody"], ["--policy", "random", "--agent", "nobody"], ["--policy", "none.npz"]]
+)
+def test_bad_input_is_one_line_and_exit_code_two(log, arguments, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["pickllm", "ope", log, *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
