@@ -28,7 +28,7 @@ def sndr(logged: Logged) -> Estimate:
 
 def switch_dr(logged: Logged) -> Estimate:
     """Doubly robust where the weight is at most a threshold, else the model alone (Wang, Agarwal and Dudik 2017)."""
-    return mean_of(_switched(logged, switch_threshold(logged)))
+    return mean_of(switched(logged, switch_threshold(logged)))
 
 
 def switch_threshold(logged: Logged) -> float:
@@ -41,12 +41,13 @@ def switch_threshold(logged: Logged) -> float:
     thresholds = np.append(0.0, np.unique(np.quantile(weights, np.linspace(0, 1, N_THRESHOLDS + 1), method="higher")))
 
     def error(threshold: float) -> float:
-        variance = _switched(logged, threshold).var() / len(weights)
+        variance = switched(logged, threshold).var() / len(weights)
         return float(variance + (width * np.where(weights > threshold, weights, 0.0).mean()) ** 2)
 
     return float(min(thresholds[::-1], key=error))
 
 
-def _switched(logged: Logged, threshold: float) -> Floats:
+def switched(logged: Logged, threshold: float) -> Floats:
+    """Return each step's term: corrected by what was got where its weight is at most a threshold, shape (n,)."""
     weights = logged.weights
     return np.asarray(logged.predicted + np.where(weights <= threshold, weights * logged.residuals, 0.0))

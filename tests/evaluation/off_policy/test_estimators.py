@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llm_routing_env.evaluation.off_policy import ESTIMATORS, Logged
-from llm_routing_env.evaluation.off_policy.doubly_robust import dm, dr, sndr, switch_dr, switch_threshold
+from llm_routing_env.evaluation.off_policy.doubly_robust import dm, dr, sndr, switch_dr, switch_threshold, switched
 from llm_routing_env.evaluation.off_policy.importance import clipped_ips, ips, snips
 
 # Four steps, two LLMs. Weights: .5/.5 = 1, 1/.25 = 4, 0/.5 = 0, .2/.8 = .25.
@@ -42,6 +42,26 @@ def test_the_formula_by_hand(estimator, expected):
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_deviations_sum_to_zero(name):
     assert ESTIMATORS[name](BY_HAND).deviations.sum() == pytest.approx(0)
+
+
+def test_the_numbers_of_open_bandit_pipeline():
+    """What OBP 0.5.7 gives for the same arrays; switching at 10.42, the threshold chosen here, and at 2."""
+    rng, n = np.random.default_rng(3), 500
+    chances = rng.dirichlet(np.full(4, 0.6), size=n) * 0.96 + 0.01
+    action = (chances.cumsum(axis=1) < rng.random(n)[:, None]).sum(axis=1).clip(0, 3)
+    target, value, model = rng.dirichlet(np.ones(4), size=n), rng.random(n) + 0.2 * action, rng.random((n, 4))
+    logged = Logged(value, action, chances[np.arange(n), action], target, np.arange(n), model)
+    expected = {
+        "ips": 0.742422631904267,
+        "clipped_ips": 0.742422631904267,
+        "snips": 0.7964621389165395,
+        "dm": 0.4983913945754746,
+        "dr": 0.7446673740865776,
+        "sndr": 0.7625933261653938,
+        "switch_dr": 0.7446673740865776,
+    }
+    assert {name: ESTIMATORS[name](logged).mean for name in expected} == pytest.approx(expected, rel=1e-12)
+    assert switched(logged, 2.0).mean() == pytest.approx(0.6473746694007348, rel=1e-12)
 
 
 def test_snips_deviations_are_the_derivative_by_a_steps_count():
