@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from llm_routing_env.cli import options
-from llm_routing_env.evaluation.intervals import Interval, bounds_shown, number
+from llm_routing_env.evaluation.intervals import Interval, number, shown
 from llm_routing_env.terminal import Terminal
 
 FORMS = {
@@ -76,7 +76,7 @@ def _print(console: Terminal, document: Document) -> None:
         f"{support['largest_weight']:.3g}, {support['largest_share']:.1%} of all weight on one query",
         soft_wrap=True,
     )
-    added = ", ".join(f"{escape(llm)} {_shown(claimed, '.2f')}" for llm, claimed in document["calibration"].items())
+    added = ", ".join(f"{escape(llm)} {shown(claimed, '.2f')}" for llm, claimed in document["calibration"].items())
     console.print(f"1 / propensity where asked, 1 if propensities are right: {added}", soft_wrap=True)
     console.print(f"model: {document['reward_model']}; dm's interval does not know its errors", style="dim")
     for warning in document["warnings"]:
@@ -97,13 +97,6 @@ def _estimates(document: Document) -> Table:
     return table
 
 
-def _cell(measure: str, value: Any) -> str:
+def _cell(measure: str, value: Interval | float) -> str:
     _, form, factor = FORMS[measure]
-    return _shown(value, form, factor) if isinstance(value, dict) else number(value * factor, form)
-
-
-def _shown(value: Any, form: str, factor: float = 1.0) -> str:
-    found: Interval = value
-    mean = found["mean"]
-    assert mean is not None
-    return f"{number(mean * factor, form)} {bounds_shown(found, form, factor)}".strip()
+    return number(value * factor, form) if isinstance(value, float) else shown(value, form, factor)

@@ -44,32 +44,31 @@ def evaluate_log(
     named = read_policy(policy, log.llm_names, problem_seeing)
     target = named.chances(Asked([log.query_ids[query] for query in log.query], log.mask, log.phase))
     features = _features(log, observation, problem_seeing)
-    estimates, not_estimated = {}, {}
-    for name in MEASURES:
-        values = getattr(log, name)
-        if n_unknown := int(np.isnan(values).sum()):
-            not_estimated[name] = f"not known in {n_unknown} of {len(log)} rows"
-            continue
-        logged = _logged(log, values, target, features)
-        estimates[name] = {"log": float(values.mean())} | {each: estimate(each, logged) for each in ESTIMATORS}
     support = support_of(_logged(log, np.zeros(len(log)), target, features))
     calibration = calibration_of(log.action, log.propensity, log.query, log.n_llms, log.mask)
     said = warnings_of(support) + calibration_warnings(calibration, log.llm_names)
     if named.is_fitted and (n_seen := _n_fitted_on(log, problem_seeing("none"))):
         said.append(f"The policy was fitted on the train split, of which {n_seen} of {len(log)} rows are: too good.")
+    unknown = {name: int(np.isnan(getattr(log, name)).sum()) for name in MEASURES}
+    known = {name: getattr(log, name) for name in MEASURES if not unknown[name]}
     return {
         "policy": policy,
         "rows": len(log),
         "queries": len(np.unique(log.query)),
         "logged_by": list(log.agents),
         "reward_model": f"ridge regression per LLM on {observation}, cross-fitted over {FOLDS} folds of queries",
-        "estimates": estimates,
-        "not_estimated": not_estimated,
+        "estimates": {name: _estimates(_logged(log, values, target, features)) for name, values in known.items()},
+        "not_estimated": {name: f"not known in {n} of {len(log)} rows" for name, n in unknown.items() if n},
         "truth": truth_of(log, problem_seeing("none"), named.chances) if with_truth else None,
         "support": asdict(support),
         "calibration": dict(zip(log.llm_names, calibration, strict=True)),
         "warnings": said,
     }
+
+
+def _estimates(logged: Logged) -> dict[str, Any]:
+    """Return what the log itself got, and every estimate."""
+    return {"log": float(logged.value.mean())} | {name: estimate(name, logged) for name in ESTIMATORS}
 
 
 def _logged(log: Log, values: Floats, target: Floats, features: Floats) -> Logged:

@@ -17,11 +17,12 @@ NORMAL = 1.959964  # 97.5 % quantile
 
 
 def interval_of(estimate: Estimate, logged: Logged, *, is_share: bool = False) -> Interval:
-    """Return an estimate with its interval; without bounds where too few queries, or all alike, say nothing.
+    """Return an estimate with its interval.
 
-    Outcomes that are right or wrong have Wilson's (1927) interval where the estimate is a weighted share of them, and
-    where all that counts were alike: there Student's would have no width. It is that of as many queries of equal weight
-    as are as noisy (Korn and Graubard 1998).
+    There are no bounds where fewer than five queries have weight, or where all that counts are alike, and no mean
+    where none has. Outcomes that are right or wrong have Wilson's (1927) interval where the estimate is a weighted
+    share of them, and where all that count are alike: that of as many queries of equal weight as are as noisy (Korn
+    and Graubard 1998).
 
     Args:
         estimate: The estimate.
@@ -29,6 +30,8 @@ def interval_of(estimate: Estimate, logged: Logged, *, is_share: bool = False) -
         is_share: Whether it is a mean of the logged values, by weight.
     """
     mean, sums = estimate.mean, by_query(estimate.deviations, logged.queries)
+    if math.isnan(mean):
+        return NOTHING
     bare: Interval = {**NOTHING, "mean": mean}
     if len(np.unique(logged.queries[logged.weights > 0])) < MIN_QUERIES:
         return bare
@@ -53,8 +56,8 @@ def freedom(sums: Floats) -> float:
 
     Those of the chi-squared law that varies, next to its mean, as the numbers' squares do: 2 n / (kurtosis - 1).
     """
-    n = len(sums)
-    kurtosis = n * float((sums**4).sum() / np.square(sums).sum() ** 2)
+    n, squares = len(sums), np.square(sums)
+    kurtosis = n * float(np.square(squares).sum() / squares.sum() ** 2)
     return float(np.clip(2 * n / max(kurtosis - 1, ROUNDING), 1, n - 1))
 
 

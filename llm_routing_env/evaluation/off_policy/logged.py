@@ -1,6 +1,8 @@
 """What an estimate is made from: what was logged, and what another policy would have done. Arrays only."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -30,17 +32,17 @@ class Logged:
     queries: Ints
     model: Floats
 
-    @property
+    @cached_property
     def weights(self) -> Floats:
         """How much likelier the target is than the logging policy to ask whom was asked, shape (n,)."""
         return np.asarray(self._of_action(self.target) / self.propensity)
 
-    @property
+    @cached_property
     def residuals(self) -> Floats:
         """What was got beyond what the model predicts, shape (n,)."""
         return np.asarray(self.value - self._of_action(self.model))
 
-    @property
+    @cached_property
     def predicted(self) -> Floats:
         """What the model predicts of the target policy, shape (n,)."""
         return np.asarray((self.target * self.model).sum(axis=1))
@@ -68,9 +70,9 @@ def mean_of(terms: Floats) -> Estimate:
 
 
 def weighted_mean_of(terms: Floats, weights: Floats) -> Estimate:
-    """Return the mean by weight, 0 where there is no weight at all; linearised as a ratio of two means."""
+    """Return the mean by weight, NaN where there is no weight at all; linearised as a ratio of two means."""
     total = weights.sum()
     if total == 0:
-        return Estimate(0.0, np.zeros_like(terms))
+        return Estimate(math.nan, np.full_like(terms, math.nan))
     mean = float((weights * terms).sum() / total)
     return Estimate(mean, weights * (terms - mean) * len(terms) / total)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.agents import AGENTS, agent_class
+from llm_routing_env.agents import AGENTS, Agent, agent_class
 from llm_routing_env.agents.parts.distributions import restrict, uniform
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.problem import RoutingProblem
@@ -55,7 +55,6 @@ def read_policy(text: str, llm_names: Sequence[str], problem_seeing: Callable[[s
     Raises:
         ValueError: If there is no such policy, or what it does is not settled before it routes.
     """
-    path = Path(text)
     if text.startswith(ALWAYS):
         llm = text.removeprefix(ALWAYS)
         if llm not in llm_names:
@@ -64,18 +63,20 @@ def read_policy(text: str, llm_names: Sequence[str], problem_seeing: Callable[[s
         return NamedPolicy(_masked(lambda asked: np.tile(share, (len(asked.query_ids), 1))))
     if text == RANDOM:
         return NamedPolicy(_masked(lambda asked: uniform(len(asked.query_ids), len(llm_names))))
+    path = Path(text)
     if path.suffix in (".parquet", ".csv"):
         probabilities = read_probabilities(path, llm_names)
         return NamedPolicy(_masked(lambda asked: probabilities(asked.query_ids)))
     if path.suffix == ".npz":
-        agent, problem = saved_agent(path, problem_seeing)
-    elif text in AGENTS or ":" in text:
-        agent, problem = made_agent(text, problem_seeing)
-    else:
-        settled = [name for name in AGENTS if agent_class(name).feedback != "bandit"]
-        raise unknown_name(
-            "policy", text, settled, f"{ALWAYS}LLM; saved agents (.npz); probabilities (.csv, .parquet)."
-        )
+        return _of_agent(*saved_agent(path, problem_seeing))
+    if text in AGENTS or ":" in text:
+        return _of_agent(*made_agent(text, problem_seeing))
+    settled = [name for name in AGENTS if agent_class(name).feedback != "bandit"]
+    files = "saved agents (.npz), files of probabilities (.csv, .parquet)"
+    raise unknown_name("policy", text, settled, f"Also: {ALWAYS}LLM, {files}.")
+
+
+def _of_agent(agent: Agent, problem: RoutingProblem) -> NamedPolicy:
     of_rows = policy_of_agent(agent, problem)
     places = {query: place for place, query in enumerate(problem.table.query_ids)}
 
