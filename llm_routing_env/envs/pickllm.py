@@ -237,6 +237,8 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     @property
     def waiting_cell(self) -> int:
         """The number of the first LLM's cell for the query that waits, see `Cells`; after the last one that one's."""
+        if not self._cells:
+            raise RuntimeError("No query waits: call reset() first.")
         return self._cells[min(self._position, len(self._cells) - 1)]
 
     def action_masks(self) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.evaluation.intervals import Interval
+from llm_routing_env.evaluation.intervals import NOTHING, Interval
 from llm_routing_env.evaluation.off_policy.intervals import (
     NORMAL,
     by_query,
@@ -15,11 +15,12 @@ from llm_routing_env.evaluation.off_policy.intervals import (
     standard_error,
 )
 from llm_routing_env.evaluation.off_policy.logged import Floats, Ints, Logged
-from llm_routing_env.evaluation.statistics import widening
+from llm_routing_env.evaluation.statistics import MIN_QUERIES, widening
 
 MIN_EFFECTIVE = 50.0  # queries of equal weight
 MAX_SHARE = 0.05  # of all weight, that one query may have
 CLOSE = 0.1  # standard deviation of the weights, below which the target does what the log did
+NEGLIGIBLE = 1e-3  # of the policy's queries, without support
 SURE = 1 - 1e-9  # a propensity from here on leaves nothing for other LLMs
 
 
@@ -99,17 +100,17 @@ def warnings_of(support: Support) -> list[str]:
     """Return in words why estimates may be worth little; nothing where they are fine."""
     n, effective = support.n_queries, support.effective_sample_size
     said = []
-    if support.never_asked > 0:
+    if support.never_asked > NEGLIGIBLE:
         said.append(
             f"Support is missing: the policy sends {_percent(support.never_asked)} of its queries to LLMs that the log "
-            "never asked. What those get is not in the log: IPS counts it as 0, the others take it from elsewhere."
+            "never asked. What those get is not in the log: IPS counts it as 0, the model guesses it."
         )
-    if support.impossible > 0:
+    if support.impossible > NEGLIGIBLE:
         said.append(
             f"Support is missing: {_percent(support.impossible)} of the policy's queries go to an LLM that the logging "
             "policy could not choose there (it chose another with probability 1). No estimate sees what they get."
         )
-    if _is_off(support.mean_weight) and not (support.never_asked or support.impossible):
+    if _is_off(support.mean_weight) and max(support.never_asked, support.impossible) <= NEGLIGIBLE:
         low, high = support.mean_weight["low"], support.mean_weight["high"]
         said.append(
             f"The weights average {support.mean_weight['mean']:.2f} [{low:.2f}, {high:.2f}], where 1 is expected: some "
@@ -145,13 +146,13 @@ def calibration_warnings(calibration: Sequence[Interval], llm_names: Sequence[st
 
 
 def _mean(values: Floats, queries: Ints) -> Interval:
-    """Return a mean over steps with its interval over queries."""
+    """Return a mean over steps with its interval over queries, where enough of them have anything at all."""
     if not len(values):
-        return {"mean": None, "low": None, "high": None}
+        return NOTHING
     mean = float(values.mean())
     sums = by_query(values - mean, queries)
-    if len(sums) < 2 or not sums.any():
-        return {"mean": mean, "low": mean, "high": mean}
+    if len(np.unique(queries[values > 0])) < MIN_QUERIES or not sums.any():
+        return {**NOTHING, "mean": mean}
     half = NORMAL * widening(freedom(sums)) * standard_error(sums) * len(sums) / len(values)
     return {"mean": mean, "low": mean - half, "high": mean + half}
 
@@ -165,4 +166,4 @@ def _is_off(of_one: Interval) -> bool:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.2g}" if share < 0.001 else f"{share:.1%}"
+    return f"{share:.1%}"
