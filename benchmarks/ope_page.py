@@ -70,7 +70,7 @@ def write_figure(document: dict[str, Any]) -> Path:
     axes[0].set_xlim(left=0)
     axes[1].axvspan(92, 98, color="#ececec", lw=0, zorder=0)
     axes[1].axvline(95, **REFERENCE_LINE)
-    axes[1].set_xlabel("95 % intervals that hold the truth, % (grey: 92 to 98)", color=INK)
+    axes[1].set_xlabel("intervals that hold the truth, % (grey: 92 to 98)", color=INK)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(color="#ececec", lw=0.8, axis="x")
