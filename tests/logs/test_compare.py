@@ -62,10 +62,8 @@ def test_agents_face_the_same_queries_in_the_sessions_of_one_number(tmp_path: Pa
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingServer]:
     monkeypatch.chdir(tmp_path)
     with counting_server() as running:
-        llms = "".join(
-            f'[[llm]]\nname = "{name}"\nbase_url = "{running.base_url}"\ninput_price_usd_per_mtok = 1.0\noutput_price_usd_per_mtok = 2.0\n'
-            for name in TABLE.llm_names
-        )
+        llm = f'base_url = "{running.base_url}"\ninput_price_usd_per_mtok = 1.0\noutput_price_usd_per_mtok = 2.0\n'
+        llms = "".join(f'[[llm]]\nname = "{name}"\n{llm}' for name in TABLE.llm_names)
         Path("pool.toml").write_text(f'name = "counted"\n{llms}')
         TABLE.write("random.parquet")
         yield running

@@ -189,7 +189,9 @@ def test_live_steps_are_logged_until_the_budget_refuses_one(tmp_path: Path, serv
     env.reset(seed=0)
     with pytest.raises(ValueError, match="action 3 is masked: llm-3 cannot be asked this query"):
         env.step(3)
-    told = [env.step(llm) for llm in (0, 1, 3, 2)]
+    told = [env.step(llm) for llm in (0, 1, 3)]
+    assert len(read_log(tmp_path / "l")) == 3  # each is kept before the next is asked
+    told.append(env.step(2))
     env.close()
     assert [terminated for _, _, terminated, _, _ in told] == [False, False, False, True]
     log = read_log(tmp_path / "l")
