@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.block_store import BlockStore
 from llm_routing_env.evaluation.contestants import (
@@ -24,6 +25,7 @@ from llm_routing_env.evaluation.entries import contestants
 from llm_routing_env.evaluation.failed_calls import calls_of
 from llm_routing_env.evaluation.jobs import Failure, Job, Result
 from llm_routing_env.evaluation.judging import POOLED, Judge
+from llm_routing_env.evaluation.late_feedback import read_delay
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.policies import Policies, always, distinct, policies_log
 from llm_routing_env.evaluation.result import Comparison
@@ -51,6 +53,7 @@ def compare(
     engine: str = "local",
     address: str | None = None,
     training_seeds: int = TRAINING_SEEDS,
+    feedback_delay: int | Sequence[Any] = 0,
     on_progress: OnProgress = lambda name, done, total: None,
     **problem: Any,
 ) -> Comparison:
@@ -74,6 +77,8 @@ def compare(
         engine: "local", or "ray" to spread the sessions over a cluster: the same numbers.
         address: Of the Ray cluster; None starts one on this machine.
         training_seeds: How often a pretrained agent is trained; it is judged by all of these trainings.
+        feedback_delay: By how many steps rewards reach the agents late, as `DelayedFeedback` takes it: a number,
+            `("geometric", p)` or `("uniform", low, high)`. Rewards due after a session's end are never learned from.
         on_progress: Told, after every step, the agent, how many queries it has routed and how many it will.
         problem: Arguments of `PickLLMEnv`: table, context, split, reward, weights, scorer, ...
 
@@ -82,7 +87,7 @@ def compare(
             `Comparison.failures`, and the others go on.
     """
     live = live_access(backend, pool, engine, max_usd=max_usd, max_requests=max_requests, max_in_flight=max_in_flight)
-    setting = Setting(problem, length, seed, propensities, live)
+    setting = Setting(problem, length, seed, propensities, live, read_delay(feedback_delay))
     return run_comparison(
         contestants(agents, parameters or {}),
         setting,
@@ -162,20 +167,23 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
     _require_whole("training seeds", training_seeds, 1)
     _require_whole("seed", setting.seed, 0)
     problem = setting.problem()
-    check_contestants(contestants, problem)
+    check_contestants(contestants, problem, setting.feedback_delay)
     seeds = {context: session_seeds(setting.seed, context, n_sessions) for context in contexts_of(problem)}
     counts = (int(setting.seed), int(n_sessions), int(setting.length))
     drawn = {c: draw_sessions(problem, of_one, context=c, length=setting.length) for c, of_one in seeds.items()}
     judge = Judge(problem, drawn, int(setting.seed))
     result = Comparison(problem, judge.references[POOLED], *counts, seeds, drawn, judge)
     result.budget = setting.live.budget if setting.live else None
+    result.feedback_delay = setting.feedback_delay
     result.contestants = {contestant.name: contestant for contestant in contestants}
     return result
 
 
-def check_contestants(contestants: Sequence[Contestant], problem: RoutingProblem) -> None:
+def check_contestants(contestants: Sequence[Contestant], problem: RoutingProblem, delay: Delay | None = None) -> None:
     """Raise ValueError where one cannot take part."""
     for contestant in contestants:
+        if delay is not None and not contestant.learns_late:
+            raise ValueError(f"{contestant.name} learns from a reward at once, or never: leave it or the delay out.")
         contestant.check(problem)
 
 

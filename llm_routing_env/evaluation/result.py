@@ -1,10 +1,11 @@
 """Everything that a comparison found."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 from llm_routing_env.backends.budget import Budget
+from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import Contestant, describe
 from llm_routing_env.evaluation.drawn import Drawn
@@ -43,6 +44,7 @@ class Comparison:
         failures: For each agent that raised, what it said; it has no logs.
         unfinished: Those of them that the budget stopped: with a larger one they go on.
         budget: What the requests of a live comparison may cost, and did; None where it is not known.
+        feedback_delay: By how many steps rewards reached the agents late; None: they came at once.
     """
 
     problem: RoutingProblem
@@ -64,6 +66,7 @@ class Comparison:
     failures: dict[str, str] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
     budget: Budget | None = None
+    feedback_delay: Delay | None = None
 
     @property
     def agents(self) -> list[str]:
@@ -161,6 +164,8 @@ class Comparison:
             "failed_calls": {llm: calls.document() for llm, calls in self.failed_calls.items()},
             "failures": [describe(self.contestants[name]) | {"error": line} for name, line in self.failures.items()],
         }
+        if self.feedback_delay is not None:
+            document["feedback_delay"] = asdict(self.feedback_delay)
         if self.budget is not None:
             document["budget"] = self.budget.document()
         return document

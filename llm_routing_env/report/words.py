@@ -47,6 +47,11 @@ def conditions(result: Comparison) -> list[str]:
     first_steps = result.problem.first_steps.tolist()
     if result.problem.scenario is not None:
         said.append(f"Scenario {result.problem.scenario}: phases from the steps {', '.join(map(str, first_steps))}.")
+    if result.feedback_delay is not None:
+        said.append(
+            f"Rewards reach the agents late, by so many steps: {result.feedback_delay}; those due after a session's "
+            "end are never learned from."
+        )
     left_out = not_judged(result.problem.table, result.problem.split)
     if left_out and result.problem.context is None:
         said.append(left_out)

@@ -276,6 +276,27 @@ def test_a_results_file_repeats_its_run(tmp_path: Path):
     assert "is not the results.json of" in other.stderr
 
 
+def test_a_results_file_keeps_how_late_rewards_came(tmp_path: Path):
+    late = ("--agents", "ucb1", "--feedback-delay", "uniform,0,9", "--out")
+    assert pickllm("compare", *SMALL, *late, tmp_path / "one").returncode == 0
+    again = pickllm("compare", "--from", tmp_path / "one" / "results.json", "--out", tmp_path / "two")
+    assert "late, by so many steps: 0 to 9 (uniform)" in " ".join(again.stdout.split())
+    one, two = (json.loads((tmp_path / run / "results.json").read_text()) for run in ("one", "two"))
+    assert one["agents"] == two["agents"]
+    assert one["run"]["feedback_delay"] == "uniform,0,9"
+    del one["run"]["feedback_delay"]  # as of before there was any
+    (tmp_path / "older.json").write_text(json.dumps(one))
+    assert pickllm("compare", "--from", tmp_path / "older.json").returncode == 0
+
+
+@pytest.mark.parametrize("delay", ["-1", "soon", "uniform,9,0", "geometric,2", "1,2", "", "1.5"])
+def test_a_delay_that_is_none_is_one_line(delay: str):
+    refused = pickllm("compare", *SMALL, "--feedback-delay", delay)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "--feedback-delay" in refused.stderr
+
+
 def test_an_interrupted_comparison_is_not_overwritten_unasked(tmp_path: Path):
     (tmp_path / "run" / "blocks").mkdir(parents=True)
     refused = pickllm("compare", *SMALL, "--out", tmp_path / "run")
