@@ -28,6 +28,7 @@ from llm_routing_env.evaluation.judging import POOLED, Judge
 from llm_routing_env.evaluation.late_feedback import read_delay
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.policies import Policies, always, distinct, policies_log
+from llm_routing_env.evaluation.recovery import Recoveries
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
@@ -194,6 +195,8 @@ def _require_whole(name: str, value: Any, least: int) -> None:
 
 def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
     judge = result.judge
+    recoveries = Recoveries(result.problem, result.drawn, result.seed)
+    result.events = recoveries.events
     for name, results in found.items():
         trained = [policies for _, policies in results if not isinstance(policies, SessionLog)]
         if trained:
@@ -212,6 +215,8 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
         result.calls[name] = {context: calls_of(result.problem, logs[context], drawn[context]) for context in drawn}
     for name in found:
         result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
+        if result.events:
+            result.recovery[name] = recoveries.of(result.logs[name], learns=name in judge.learners)
         fixed = (result.references.best_fixed, result.references.chosen_fixed)
         said = verdict(result.metrics[name][POOLED], *fixed, result.sessions_behind(name))
         if result.down_llms:
