@@ -55,7 +55,7 @@ check: $(VENV)/.full
 	$(BIN)/mypy
 	$(BIN)/python requirements/audit.py
 
-BENCHMARKS := convergence headline weights scorers throughput peers startup memory live_overhead live_path baselines
+BENCHMARKS := convergence headline weights scorers throughput peers startup memory live_overhead live_path baselines recommit scenarios
 
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"

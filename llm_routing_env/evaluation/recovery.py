@@ -205,7 +205,12 @@ class _Context:
         return np.asarray(np.nanmean(regrets, axis=2))
 
     def steps_until_back(self, log: SessionLog) -> dict[int, Floats]:
-        """Return by event, if a window fits after it, after how many queries each session was back; infinity: never."""
+        """Return by event, if a window fits after it, after how many queries each session was back; infinity: never.
+
+        Nothing where some regret is not known.
+        """
+        if not np.isfinite(log.measures["regret"]).all():
+            return {}
         totals = _summed(log.measures["regret"]), _summed(self._at_random)
         found: dict[int, Floats] = {}
         for number in range(self.n_events):

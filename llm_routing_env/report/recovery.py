@@ -1,5 +1,7 @@
 """The table of what events did to agents, for terminal, page and benchmark."""
 
+from collections.abc import Sequence
+
 from llm_routing_env.evaluation.intervals import NOTHING, shown
 from llm_routing_env.evaluation.recovery import TOLERANCE, WINDOW, Effect, Event
 from llm_routing_env.evaluation.result import Comparison
@@ -26,19 +28,20 @@ def recovery_cells(result: Comparison, name: str) -> list[str]:
     found = result.recovery[name]
     cells = [shown(found.before), shown(found.after)]
     for events, effect in zip(result.events, found.effects, strict=True):
-        cells += effect_cells(effect, min(event.most for event in events))
+        cells += effect_cells(effect, events)
     return [*cells, shown(found.to_failed, ".0f", 100) + " %"] if _has_outage(result) else cells
 
 
-def effect_cells(effect: Effect | None, most: int) -> list[str]:
+def effect_cells(effect: Effect | None, events: Sequence[Event]) -> list[str]:
     """Return hurt, back and after, as text.
 
     Args:
         effect: What an event did.
-        most: After how many queries one can be back at the latest.
+        events: The event, as it is in the sessions.
     """
     if effect is None:
         return ["–"] * 3
+    most = min(event.most for event in events if event.most >= 0)  # the latest that one can be back
     is_none_hurt = not effect.hurt["mean"]
     median = "–" if is_none_hurt else f"> {most}" if effect.queries["mean"] is None else f"{effect.queries['mean']:.0f}"
     return [shown(effect.hurt, ".0f", 100) + " %", shown({**effect.back, "low": None}, ".0f", 100) + " %", median]

@@ -93,6 +93,19 @@ def test_compare_writes_results_and_figures(tmp_path: Path):
         assert path.stat().st_size > 20_000
 
 
+def test_a_comparison_in_a_scenario_says_what_its_events_did(tmp_path: Path):
+    events = '[[events]]\nevent = "outage"\nllm = "favourite"\nstep = 22\nhidden = true\n'
+    (tmp_path / "down.toml").write_text(events)
+    done = pickllm("compare", *SMALL, "--length", "60", "--scenario", tmp_path / "down.toml", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "hurt at step 22" in done.stdout
+    document = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert document["recovery"]["events"] == [[{"first": 22, "last": 22, "end": 60, "most": 18}]]
+    assert document["recovery"]["agents"].keys() == {row["name"] for row in document["agents"]}
+    assert 'id="recovery"' in (tmp_path / "run" / "report.html").read_text()
+    assert (tmp_path / "run" / "regret_rate.png").stat().st_size > 20_000
+
+
 def test_the_reward_form_and_hyperparameters_are_one_flag_away():
     base = ("compare", *SMALL, "--agents", "learning_automaton", "--json")
     ratio, additive, quantiles = (

@@ -12,6 +12,7 @@ from llm_routing_env.evaluation.plots import draw
 from llm_routing_env.evaluation.recovery import WINDOW, Event, events_of
 from llm_routing_env.evaluation.statistics import Resamples
 from llm_routing_env.report.recovery import effect_cells, recovery_cells, recovery_heads
+from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
 LENGTH, STEP = 100, 50
@@ -111,7 +112,7 @@ def test_without_an_event_there_is_nothing_to_tell():
 def test_an_event_too_near_the_end_says_nothing():
     (effect,) = compared([DOWN[0] | {"step": LENGTH - WINDOW + 1, "until": None}], 10).recovery["late10"].effects
     assert effect is None
-    assert effect_cells(effect, -1) == ["–", "–", "–"]
+    assert effect_cells(effect, [Event(81, 81, LENGTH)]) == ["–", "–", "–"]
 
 
 def test_changes_nearby_are_one_event():
@@ -143,3 +144,19 @@ def test_a_mean_over_some_values_is_that_of_those():
     where = np.arange(12) < 7
     some = resamples.mean_where(values, asked, np.tile(where, (8, 1))).interval()
     assert some == pytest.approx(resamples.mean(values[:, where], asked[:, where], "sessions").interval())
+
+
+def test_contexts_of_other_lengths_count_where_the_event_can_be_judged():
+    """The last session of 65 queries ends before a window fits after step 50."""
+    asked = QuerySet(
+        Query(f"{context}-{i}", context, "test", f"{context} {i}", ("yes",))
+        for context, n in {"long": 100, "short": 65}.items()
+        for i in range(n)
+    )
+    right = np.broadcast_to(np.array([1.0, 0.5, 0.0])[:, None], (165, 3, 1))
+    llms = ["good", "fair", "poor"]
+    table = OutcomeTable.from_records(asked, llms, records(asked, llms, right, 1e-5, 0.1), {})
+    result = compared(swap, 10, 50, table=table)
+    (late, never) = (result.recovery[name].effects[0] for name in ("late10", "late50"))
+    assert late.queries["mean"] == 9
+    assert effect_cells(never, result.events[0])[2] == "> 30"
