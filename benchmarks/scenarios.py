@@ -104,7 +104,17 @@ def facts(result: Comparison) -> dict[str, Any]:
     pairs = {f"{name} recommits": published(result.pairs[f"{name} recommits"][name]) for name in PAPER}
     late = {name: late_regret(result, name) for name in result.agents}
     more = {"agents": metrics, "late_regret": late, "recommits_minus_not": pairs}
-    return kept | more | ({"recovery": document["recovery"]} if "recovery" in document else {})
+    recovery = {"recovery": document["recovery"]} if "recovery" in document else {}
+    return {name: rounded(value) for name, value in (kept | more | recovery).items()}
+
+
+def rounded(value: Any) -> Any:
+    """Return numbers with six digits, which is more than they mean, in whatever holds them."""
+    if isinstance(value, dict):
+        return {name: rounded(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def late_regret(result: Comparison, name: str) -> float:
