@@ -42,6 +42,9 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "neural_linear": {"scale": [0.1, 0.3, 0.5], "hidden_units": [8, 16]},
     "knn_bandit": {"n_neighbours": [5, 10, 20], "epsilon": [0.005, 0.02, 0.05]},
     "per_context_q": {"step_size": [0.1, 0.3, 0.5], "epsilon_decay": [0.85, 0.9, 0.95]},
+    "outcome_thompson": {"scale": [0.35, 0.5, 0.7, 1.0], "price_slope": [0.0, 0.1, 0.2]},
+    "outcome_ucb": {"exploration": [0.03, 0.1, 0.3], "price_slope": [0.0, 0.1, 0.2]},
+    "outcome_linear": {"scale": [0.1, 0.2, 0.3], "ridge": [1.0, 3.0, 10.0], "price_slope": [0.0, 0.1]},
     "mlp_router": {"hidden_units": [25, 50, 100], "weight_decay": [0.3, 1.0, 3.0]},
     "matrix_factorisation": {"rank": [2, 3, 4], "noise": [0.02, 0.05, 0.1]},
 }
@@ -70,6 +73,9 @@ TEXTBOOK: dict[str, dict[str, Any]] = {
     "neural_linear": {"scale": 0.3, "hidden_units": 16},
     "knn_bandit": {"n_neighbours": 10, "epsilon": 0.1},
     "per_context_q": {"step_size": 0.1, "epsilon_decay": 0.99},
+    "outcome_thompson": {"scale": 1.0, "price_slope": 0.0},
+    "outcome_ucb": {"exploration": 1.0, "price_slope": 0.0},
+    "outcome_linear": {"scale": 0.3, "ridge": 1.0, "price_slope": 0.0},
     "mlp_router": {"hidden_units": 100, "weight_decay": 1.0},
     "matrix_factorisation": {"rank": 2, "noise": 0.05},
 }
