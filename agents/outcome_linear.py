@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from llm_routing_env.agents.parts.posterior_sampling import gaussian_probability
 from llm_routing_env.agents.parts.session_array import PerSession
 from llm_routing_env.agents.parts.shared_regressions import SharedRegressions
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.parts.task import RoutingTask
+from llm_routing_env.agents.parts.task import PROMPT, RoutingTask
 
 _WIDEST = 0.5 * np.sqrt(2 * np.log(1 / RISK))  # of a bound, for the largest deviation that an accuracy can have
 
@@ -56,14 +57,16 @@ class OutcomeLinear(OutcomeAgent):
             scale: Assumed standard deviation of an accuracy around its prediction; lower explores less.
             ridge: (scale / prior standard deviation)^2 of an LLM's own weights: how many answers the prior counts as.
             shared_ridge: The same of the weights that all LLMs share.
-            discount: What an answer still counts a query later; below 1 the agent follows LLMs that change, and matrices
-                are inverted for every query.
+            discount: What an answer still counts a query later; below 1 the agent follows LLMs that change, and
+                inverts matrices for every query.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self._believe(prior_accuracy, price_slope)
         for name, value in (("scale", scale), ("ridge", ridge), ("shared_ridge", shared_ridge)):
             self._require(value > 0, name, "positive", value)
         self._require(0 < discount <= 1, "discount", "in (0, 1]", discount)
+        is_vector = observation not in ("none", PROMPT)
+        self._require(is_vector, "observation", 'a vector of numbers, such as "context"', observation)
         self.observation = observation
         self.scale = scale
         self.ridge = ridge
@@ -90,6 +93,9 @@ class OutcomeLinear(OutcomeAgent):
         uncertainty = np.sqrt(variance)
         is_open = still_asked(base, gain, accuracy - _WIDEST * uncertainty, allowed)
         return base + gain * accuracy, np.abs(gain) * self.scale * uncertainty, is_open
+
+    def _keep(self, known: Self, arms: IntArray) -> None:
+        self.regressions.keep(known.regressions, arms)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         surprise = self._measured(action, reward, outcome) - self._prior[action]

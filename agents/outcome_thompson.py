@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from llm_routing_env.agents.parts.distributions import best_arm
-from llm_routing_env.agents.parts.outcome_agent import OutcomeAgent, still_asked
+from llm_routing_env.agents.parts.outcome_agent import OutcomeAgent
 from llm_routing_env.agents.parts.outcome_means import Believed, OutcomeMeans
 from llm_routing_env.agents.parts.posterior_sampling import scaled_beta_probability_of_best
 from llm_routing_env.agents.parts.session_array import PerSession
@@ -70,21 +71,21 @@ class OutcomeThompson(OutcomeAgent):
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         believed = self.outcomes.believed(observation.argmax(axis=1))
         first, second = self._posterior(believed)
-        return scaled_beta_probability_of_best(first, second, believed.base, believed.gain, _open(believed, allowed))
+        is_open = believed.open_arms(allowed)
+        return scaled_beta_probability_of_best(first, second, believed.base, believed.gain, is_open)
 
     def _select(self, observation: FloatArray, allowed: BoolArray | None) -> PerSession:
         believed = self.outcomes.believed(observation.argmax(axis=1))
         accuracy = self._rng.beta(*self._posterior(believed))
-        return best_arm(believed.base + believed.gain * accuracy, _open(believed, allowed))
+        return best_arm(believed.base + believed.gain * accuracy, believed.open_arms(allowed))
 
     def _posterior(self, believed: Believed) -> tuple[FloatArray, FloatArray]:
         """Return both parameters of each arm's posterior, shape (sessions, arms)."""
-        count = believed.count / self.scale**2
-        return believed.accuracy * count, (1 - believed.accuracy) * count
+        pulls = believed.pulls / self.scale**2
+        return believed.accuracy * pulls, (1 - believed.accuracy) * pulls
+
+    def _keep(self, known: Self, arms: IntArray) -> None:
+        self.outcomes.keep(known.outcomes, arms)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.outcomes.update(observation.argmax(axis=1), action, self._measured(action, reward, outcome))
-
-
-def _open(believed: Believed, allowed: BoolArray | None) -> BoolArray:
-    return still_asked(believed.base, believed.gain, believed.lowest, allowed)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 
 from llm_routing_env.agents.kl_ucb import highest_plausible_mean
 from llm_routing_env.agents.parts.distributions import uniform_over_best
-from llm_routing_env.agents.parts.outcome_agent import OutcomeAgent, still_asked
+from llm_routing_env.agents.parts.outcome_agent import OutcomeAgent
 from llm_routing_env.agents.parts.outcome_means import OutcomeMeans
 from llm_routing_env.agents.parts.session_array import column, maximum
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
@@ -72,9 +73,11 @@ class OutcomeUCB(OutcomeAgent):
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         believed = self.outcomes.believed(observation.argmax(axis=1))
         budget = self.exploration * np.log(maximum(self.n_selected.now, 1) + 1)
-        accuracy = highest_plausible_mean(believed.accuracy, column(budget) / believed.count)
-        is_open = still_asked(believed.base, believed.gain, believed.lowest, allowed)
-        return uniform_over_best(believed.base + believed.gain * accuracy, is_open)
+        accuracy = highest_plausible_mean(believed.accuracy, column(budget) / believed.pulls)
+        return uniform_over_best(believed.base + believed.gain * accuracy, believed.open_arms(allowed))
+
+    def _keep(self, known: Self, arms: IntArray) -> None:
+        self.outcomes.keep(known.outcomes, arms)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self.outcomes.update(observation.argmax(axis=1), action, self._measured(action, reward, outcome))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.distributions import only
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.parts.task import LLMInfo
+from llm_routing_env.agents.parts.task import LLMInfo, RoutingTask
 
 MEASURES = ("accuracy", "cost_usd", "latency_s")
 RISK = 1e-4  # that a lower bound of an accuracy is ever above it
@@ -46,9 +47,10 @@ class OutcomeAgent(Agent):
             "out, or take an agent that learns from rewards alone)",
             task.reward,
         )
-        given = np.asarray(prior_accuracy, dtype=np.float64)
+        given = np.asarray(prior_accuracy)
+        is_given = given.dtype.kind in "if" and given.shape in ((), (task.n_actions,))
         self._require(
-            given.shape in ((), (task.n_actions,)) and bool(((given >= 0) & (given <= 1)).all()),
+            is_given and bool(((given >= 0) & (given <= 1)).all()),
             "prior_accuracy",
             f"a number in [0, 1], or {task.n_actions} of them",
             prior_accuracy,
@@ -63,6 +65,31 @@ class OutcomeAgent(Agent):
             _told([llm.expected_latency_s for llm in task.llms], _UNTOLD_LATENCY_S),
         )
         self._prior = np.stack([np.broadcast_to(accuracy, task.n_actions), wrong, right - wrong], axis=1)
+
+    def add_llm(self, task: RoutingTask) -> Self:
+        """Return this agent for a task with further LLMs: of the others it knows what it knew.
+
+        Its random generator starts anew.
+
+        Args:
+            task: What the agent may know, with all LLMs of before among its own.
+
+        Raises:
+            ValueError: If an LLM of before is missing, or the observation is another.
+        """
+        missing = sorted(set(self.task.llm_names) - set(task.llm_names))
+        self._require(not missing, "task", f"one that still has {', '.join(missing)}", ", ".join(task.llm_names))
+        seen = (self.task.observation, self.task.observation_size)
+        self._require(seen == (task.observation, task.observation_size), "task", f"one of observations {seen}", task)
+        hyperparameters = {name: getattr(self, name) for name in self.hyperparameters()}
+        grown = type(self)(task, n_sessions=self.n_sessions, **hyperparameters)
+        grown.n_selected.array, grown.n_updates = self.n_selected.array, self.n_updates.copy()
+        grown._keep(self, np.array([task.llm_names.index(name) for name in self.task.llm_names]))
+        return grown
+
+    def _keep(self, known: Self, arms: IntArray) -> None:
+        """Take over what an agent learned of fewer arms, whose places among those here are given."""
+        raise NotImplementedError
 
     def _ends(self, cost_usd: FloatArray, latency_s: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the reward of a wrong and of a right answer, each of the arguments' shape."""

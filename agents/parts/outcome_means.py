@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from llm_routing_env.agents.parts.outcome_agent import RISK
-from llm_routing_env.agents.parts.state import FloatArray, IntArray, Stateful
+from llm_routing_env.agents.parts.outcome_agent import RISK, still_asked
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Stateful
 
 
 class Believed(NamedTuple):
@@ -17,15 +17,19 @@ class Believed(NamedTuple):
         accuracy: Mean accuracy.
         base: Mean reward of a wrong answer.
         gain: Mean gain of a right one over it.
-        count: How many answers the means count as.
+        pulls: How many answers the means count as.
         lowest: The lowest accuracy that the answers in this context alone leave plausible.
     """
 
     accuracy: FloatArray
     base: FloatArray
     gain: FloatArray
-    count: FloatArray
+    pulls: FloatArray
     lowest: FloatArray
+
+    def open_arms(self, allowed: BoolArray | None) -> BoolArray:
+        """Return which of the allowed arms may be the best, see `still_asked`."""
+        return still_asked(self.base, self.gain, self.lowest, allowed)
 
 
 class OutcomeMeans(Stateful):
@@ -74,6 +78,11 @@ class OutcomeMeans(Stateful):
         sums = own + weight[..., None] * others
         accuracy, base, gain = np.moveaxis(sums[..., :3] / sums[..., 3:], -1, 0)
         return Believed(accuracy, base, gain, sums[..., 3], _lowest(own[..., 0], own[..., 3]))
+
+    def keep(self, known: Self, arms: IntArray) -> None:
+        """Take over what was learned of fewer arms, whose places among those here are given."""
+        self.sums[:, :, arms] = known.sums
+        self.totals[:, arms] = known.totals
 
     def update(self, context: IntArray, action: IntArray, measured: FloatArray) -> None:
         """Add one answer per session: accuracy, base and gain, shape (sessions, 3)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 
 from llm_routing_env.agents.parts.state import FloatArray, IntArray, Stateful
@@ -11,9 +13,9 @@ class SharedRegressions(Stateful):
     """Responses x^T (s + d) + N(0, 1), with s ~ N(0, I / shared_ridge) of all arms and d ~ N(0, I / ridge) of each.
 
     Exact, without the matrix of all weights at once: let M = (ridge I + sum x x^T)^-1 and b = sum y x over an arm's
-    queries. Given s, the arm's weights s + d have the mean M (b + ridge s) and the covariance M. And s has the precision
-    shared_ridge I + sum over arms of (ridge I - ridge^2 M), and the mean precision^-1 sum over arms of ridge M b. A query
-    changes one M, and the precision of s, by a matrix of rank one (Sherman-Morrison).
+    queries. Given s, the arm's weights s + d have the mean M (b + ridge s) and the covariance M. And s has the
+    precision shared_ridge I + sum over arms of (ridge I - ridge^2 M), and the mean precision^-1 sum over arms of
+    ridge M b. A query changes one M, and the precision of s, by a matrix of rank one (Sherman-Morrison).
 
     Attributes:
         inverses: M, shape (sessions, arms, features, features).
@@ -86,11 +88,17 @@ class SharedRegressions(Stateful):
         self.inverses[self._rows, action] = inverse - (direction / total[:, None])[:, :, None] * direction[:, None]
         self.sums[self._rows, action] = sums + features[:, :, None] * responses[:, None]
 
+    def keep(self, known: Self, arms: IntArray) -> None:
+        """Take over what was learned of fewer arms, whose places among those here are given; the others know s."""
+        self.inverses[:, arms] = known.inverses
+        self.sums[:, arms] = known.sums
+        self.shared_inverses[:], self.shared_sums[:] = known.shared_inverses, known.shared_sums
+
     def _forget(self) -> None:
         """Let every query count less, and the priors as before."""
         kept, ridge, identity = self._discount, self._ridge, np.eye(self.inverses.shape[-1])
         self.inverses = np.linalg.inv(kept * np.linalg.inv(self.inverses) + (1 - kept) * ridge * identity)
         self.sums *= kept
-        known = (ridge * identity - ridge**2 * self.inverses).sum(axis=1)
-        self.shared_inverses = np.linalg.inv(self._shared_ridge * identity + known)
+        told = np.sum(ridge * identity - ridge**2 * self.inverses, axis=1)
+        self.shared_inverses[:] = np.linalg.inv(self._shared_ridge * identity + told)
         self.shared_sums = ridge * (self.inverses @ self.sums).sum(axis=1)
