@@ -40,8 +40,8 @@ class OutcomeLinear(OutcomeAgent):
         observation: str = "context",
         prior_accuracy: float | Sequence[float] = 0.5,
         price_slope: float = 0.0,
-        scale: float = 0.3,
-        ridge: float = 3.0,
+        scale: float = 0.2,
+        ridge: float = 1.0,
         shared_ridge: float = 1.0,
         discount: float = 1.0,
     ) -> None:

@@ -32,9 +32,9 @@ class OutcomeUCB(OutcomeAgent):
         n_sessions: int | None = None,
         seed: int | None = None,
         prior_accuracy: float | Sequence[float] = 0.5,
-        price_slope: float = 0.0,
+        price_slope: float = 0.1,
         prior_pulls: float = 2.0,
-        pseudo_pulls: float = 8.0,
+        pseudo_pulls: float = 4.0,
         exploration: float = 0.1,
         discount: float = 1.0,
     ) -> None:

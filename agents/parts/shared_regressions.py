@@ -97,8 +97,8 @@ class SharedRegressions(Stateful):
     def _forget(self) -> None:
         """Let every query count less, and the priors as before."""
         kept, ridge, identity = self._discount, self._ridge, np.eye(self.inverses.shape[-1])
-        self.inverses = np.linalg.inv(kept * np.linalg.inv(self.inverses) + (1 - kept) * ridge * identity)
+        self.inverses[:] = np.linalg.inv(kept * np.linalg.inv(self.inverses) + (1 - kept) * ridge * identity)
         self.sums *= kept
         told = np.sum(ridge * identity - ridge**2 * self.inverses, axis=1)
         self.shared_inverses[:] = np.linalg.inv(self._shared_ridge * identity + told)
-        self.shared_sums = ridge * (self.inverses @ self.sums).sum(axis=1)
+        self.shared_sums[:] = ridge * (self.inverses @ self.sums).sum(axis=1)
