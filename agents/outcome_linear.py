@@ -53,7 +53,7 @@ class OutcomeLinear(OutcomeAgent):
             seed: See `Agent`.
             observation: What it sees of a query: "context", "embedding32", "context+embedding32", "features", ...
             prior_accuracy: Expected accuracy of the mean LLM, or of each.
-            price_slope: By how much accuracy is expected to rise with ten times the cost.
+            price_slope: By how much accuracy is expected to rise with ten times the cost, from the mean LLM's.
             scale: Assumed standard deviation of an accuracy around its prediction; lower explores less.
             ridge: (scale / prior standard deviation)^2 of an LLM's own weights: how many answers the prior counts as.
             shared_ridge: The same of the weights that all LLMs share.

@@ -43,7 +43,7 @@ class OutcomeThompson(OutcomeAgent):
             n_sessions: See `Agent`.
             seed: See `Agent`.
             prior_accuracy: Expected accuracy of the mean LLM, or of each.
-            price_slope: By how much accuracy is expected to rise with ten times the cost.
+            price_slope: By how much accuracy is expected to rise with ten times the cost, from the mean LLM's.
             prior_pulls: How many answers these expectations count as.
             pseudo_pulls: How many answers of a context all others together count as at most.
             scale: Factor on the posterior's standard deviation; 1: as Bayes has it, lower explores less.

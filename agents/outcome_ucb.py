@@ -45,7 +45,7 @@ class OutcomeUCB(OutcomeAgent):
             n_sessions: See `Agent`.
             seed: See `Agent`.
             prior_accuracy: Expected accuracy of the mean LLM, or of each.
-            price_slope: By how much accuracy is expected to rise with ten times the cost.
+            price_slope: By how much accuracy is expected to rise with ten times the cost, from the mean LLM's.
             prior_pulls: How many answers these expectations count as.
             pseudo_pulls: How many answers of a context all others together count as at most.
             exploration: A q is plausible where n kl(mean, q) <= exploration * ln t; 1 is KL-UCB's own.

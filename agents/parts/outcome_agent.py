@@ -33,7 +33,8 @@ class OutcomeAgent(Agent):
 
         Args:
             prior_accuracy: One number for all LLMs, or one for each, in [0, 1].
-            price_slope: By how much accuracy is taken to rise with ten times the cost, about the mean LLM.
+            price_slope: By how much accuracy is taken to rise with ten times the cost, about the mean LLM, where there
+                is one number for all.
 
         Raises:
             ValueError: If the task has no reward function, or actions that are not LLMs.
@@ -57,9 +58,9 @@ class OutcomeAgent(Agent):
         )
         self._require(np.isfinite(price_slope), "price_slope", "finite", price_slope)
         self.prior_accuracy, self.price_slope = prior_accuracy, price_slope
-        accuracy = given + price_slope * _dearness(task.llms)
-        if price_slope:
-            accuracy = np.clip(accuracy, 0.05, 0.95)
+        accuracy = given
+        if price_slope and given.ndim == 0:
+            accuracy = np.clip(given + price_slope * _dearness(task.llms), 0.05, 0.95)
         wrong, right = self._ends(
             _told([llm.expected_cost_usd for llm in task.llms], 0.0),
             _told([llm.expected_latency_s for llm in task.llms], _UNTOLD_LATENCY_S),
