@@ -64,8 +64,8 @@ class SharedRegressions(Stateful):
         stacked = self.inverses.reshape(n_rows, n_actions * size, size)
         directions = (stacked @ features[:, :, None]).reshape(n_rows, n_actions, size)
         shared = self.shared_inverses @ self.shared_sums
-        mean = (directions[:, :, None] @ (self.sums + self._ridge * shared[:, None]))[:, :, 0]
-        return mean, np.maximum((directions * features[:, None]).sum(axis=2), 0.0)
+        mean: FloatArray = np.einsum("sai,sair->sar", directions, self.sums + self._ridge * shared[:, None])
+        return mean, np.maximum(np.einsum("sai,si->sa", directions, features), 0.0)
 
     def update(self, features: FloatArray, action: IntArray, responses: FloatArray) -> None:
         """Add one query per session.
