@@ -88,12 +88,14 @@ class LoggedData:
             n_llms: Number of LLMs.
 
         Raises:
-            ValueError: If an LLM was never asked, or there is none with so high a number.
+            ValueError: If an LLM was never asked, there is none with so high a number, or accuracies are not known.
         """
+        if "accuracy" not in self.outcomes:
+            raise ValueError("LoggedData: outcomes must have the accuracy of each row for a router to be fitted on it.")
         self._refuse("actions", f"from 0 to {n_llms - 1}", self.actions, self.actions >= n_llms)
-        known = {name: self.outcomes[name] for name in _MEASURES if name in self.outcomes}
+        known = {"rewards": self.rewards, **self.outcomes}
         filled = {name: np.full((len(self), n_llms), np.nan) for name in ("rewards", *_MEASURES)}
-        for name, values in {"rewards": self.rewards, **known}.items():
-            filled[name][np.arange(len(self)), self.actions] = values
+        for name in filled.keys() & known.keys():
+            filled[name][np.arange(len(self)), self.actions] = known[name]
         weights = 1 / self.propensities
         return TrainingTable(observations=self.observations, **filled, weights=weights / weights.mean())

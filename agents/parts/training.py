@@ -22,7 +22,7 @@ class TrainingTable:
     Attributes:
         observations: What an agent sees of each query, shape (queries, observation_size); (queries,) for prompts.
         rewards: Shape (queries, LLMs).
-        accuracy: In [0, 1], shape (queries, LLMs); all NaN in a log that has none.
+        accuracy: In [0, 1], shape (queries, LLMs).
         cost_usd: In US dollars, shape (queries, LLMs); all NaN where costs were not recorded.
         latency_s: In seconds, shape (queries, LLMs); all NaN where latencies were not recorded.
         weights: How much each row counts, positive, shape (queries,); None: all the same.
@@ -48,7 +48,7 @@ class TrainingTable:
             self._require_finite("observations", True)
         has_cell = self.has_cell
         for name in _MEASURES:
-            is_absent = name != "rewards" and np.isnan(getattr(self, name)).all()
+            is_absent = name in ("cost_usd", "latency_s") and np.isnan(getattr(self, name)).all()
             if not is_absent:
                 self._require_finite(name, has_cell)
         never_asked = np.flatnonzero(~has_cell.any(axis=0)).tolist()

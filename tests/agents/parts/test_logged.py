@@ -118,7 +118,12 @@ def test_a_row_of_half_the_probability_counts_as_two(name, make_task):
     log = random_log(task, 40, propensities=rng.choice([0.25, 0.5], 40), observations=rng.normal(size=(40, 5)))
     twice = np.repeat(np.arange(40), np.where(log.propensities == 0.25, 2, 1))
     fields = ("observations", "actions", "rewards")
-    doubled = random_log(task, len(twice), **{name: getattr(log, name)[twice] for name in fields}, outcomes={})
+    doubled = random_log(
+        task,
+        len(twice),
+        **{name: getattr(log, name)[twice] for name in fields},
+        outcomes={"accuracy": np.ones(len(twice))},
+    )
     given = {"linear_router": {"ridge": 1e-6}, "knn_router": {"n_neighbours": 10**6}, "mlp_router": {"n_epochs": 1}}
     agents = [make_agent(name, task, seed=0, **given[name]) for _ in range(2)]
     for agent, data in zip(agents, (log, doubled), strict=True):
@@ -143,6 +148,7 @@ def test_weights_undo_the_choices_of_who_logged(make_task):
         actions=actions,
         rewards=np.where(actions == 1, np.where(is_hard, 0.0, 1.0), 0.3),
         propensities=np.where(actions == 1, chance, 1 - chance),
+        outcomes={"accuracy": np.ones(n_rows)},
     )
     assert log.rewards[actions == 1].mean() < 0.2
     agent = make_agent("linear_router", task)
@@ -199,3 +205,5 @@ def test_a_log_in_which_an_llm_was_never_asked_fits_no_router(make_task):
         make_agent("linear_router", make_task()).fit_log(log)
     with pytest.raises(ValueError, match="actions must be from 0 to 1, got 3"):
         random_log(make_task(), actions=np.full(40, 3)).table(2)
+    with pytest.raises(ValueError, match="outcomes must have the accuracy of each row"):
+        random_log(make_task(), outcomes={}).table(4)
