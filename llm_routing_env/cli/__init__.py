@@ -8,7 +8,19 @@ import typer
 from typer.core import TyperGroup
 
 from llm_routing_env.agents.parts.plug_ins import found_in
-from llm_routing_env.cli import agents, compare, demo, export, import_tables, inspect, load_curve, record, serve, verify
+from llm_routing_env.cli import (
+    agents,
+    compare,
+    demo,
+    export,
+    import_log,
+    import_tables,
+    inspect,
+    load_curve,
+    record,
+    serve,
+    verify,
+)
 from llm_routing_env.stopping import IncompleteError, Terminated, exit_code, sigterm_raises, what_was_kept
 from llm_routing_env.terminal import Terminal
 
@@ -43,6 +55,7 @@ app.command("record")(record.record)
 app.command("embed")(record.embed)
 app.command("load-curve")(load_curve.load_curve)
 app.add_typer(import_tables.app, name="import")
+app.command("import-log")(import_log.import_log)
 app.add_typer(export.app, name="export")
 
 

@@ -118,6 +118,11 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         self._ended = (terminated | truncated) & (self._autoreset is not AutoresetMode.SAME_STEP)
         return self._observations(), rewards, terminated, truncated, infos
 
+    @property
+    def waiting_cells(self) -> NDArray[np.int64]:
+        """See `RoutingVectorEnv`."""
+        return np.array([self._cell(row) for row in range(self.num_envs)])
+
     def action_masks(self) -> Mask:
         """Return which LLMs can be asked the waiting queries, shape (sessions, LLMs)."""
         return np.array([self._available(row) for row in range(self.num_envs)])
@@ -141,7 +146,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
 
     def _advance(self, row: int, llm: int, outcome: Outcome) -> dict[str, Any]:
         """Go on to the session's next query, unless this one was refused, and return its info."""
-        asked = self.problem.cells.index(int(self._sessions[row].cells[self._positions[row]]))[0]
+        asked = self.problem.cells.index(self._cell(row))[0]
         self._positions[row] += not self._llms.is_refused(outcome)
         return self._with_mask(row, self._facts.live(asked, llm, outcome, self._waiting(row), self._llms.spent_usd))
 
@@ -149,6 +154,10 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         """Return the index of a session's query to route next; after the last one, that one's again."""
         session = self._sessions[row]
         return int(session.queries[min(self._positions[row], len(session) - 1)])
+
+    def _cell(self, row: int) -> int:
+        session = self._sessions[row]
+        return int(session.cells[min(self._positions[row], len(session) - 1)])
 
     def _available(self, row: int) -> Mask:
         session = self._sessions[row]

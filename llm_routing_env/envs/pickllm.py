@@ -168,7 +168,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
             self._live = LiveLLMs(backend, problem, live)
             self.problem = self._live.problem
-        self._facts = Facts(self.problem, info)
+        self._facts, self.info_kind = Facts(self.problem, info), info
         self.task: RoutingTask = self.problem.task
         self.render_mode = render_mode
         self.observation_space: spaces.Box = self.problem.observation_space  # type: ignore[assignment]
@@ -233,6 +233,11 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         if self._masks is not None:
             info[MASK] = self._masks[self._position].copy()
         return self._observation(), reward, terminated, self._position == len(self._cells), info
+
+    @property
+    def waiting_cell(self) -> int:
+        """The number of the first LLM's cell for the query that waits, see `Cells`; after the last one that one's."""
+        return self._cells[min(self._position, len(self._cells) - 1)]
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which LLMs can be asked the waiting query, shape (LLMs,); what sb3-contrib's MaskablePPO calls."""

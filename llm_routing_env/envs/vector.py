@@ -125,6 +125,12 @@ class PickLLMVectorEnv(RoutingVectorEnv):
             infos = self._with_masks(infos)
         return self._observe(waiting), rewards, nobody, nobody.copy(), infos
 
+    @property
+    def waiting_cells(self) -> Ints:
+        """See `RoutingVectorEnv`."""
+        cells: Ints = self._cells[self._now].copy()
+        return cells
+
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which LLMs can be asked the waiting queries, shape (sessions, LLMs)."""
         if self._masks is None:

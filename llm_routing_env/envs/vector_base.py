@@ -29,6 +29,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
     Attributes:
         problem: What is routed.
         task: What an agent may know before it starts.
+        info_kind: "full", "numbers" or "none".
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         for name, value in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
             if value < 1:
                 raise ValueError(f"{name} must be 1 or more, got {value}.")
-        self._facts, self.problem, self.num_envs = facts, facts.problem, num_envs
+        self._facts, self.problem, self.info_kind, self.num_envs = facts, facts.problem, facts.kind, num_envs
         self.task: RoutingTask = self.problem.task
         self.single_observation_space = self.problem.observation_space
         self.single_action_space = Discrete(self.task.n_actions)
@@ -75,6 +76,16 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         mask = self._checked_mask(options.pop("reset_mask", None))
         self._seed(seed, mask)
         return self._start_sessions(mask, self._contexts(options))
+
+    @property
+    @abstractmethod
+    def waiting_cells(self) -> NDArray[np.int64]:
+        """The number of the first LLM's cell for each session's query that waits, see `Cells`; shape (sessions,)."""
+
+    @property
+    def ended(self) -> Mask:
+        """The sessions that have ended: with NEXT_STEP the next step starts them anew, and routes nothing."""
+        return self._ended.copy()
 
     @abstractmethod
     def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:

@@ -13,11 +13,12 @@ from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
-from llm_routing_env.evaluation.failed_calls import LiveErrors, Mask, Texts
+from llm_routing_env.evaluation.failed_calls import LiveCalls, Mask, Texts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MEASURES = ("accuracy", "cost_usd", "latency_s", "regret")
+TOKENS = ("prompt_tokens", "completion_tokens")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class SessionLog:
         first_errors: What each LLM's first failed call of the session said, "" where it has none, shape
             (sessions, LLMs); None where the table knows.
         cut: Whether the answer was cut at `max_tokens`, shape (sessions, steps); None where the table knows.
+        tokens: How many were read and written, shape (sessions, steps, 2); None where the table knows.
     """
 
     actions: Ints
@@ -50,6 +52,7 @@ class SessionLog:
     failed: Mask | None = None
     first_errors: Texts | None = None
     cut: Mask | None = None
+    tokens: Ints | None = None
 
     def rows(self, index: slice | NDArray[np.int64]) -> "SessionLog":
         """Return some of the sessions."""
@@ -100,7 +103,7 @@ def run_sessions(
     rows, steps, chances = np.arange(env.num_envs), [], []
     commit_steps = np.where(np.asarray(agent.committed_action) >= 0, 0.0, np.nan)
     ended = np.zeros(env.num_envs, dtype=bool)
-    errors = LiveErrors(env.num_envs, agent.task.n_actions) if env.problem.is_live else None
+    calls = LiveCalls(env.num_envs, agent.task.n_actions) if env.problem.is_live else None
     while not ended.any():
         masked = given_mask(agent.select_action, info.get(MASK))
         if propensities:
@@ -109,8 +112,8 @@ def run_sessions(
         following, reward, terminated, truncated, info = env.step(action)
         if terminated.any():
             raise BudgetError(info["error"][terminated.argmax()])
-        if errors is not None:
-            errors.add(action, info.get("error"), info["is_cut"])
+        if calls is not None:
+            calls.add(action, info.get("error"), info["is_cut"], [info[name] for name in TOKENS])
         agent.update(observation, action, reward, outcome={name: info[name] for name in MEASURES[:3]})
         observation, ended = following, truncated
         steps.append((action, reward, *(info.get(name, np.full(env.num_envs, np.nan)) for name in MEASURES)))
@@ -128,7 +131,7 @@ def run_sessions(
         commit_steps=commit_steps,
         commitments=np.asarray(agent.committed_action),
         propensities=np.stack(chances, axis=1) if propensities else None,
-        **(errors.arrays if errors is not None else {}),
+        **(calls.arrays if calls is not None else {}),
     )
 
 
