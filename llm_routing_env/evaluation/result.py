@@ -11,9 +11,10 @@ from llm_routing_env.evaluation.drawn import Drawn
 from llm_routing_env.evaluation.failed_calls import Calls, one_after_another, side_by_side
 from llm_routing_env.evaluation.intervals import Interval, published
 from llm_routing_env.evaluation.judging import POOLED, Judge
+from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.references import ORACLE, References
 from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.evaluation.statistics import SESSIONS
+from llm_routing_env.evaluation.statistics import LIFETIMES, SESSIONS
 from llm_routing_env.evaluation.verdicts import is_clear_gain, no_verdict, paired_verdict
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.notes import DEAD
@@ -42,6 +43,7 @@ class Comparison:
         verdicts: For each agent, in words whether it beats the best fixed LLM.
         failures: For each agent that raised, what it said; it has no logs.
         unfinished: Those of them that the budget stopped: with a larger one they go on.
+        past: What lies before the sessions of logged and lifelong agents.
         budget: What the requests of a live comparison may cost, and did; None where it is not known.
     """
 
@@ -63,6 +65,7 @@ class Comparison:
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
+    past: Past = field(default_factory=Past)
     budget: Budget | None = None
 
     @property
@@ -80,6 +83,11 @@ class Comparison:
         """A line on whose final answers could not be read, and scored 0."""
         line = not_read(self.problem.table, self.problem.scorer)
         return [line] if line else []
+
+    @property
+    def n_lifetimes(self) -> int:
+        """How many learners share the sessions of a lifelong row."""
+        return self.past.lifetimes or self.n_sessions
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -114,7 +122,12 @@ class Comparison:
         return side_by_side(list(self.calls[name].values())) if context == POOLED else self.calls[name][context]
 
     def sessions_behind(self, *names: str) -> int | None:
-        """Return how many sessions per context rows' intervals rest on; None where they rest on no session."""
+        """Return how many sessions per context rows' intervals rest on; None where they rest on no session.
+
+        Those of one lifetime count as one.
+        """
+        if any(LIFETIMES in self.sources[name] for name in names):
+            return self.n_lifetimes
         return self.n_sessions if any(SESSIONS in self.sources[name] for name in names) else None
 
     def is_clear_gain(self, name: str) -> bool:
