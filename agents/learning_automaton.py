@@ -77,4 +77,4 @@ class LearningAutomaton(SessionsApart):
             self.earlier.update(action, self.probabilities[action])
 
     def _start_from_earlier(self) -> None:
-        self.probabilities.array = self.earlier.values.array
+        self.probabilities.array = self.earlier.values.array.copy()

@@ -27,6 +27,7 @@ from llm_routing_env.evaluation.entries import contestants
 from llm_routing_env.evaluation.failed_calls import calls_of
 from llm_routing_env.evaluation.jobs import Failure, Job
 from llm_routing_env.evaluation.judging import POOLED, Judge
+from llm_routing_env.evaluation.life_curves import life_curve
 from llm_routing_env.evaluation.lifelong import judged_sessions, lives_of
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.past import LIVES, Past
@@ -154,7 +155,9 @@ def run_comparison(
         finished[job] = outcome
         if store:
             store.save(job, outcome)
-    _judge(result, {name: [(j, finished[j]) for j in jobs if j.contestant.name == name] for name in result.agents})
+    _judge(
+        result, setting, {name: [(j, finished[j]) for j in jobs if j.contestant.name == name] for name in result.agents}
+    )
     return result
 
 
@@ -176,8 +179,7 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
     _require_whole("training seeds", training_seeds, 1)
     _require_whole("seed", setting.seed, 0)
     problem = setting.problem()
-    check_contestants(contestants, problem)
-    setting.past.check({contestant.protocol for contestant in contestants}, problem, n_sessions)
+    check_contestants(contestants, setting, problem, n_sessions)
     seeds = {context: session_seeds(setting.seed, context, n_sessions) for context in contexts_of(problem)}
     counts = (int(setting.seed), int(n_sessions), int(setting.length))
     drawn = {c: draw_sessions(problem, of_one, context=c, length=setting.length) for c, of_one in seeds.items()}
@@ -189,10 +191,13 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
     return result
 
 
-def check_contestants(contestants: Sequence[Contestant], problem: RoutingProblem) -> None:
-    """Raise ValueError where one cannot take part."""
+def check_contestants(
+    contestants: Sequence[Contestant], setting: Setting, problem: RoutingProblem, n_sessions: int
+) -> None:
+    """Raise ValueError where one cannot take part, or has a past that cannot be."""
     for contestant in contestants:
         contestant.check(problem)
+    setting.past.check({contestant.protocol for contestant in contestants}, problem, n_sessions)
 
 
 def _require_whole(name: str, value: Any, least: int) -> None:
@@ -200,8 +205,10 @@ def _require_whole(name: str, value: Any, least: int) -> None:
         raise ValueError(f"{name} must be {least} or more and a whole number, got {value!r}.")
 
 
-def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
+def _judge(result: Comparison, setting: Setting, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
     judge = result.judge
+    is_lived = any(result.contestants[name].protocol == LIVES for name in found)
+    before = setting.before().problem() if is_lived else result.problem
     for name, results in found.items():
         trained = [policies for _, policies in results if isinstance(policies, np.ndarray)]
         lived = [(j.work, logs) for j, logs in results if isinstance(j.work, Lives) and isinstance(logs, list)]
@@ -209,6 +216,7 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
             result.logs[name] = judged_sessions(lived)
             learns = result.contestants[name].feedback != "none"
             judge.add_log(name, result.logs[name], learns=learns, lifetimes=result.n_lifetimes)
+            result.life_curves[name] = life_curve(result.problem, before, result.references, lived)
         elif trained:
             policies = distinct(trained)
             judge.add_policies(name, policies)

@@ -11,6 +11,7 @@ from llm_routing_env.evaluation.drawn import Drawn
 from llm_routing_env.evaluation.failed_calls import Calls, one_after_another, side_by_side
 from llm_routing_env.evaluation.intervals import Interval, published
 from llm_routing_env.evaluation.judging import POOLED, Judge
+from llm_routing_env.evaluation.life_curves import LifeCurve
 from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.references import ORACLE, References
 from llm_routing_env.evaluation.sessions import SessionLog
@@ -43,6 +44,7 @@ class Comparison:
         verdicts: For each agent, in words whether it beats the best fixed LLM.
         failures: For each agent that raised, what it said; it has no logs.
         unfinished: Those of them that the budget stopped: with a larger one they go on.
+        life_curves: What lifelong agents earned over their lives, by row name.
         past: What lies before the sessions of logged and lifelong agents.
         budget: What the requests of a live comparison may cost, and did; None where it is not known.
     """
@@ -65,6 +67,7 @@ class Comparison:
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
+    life_curves: dict[str, LifeCurve] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
     budget: Budget | None = None
 
@@ -174,6 +177,10 @@ class Comparison:
             "failed_calls": {llm: calls.document() for llm, calls in self.failed_calls.items()},
             "failures": [describe(self.contestants[name]) | {"error": line} for name, line in self.failures.items()],
         }
+        if facts := self.past.facts():
+            document["past"] = facts
+        if self.life_curves:
+            document["life_curves"] = {name: curve.document() for name, curve in self.life_curves.items()}
         if self.budget is not None:
             document["budget"] = self.budget.document()
         return document

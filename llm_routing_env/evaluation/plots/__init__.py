@@ -5,6 +5,7 @@ from pathlib import Path
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.plots.costs import cost_accuracy, latencies
 from llm_routing_env.evaluation.plots.curves import best_arm_share, committed_share, cumulative_regret
+from llm_routing_env.evaluation.plots.lives import life_curves
 from llm_routing_env.evaluation.plots.scores import performance_profiles, reward_intervals
 from llm_routing_env.evaluation.plots.shares import arm_shares
 from llm_routing_env.evaluation.plots.style import Plot
@@ -27,12 +28,14 @@ FILES = (arm_shares, cumulative_regret, cost_accuracy)
 
 def draw(result: Comparison) -> list[Plot]:
     """Return every plot of a comparison; none where no agent ran to the end."""
-    return [make(result) for make in ALL] if result.agents else []
+    of_lives = [life_curves(result)] if result.life_curves else []
+    return [*of_lives, *(make(result) for make in ALL)] if result.agents else []
 
 
 def write_figures(result: Comparison, folder: Path) -> list[Path]:
     """Write the figures that tell most into a folder, as PNG files, and return their paths."""
-    drawn = [plot for plot in (make(result) for make in FILES if result.agents) if plot.figure is not None]
+    files = (*FILES, *((life_curves,) if result.life_curves else ()))
+    drawn = [plot for plot in (make(result) for make in files if result.agents) if plot.figure is not None]
     for plot in drawn:
         plot.figure.suptitle(plot.title, fontsize=11)
         with replacing(folder / f"{plot.name}.png") as new:

@@ -49,16 +49,22 @@ def test_the_first_session_starts_from_nothing_whatever_is_kept(name, make_task)
     np.testing.assert_array_equal(fresh.action_probabilities(None), kept.action_probabilities(None))
 
 
-def test_the_automaton_keeps_the_mean_of_what_its_sessions_ended_with(make_task):
-    agent = make_agent("learning_automaton", make_task(2), prior="kept", normaliser="bounds", learning_rate=0.5)
-    agent.update(None, 0, 1.0)  # from (1/2, 1/2) to (3/4, 1/4)
+@pytest.mark.parametrize("n_sessions", [1, 2])
+def test_the_automaton_keeps_the_mean_of_what_its_sessions_ended_with(n_sessions, make_task):
+    given = {"prior": "kept", "normaliser": "bounds", "learning_rate": 0.5}
+    agent = make_agent("learning_automaton", make_task(2), n_sessions=n_sessions, **given)
+
+    def learn(action):
+        agent.update(None, [action] * n_sessions, [1.0] * n_sessions)
+
+    learn(0)  # from (1/2, 1/2) to (3/4, 1/4)
     agent.begin_session()
-    np.testing.assert_allclose(agent.action_probabilities(None), [5 / 8, 3 / 8])
-    agent.update(None, 1, 1.0)  # to (5/16, 11/16)
+    np.testing.assert_allclose(agent.action_probabilities(None)[-1], [5 / 8, 3 / 8])
+    learn(1)  # to (5/16, 11/16)
     agent.begin_session()
     expected = np.mean([[1 / 2, 1 / 2], [3 / 4, 1 / 4], [5 / 16, 11 / 16]], axis=0)
-    np.testing.assert_allclose(agent.action_probabilities(None), expected)
-    assert agent.committed_action == -1
+    np.testing.assert_allclose(agent.action_probabilities(None)[-1], expected)
+    assert (agent.committed_action == -1).all()
     assert agent.n_updates == 0
 
 
