@@ -207,8 +207,9 @@ def _require_whole(name: str, value: Any, least: int) -> None:
 
 def _judge(result: Comparison, setting: Setting, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
     judge = result.judge
-    is_lived = any(result.contestants[name].protocol == LIVES for name in found)
-    before = setting.before().problem() if is_lived else result.problem
+    works = [job.work for results in found.values() for job, _ in results]
+    has_past = any(isinstance(work, Lives) and work.past for work in works)
+    before = setting.before().problem() if has_past else result.problem
     for name, results in found.items():
         trained = [policies for _, policies in results if isinstance(policies, np.ndarray)]
         lived = [(j.work, logs) for j, logs in results if isinstance(j.work, Lives) and isinstance(logs, list)]
