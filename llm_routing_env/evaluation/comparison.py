@@ -235,7 +235,8 @@ def _judge(result: Comparison, setting: Setting, found: Mapping[str, Sequence[tu
     for name in found:
         result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
         fixed = (result.references.best_fixed, result.references.chosen_fixed)
-        said = verdict(result.metrics[name][POOLED], *fixed, result.sessions_behind(name))
+        behind, are_lives = result.sessions_behind(name), result.are_lives(name)
+        said = verdict(result.metrics[name][POOLED], *fixed, behind, are_lives=are_lives)
         if result.down_llms:
             said = no_verdict(result.down_llms)
         maximises = result.contestants[name].maximises

@@ -9,7 +9,7 @@ from llm_routing_env.evaluation.contestants import AgentContestant, Contestant
 from llm_routing_env.evaluation.judging import POOLED, RANDOM
 from llm_routing_env.evaluation.lifelong import LifelongContestant
 from llm_routing_env.evaluation.logged import LoggedContestant
-from llm_routing_env.evaluation.protocols import PROTOCOLS
+from llm_routing_env.evaluation.protocols import require_offered
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, is_sb3, sb3_contestants
 from llm_routing_env.tables.queries import is_name
@@ -47,11 +47,7 @@ def _agent_contestant(entry: str, given: Mapping[str, Any], row: str) -> AgentCo
     agent, at, protocol = entry.partition("@")
     if not at:
         return AgentContestant(agent, given, name=row)
-    offered = agent_class(agent).protocols()
-    if protocol not in PROTOCOLS:
-        raise unknown_name(f"protocol of {agent}", protocol, offered)
-    if protocol not in offered:
-        raise ValueError(f"{agent} takes no part as {protocol}, only as {' or '.join(offered)}: {PROTOCOLS[protocol]}.")
+    require_offered(agent, protocol, agent_class(agent).protocols())
     kinds = {"lifelong": LifelongContestant, "logged": LoggedContestant}
     return kinds.get(protocol, AgentContestant)(agent, given, name=row)
 

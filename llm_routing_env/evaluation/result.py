@@ -129,9 +129,13 @@ class Comparison:
 
         Those of one lifetime count as one.
         """
-        if any(LIFETIMES in self.sources[name] for name in names):
+        if self.are_lives(*names):
             return self.n_lifetimes
         return self.n_sessions if any(SESSIONS in self.sources[name] for name in names) else None
+
+    def are_lives(self, *names: str) -> bool:
+        """Return whether rows' intervals speak of lifetimes."""
+        return any(LIFETIMES in self.sources[name] for name in names)
 
     def is_clear_gain(self, name: str) -> bool:
         """Return whether a row is marked as clearly better than the best fixed LLM: those that maximise the reward."""
@@ -148,7 +152,8 @@ class Comparison:
         if self.down_llms:
             return no_verdict(self.down_llms)
         gap = self.metrics[ORACLE][POOLED]["reward_minus_best_fixed"]["mean"]
-        return paired_verdict(self.pairs[name][other], other, gap, self.sessions_behind(name, other))
+        behind, are_lives = self.sessions_behind(name, other), self.are_lives(name, other)
+        return paired_verdict(self.pairs[name][other], other, gap, behind, are_lives=are_lives)
 
     def document(self) -> dict[str, Any]:
         """Return the result as one JSON-plain document."""
