@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from llm_routing_env.envs.problem import MIXED, RoutingProblem
+from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import Block, Lives
 from llm_routing_env.evaluation.drawn import draw_sessions
 from llm_routing_env.evaluation.references import BEST_FIXED, References
@@ -98,7 +98,7 @@ def _best_fixed(problem: RoutingProblem, block: Block, actions: Mapping[str, Int
         rows = np.flatnonzero(np.array(block.contexts) == context)
         seeds = [block.seeds[row] for row in rows]
         drawn = draw_sessions(problem, seeds, context=context, length=block.length)
-        llms = actions[BEST_FIXED][drawn.queries if context == MIXED else drawn.rows]
+        llms = actions[BEST_FIXED][drawn.rows]  # before, there is one phase: its rows are the queries
         rewards[rows] = problem.reward_table.rewards[drawn.rows, llms, drawn.repeats]
     return rewards
 
