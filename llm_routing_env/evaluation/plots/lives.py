@@ -1,13 +1,16 @@
 """What lifelong learners earn over their lives."""
 
+from typing import Any
+
 import numpy as np
 
 from llm_routing_env.evaluation.plots.style import (
+    DASHES,
     MUTED,
+    PALETTE,
     REFERENCE_LINE,
     Band,
     Plot,
-    about_grey,
     coloured,
     draw_curve,
     legend_below,
@@ -22,7 +25,7 @@ from llm_routing_env.text import printable
 def life_curves(result: Comparison) -> Plot:
     """Plot the mean reward of lifelong learners by queries lived, beside the best fixed LLM on the same queries."""
     figure, axis = new_axis()
-    styles = coloured(result)
+    styles = _styles(result)
     for name, curve in result.life_curves.items():
         band = Band(curve.reward, curve.reward - curve.half_width, curve.reward + curve.half_width)
         draw_curve(axis, curve.ends.astype(np.float64), band, styles.get(name), name)
@@ -41,8 +44,19 @@ def life_curves(result: Comparison) -> Plot:
         f"Dashed black: always {printable(result.references.best_fixed)}, the best fixed LLM in hindsight, on the same "
         f"queries. Bands: 95 % intervals over lifetimes of the difference to it. {'; '.join(said)}."
     )
-    grey = about_grey(result, list(result.life_curves))
+    n_grey = len(result.life_curves) - len(styles)
+    grey = f" {n_grey} more are grey." if n_grey > 0 else ""
     return Plot("life_curves", "Reward over a lifetime", caption + grey, figure)
+
+
+def _styles(result: Comparison) -> dict[str, dict[str, Any]]:
+    """Return line styles of the first lifelong agents: those of the other figures, or what is left of the palette."""
+    others = coloured(result)
+    chosen = {name: others[name] for name in result.life_curves if name in others}
+    used = [style["color"] for style in chosen.values()]
+    left = [{"color": PALETTE[i], "ls": DASHES[i]} for i in range(len(PALETTE)) if PALETTE[i] not in used]
+    without = [name for name in result.life_curves if name not in chosen]
+    return chosen | dict(zip(without, left, strict=False))
 
 
 def _crossing(after: int | None) -> str:
