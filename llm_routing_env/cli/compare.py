@@ -105,7 +105,9 @@ def compare(
     ] = False,
     engine: Annotated[str, typer.Option(help="local, or ray: sessions spread over a cluster.")] = "local",
     address: options.Address = None,
-    log_steps: Annotated[bool, typer.Option("--log-steps", help="Also write every step to OUT/steps.parquet.")] = False,
+    log_steps: Annotated[
+        bool, typer.Option("--log-steps", help="Also write OUT/steps.parquet, a log (docs/logs.md).")
+    ] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write OUT/tensorboard.")] = False,
     as_json: options.AsJson = False,
 ) -> None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,9 @@ class Facts:
         self.kind, self.rewards = info, by_cell(problem.reward_table.rewards)
         self.problem, self._kept, self._kept_prompts = problem, dict[int, Info](), dict[int, str]()
         self._masks: dict[int, tuple[Info, Info]] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # nothing that it tells ever changes, and libraries copy environments for every session
 
     def step(self, cell: int, next_query: int) -> tuple[float, Info]:
         """Return reward and info of one cell, as builtin types.
@@ -106,7 +109,11 @@ class Facts:
         if self.kind == "numbers":
             return info | why
         queries = self.problem.table.queries
-        said = {"response": outcome.response, "error": outcome.error, "next_prompt": queries[next_query].prompt}
+        said: Info = {
+            "response": outcome.response,
+            "error": outcome.error or "",
+            "next_prompt": queries[next_query].prompt,
+        }
         said["finish_reason"] = outcome.finish_reason
         asked = self._asked(queries[row % self.problem.table.n_queries])
         return info | asked | {"llm": self.problem.task.llm_names[llm]} | said
@@ -166,7 +173,9 @@ class Facts:
         if self.kind == "full":
             asked = self.problem.table.queries[row % self.problem.table.n_queries]
             info |= self._asked(asked) | {"llm": self.problem.table.llm_names[llm]}
-            info |= {"response": self._text("response", place) or "", "error": self._text("error", place)}
+            info |= {
+                name: self._text(name, place) or "" for name in ("response", "error")
+            }  # None is a NaN to some libraries
         self._kept[cell] = info
         return info
 
@@ -223,8 +232,8 @@ class Facts:
 
     @cached_property
     def _texts(self) -> dict[str, NDArray[np.object_]]:
-        responses, errors = (by_cell(self.problem.table.texts(name)) for name in ("response", "error"))
-        return {"response": np.array([text or "" for text in responses], dtype=object), "error": errors}
+        columns = {name: by_cell(self.problem.table.texts(name)) for name in ("response", "error")}
+        return {name: np.array([text or "" for text in texts], dtype=object) for name, texts in columns.items()}
 
     @cached_property
     def _has_outages(self) -> bool:

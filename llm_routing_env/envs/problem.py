@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from gymnasium import spaces
@@ -86,6 +86,9 @@ class RoutingProblem:
         of_contexts, n_queries = list(self._queries.values()), self.table.n_queries
         self.truth = Truth(self.reward_table, self.cells.available, of_contexts, n_queries)
         self._queries[MIXED] = self.table.select(None, self.split)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # as `Facts`
 
     def _make_reward(self, given: ProblemOptions) -> Reward:
         return make_reward(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from llm_routing_env import SESSION_LENGTH
@@ -30,7 +30,7 @@ Ints = NDArray[np.int64]
 _OWN = (*VECTOR_OPTIONS, "latency_under_load")
 
 
-class PickLLMVectorEnv(RoutingVectorEnv):
+class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[Any]]):  # skrl looks at direct bases
     """`num_envs` independent sessions of `PickLLM-v0`, on recorded outcomes.
 
     Session i of a vector seeded with s equals the scalar environment seeded with s + i, step for step. Made by
@@ -40,7 +40,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
     | --- | --- | --- |
     | `num_envs` | 1 | number of sessions |
     | `max_episode_steps` | 200 | sessions are truncated after so many queries |
-    | `autoreset_mode` | `"SAME_STEP"` | `"SAME_STEP"`, `"NEXT_STEP"` or `"DISABLED"`, or an `AutoresetMode` |
+    | `autoreset_mode` | `"NEXT_STEP"` | `"NEXT_STEP"`, `"SAME_STEP"` or `"DISABLED"`, or an `AutoresetMode` |
     | `info` | `"numbers"` | `"full"` costs more than the step; `"none"` is fastest |
     | `latency_under_load` | `False` | whether sessions that pick the same LLM in a step slow each other |
 
@@ -62,7 +62,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         self,
         num_envs: int = 1,
         max_episode_steps: int = SESSION_LENGTH,
-        autoreset_mode: str | AutoresetMode = "SAME_STEP",
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         table: str | Path | OutcomeTable = ProblemOptions.table,
         *,
         info: str = "numbers",
@@ -166,7 +166,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
             rewards[restarting] = 0.0
             asked = self._with_masks(masked(self._facts.waiting_at(waiting), restarting), restarting)
             infos = merged(masked(infos, routing) if routing.any() else {}, asked, restarting)
-        if self._autoreset is not AutoresetMode.SAME_STEP:
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             self._ended = truncated.copy()
             self._next_end = self._clock if truncated.any() else int(self._ends.min())
         elif truncated.any():

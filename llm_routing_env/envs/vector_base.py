@@ -49,9 +49,10 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         self.single_action_space = Discrete(self.task.n_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._autoreset = _autoreset_mode(autoreset_mode)
-        self.metadata = {"autoreset_mode": self._autoreset, "render_modes": []}
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self._limit = max_episode_steps
+        self._np_random_seed: tuple[int, ...] = ()  # type: ignore[assignment]  # as Gymnasium's SyncVectorEnv has it
         self._rngs: list[np.random.Generator] = []
         self._ended = np.ones(num_envs, dtype=bool)
 
@@ -97,7 +98,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         Raises:
             RuntimeError: For one that ended and has to be reset.
         """
-        if self._ended.any() and (self._autoreset is not AutoresetMode.NEXT_STEP or not self._rngs):
+        if self._ended.any() and (self.autoreset_mode is not AutoresetMode.NEXT_STEP or not self._rngs):
             raise RuntimeError(f"Session {int(np.argmax(self._ended))} has ended: call reset() first.")
         return self._ended.copy()
 
@@ -109,10 +110,12 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         if len(seed) != self.num_envs:
             raise ValueError(f"seed must be an int or {self.num_envs} seeds, one per session; got {len(seed)}.")
         fresh = not self._rngs
+        seeds = [0] * self.num_envs if fresh else list(self._np_random_seed)
         self._rngs = self._rngs or [np.random.default_rng(0)] * self.num_envs
         for row, value in enumerate(seed):
             if fresh or (mask[row] and value is not None):
-                self._rngs[row], _ = seeding.np_random(value if mask[row] else None)
+                self._rngs[row], seeds[row] = seeding.np_random(value if mask[row] else None)
+        self._np_random_seed = tuple(seeds)
 
     def _contexts(self, options: dict[str, Any]) -> list[str | None]:
         wanted = options.get("context", self.problem.context)
@@ -162,7 +165,7 @@ def refuse_rendering(render_mode: str | None) -> None:
 def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
     if isinstance(mode, AutoresetMode):
         return mode
-    names = [known.name for known in AutoresetMode]
-    if mode not in names:
-        raise unknown_name("autoreset_mode", mode, names)
-    return AutoresetMode[mode]
+    spellings = {spelling: known for known in AutoresetMode for spelling in (known.name, known.value)}
+    if mode not in spellings:
+        raise unknown_name("autoreset_mode", mode, spellings)
+    return spellings[mode]

@@ -148,7 +148,7 @@ def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:
         ValueError: If what it tells are no probabilities.
     """
     unknown = np.full((len(observations), agent.task.n_actions), np.nan)
-    if not _tells_chances(type(agent.agents[0]) if isinstance(agent, LiftedAgent) else type(agent)):
+    if not tells_chances(type(agent.agents[0]) if isinstance(agent, LiftedAgent) else type(agent)):
         return unknown
     masked = given_mask(agent.action_probabilities, mask)
     try:
@@ -164,7 +164,7 @@ def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:
     return chances
 
 
-def _tells_chances(agent_type: type[Agent]) -> bool:
+def tells_chances(agent_type: type[Agent]) -> bool:
     """Say whether the probabilities are of the choices: of a class that chooses in its own way, they are its base's."""
     for base in agent_type.__mro__:
         if {"action_probabilities", "_probabilities"} & vars(base).keys():

@@ -48,7 +48,8 @@ def write_log(log: Log, path: str | Path) -> None:
         "llm": (log.action, log.llm_names),
     }
     columns["action_mask"] = log.mask
-    with written_log(path, log.metadata, list(log.terms), list(log.extra)) as write:
+    metadata = {**log.metadata, "llms": list(log.llm_names)}
+    with written_log(path, metadata, list(log.terms), list(log.extra)) as write:
         for start in range(0, len(log), _BATCH_ROWS):
             part = slice(start, start + _BATCH_ROWS)
             batch = {name: None if values is None else values[part] for name, values in columns.items()}
@@ -78,11 +79,15 @@ def _read(path: Path) -> pa.Table:
     if spool.exists() and (spool == path or not path.exists()):
         return _whole_batches(spool)
     try:
-        with pq.ParquetFile(path, read_dictionary=_TEXTS) as file:
-            _document(file.schema_arrow)
+        schema = pq.read_schema(path)
+        _document(schema)
+        texts = [name for name in _TEXTS if name in schema.names]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             return file.read()
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise ValueError(f"not a parquet file that can be read: {error}.") from error
+    except (FileNotFoundError, IsADirectoryError):
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"not a parquet file that can be read: {str(error).rstrip('.')}.") from error
 
 
 def _whole_batches(spool: Path) -> pa.Table:

@@ -125,7 +125,7 @@ class Log:
             silent = ", ".join(self.agents[index] for index in np.unique(self.agent[unknown]))
             raise ValueError(
                 f"{int(unknown.sum())} of {len(self)} rows have no propensity, first {name_of_row(self, unknown)}: "
-                f"what was not told cannot be weighed by. Take the rows of an agent that tells, not of {silent}."
+                f"{silent} did not tell with which probability it chose, so nothing can be weighed by it."
             )
 
     def require_table(self, table: OutcomeTable) -> Ints:

@@ -16,53 +16,42 @@ _GROUP_ROWS = 2**17
 class GrowingLog:
     """Appends rows to `PATH.unfinished`, an Arrow stream; `close` makes the log at PATH of it."""
 
-    def __init__(self, path: str | Path, metadata: Mapping[str, Any], terms: Sequence[str], *, every: int) -> None:
+    def __init__(self, path: str | Path, metadata: Mapping[str, Any], terms: Sequence[str]) -> None:
         """Begin a log.
 
         Args:
             path: The log's file, which must not be there yet.
             metadata: See `Log`.
             terms: Names of the reward's terms.
-            every: Rows after which they are handed to the operating system.
 
         Raises:
             FileExistsError: A log is there, or one that was interrupted.
         """
-        self._path, self._spool, self._every = Path(path), unfinished(path), every
+        self._path, self._spool = Path(path), unfinished(path)
         if self._path.exists():
             raise FileExistsError(f"{path} exists: a log is never written over; give another name.")
         if self._spool.exists():
             raise FileExistsError(
-                f"{self._spool} holds a log that was interrupted: read_log({str(path)!r}) reads it. Move it away, or "
-                "give another name."
+                f"{self._spool} holds a log that was interrupted, or is being written: read_log({str(path)!r}) reads "
+                "it. Move it away, or give another name."
             )
         self._schema = schema_of(metadata, terms, ())
         self._file = open(self._spool, "xb")  # noqa: SIM115 -- closed by `close`
         self._writer = pa.ipc.new_stream(self._file, self._schema)
         self._file.flush()
-        self._waiting: list[pa.RecordBatch] = []
         self._n_rows = 0
 
     def append(self, columns: Mapping[str, Any]) -> None:
-        """Append rows, see `batch_of`."""
+        """Append rows, see `batch_of`, and hand them to the operating system."""
         batch = batch_of(columns, self._schema)
-        self._waiting.append(batch)
+        self._writer.write_batch(batch)
+        self._file.flush()
         self._n_rows += len(batch)
-        if sum(map(len, self._waiting)) >= self._every:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand what waits to the operating system."""
-        if self._waiting:
-            self._writer.write_table(pa.Table.from_batches(self._waiting).combine_chunks())
-            self._file.flush()
-            self._waiting = []
 
     def close(self) -> None:
         """Make the log of what was appended; may be called twice. Without a row there is none."""
         if self._file.closed:
             return
-        self.flush()
         self._writer.close()
         self._file.close()
         if self._n_rows:

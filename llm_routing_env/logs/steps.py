@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.envs.facts import OUTCOME, TERMS
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.logs.columns import TERM
 from llm_routing_env.logs.facts import asked_columns, problem_facts
 from llm_routing_env.logs.spool import GrowingLog
 
@@ -72,14 +73,16 @@ class LogSteps(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             columns |= {"propensity": [propensity], "reward": [float(reward)]}
             columns |= {name: [info[name]] for name in OUTCOME} | {"error": [info.get("error")]}
             terms = {name: [term] for name, term in info[TERMS].items()}
-            self._log.append(cells, {name: np.array(values) for name, values in columns.items()}, terms)
+            self._log.append(cells, columns, terms)
             self._step += 1
         return observation, reward, terminated, truncated, info
 
     def close(self) -> None:
         """Complete the log, and close the environment."""
-        self._log.close()
-        self.env.close()
+        try:
+            self._log.close()
+        finally:
+            self.env.close()
 
 
 class VectorLogSteps(gym.vector.VectorWrapper[Any, Any, Any, Any]):
@@ -134,8 +137,10 @@ class VectorLogSteps(gym.vector.VectorWrapper[Any, Any, Any, Any]):
 
     def close(self, **kwargs: Any) -> None:
         """Complete the log, and close the environment."""
-        self._log.close()
-        self.env.close(**kwargs)
+        try:
+            self._log.close()
+        finally:
+            self.env.close(**kwargs)
 
     def _begin(self, started: Mask) -> None:
         n_started = int(started.sum())
@@ -148,36 +153,55 @@ class _Logged:
     """The log of an environment's steps."""
 
     def __init__(self, env: Any, path: str | Path, agent: str) -> None:
-        self._problem: RoutingProblem | None = getattr(env.unwrapped, "problem", None)
-        if self._problem is None:
-            raise ValueError(f"LogSteps logs the environments of this package, got {env.unwrapped!r}.")
+        if not any(hasattr(type(env.unwrapped), name) for name in ("waiting_cell", "waiting_cells")):
+            raise ValueError(f"LogSteps logs the environments of this package, got {type(env.unwrapped).__name__}.")
         if env.unwrapped.info_kind == "none":
             raise ValueError("LogSteps logs what info tells: make the environment with info='numbers' or 'full'.")
+        self._problem: RoutingProblem = env.unwrapped.problem
         facts = {"env": env.spec.id if env.spec is not None else type(env.unwrapped).__name__}
         self.terms = list(self._problem.reward.weight_by_term)
-        self._agent, every = agent, 1 if self._problem.is_live else _ROWS
-        self._file = GrowingLog(path, problem_facts(self._problem, **facts), self.terms, every=every)
-        self.close = self._file.close
+        self._agent, self._most_held = agent, 1 if self._problem.is_live else _ROWS
+        self._held: list[dict[str, Any]] = []
+        self._n_held = 0
+        self._file = GrowingLog(path, problem_facts(self._problem, **facts), self.terms)
 
     def require_available(self, masks: Mask, actions: NDArray[np.int64]) -> None:
         """Raise ValueError for an action that is masked; what is no action at all is the environment's to refuse."""
-        assert self._problem is not None
+        if masks.all():
+            return
         for mask, action in zip(masks, actions.tolist(), strict=False):
             if action in range(len(mask)) and not mask[action]:
                 name = self._problem.task.llm_names[action]
                 raise ValueError(f"action {action} is masked: {name} cannot be asked this query.")
 
-    def append(self, cells: NDArray[np.int64], columns: dict[str, Any], terms: Mapping[str, Any]) -> None:
+    def append(self, cells: NDArray[np.int64], columns: Mapping[str, Any], terms: Mapping[str, Any]) -> None:
         """Append a step of some sessions, whose queries' first cells are these."""
-        assert self._problem is not None
+        self._held.append({"cell": cells, **columns, **{f"{TERM}{name}": values for name, values in terms.items()}})
+        self._n_held += len(cells)
+        if self._n_held >= self._most_held:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        if not self._held:
+            return
+        columns: dict[str, Any] = {
+            name: np.concatenate([np.asarray(step[name]) for step in self._held]) for name in self._held[0]
+        }
+        self._held, self._n_held = [], 0
         of_all, actions, errors = self._problem.cells, columns["action"], columns.pop("error")
         _, n_llms, n_repeats = of_all.accuracy.shape
-        rows, repeats = np.divmod(cells // n_llms, n_repeats)
-        failed = errors != None if self._problem.is_live else of_all.failed[rows, actions, repeats]  # noqa: E711
+        rows, repeats = np.divmod(columns.pop("cell") // n_llms, n_repeats)
+        is_error = np.array([bool(error) for error in errors])
+        failed = is_error if self._problem.is_live else of_all.failed[rows, actions, repeats]
         named = {"agent": (np.zeros(len(rows), dtype=np.int64), [self._agent])}
         named["llm"] = (actions, list(self._problem.task.llm_names))
-        told = {f"term_{name}": np.asarray(values, dtype=np.float64) for name, values in terms.items()}
-        self._file.append(asked_columns(self._problem, rows) | named | columns | told | {"failed": failed})
+        self._file.append(asked_columns(self._problem, rows) | named | columns | {"failed": failed})
+
+    def close(self) -> None:
+        """Complete the file."""
+        self.flush()
+        self._file.close()
 
 
 def _told(infos: Mapping[str, Any], name: str, within: str | None = None) -> Any:

@@ -124,7 +124,20 @@ def test_agents_are_listed_with_what_they_see():
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "compare", "inspect", "verify", "agents", "serve", "record", "embed", "load-curve", "import"]
+    "command",
+    [
+        "demo",
+        "compare",
+        "inspect",
+        "verify",
+        "agents",
+        "serve",
+        "record",
+        "embed",
+        "load-curve",
+        "import",
+        "import-log",
+    ],
 )
 def test_every_command_explains_itself(command: str):
     done = pickllm(command, "--help")

@@ -123,13 +123,13 @@ def test_a_hidden_outage_gives_the_lower_bound_and_says_why_in_every_environment
     env.reset(seed=0)
     vector.reset(seed=0)
     first = env.step(0)
-    assert first[4]["error"] is None
+    assert first[4]["error"] == ""
     _, reward, _, _, info = env.step(0)
     assert (info["error"], info["response"]) == ("the scenario's outage: the LLM does not answer", "")
     assert reward == env.problem.reward.bounds[0]
     vector.step(np.array([0, 0]))
     told = vector.step(np.array([0, 1]))[4]
-    assert told["error"].tolist() == ["the scenario's outage: the LLM does not answer", None]
+    assert told["error"].tolist() == ["the scenario's outage: the LLM does not answer", ""]
     assert told["response"][0] == ""
     assert told["response"][1] != ""
 

@@ -1,6 +1,8 @@
 """A log as a data set of Minari, the Gymnasium ecosystem's format for offline reinforcement learning."""
 
+import copy
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,9 +36,6 @@ def write_minari(seen: Observed, folder: Path) -> int:
         FileExistsError: The folder is there.
     """
     require_minari()
-    import minari
-    from minari.dataset.minari_storage import MinariStorage
-
     log = seen.log
     if not _NAME.fullmatch(folder.name):
         raise ValueError(f"{folder}: a data set of Minari is called like random-v0, with a version: name it so.")
@@ -45,6 +44,26 @@ def write_minari(seen: Observed, folder: Path) -> int:
     if folder.exists():
         raise FileExistsError(f"{folder} exists: a data set is never written over; give another name.")
     (folder / "data").mkdir(parents=True)
+    try:
+        return _write(seen, folder)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def require_minari() -> None:
+    """Raise ImportError if Minari is not installed."""
+    try:
+        import minari  # noqa: F401
+    except ImportError as error:
+        raise ImportError('Data sets of Minari need minari: pip install "llm-routing-env[logs]".') from error
+
+
+def _write(seen: Observed, folder: Path) -> int:
+    import minari
+    from minari.dataset.minari_storage import MinariStorage
+
+    log = seen.log
     storage = MinariStorage.new(
         folder / "data", space_of(seen.vectors), gym.spaces.Discrete(log.n_llms), _spec(seen), data_format="arrow"
     )
@@ -58,14 +77,6 @@ def write_minari(seen: Observed, folder: Path) -> int:
     )
     storage.update_episodes(_episodes(seen))
     return int(storage.total_episodes)
-
-
-def require_minari() -> None:
-    """Raise ImportError if Minari is not installed."""
-    try:
-        import minari  # noqa: F401
-    except ImportError as error:
-        raise ImportError('Data sets of Minari need minari: pip install "llm-routing-env[logs]".') from error
 
 
 def _dataset_id(folder: Path) -> str:
@@ -82,7 +93,7 @@ def _episodes(seen: Observed) -> Iterator[Any]:
     for first, end in zip(firsts.tolist(), [*firsts[1:].tolist(), len(log)], strict=True):
         rows = np.arange(first, end)
         shown = np.append(rows, end - 1)  # and the last query once more
-        infos: dict[str, Any] = {name: np.append(np.nan, getattr(log, name)[rows]) for name in _INFOS}
+        infos: dict[str, Any] = {name: [np.nan, *getattr(log, name)[rows].tolist()] for name in _INFOS}
         if log.mask is not None:
             infos["action_mask"] = log.mask[shown].astype(np.int8)
         yield EpisodeBuffer(
@@ -105,6 +116,6 @@ def _spec(seen: Observed) -> EnvSpec | None:
     arguments |= {name: reward[name] for name in ("weights", "t_scaling", "cost_scale_usd", "extra_terms")}
     arguments |= {"table": table.name, "observation": seen.kind, "reward": reward["form"]}
     given = {name: value for name, value in arguments.items() if value is not None and value != {}}
-    spec = gym.spec("PickLLM-v0")
+    spec = copy.deepcopy(gym.spec("PickLLM-v0"))  # the registered one stays as it is
     spec.kwargs, spec.max_episode_steps = given, int(seen.log.step.max()) + 1
     return spec

@@ -34,7 +34,7 @@ def write_vw(seen: Observed, path: Path) -> int:
                 shared[place] = _features(seen.vectors[place])
             label = f"0:{-log.reward[row]:.9g}:{log.propensity[row]:.9g} "
             asked = range(log.n_llms) if log.mask is None else np.flatnonzero(log.mask[row]).tolist()
-            lines = [label * (llm == log.action[row]) + names[llm] for llm in asked]
+            lines = [label + names[llm] if llm == log.action[row] else names[llm] for llm in asked]
             file.write("\n".join([f"shared |query {shared[place]}", *lines, "", ""]))
     return len(log)
 
