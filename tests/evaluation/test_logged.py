@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tables import random_table, write_random_table
+from tables import random_table, sparse_table, write_random_table
 
 from llm_routing_env.agents import make_agent
 from llm_routing_env.envs.problem import RoutingProblem
@@ -81,6 +81,19 @@ def test_numbers_do_not_depend_on_how_many_sessions_run_together(monkeypatch):
     monkeypatch.setattr(AgentContestant, "block_size", 3)
     monkeypatch.setattr(contestants(["ucb1@logged"], {})[0].__class__, "block_size", 2)
     assert json.dumps(compare(["thompson_beta@logged"], **given).document()) == expected
+
+
+def test_on_a_table_with_holes_only_those_who_can_be_asked_are():
+    table = sparse_table(per_context=40, missing_share=0.4)
+    problem = RoutingProblem(table, observation="none", split="train")
+    log = uniform_log(problem, past_rng(0, "x"))
+    assert log.masks is not None
+    np.testing.assert_allclose(log.propensities, 1 / log.masks.sum(axis=1))
+    assert np.isfinite(log.rewards).all()
+    entries = ["explore_then_commit@logged", "ucb1@lifelong", "linear_router@logged"]
+    result = compare(entries, n_sessions=3, length=10, table=table, parameters={entries[2]: SEEN})
+    assert not result.failures
+    assert np.isfinite(result.life_curves["ucb1@lifelong"].best_fixed).all()
 
 
 def test_the_past_knows_nothing_of_a_scenario():
