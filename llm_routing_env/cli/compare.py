@@ -137,7 +137,8 @@ def compare(
         max_in_flight=run["max_in_flight"],
     )
     past = Past(*(run[name] for name in _PAST))
-    setting, money = Setting(problem, run["length"], run["seed"], log_steps, live, past), live.budget if live else None
+    setting = Setting(problem, run["length"], run["seed"], log_steps, live, past=past)
+    money = live.budget if live else None
     console = Terminal(stderr=as_json)
     budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
     entries = {row_name(name): name for name in names}

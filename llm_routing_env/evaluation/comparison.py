@@ -97,7 +97,7 @@ def compare(
     """
     live = live_access(backend, pool, engine, max_usd=max_usd, max_requests=max_requests, max_in_flight=max_in_flight)
     past = Past(lifetimes, lifetime_queries, lifetimes_from, log)
-    setting = Setting(problem, length, seed, propensities, live, past)
+    setting = Setting(problem, length, seed, propensities, live, past=past)
     return run_comparison(
         contestants(agents, parameters or {}),
         setting,
