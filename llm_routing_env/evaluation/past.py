@@ -45,34 +45,31 @@ class Past:
                 raise ValueError(
                     f"{_option(name)} is of {protocol} agents, and none takes part: name one, as ucb1@{protocol}."
                 )
-        if not protocols & {LIVES, LOGGED}:
-            return
         n_train = len(problem.table.select(None, "train"))
         if LIVES in protocols:
             self._check_lifetimes(n_train, n_sessions)
             if problem.is_live:
                 raise ValueError("Lifelong agents are judged on recorded outcomes: leave --backend out, or @lifelong.")
-        has_past = LOGGED in protocols or self.lifetime_queries != 0
-        if has_past and problem.split != "test":
+        files = {LOGGED: self.log, LIVES: self.lifetimes_from}
+        have_past = protocols & ({LOGGED} if self.lifetime_queries == 0 else {LOGGED, LIVES})
+        if have_past and problem.split != "test":
             raise ValueError(
                 f"logged and lifelong agents learn on the train split, so they can only be judged on the test split: "
                 f"give split='test', not {problem.split!r}."
             )
-        learns_from_train = (LOGGED in protocols and self.log is None) or (
-            LIVES in protocols and self.lifetimes_from is None and self.lifetime_queries != 0
-        )
-        if learns_from_train and not n_train:
-            raise ValueError(f"The table {problem.table.path} has no train split: there is no past to learn from.")
-        for path in (self.log, self.lifetimes_from):
+        for protocol in sorted(have_past):
+            path = files[protocol]
             if path is not None:
                 read_past(path, problem)
+            elif not n_train:
+                raise ValueError(f"The table {problem.table.path} has no train split: there is no past to learn from.")
 
     def _check_lifetimes(self, n_train: int, n_sessions: int) -> None:
         for name, least in (("lifetimes", 1), ("lifetime_queries", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
                 raise ValueError(f"{_option(name)} must be {least} or more and a whole number, got {value!r}.")
-        if n_sessions % (self.lifetimes or n_sessions):
+        if self.lifetimes is not None and n_sessions % self.lifetimes:
             raise ValueError(
                 f"--lifetimes must divide the {n_sessions} sessions per context, each of which is lived once, "
                 f"got {self.lifetimes}."
