@@ -10,6 +10,7 @@ if __name__ == "agents":
         "Import the agents as `llm_routing_env.agents`: a top-level `agents` would be a second copy of them."
     )
 
+from llm_routing_env.agents.parts.logged import LoggedData
 from llm_routing_env.agents.parts.task import LLMInfo, RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
@@ -22,6 +23,7 @@ __all__ = [
     "AGENTS",
     "Agent",
     "LLMInfo",
+    "LoggedData",
     "PretrainedAgent",
     "RoutingTask",
     "TrainingTable",
