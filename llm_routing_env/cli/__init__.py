@@ -17,6 +17,7 @@ from llm_routing_env.cli import (
     import_tables,
     inspect,
     load_curve,
+    ope,
     record,
     serve,
     verify,
@@ -49,6 +50,7 @@ app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
 app.command("verify")(verify.verify)
+app.command("ope")(ope.ope)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)

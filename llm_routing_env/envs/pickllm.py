@@ -70,8 +70,9 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
     ## Starting State
 
-    `reset` draws the context (unless given), the order of its queries, and which recorded repeat each position uses:
-    all randomness of a session, from `self.np_random`, independent of the actions.
+    `reset` draws the context (unless given), the order of its queries, and which recorded repeat each position uses;
+    then, where the scenario says so, at which steps its events come and which queries another context gives: all
+    randomness of a session, from `self.np_random`, independent of the actions.
 
     ## Episode End
 
@@ -90,6 +91,10 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     neither a stream nor the server tells), `wait_s` and `n_attempts` (before the last request was sent, and how many
     were), `finish_reason`, `is_cut` (at `max_tokens`), and `spent_usd` (by this environment so far). With
     `info="numbers"` only the numbers, with `"none"` nothing.
+
+    Where a scenario lets what is told differ from what is true (`noisy_scorer`, `poisoned_feedback`), the reward,
+    `accuracy` and `reward_terms` are as told, and every step also gives `true_reward` and `true_accuracy`, by which
+    agents are judged and from which they should not learn.
 
     Where some LLM cannot be asked at some time (the table lacks its outcome for the query, or the scenario takes it
     away), every info has `action_mask`, 1 for those that can; `action_masks()` gives the same to sb3-contrib. Another

@@ -144,14 +144,6 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
             raise ValueError(f"actions must be 0 to {n_actions - 1}, got {lowest} to {highest}.")
         return checked if checked.dtype == np.int64 else checked.astype(np.int64)
 
-    def _require_available(self, actions: NDArray[np.int64], masks: NDArray[Any]) -> None:
-        """Raise ValueError for an action that is masked; `masks` has the shape (sessions, LLMs)."""
-        is_available = masks[np.arange(self.num_envs), actions]
-        if not is_available.all():
-            row = int(np.argmin(is_available))
-            name = self.task.llm_names[int(actions[row])]
-            raise ValueError(f"action {actions[row]} of session {row} is masked: {name} cannot be asked this query.")
-
 
 def refuse_rendering(render_mode: str | None) -> None:
     """Raise ValueError if a picture is asked for."""

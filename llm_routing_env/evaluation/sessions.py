@@ -27,8 +27,9 @@ class SessionLog:
 
     Attributes:
         actions: The LLM asked, shape (sessions, steps).
-        rewards: The reward, shape (sessions, steps).
-        measures: "accuracy", "cost_usd", "latency_s", "regret" (expected, to the context's best LLM), same shape.
+        rewards: The true reward, whatever the agent was told, shape (sessions, steps).
+        measures: "accuracy" (the true one), "cost_usd", "latency_s", "regret" (expected, to the context's best LLM),
+            same shape.
         final_probabilities: Each LLM's probability after the last step, shape (sessions, LLMs); NaN where the
             agent gives none.
         commit_steps: Queries routed when the agent committed, NaN where it did not, shape (sessions,).
@@ -116,7 +117,7 @@ def run_sessions(
             calls.add(action, info.get("error"), info["is_cut"], [info[name] for name in TOKENS])
         agent.update(observation, action, reward, outcome={name: info[name] for name in MEASURES[:3]})
         observation, ended = following, truncated
-        steps.append((action, reward, *(info.get(name, np.full(env.num_envs, np.nan)) for name in MEASURES)))
+        steps.append((action, info.get("true_reward", reward), *_judged(info, env.num_envs)))
         if propensities:
             chances.append(distribution[rows, action])
         just_committed = np.isnan(commit_steps) & (np.asarray(agent.committed_action) >= 0)
@@ -133,6 +134,12 @@ def run_sessions(
         propensities=np.stack(chances, axis=1) if propensities else None,
         **(calls.arrays if calls is not None else {}),
     )
+
+
+def _judged(info: dict[str, Any], n_sessions: int) -> list[Floats]:
+    """Return the measures of a step as they are, not as they are told; NaN where one is not known."""
+    true = info | {"accuracy": info.get("true_accuracy", info["accuracy"])}
+    return [true.get(name, np.full(n_sessions, np.nan)) for name in MEASURES]
 
 
 def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:

@@ -86,6 +86,9 @@ def _columns(
     cells = (rows, log.actions, repeats)
     measures = {measure: values[cells].ravel() for measure, values in problem.cells.measures.items()}
     outcome = {measure: log.measures[measure].ravel() for measure in MEASURES}
+    rewards = log.rewards
+    if problem.cells.told is not None:  # a log has what the agent was told, as its own would
+        outcome["accuracy"], rewards = problem.cells.told[cells].ravel(), problem.told_rewards[cells]
     numbers = (outcome["accuracy"], outcome["cost_usd"], outcome["latency_s"])
     if log.tokens is not None:
         tokens = log.tokens
@@ -103,7 +106,7 @@ def _columns(
         "action": log.actions.ravel(),
         "llm": (log.actions.ravel(), list(problem.task.llm_names)),
         "propensity": None if log.propensities is None else log.propensities.ravel(),
-        "reward": log.rewards.ravel(),
+        "reward": rewards.ravel(),
         "failed": failed.ravel(),
         **{each: tokens[..., place].ravel() for place, each in enumerate(TOKENS)},
         **{f"{TERM}{term}": values for term, values in problem.reward.terms(*numbers, measures).items()},

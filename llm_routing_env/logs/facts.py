@@ -60,7 +60,7 @@ def asked_columns(problem: RoutingProblem, rows: Ints) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "context": (table.query_contexts[queries], table.contexts),
         "query_id": (codes, [table.query_ids[query] for query in distinct.tolist()]),
-        "phase": rows // table.n_queries,
+        "phase": problem.same_as[rows // table.n_queries],  # one that comes back has its first number
     }
     if problem.is_masked:
         columns["action_mask"] = problem.cells.available[rows]

