@@ -76,8 +76,7 @@ def memory_advice(errors: Iterable[str]) -> str:
         return ""
     return (
         " (An LLM takes nearly all of its GPU's memory unless told otherwise: give those that share one a share each, "
-        "`serve = { gpu-memory-utilization = 0.3 }`, or GPUs of their own, `environment = { CUDA_VISIBLE_DEVICES = "
-        '"1" }`.)'
+        "`serve = { gpu-memory-utilization = 0.3 }`.)"
     )
 
 

@@ -120,7 +120,7 @@ class VLLMServer:
         shown = "\n".join(f"    {line}" for line in lines[-8:])
         return (
             f"The vLLM server of LLM {self.llm.name!r} ended with status {status}: "
-            f"{causes[-1] if causes else 'no error in its log'}.{note}{memory_advice(causes)}\n"
+            f"{causes[-1].rstrip('.') if causes else 'no error in its log'}.{note}{memory_advice(causes)}\n"
             f"Check the model and the flags in {self.pool.path}. Last lines of {self.log}:\n{shown}"
         )
 

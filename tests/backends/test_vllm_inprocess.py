@@ -1,6 +1,8 @@
 """The in-process backend: refusals without vLLM, and (marked vllm) real LLMs against their HTTP servers."""
 
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,6 +26,17 @@ def test_nothing_is_loaded_before_the_first_query():
     assert backend.llm_names == ("a",)
     backend.close()
     backend.close()
+
+
+@pytest.mark.parametrize("is_initialized", [True, False])
+def test_what_nccl_would_warn_of_at_the_end_of_the_process_is_ended(monkeypatch, is_initialized):
+    ended: list[bool] = []
+    distributed = SimpleNamespace(
+        is_initialized=lambda: is_initialized, destroy_process_group=lambda: ended.append(True)
+    )
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(distributed=distributed))
+    vllm_inprocess._end_process_groups()
+    assert ended == [True] * is_initialized
 
 
 @pytest.mark.vllm

@@ -73,9 +73,8 @@ def starts(pool: Pool) -> list[tuple[str, str]]:
     begin = server.VLLMServer.start
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server.VLLMServer, "start", lambda self: (seen.append(("start", self.llm.name)), begin(self))[1])
-        ready = lambda name, stage: seen.append((stage, name)) if stage == "ready" else None  # noqa: E731
-        with serve(pool, on_progress=ready):
-            return seen
+        with serve(pool, on_progress=lambda name, stage: seen.append((stage, name))):
+            return [(what, name) for what, name in seen if what in ("start", "ready")]
 
 
 def on_gpu(pool: Pool, *devices: str) -> Pool:
