@@ -165,10 +165,11 @@ def _start(pool: Pool, llm: LLMSpec) -> Any:
 
 
 def _end_process_groups() -> None:
-    # NCCL's warn on standard error of a process that exits without it.
-    distributed = sys.modules["torch"].distributed
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+    # NCCL's warn on standard error of a process that exits without it. By vLLM's own functions, which forget them too.
+    from vllm.distributed import destroy_distributed_environment, destroy_model_parallel
+
+    destroy_model_parallel()
+    destroy_distributed_environment()
 
 
 def _flush() -> None:
