@@ -56,6 +56,7 @@ AGENTS: dict[str, str] = {
     "mlp_router": "llm_routing_env.agents.mlp_router:MLPRouter",
     "matrix_factorisation": "llm_routing_env.agents.matrix_factorisation:MatrixFactorisation",
     "uniroute": "llm_routing_env.agents.uniroute:UniRoute",
+    "hull_router": "llm_routing_env.agents.hull_router:HullRouter",
     "zero_router": "llm_routing_env.agents.zero_router:ZeroRouter",
     "random": "llm_routing_env.agents.random:Random",
     "round_robin": "llm_routing_env.agents.round_robin:RoundRobin",

@@ -24,6 +24,7 @@ from llm_routing_env.agents.parts.training import TrainingTable
 MAPS, TARGETS = ("kmeans", "learned"), ("reward", "accuracy")
 SIZES = (1, 5, 10, 25, 50, 100)
 _PRIOR_COUNT = 2.0
+_PROBES_PER_GROUP = 5
 _STEPS, _LEARNING_RATE, _SHARPNESS, _CLIP = 300, 0.05, 4.0, 1e-4
 
 
@@ -154,13 +155,22 @@ class UniRoute(PretrainedAgent):
         if not self.is_fitted:
             raise RuntimeError("UniRoute is not fitted: call fit(training_table) before add_llm.")
         task = task_with(self.task, llm, probes)
-        values, clusters = self._values(probes), nearest(probes.observations, self.centres)
+        groups = self._groups(len(probes.rewards))
+        values, clusters = self._values(probes), groups[nearest(probes.observations, self.centres)]
+        counts = cluster_counts(values, clusters, len(self.centres)) + prior_count
         worth = cluster_means(values, clusters, len(self.centres), prior_count)
-        counts = cluster_counts(values, clusters, len(self.centres))
-        worth -= caution * self.spread / np.sqrt(np.maximum(counts + prior_count, 1.0))
+        worth -= caution * self.spread / np.sqrt(np.maximum(counts, 1.0))
+        worth = worth[groups]
         self.worth = np.concatenate([self.worth, worth], axis=1)
         self.lines = np.concatenate([self.lines, self._lines(probes)], axis=1)
         self.task = task
+
+    def _groups(self, n_probes: int) -> IntArray:
+        """Return which clusters are taken for one, because few probes tell no more apart, shape (clusters,)."""
+        number = max(n_probes // _PROBES_PER_GROUP, 1)
+        if number >= len(self.centres):
+            return np.arange(len(self.centres))
+        return nearest(self.centres, k_means(self.centres, number, self._common_rng))
 
 
 def _learned_map(queries: FloatArray, errors: FloatArray, clusters: IntArray, centres: FloatArray) -> FloatArray:

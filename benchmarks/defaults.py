@@ -46,7 +46,17 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "matrix_factorisation": {"rank": [2, 3, 4], "noise": [0.02, 0.05, 0.1]},
 }
 # Where a grid has no say: these choose for themselves on the train split, or have nothing to choose.
-WITHOUT = ("knn_router", "linear_router", "uniroute", "zero_router", "random", "round_robin", "fixed", "cheapest")
+WITHOUT = (
+    "knn_router",
+    "linear_router",
+    "uniroute",
+    "hull_router",
+    "zero_router",
+    "random",
+    "round_robin",
+    "fixed",
+    "cheapest",
+)
 # Auer et al. 2002 (ucb1, exp3), Garivier and Moulines 2011, Sutton and Barto 2018 (softmax, gradient bandit, epsilon
 # decaying by 1 % a query), Oommen and Agache 2001 (pursuit), Narendra and Thathachar 1989; where they leave it open,
 # what was the default here before any tuning.

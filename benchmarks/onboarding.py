@@ -2,10 +2,9 @@
 
     python benchmarks/onboarding.py [--table nano] [--reward additive]
 
-Each LLM in turn is new: the router is fitted on the others, and the LLM added from n training queries drawn at random.
-Printed is how the reward on the test split changes by adding it, averaged over draws and LLMs, beside the change when it
-is added from the whole train split; and the share that is reached of it, averaged over the LLMs that are worth more than
-0.002.
+Each LLM in turn is new: the router is fitted on the others, and the LLM added from n training queries that are drawn.
+Printed is how the reward on the test split changes by that, averaged over draws and LLMs, beside the change when it is
+added from the whole train split; and which share of that is reached, over the LLMs that are worth more than 0.002.
 """
 
 from dataclasses import replace

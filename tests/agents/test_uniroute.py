@@ -105,11 +105,17 @@ def test_caution_takes_off_standard_errors_that_shrink_with_the_probes(make_task
     seen = np.array([[0.0], [0.0], [9.0], [9.0]])
     agent = make_agent("uniroute", task, n_clusters=2, seed=0)
     agent.fit(make_training_table(task, n_queries=4, observations=seen, rewards=[[0.0], [2.0], [0.0], [2.0]]))
-    probes = make_training_table(task, n_queries=4, observations=seen * 0, rewards=np.full((4, 1), 3.0))
+    probes = make_training_table(task, n_queries=11, observations=np.zeros((11, 1)), rewards=np.full((11, 1), 3.0))
     agent.add_llm(LLMInfo("new"), probes, caution=2.0)
-    # The known LLM's standard deviation is 1; four probes to the west and none to the east, and five that are thought.
+    # The known LLM's deviation is 1; eleven probes to the west and none to the east, and five that are thought.
     where = agent._scores(seen[[0, 2]])[:, 1]
-    np.testing.assert_allclose(where, [3 - 2 / 3, 3 - 2 / np.sqrt(5)])
+    np.testing.assert_allclose(where, [3 - 2 / 4, 3 - 2 / np.sqrt(5)])
+
+
+@pytest.mark.parametrize(("n_probes", "n_groups"), [(1, 1), (9, 1), (10, 2), (24, 4), (25, 5), (200, 5)])
+def test_few_probes_are_averaged_over_several_clusters(n_probes, n_groups, fitted):
+    agent, _ = fitted(n_clusters=5)
+    assert len(set(agent._groups(n_probes))) == n_groups
 
 
 def test_a_router_with_a_new_llm_is_saved(fitted, tmp_path):
