@@ -57,6 +57,8 @@ AGENTS: dict[str, str] = {
     "matrix_factorisation": "llm_routing_env.agents.matrix_factorisation:MatrixFactorisation",
     "uniroute": "llm_routing_env.agents.uniroute:UniRoute",
     "hull_router": "llm_routing_env.agents.hull_router:HullRouter",
+    "ipo_router": "llm_routing_env.agents.ipo_router:IPORouter",
+    "tier_router": "llm_routing_env.agents.tier_router:TierRouter",
     "zero_router": "llm_routing_env.agents.zero_router:ZeroRouter",
     "random": "llm_routing_env.agents.random:Random",
     "round_robin": "llm_routing_env.agents.round_robin:RoundRobin",

@@ -134,16 +134,16 @@ class UniRoute(PretrainedAgent):
         scores: FloatArray = at_zero + slopes * worth
         return scores
 
-    def add_llm(self, llm: LLMInfo, probes: TrainingTable, *, caution: float = 1.0, prior_count: float = 5.0) -> None:
+    def add_llm(self, llm: LLMInfo, probes: TrainingTable, *, caution: float = 1.5, prior_count: float = 5.0) -> None:
         """Take in a new LLM as the last action; what is known of the others stays as it is.
 
         Args:
             llm: Who it is.
             probes: Its outcomes on a few queries, best on training queries: a table of this one LLM.
-            caution: How many standard errors are taken off its mean in each cluster. The paper takes none, and then a
-                new LLM is asked where its few probes went well by chance: with 10 probes that costs more than it is
-                worth on public tables.
-            prior_count: How many probes at its overall mean are added to each cluster.
+            caution: How many standard errors are taken off its mean in each group of clusters. The paper takes none,
+                and then a new LLM is asked where its few probes went well by chance, which costs more than it is worth
+                on public tables; where the LLMs differ much, 0 is better (`benchmarks/onboarding.py`).
+            prior_count: How many probes at its overall mean are added to each group.
 
         Raises:
             ValueError: If the probes do not fit, or the pool has an LLM of that name.

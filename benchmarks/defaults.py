@@ -51,6 +51,8 @@ WITHOUT = (
     "linear_router",
     "uniroute",
     "hull_router",
+    "ipo_router",
+    "tier_router",
     "zero_router",
     "random",
     "round_robin",
