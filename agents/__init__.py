@@ -59,6 +59,7 @@ AGENTS: dict[str, str] = {
     "hull_router": "llm_routing_env.agents.hull_router:HullRouter",
     "ipo_router": "llm_routing_env.agents.ipo_router:IPORouter",
     "tier_router": "llm_routing_env.agents.tier_router:TierRouter",
+    "pairwise_mf": "llm_routing_env.agents.pairwise_mf:PairwiseMF",
     "zero_router": "llm_routing_env.agents.zero_router:ZeroRouter",
     "random": "llm_routing_env.agents.random:Random",
     "round_robin": "llm_routing_env.agents.round_robin:RoundRobin",

@@ -44,6 +44,8 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "per_context_q": {"step_size": [0.1, 0.3, 0.5], "epsilon_decay": [0.85, 0.9, 0.95]},
     "mlp_router": {"hidden_units": [25, 50, 100], "weight_decay": [0.3, 1.0, 3.0]},
     "matrix_factorisation": {"rank": [2, 3, 4], "noise": [0.02, 0.05, 0.1]},
+    "ipo_router": {"beta": [0.02, 0.05, 0.1, 0.5]},
+    "pairwise_mf": {"rank": [16, 32, 64], "noise": [0.05, 0.2, 0.5]},
 }
 # Where a grid has no say: these choose for themselves on the train split, or have nothing to choose.
 WITHOUT = (
@@ -51,7 +53,6 @@ WITHOUT = (
     "linear_router",
     "uniroute",
     "hull_router",
-    "ipo_router",
     "tier_router",
     "zero_router",
     "random",
@@ -84,6 +85,8 @@ TEXTBOOK: dict[str, dict[str, Any]] = {
     "per_context_q": {"step_size": 0.1, "epsilon_decay": 0.99},
     "mlp_router": {"hidden_units": 100, "weight_decay": 1.0},
     "matrix_factorisation": {"rank": 2, "noise": 0.05},
+    "ipo_router": {"beta": 0.05},
+    "pairwise_mf": {"rank": 128, "noise": 0.05},
 }
 
 
