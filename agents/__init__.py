@@ -60,6 +60,7 @@ AGENTS: dict[str, str] = {
     "ipo_router": "llm_routing_env.agents.ipo_router:IPORouter",
     "tier_router": "llm_routing_env.agents.tier_router:TierRouter",
     "pairwise_mf": "llm_routing_env.agents.pairwise_mf:PairwiseMF",
+    "llm_bandit": "llm_routing_env.agents.llm_bandit:LLMBandit",
     "zero_router": "llm_routing_env.agents.zero_router:ZeroRouter",
     "random": "llm_routing_env.agents.random:Random",
     "round_robin": "llm_routing_env.agents.round_robin:RoundRobin",

@@ -50,7 +50,7 @@ class IPORouter(PretrainedAgent):
         seed: int | None = None,
         n_tried: int | None = None,
         weighting: str = "gap",
-        beta: float = 0.05,
+        beta: float = 0.02,
     ) -> None:
         """Start without weights.
 

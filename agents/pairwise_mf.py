@@ -47,8 +47,8 @@ class PairwiseMF(PretrainedAgent):
         n_sessions: int | None = None,
         seed: int | None = None,
         weighting: str = "gap",
-        rank: int = 32,
-        noise: float = 0.05,
+        rank: int = 64,
+        noise: float = 0.02,
     ) -> None:
         """Start without vectors.
 
@@ -58,8 +58,7 @@ class PairwiseMF(PretrainedAgent):
             seed: See `Agent`; also of the first vectors, the order of the queries and the noise.
             weighting: "gap": pairs count by their difference in reward; "equal", as in the paper.
             rank: Length of the vectors; 128 in RouteLLM.
-            noise: Standard deviation of the noise on observations in training, as a share of theirs; the code has 0.1,
-                not as a share.
+            noise: Standard deviation of the noise on each component of an observation in training; 0.1 in RouteLLM.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         if weighting not in WEIGHTINGS:
@@ -76,7 +75,7 @@ class PairwiseMF(PretrainedAgent):
     def _fit(self, training_table: TrainingTable) -> None:
         queries, rng = training_table.observations, self._common_rng
         wins = win_weights(training_table.rewards, self.weighting)
-        spread, size = self.noise * queries.std(), min(_BATCH, len(queries))
+        size = min(_BATCH, len(queries))
         scale = size / len(queries) * max(wins.sum(), 1e-300)
         self.projection = rng.normal(size=self.projection.shape) * 3 / np.sqrt(len(self.projection))
         # Random vectors that are near for LLMs that win on the same queries; so their order does not matter.
@@ -86,7 +85,7 @@ class PairwiseMF(PretrainedAgent):
 
         def gradient(projection: FloatArray, llms: FloatArray, direction: FloatArray) -> tuple[FloatArray, ...]:
             batch = rng.choice(len(queries), size, replace=False)
-            seen = queries[batch] + spread * rng.normal(size=(size, queries.shape[1]))
+            seen = queries[batch] + self.noise * rng.normal(size=(size, queries.shape[1]))
             return _gradients(seen, wins[batch] / scale, projection, llms, direction)
 
         arrays = [self.projection, self.llm_embeddings, self.direction]

@@ -31,7 +31,7 @@ class TierRouter(PretrainedAgent):
     no reward.
 
     The label is good: perfect labels close 82 to 100 % of the gap to the oracle on three tables. It cannot be predicted
-    where LLMs are alike: on public tables this router does no better than the best single LLM, and with "argmax" worse.
+    where LLMs are alike: on public tables this router is no better than the best single LLM, and mostly worse.
     The paper fine-tunes T5-large on its labels and on which data set a query is of; here a linear model sees the
     embedding, and the data set is not told. Number of retrieval steps and their F1 do not transfer.
 

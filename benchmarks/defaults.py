@@ -45,7 +45,8 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "mlp_router": {"hidden_units": [25, 50, 100], "weight_decay": [0.3, 1.0, 3.0]},
     "matrix_factorisation": {"rank": [2, 3, 4], "noise": [0.02, 0.05, 0.1]},
     "ipo_router": {"beta": [0.02, 0.05, 0.1, 0.5]},
-    "pairwise_mf": {"rank": [16, 32, 64], "noise": [0.05, 0.2, 0.5]},
+    "llm_bandit": {"rank": [2, 4, 8, 16]},
+    "pairwise_mf": {"rank": [16, 32, 64], "noise": [0.02, 0.05, 0.1]},
 }
 # Where a grid has no say: these choose for themselves on the train split, or have nothing to choose.
 WITHOUT = (
@@ -86,7 +87,8 @@ TEXTBOOK: dict[str, dict[str, Any]] = {
     "mlp_router": {"hidden_units": 100, "weight_decay": 1.0},
     "matrix_factorisation": {"rank": 2, "noise": 0.05},
     "ipo_router": {"beta": 0.05},
-    "pairwise_mf": {"rank": 128, "noise": 0.05},
+    "llm_bandit": {"rank": 128},
+    "pairwise_mf": {"rank": 128, "noise": 0.1},
 }
 
 
