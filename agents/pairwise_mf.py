@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.adam import adam
+from llm_routing_env.agents.parts.linear_model import with_intercept
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.state import FloatArray
@@ -29,11 +30,12 @@ class PairwiseMF(PretrainedAgent):
     Ours: pairs are LLMs of different reward on a training query and weigh as much as the rewards differ;
     ``weighting="equal"`` is the paper's rule, which routes public tables worse than the best single LLM, for it loses
     how much lies between two LLMs. Votes, and what the paper adds to them, do not transfer, and a threshold between two
-    LLMs is left out: the reward says which is worth its price. The code has vectors of 128 numbers for 64 LLMs and
-    embeddings of 1,536, and a smaller step for more epochs.
+    LLMs is left out: the reward says which is worth its price. A constant is put before the embedding, so that an LLM
+    may be best whatever the query. RouteLLM has vectors of 128 numbers for 64 LLMs and embeddings of 1,536, and a
+    smaller step for more epochs.
 
     Attributes:
-        projection: W, shape (observation size, rank).
+        projection: W, that of the constant first, shape (1 + observation size, rank).
         llm_embeddings: v, rows of length 1, shape (arms, rank).
         direction: w, shape (rank,).
     """
@@ -47,8 +49,8 @@ class PairwiseMF(PretrainedAgent):
         n_sessions: int | None = None,
         seed: int | None = None,
         weighting: str = "gap",
-        rank: int = 64,
-        noise: float = 0.02,
+        rank: int = 32,
+        noise: float = 0.05,
     ) -> None:
         """Start without vectors.
 
@@ -68,7 +70,7 @@ class PairwiseMF(PretrainedAgent):
         self.weighting = weighting
         self.rank = rank
         self.noise = noise
-        self.projection = np.zeros((task.observation_size, rank))
+        self.projection = np.zeros((1 + task.observation_size, rank))
         self.llm_embeddings = np.zeros((task.n_actions, rank))
         self.direction = np.zeros(rank)
 
@@ -86,14 +88,14 @@ class PairwiseMF(PretrainedAgent):
         def gradient(projection: FloatArray, llms: FloatArray, direction: FloatArray) -> tuple[FloatArray, ...]:
             batch = rng.choice(len(queries), size, replace=False)
             seen = queries[batch] + self.noise * rng.normal(size=(size, queries.shape[1]))
-            return _gradients(seen, wins[batch] / scale, projection, llms, direction)
+            return _gradients(with_intercept(seen), wins[batch] / scale, projection, llms, direction)
 
         arrays = [self.projection, self.llm_embeddings, self.direction]
         adam(arrays, gradient, n_steps=_STEPS, learning_rate=_LEARNING_RATE)
         self.llm_embeddings = _unit(self.llm_embeddings)
 
     def _scores(self, observation: FloatArray) -> FloatArray:
-        scores: FloatArray = (observation @ self.projection * self.direction) @ self.llm_embeddings.T
+        scores: FloatArray = (with_intercept(observation) @ self.projection * self.direction) @ self.llm_embeddings.T
         return scores
 
 
