@@ -19,7 +19,7 @@ from llm_routing_env.agents.parts.training import TrainingTable
 from llm_routing_env.agents.uniroute import UniRoute
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 
-N_PROBES, CAUTIONS = (10, 20, 50, 100, 200, 400), (0.0, 1.0)
+N_PROBES, CAUTIONS = (10, 20, 50, 100, 200, 400), (0.0, 1.5)
 WORTH_KNOWING = 0.002
 
 
