@@ -47,16 +47,15 @@ def cluster_means(values: FloatArray, clusters: IntArray, n_clusters: int, prior
         prior_count: How many points at the column's overall mean are added to each cluster.
 
     Returns:
-        Shape (clusters, columns); the overall mean where there is nothing else.
+        Shape (clusters, columns); the overall mean where there is nothing else, and minus infinity where not even that.
     """
     counts, sums = cluster_counts(values, clusters, n_clusters), np.zeros((n_clusters, values.shape[1]))
     np.add.at(sums, clusters, np.nan_to_num(values))
-    overall = sums.sum(axis=0) / counts.sum(axis=0)
-    weights = counts + prior_count
-    means: FloatArray = np.where(
-        weights > 0, (sums + prior_count * overall) / np.where(weights > 0, weights, 1), overall
-    )
-    return means
+    total, weights = counts.sum(axis=0), counts + prior_count
+    overall = np.where(total > 0, sums.sum(axis=0) / np.maximum(total, 1), 0.0)
+    means = np.where(weights > 0, (sums + prior_count * overall) / np.where(weights > 0, weights, 1), overall)
+    known: FloatArray = np.where(total > 0, means, -np.inf)
+    return known
 
 
 def cluster_counts(values: FloatArray, clusters: IntArray, n_clusters: int) -> FloatArray:

@@ -41,6 +41,11 @@ def test_means_are_drawn_to_the_columns_mean():
     np.testing.assert_array_equal(cluster_counts(values, clusters, 3), [[2, 1], [0, 0], [1, 1]])
 
 
+def test_a_column_without_numbers_is_never_the_best():
+    means = cluster_means(np.array([[1.0, np.nan], [0.0, np.nan]]), np.array([0, 1]), 2, prior_count=2)
+    np.testing.assert_allclose(means, [[2 / 3, -np.inf], [1 / 3, -np.inf]])
+
+
 def test_without_a_prior_an_empty_cluster_has_the_columns_mean():
     means = cluster_means(np.array([[1.0], [0.0]]), np.array([1, 1]), 2, prior_count=0)
     np.testing.assert_allclose(means, [[0.5], [0.5]])
