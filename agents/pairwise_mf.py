@@ -28,8 +28,8 @@ class PairwiseMF(PretrainedAgent):
     By the model, LLM i wins over j with the chance sigma(delta_i - delta_j).
 
     Ours: pairs are LLMs of different reward on a training query and weigh as much as the rewards differ;
-    ``weighting="equal"`` is the paper's rule, which routes public tables worse than the best single LLM, for it loses
-    how much lies between two LLMs. Votes, and what the paper adds to them, do not transfer, and a threshold between two
+    ``weighting="equal"`` is the paper's rule, which routes public tables no better than the best single LLM, or worse:
+    it loses how much lies between two LLMs. Votes, and what the paper adds to them, do not transfer, and a threshold between two
     LLMs is left out: the reward says which is worth its price. A constant is put before the embedding, so that an LLM
     may be best whatever the query. RouteLLM has vectors of 128 numbers for 64 LLMs and embeddings of 1,536, and a
     smaller step for more epochs.
