@@ -24,7 +24,7 @@ HERE := $(shell uname -sm) $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys
 HASHED := $(if $(findstring Linux x86_64 3.11,$(HERE)),$(wildcard requirements/hashed.txt))
 PINNED := --constraint requirements/dev.txt --constraint requirements/apart.txt
 
-.PHONY: compare demo test fast live chromium check bench nano lock clean
+.PHONY: compare demo test fast live chromium check docs bench nano lock clean
 
 # Goes on where an interrupted one stopped.
 compare: $(VENV)/.core $(if $(IS_PRODUCTION),$(VENV)/.production)
@@ -55,7 +55,11 @@ check: $(VENV)/.full
 	$(BIN)/mypy
 	$(BIN)/python requirements/audit.py
 
-BENCHMARKS := convergence headline weights scorers throughput peers startup memory live_overhead live_path baselines
+# The pages, in docs/_build; needs no network once it is installed.
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build
+
+BENCHMARKS := convergence headline weights scorers throughput scenario_overhead peers startup memory live_overhead live_path baselines ope recommit scenarios
 
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"
@@ -82,7 +86,7 @@ lock:
 		>> requirements/hashed.txt
 
 clean:
-	rm -rf $(VENV) results dist build
+	rm -rf $(VENV) results dist build docs/_build docs/generated
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
@@ -96,6 +100,10 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.production: pyproject.toml | $(VENV)/.core
 	@echo "Installing paretobandit for its data (46 MB more to download: it asks for scikit-learn and scipy)."
 	$(PIP) --editable ".[production]"
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.core
+	$(PIP) --editable ".[docs]"
 	@touch $@
 
 # First all that was frozen, by hash. Then torch, by version alone, since its builds come from several places: pip takes

@@ -29,10 +29,10 @@ class PairwiseMF(PretrainedAgent):
 
     Ours: pairs are LLMs of different reward on a training query and weigh as much as the rewards differ;
     ``weighting="equal"`` is the paper's rule, which routes public tables no better than the best single LLM, or worse:
-    it loses how much lies between two LLMs. Votes, and what the paper adds to them, do not transfer, and a threshold between two
-    LLMs is left out: the reward says which is worth its price. A constant is put before the embedding, so that an LLM
-    may be best whatever the query. RouteLLM has vectors of 128 numbers for 64 LLMs and embeddings of 1,536, and a
-    smaller step for more epochs.
+    it loses how much lies between two LLMs. A constant is put before the embedding, so that an LLM may be best whatever
+    the query. RouteLLM has vectors of 128 numbers for 64 LLMs and embeddings of 1,536, and a smaller step for more
+    epochs. Votes, and what the paper adds to them, do not transfer, and a threshold between two LLMs is left out: the
+    reward says which is worth its price.
 
     Attributes:
         projection: W, that of the constant first, shape (1 + observation size, rank).

@@ -1,4 +1,4 @@
-"""Fill the README's measured tables from the committed results: `python benchmarks/readme.py`.
+"""Fill the measured tables of README and docs from the committed results: `python benchmarks/readme.py`.
 
 Every number between `<!-- name:start -->` and `<!-- name:end -->` comes from a file in `results/` or from the table.
 """
@@ -137,15 +137,24 @@ def scorers() -> str:
     return note + markdown(("scorer", *contexts), lines) + "\n"
 
 
+PARTS = {
+    part.__name__: part
+    for part in (results, weights, nano, load, scorers, baselines, reading, paper, convergence, figures, speed, live)
+}
+
+
 def main() -> None:
-    """Rewrite the README's measured parts."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for part in (results, weights, nano, load, scorers, baselines, reading, paper, convergence, figures, speed, live):
-        pattern = rf"(<!-- {part.__name__}:start -->\n).*?(<!-- {part.__name__}:end -->)"
-        text, found = re.subn(pattern, lambda match, part=part: match[1] + part() + match[2], text, flags=re.DOTALL)
-        if not found:
-            raise SystemExit(f"README.md has no part called {part.__name__}")
-    (ROOT / "README.md").write_text(text, encoding="utf-8")
+    """Rewrite the measured parts of every page."""
+    missing = set(PARTS)
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        for name, part in PARTS.items():
+            pattern = rf"(<!-- {name}:start -->\n).*?(<!-- {name}:end -->)"
+            text, found = re.subn(pattern, lambda match, part=part: match[1] + part() + match[2], text, flags=re.DOTALL)
+            missing -= {name} if found else set()
+        page.write_text(text, encoding="utf-8")
+    if missing:
+        raise SystemExit(f"no page has the parts {', '.join(sorted(missing))}")
 
 
 if __name__ == "__main__":

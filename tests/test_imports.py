@@ -25,6 +25,7 @@ LAYERS = (
     ("recording",),
     ("scenarios",),
     ("envs",),
+    ("logs",),
     ("evaluation",),
     ("report",),
     ("cli",),

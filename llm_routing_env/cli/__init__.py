@@ -8,7 +8,20 @@ import typer
 from typer.core import TyperGroup
 
 from llm_routing_env.agents.parts.plug_ins import found_in
-from llm_routing_env.cli import agents, compare, demo, export, import_tables, inspect, load_curve, record, serve, verify
+from llm_routing_env.cli import (
+    agents,
+    compare,
+    demo,
+    export,
+    import_log,
+    import_tables,
+    inspect,
+    load_curve,
+    ope,
+    record,
+    serve,
+    verify,
+)
 from llm_routing_env.stopping import IncompleteError, Terminated, exit_code, sigterm_raises, what_was_kept
 from llm_routing_env.terminal import Terminal
 
@@ -37,12 +50,14 @@ app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("inspect")(inspect.inspect)
 app.command("verify")(verify.verify)
+app.command("ope")(ope.ope)
 app.command("agents")(agents.agents)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)
 app.command("embed")(record.embed)
 app.command("load-curve")(load_curve.load_curve)
 app.add_typer(import_tables.app, name="import")
+app.command("import-log")(import_log.import_log)
 app.add_typer(export.app, name="export")
 
 

@@ -1,5 +1,6 @@
 """`pickllm demo`: one session, query by query."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -14,6 +15,8 @@ from llm_routing_env.cli import options
 from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.sessions import tells_chances
+from llm_routing_env.logs import LogSteps
 from llm_routing_env.pools.estimate import Estimate, one_llm
 from llm_routing_env.stopping import IncompleteError
 from llm_routing_env.terminal import Terminal
@@ -38,6 +41,7 @@ def demo(
     yes: options.Yes = False,
     param: options.Parameters = None,
     seed: options.Seed = 0,
+    log: Annotated[Path | None, typer.Option(help="Also log every step, to a parquet file (docs/logs.md).")] = None,
 ) -> None:
     """Print one session: who was asked, what it answered, what it cost, what the agent now believes."""
     env = gym.make(
@@ -60,6 +64,8 @@ def demo(
         confirm(estimate, max_usd=max_usd, max_requests=max_requests, yes=yes)
     task = env.get_wrapper_attr("task")
     learner = make_agent(agent, task, seed=seed, **options.parse_parameters(param, [agent]).get(agent, {}))
+    if log is not None:
+        env = LogSteps(env, log, agent=agent)
     console = Terminal()
     observation, info = env.reset(seed=seed)
     console.print(f"[bold]{escape(agent)}[/] routes {length} queries of one context: {escape(info['context'])}\n")
@@ -67,6 +73,11 @@ def demo(
     n_sent, errors = 0, list[str | None]()  # of live calls
     while not truncated:
         action = learner.select_action(observation, **given_mask(learner.select_action, info.get(MASK)))
+        if isinstance(env, LogSteps) and tells_chances(type(learner)):
+            chances = learner.action_probabilities(
+                observation, **given_mask(learner.action_probabilities, info.get(MASK))
+            )
+            env.log_propensity(float(chances[action]))
         following, step_reward, terminated, truncated, info = env.step(action)
         if terminated:
             break
@@ -77,6 +88,8 @@ def demo(
         n_sent, errors = n_sent + info.get("n_attempts", 1), [*errors, info["error"]]
         console.print(_line(info, float(step_reward)), highlight=False, soft_wrap=True)
     env.close()
+    if log is not None and errors:
+        console.print(f"wrote {log}", markup=False, highlight=False, soft_wrap=True)
     console.print(_beliefs(learner, observation, task.llm_names))
     console.print(f"total reward {total:.2f}, cost ${cost_usd:.3g}", highlight=False)
     if terminated:

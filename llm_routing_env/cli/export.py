@@ -1,8 +1,8 @@
-"""`pickllm export`: what others can read: a journal's outcomes, a table's metadata."""
+"""`pickllm export`: what others read: a journal's outcomes, a table's metadata, logs in other libraries' formats."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,12 @@ from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
 
+if TYPE_CHECKING:  # other exports start sooner without
+    from llm_routing_env.logs.exporting.observed import Observed
+
 app = typer.Typer(
-    help="Write what other programs read: a journal's outcomes, a table's metadata.", no_args_is_help=True
+    help="Write what other programs read: a journal's outcomes, a table's metadata, a log's steps.",
+    no_args_is_help=True,
 )
 
 
@@ -62,6 +66,80 @@ def croissant(
     if missing := missing_fields(document):
         line = f"not known, and left out: {', '.join(missing)}; give them with --field NAME=TEXT or --fields FILE"
         _say(line, error=True)
+
+
+LogFile = Annotated[Path, typer.Argument(help="Log of `compare --log-steps`, of LogSteps or of `import-log`.")]
+AgentName = Annotated[str | None, typer.Option("--agent", help="Whose rows; needed where the log has several.")]
+Observation = Annotated[str | None, typer.Option(help="Kind of observation; default: what the agent saw.")]
+TableOfLog = Annotated[
+    str | None, typer.Option("--table", help="The table that was logged on; default: the shipped one that it names.")
+]
+
+
+@app.command("minari")
+def minari(
+    log: LogFile,
+    out: Annotated[Path, typer.Argument(help="Folder to write, called as the data set: datasets/pickllm/random-v0.")],
+    agent: AgentName = None,
+    observation: Observation = None,
+    table: TableOfLog = None,
+) -> None:
+    """Write a log as a data set of Minari, an episode per session. Needs the extra `logs`.
+
+    Example: pickllm export minari runs/steps.parquet datasets/pickllm/random-v0 --agent random
+    """
+    from llm_routing_env.logs.exporting.minari import require_minari, write_minari
+
+    require_minari()
+    _say(f"wrote {out}: {write_minari(_observed(log, agent, observation, table), out)} episodes")
+
+
+@app.command("obp")
+def obp(
+    log: LogFile,
+    out: Annotated[Path, typer.Argument(help=".npz file to write.")],
+    agent: AgentName = None,
+    observation: Observation = None,
+    table: TableOfLog = None,
+) -> None:
+    """Write a log as the bandit feedback of Open Bandit Pipeline.
+
+    Example: pickllm export obp runs/steps.parquet random.npz --agent random
+    """
+    from llm_routing_env.logs.exporting.obp import write_obp
+
+    _require_suffix(out, ".npz")
+    _say(f"wrote {out}: {write_obp(_observed(log, agent, observation, table), out)} rounds")
+
+
+@app.command("vw")
+def vw(
+    log: LogFile,
+    out: Annotated[Path, typer.Argument(help=".txt file to write.")],
+    agent: AgentName = None,
+    observation: Observation = None,
+    table: TableOfLog = None,
+) -> None:
+    """Write a log as text for Vowpal Wabbit's --cb_adf; the cost of a choice is its reward's negative.
+
+    Example: pickllm export vw runs/steps.parquet random.txt --agent random --observation context
+    """
+    from llm_routing_env.logs.exporting.vw import write_vw
+
+    _require_suffix(out, ".txt")
+    _say(f"wrote {out}: {write_vw(_observed(log, agent, observation, table), out)} examples")
+
+
+def _observed(log: Path, agent: str | None, observation: str | None, table: str | None) -> "Observed":
+    from llm_routing_env.logs import read_log
+    from llm_routing_env.logs.exporting.observed import observed
+
+    return observed(read_log(log), agent, observation, table)
+
+
+def _require_suffix(out: Path, suffix: str) -> None:
+    if out.suffix != suffix:
+        raise ValueError(f"{out}: the file must be called *{suffix}.")
 
 
 def _say(line: str, *, error: bool = False) -> None:

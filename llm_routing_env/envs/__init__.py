@@ -7,15 +7,24 @@ if TYPE_CHECKING:
     from llm_routing_env.envs.feedback import DelayedFeedback, DroppedFeedback
     from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
     from llm_routing_env.envs.pickllm import PickLLMEnv
+    from llm_routing_env.envs.sb3_vector import PickLLMSB3VecEnv
     from llm_routing_env.envs.vector import PickLLMVectorEnv
 
-__all__ = ["DelayedFeedback", "DroppedFeedback", "PickLLMEnv", "PickLLMLiveVectorEnv", "PickLLMVectorEnv"]
+__all__ = [
+    "DelayedFeedback",
+    "DroppedFeedback",
+    "PickLLMEnv",
+    "PickLLMLiveVectorEnv",
+    "PickLLMSB3VecEnv",
+    "PickLLMVectorEnv",
+]
 
 _MODULES = {
     "DelayedFeedback": "feedback",
     "DroppedFeedback": "feedback",
     "PickLLMEnv": "pickllm",
     "PickLLMLiveVectorEnv": "live_vector",
+    "PickLLMSB3VecEnv": "sb3_vector",
     "PickLLMVectorEnv": "vector",
 }
 

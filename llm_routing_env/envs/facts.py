@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from llm_routing_env.envs.vector_infos import everyone
 from llm_routing_env.tables.cells import by_cell
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query
+from llm_routing_env.tables.table import OutcomeTable
 
 Floats = NDArray[np.float64]
 Info = dict[str, Any]
@@ -31,6 +32,9 @@ KEPT_CELLS = 2**15  # an info is about a kilobyte
 class Facts:
     """Reward and info of every cell, one at a time or many at once; see `Cells` for their numbers.
 
+    Where a scenario lets what is told differ from what is true, reward, accuracy and terms are as told, and
+    true_reward and true_accuracy stand beside them.
+
     With `info` "none" an info is empty; "numbers" has the numbers of `OUTCOME`, the reward's terms, and regret,
     oracle_regret and optimal_action where they are known, and the error of a live call that failed; "full" has the
     texts too.
@@ -38,7 +42,7 @@ class Facts:
     Attributes:
         problem: What is routed.
         kind: "full", "numbers" or "none".
-        rewards: The reward of every cell, by cell number.
+        rewards: The reward of every cell as it is told, by cell number.
     """
 
     def __init__(self, problem: RoutingProblem, info: str) -> None:
@@ -49,9 +53,12 @@ class Facts:
         """
         if info not in INFOS:
             raise unknown_name("info", info, INFOS)
-        self.kind, self.rewards = info, by_cell(problem.reward_table.rewards)
+        self.kind, self.rewards = info, by_cell(problem.told_rewards)
         self.problem, self._kept, self._kept_prompts = problem, dict[int, Info](), dict[int, str]()
         self._masks: dict[int, tuple[Info, Info]] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # nothing that it tells ever changes, and libraries copy environments for every session
 
     def step(self, cell: int, next_query: int) -> tuple[float, Info]:
         """Return reward and info of one cell, as builtin types.
@@ -106,7 +113,11 @@ class Facts:
         if self.kind == "numbers":
             return info | why
         queries = self.problem.table.queries
-        said = {"response": outcome.response, "error": outcome.error, "next_prompt": queries[next_query].prompt}
+        said: Info = {
+            "response": outcome.response,
+            "error": outcome.error or "",
+            "next_prompt": queries[next_query].prompt,
+        }
         said["finish_reason"] = outcome.finish_reason
         asked = self._asked(queries[row % self.problem.table.n_queries])
         return info | asked | {"llm": self.problem.task.llm_names[llm]} | said
@@ -142,10 +153,11 @@ class Facts:
     def _said(self, cells: Ints, next_queries: Ints) -> Info:
         _, n_llms, n_repeats = self.problem.cells.accuracy.shape
         queries = cells // (n_llms * n_repeats) % self.problem.table.n_queries
-        answers = cells % (self.problem.table.n_queries * n_llms * n_repeats)  # a later phase says what the first says
+        phases, answers = np.divmod(cells, self.problem.table.n_queries * n_llms * n_repeats)
+        answers += self._first_texts.take(phases)  # phases of one table say the same
         infos = self.waiting_at(queries) | {name: values.take(answers) for name, values in self._texts.items()}
         if self._has_outages:
-            is_down = self._failed.take(cells) & ~self._recorded_failed.take(answers)
+            is_down = self._is_down.take(cells)
             infos["response"][is_down], infos["error"][is_down] = "", UNREACHABLE
         infos["llm"] = self._llm_names.take(cells % n_llms)
         infos["next_prompt"] = self._asked_texts["prompt"].take(next_queries)
@@ -161,17 +173,19 @@ class Facts:
         if len(self._kept) == KEPT_CELLS:
             self._kept.clear()
         row, llm, _ = place = self.problem.cells.index(cell)
-        info: Info = {name: self._numbers[name].item(place) for name in OUTCOME} | self._truth_of(row, llm)
+        info: Info = {name: values.item(place) for name, values in self._numbers.items()} | self._truth_of(row, llm)
         info[TERMS] = self._terms_at(place)
         if self.kind == "full":
             asked = self.problem.table.queries[row % self.problem.table.n_queries]
             info |= self._asked(asked) | {"llm": self.problem.table.llm_names[llm]}
-            info |= {"response": self._text("response", place) or "", "error": self._text("error", place)}
+            info |= {
+                name: self._text(name, place) or "" for name in ("response", "error")
+            }  # None is a NaN to some libraries
         self._kept[cell] = info
         return info
 
     def _terms_at(self, place: tuple[int, int, int]) -> Info:
-        cells = self.problem.cells  # of one cell: those of all of them would be half as large as the table
+        cells = self.problem.cells.as_told  # of one cell: those of all of them would be half as large as the table
         measures = {name: values[place] for name, values in cells.measures.items()}
         numbers = (cells.accuracy[place], cells.cost_usd[place], cells.latency_s[place])
         return {name: float(term) for name, term in self.problem.reward.terms(*numbers, measures).items()}
@@ -185,7 +199,8 @@ class Facts:
 
     def _text(self, column: str, place: tuple[int, int, int]) -> str | None:
         row, llm, repeat = place
-        query, table = row % self.problem.table.n_queries, self.problem.table
+        phase, query = divmod(row, self.problem.table.n_queries)
+        table = self.problem.cells.tables[phase]
         if self._has_outages and self.problem.cells.failed[place] and not table.failed[query, llm, repeat]:
             return UNREACHABLE if column == "error" else None
         return table.text(column, query, llm, repeat)
@@ -196,15 +211,17 @@ class Facts:
 
     @cached_property
     def _numbers(self) -> Mapping[str, NDArray[Any]]:
-        """What calls gave, each of shape (rows, LLMs, repeats)."""
-        return {name: getattr(self.problem.cells, name) for name in OUTCOME}
+        """What calls gave, as it is told, and what is true where that differs, each of shape (rows, LLMs, repeats)."""
+        cells, told = self.problem.cells, self.problem.cells.as_told
+        true = {"true_reward": self.problem.reward_table.rewards, "true_accuracy": cells.accuracy}
+        return {name: getattr(told, name) for name in OUTCOME} | ({} if told is cells else true)
 
     @cached_property
     def _records(self) -> NDArray[Any]:
         """The numbers of every cell as one record: a step then reads one place per session, not twelve."""
         truths = {name: values[..., None] for name, values in self.problem.truth.columns.items()}
         terms = {self._term_columns[name]: values for name, values in self.problem.reward_terms.items()}
-        rewards = {REWARD: self.problem.reward_table.rewards}
+        rewards = {REWARD: self.problem.told_rewards}
         columns: dict[str, NDArray[Any]] = {**rewards, **self._numbers, **truths, **terms}
         n_rows, n_llms, n_repeats = self.problem.cells.accuracy.shape
         records = np.empty((n_rows, n_repeats, n_llms), dtype=[(name, each.dtype) for name, each in columns.items()])
@@ -223,22 +240,33 @@ class Facts:
 
     @cached_property
     def _texts(self) -> dict[str, NDArray[np.object_]]:
-        responses, errors = (by_cell(self.problem.table.texts(name)) for name in ("response", "error"))
-        return {"response": np.array([text or "" for text in responses], dtype=object), "error": errors}
+        columns = {name: [by_cell(table.texts(name)) for table in self._tables] for name in ("response", "error")}
+        return {
+            name: np.array([text or "" for text in np.concatenate(texts)], dtype=object)
+            for name, texts in columns.items()
+        }
+
+    @cached_property
+    def _tables(self) -> list[OutcomeTable]:
+        """The tables whose texts are given, each once."""
+        return list(dict.fromkeys(self.problem.cells.tables))
+
+    @cached_property
+    def _first_texts(self) -> Ints:
+        """Where the texts of each phase begin."""
+        size = self.problem.table.failed.size
+        return np.array([self._tables.index(table) * size for table in self.problem.cells.tables])
 
     @cached_property
     def _has_outages(self) -> bool:
         """Whether calls fail in some phase that did not fail when they were recorded."""
-        failed, recorded = self.problem.cells.failed, self.problem.table.failed
-        return failed is not recorded and bool((failed.reshape(-1, *recorded.shape) & ~recorded).any())
+        return self.problem.cells.failed is not self.problem.table.failed and bool(self._is_down.any())
 
     @cached_property
-    def _failed(self) -> NDArray[np.bool_]:
-        return by_cell(self.problem.cells.failed)
-
-    @cached_property
-    def _recorded_failed(self) -> NDArray[np.bool_]:
-        return by_cell(self.problem.table.failed)
+    def _is_down(self) -> Mask:
+        """Whether a call fails that did not fail when it was recorded, by cell."""
+        recorded = np.concatenate([table.failed for table in self.problem.cells.tables])
+        return by_cell(self.problem.cells.failed & ~recorded)
 
     @cached_property
     def _asked_texts(self) -> dict[str, NDArray[np.object_]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from llm_routing_env import SESSION_LENGTH
@@ -27,7 +27,7 @@ from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.table import OutcomeTable
 
 
-class PickLLMLiveVectorEnv(RoutingVectorEnv):
+class PickLLMLiveVectorEnv(RoutingVectorEnv, VectorEnv[Observations, NDArray[np.int64], NDArray[Any]]):
     """`num_envs` independent sessions of `PickLLMLive-v0`; a step sends the queries of all of them at the same time.
 
     Session i of a vector seeded with s faces the queries of the scalar environment seeded with s + i, in its order,
@@ -39,7 +39,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
     | --- | --- | --- |
     | `num_envs` | 1 | number of sessions |
     | `max_episode_steps` | 200 | sessions are truncated after so many queries |
-    | `autoreset_mode` | `"SAME_STEP"` | `"SAME_STEP"`, `"NEXT_STEP"` or `"DISABLED"`, or an `AutoresetMode` |
+    | `autoreset_mode` | `"NEXT_STEP"` | `"NEXT_STEP"`, `"SAME_STEP"` or `"DISABLED"`, or an `AutoresetMode` |
     | `backend` | `"vllm"` | `"vllm"`, `"vllm-inprocess"`, or a `Backend` |
     | `info` | `"numbers"` | `"full"`, `"none"` |
     | `max_in_flight` | 64 | most requests at once; an LLM's own, in the pool's file, bounds those to it further |
@@ -61,7 +61,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         self,
         num_envs: int = 1,
         max_episode_steps: int = SESSION_LENGTH,
-        autoreset_mode: str | AutoresetMode = "SAME_STEP",
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         table: str | Path | OutcomeTable = ProblemOptions.table,
         backend: str | Backend = "vllm",
         *,
@@ -110,13 +110,18 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
                 info = self._advance(row, int(actions[row]), outcomes[row])
                 terminated[row] = self._llms.is_refused(outcomes[row])
                 truncated[row] = self._positions[row] >= min(len(self._sessions[row]), self._limit)
-            if (terminated[row] or truncated[row]) and self._autoreset is AutoresetMode.SAME_STEP:
+            if (terminated[row] or truncated[row]) and self.autoreset_mode is AutoresetMode.SAME_STEP:
                 last = self.problem.observations.take(self._waiting(row), axis=0)
                 final = {"final_obs": last, "final_info": info}
                 infos, info = self._add_info(infos, final, row), self._start(row, self.problem.context)
             infos = self._add_info(infos, info, row)
-        self._ended = (terminated | truncated) & (self._autoreset is not AutoresetMode.SAME_STEP)
+        self._ended = (terminated | truncated) & (self.autoreset_mode is not AutoresetMode.SAME_STEP)
         return self._observations(), rewards, terminated, truncated, infos
+
+    @property
+    def waiting_cells(self) -> NDArray[np.int64]:
+        """See `RoutingVectorEnv`."""
+        return np.array([self._cell(row) for row in range(self.num_envs)])
 
     def action_masks(self) -> Mask:
         """Return which LLMs can be asked the waiting queries, shape (sessions, LLMs)."""
@@ -141,7 +146,7 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
 
     def _advance(self, row: int, llm: int, outcome: Outcome) -> dict[str, Any]:
         """Go on to the session's next query, unless this one was refused, and return its info."""
-        asked = self.problem.cells.index(int(self._sessions[row].cells[self._positions[row]]))[0]
+        asked = self.problem.cells.index(self._cell(row))[0]
         self._positions[row] += not self._llms.is_refused(outcome)
         return self._with_mask(row, self._facts.live(asked, llm, outcome, self._waiting(row), self._llms.spent_usd))
 
@@ -149,6 +154,10 @@ class PickLLMLiveVectorEnv(RoutingVectorEnv):
         """Return the index of a session's query to route next; after the last one, that one's again."""
         session = self._sessions[row]
         return int(session.queries[min(self._positions[row], len(session) - 1)])
+
+    def _cell(self, row: int) -> int:
+        session = self._sessions[row]
+        return int(session.cells[min(self._positions[row], len(session) - 1)])
 
     def _available(self, row: int) -> Mask:
         session = self._sessions[row]

@@ -70,8 +70,9 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
     ## Starting State
 
-    `reset` draws the context (unless given), the order of its queries, and which recorded repeat each position uses:
-    all randomness of a session, from `self.np_random`, independent of the actions.
+    `reset` draws the context (unless given), the order of its queries, and which recorded repeat each position uses;
+    then, where the scenario says so, at which steps its events come and which queries another context gives: all
+    randomness of a session, from `self.np_random`, independent of the actions.
 
     ## Episode End
 
@@ -83,13 +84,17 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     ## Information
 
     `reset` gives `query_id`, `context`, `prompt` of the query to route. `step` gives, of the query just routed:
-    `query_id, context, prompt, llm, response, error, accuracy, cost_usd, latency_s, prompt_tokens,
-    completion_tokens, reward_terms`, and `next_prompt`; where the table knows the pool's LLMs also `regret`
-    (expected, to the context's best LLM), `oracle_regret` (to the best LLM for this query), `optimal_action` (the
-    context's best LLM); live, `ttft_s` (seconds to the first token, NaN where neither a stream nor the server
-    tells), `wait_s` and `n_attempts` (before the last request was sent, and how many were), `finish_reason`,
-    `is_cut` (at `max_tokens`), and `spent_usd` (by this environment so far). With `info="numbers"` only the
-    numbers, with `"none"` nothing.
+    `query_id, context, prompt, llm, response, error` (`""`: none)`, accuracy, cost_usd, latency_s, prompt_tokens,
+    completion_tokens, reward_terms` (weighted, as the reward adds or divides them), and `next_prompt`; where the
+    table knows the pool's LLMs also `regret` (expected, to the context's best LLM), `oracle_regret` (to the best LLM
+    for this query), `optimal_action` (the context's best LLM); live, `ttft_s` (seconds to the first token, NaN where
+    neither a stream nor the server tells), `wait_s` and `n_attempts` (before the last request was sent, and how many
+    were), `finish_reason`, `is_cut` (at `max_tokens`), and `spent_usd` (by this environment so far). With
+    `info="numbers"` only the numbers, with `"none"` nothing.
+
+    Where a scenario lets what is told differ from what is true (`noisy_scorer`, `poisoned_feedback`), the reward,
+    `accuracy` and `reward_terms` are as told, and every step also gives `true_reward` and `true_accuracy`, by which
+    agents are judged and from which they should not learn.
 
     Where some LLM cannot be asked at some time (the table lacks its outcome for the query, or the scenario takes it
     away), every info has `action_mask`, 1 for those that can; `action_masks()` gives the same to sb3-contrib. Another
@@ -168,7 +173,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
 
             self._live = LiveLLMs(backend, problem, live)
             self.problem = self._live.problem
-        self._facts = Facts(self.problem, info)
+        self._facts, self.info_kind = Facts(self.problem, info), info
         self.task: RoutingTask = self.problem.task
         self.render_mode = render_mode
         self.observation_space: spaces.Box = self.problem.observation_space  # type: ignore[assignment]
@@ -234,11 +239,29 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
             info[MASK] = self._masks[self._position].copy()
         return self._observation(), reward, terminated, self._position == len(self._cells), info
 
+    @property
+    def waiting_cell(self) -> int:
+        """The number of the first LLM's cell for the query that waits, see `Cells`; after the last one that one's."""
+        if not self._cells:
+            raise RuntimeError("No query waits: call reset() first.")
+        return self._cells[min(self._position, len(self._cells) - 1)]
+
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which LLMs can be asked the waiting query, shape (LLMs,); what sb3-contrib's MaskablePPO calls."""
         if self._masks is None:
             return np.ones(self.task.n_actions, dtype=bool)
         return np.asarray(self._masks[self._position], dtype=bool)
+
+    def session_rewards(self) -> NDArray[np.float64]:
+        """Return what each LLM would get at each step of this session, shape (steps, LLMs); NaN where not recorded.
+
+        Raises:
+            RuntimeError: Before `reset`, and for live LLMs, which have not been asked.
+        """
+        if self._live is not None or not self._cells:
+            raise RuntimeError("session_rewards needs recorded outcomes, and a session: call reset() first.")
+        cells = np.array(self._cells)[:, None] + np.arange(self.task.n_actions)
+        return np.asarray(self._facts.rewards[cells])
 
     def render(self) -> Any:
         """Return the session so far as text ("ansi") or pixels ("rgb_array"); print it ("human")."""
@@ -278,6 +301,7 @@ def _picture(llm_names: tuple[str, ...]) -> SessionPicture:
 def _llm_index(action: Any) -> int:
     if type(action) is not int and not isinstance(action, np.integer):  # not a bool, nor a number that int() would cut
         number = np.asarray(action)
-        if number.shape or number.dtype.kind not in "iu":
+        if number.size != 1 or number.dtype.kind not in "iu":
             raise ValueError(f"action must be an integer, the index of an LLM, got {action!r}.")
+        return int(number.item())  # one element too: what predict() gives for a batch of one
     return int(action)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from gymnasium import spaces
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.envs.course import Course
 from llm_routing_env.envs.llm_info import llm_infos
 from llm_routing_env.envs.options import ProblemOptions, problem_options
 from llm_routing_env.envs.session import Session
@@ -25,10 +26,12 @@ from llm_routing_env.rewards.forms import make_reward
 from llm_routing_env.rewards.reward_table import RewardTable
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
+from llm_routing_env.tables.queries import NEXT
 from llm_routing_env.tables.table import OutcomeTable
 
 if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
     from llm_routing_env.pools.pool import Pool
+    from llm_routing_env.scenarios.phases import Phase
 
 SPLITS = ("train", "test", "all")
 MIXED = "mixed"
@@ -41,7 +44,8 @@ class RoutingProblem:
         table: The outcome table.
         cells: Its numbers, of every phase; a row of them is a query in a phase.
         scenario: What changes in a session, as it was given: a name where it is a text or a function.
-        first_steps: The step of a session at which each phase begins, shape (phases,).
+        same_as: Of each phase, the first one whose cells are the same, shape (phases,).
+        course: When the phases of a session begin, and which contexts its queries come from.
         is_live: Whether LLMs are asked, so that what was never recorded of them does not matter.
         reward: The reward function, with its bounds.
         reward_table: Every reward of the cells.
@@ -75,17 +79,22 @@ class RoutingProblem:
         self.is_live = is_live or pool is not None
         self.scorer = given.scorer or self.table.scorer
         reward = self._make_reward(given)
-        self._set_cells(given, reward)
+        phases = self._set_cells(given, reward)
         self._set_rewards(given, reward)
         self.observation, self.observations = kind_of(given.observation), observe(self.table, given.observation)
         self.contexts_not_judged = self.table.contexts_without(self.split)
         self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
         self._require_queries()
         self.context = self.check_context(given.context)
-        self._queries = {name: self.table.select(name, self.split) for name in self.contexts}
-        of_contexts, n_queries = list(self._queries.values()), self.table.n_queries
+        self._queries = self._by_context(self.split)
+        of_contexts, n_queries = [self._queries[name] for name in self.contexts], self.table.n_queries
         self.truth = Truth(self.reward_table, self.cells.available, of_contexts, n_queries)
-        self._queries[MIXED] = self.table.select(None, self.split)
+        self.course = Course(phases, self.contexts)
+        for name in dict.fromkeys(name for topics in self.course.topics for name in topics if name != NEXT):
+            self.check_context(name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # as `Facts`
 
     def _make_reward(self, given: ProblemOptions) -> Reward:
         return make_reward(
@@ -98,24 +107,27 @@ class RoutingProblem:
             deadline_s=self.pool.deadline_s if self.pool else 0.0,
         )
 
-    def _set_cells(self, given: ProblemOptions, reward: Reward) -> None:
+    def _set_cells(self, given: ProblemOptions, reward: Reward) -> Sequence[Phase]:
         # A live session may use a scorer that the table did not record; truths then follow the table's own.
         recorded = self.scorer if not self.pool or self.scorer in self.table.scorers else self.table.scorer
         own = Cells.of(self.table, recorded)
         if self.is_live:  # such an LLM can be asked what was never recorded of it
             own = replace(own, available=np.ones_like(own.available))
-        if given.scenario is not None and not self.knows_truth:
-            raise ValueError("A scenario changes the LLMs of the table, and the pool has others: leave it out.")
         name = getattr(given.scenario, "__name__", None)
         self.scenario = given.scenario if name is None else name
-        phases: Sequence[tuple[int, Cells]] = [(0, own)]
+        phases: Sequence[Phase] = []
         if given.scenario is not None:
             from llm_routing_env.scenarios import phases_of, read_scenario  # sessions without one start sooner so
 
             scenario = read_scenario(given.scenario, self.table.llm_names, lambda cells: _worth(cells, reward))
             phases = phases_of(own, scenario, is_live=self.is_live)
-        self.first_steps = np.array([step for step, _ in phases])
-        self.cells = Cells.stack([cells for _, cells in phases])
+            if not self.knows_truth and any(phase.cells is not own for phase in phases):
+                raise ValueError("The scenario changes the LLMs of the table, and the pool has others: leave it out.")
+        of_phases = [phase.cells for phase in phases] or [own]
+        self.cells = Cells.stack(of_phases)
+        # Phases that are the same cells are looked up in one place: the fewer, the more stays in the processor's cache.
+        self.same_as = np.array([next(n for n, other in enumerate(of_phases) if other is each) for each in of_phases])
+        return phases
 
     def _set_rewards(self, given: ProblemOptions, reward: Reward) -> None:
         if given.scenario is not None:  # it may be dearer and slower than anything in the table
@@ -149,34 +161,40 @@ class RoutingProblem:
         """Draw a session of all queries of a context (None: of one that is drawn too)."""
         if context is None:
             context = self.contexts[rng.integers(len(self.contexts))]
-        queries = rng.permutation(self._queries[context])
-        repeats = rng.integers(self.table.n_repeats, size=len(queries))
-        phases = np.zeros(len(queries), dtype=np.int64)
-        for first in self.first_steps[1:]:
-            phases[first:] += 1
-        rows = phases * self.table.n_queries + queries
+        own = rng.permutation(self._queries[context])
+        repeats = rng.integers(self.table.n_repeats, size=len(own))
+        phases = self.course.draw_phases(rng, len(own))
+        queries = self.course.draw_queries(rng, context, own, phases, self._queries)
+        rows = self.same_as[phases] * self.table.n_queries + queries
         available = self.cells.available[rows] if self.is_masked else None
         return Session(queries, repeats, phases, self.cells.number(rows, repeats), available)
 
-    def phase_shares(self, length: int) -> NDArray[np.float64]:
-        """Return which share of a session of so many steps each phase has, shape (phases,)."""
-        ends = np.minimum(np.append(self.first_steps[1:], length), length)
-        return np.asarray(np.maximum(ends - self.first_steps, 0) / length)
+    @property
+    def first_steps(self) -> NDArray[np.int64]:
+        """The step of a session at which each phase begins, at the latest where it is drawn, shape (phases,)."""
+        return self.course.first_steps
 
-    def over_phases(self, values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-        """Return the mean over the phases of a session of so many steps.
+    def phase_shares(self, length: int) -> NDArray[np.float64]:
+        """Return which share of a session of so many steps each phase has on average, shape (phases,)."""
+        return self.course.shares(length)
+
+    def query_weights(self, context: str, length: int, split: str | None = None) -> NDArray[np.float64]:
+        """Return how much each query counts in a session, phase by phase; see `Course.weights`.
 
         Args:
-            values: Of each row, shape (rows, ...).
-            length: Steps of the session.
+            context: The session's own, or "mixed".
+            length: Its steps.
+            split: Of the queries; None: the problem's.
 
         Returns:
-            Of each query, shape (queries, ...).
+            Shape (phases, queries of the table).
         """
-        if len(self.first_steps) == 1:
-            return values
-        by_phase = values.reshape(len(self.first_steps), -1, *values.shape[1:])
-        return np.asarray(np.tensordot(self.phase_shares(length), by_phase, axes=1))
+        queries = self._queries if split is None else self._by_context(split)
+        return self.course.weights(context, length, queries, self.table.n_queries)
+
+    def _by_context(self, split: str) -> dict[str, NDArray[np.int64]]:
+        queries = {name: self.table.select(name, split) for name in self.contexts}
+        return queries | {MIXED: self.table.select(None, split)}
 
     @cached_property
     def comparable(self) -> NDArray[np.bool_]:
@@ -187,7 +205,7 @@ class RoutingProblem:
     def is_masked(self) -> bool:
         """Whether some LLM cannot be asked some query of the split, in a phase that a session may come to."""
         queries, longest = self._queries[MIXED], max(map(len, self._queries.values()))
-        firsts = np.flatnonzero(self.first_steps < longest) * self.table.n_queries
+        firsts = np.flatnonzero(self.course.earliest < longest) * self.table.n_queries
         return not all(self.cells.available[first + queries].all() for first in firsts.tolist())
 
     def queries_of(self, context: str, split: str | None = None) -> NDArray[np.int64]:
@@ -205,9 +223,12 @@ class RoutingProblem:
     def fingerprint(self) -> str:
         """Hash of everything that outcomes and rewards depend on: the table, the scenario's phases, the reward."""
         cells, digest = self.cells, hashlib.sha256(self.table.sha256.encode())
-        numbers = (self.reward_table.rewards, cells.accuracy, cells.cost_usd, cells.latency_s)
+        numbers = [self.reward_table.rewards, cells.accuracy, cells.cost_usd, cells.latency_s]
+        numbers += [] if cells.told is None else [cells.told]
         for array in (self.first_steps, cells.available, *numbers):
             digest.update(np.ascontiguousarray(array).tobytes())
+        if self.scenario is not None:
+            digest.update(self.course.described.encode())
         return digest.hexdigest()
 
     @property
@@ -217,9 +238,15 @@ class RoutingProblem:
 
     @cached_property
     def reward_terms(self) -> dict[str, NDArray[np.float64]]:
-        """Each weighted term of the reward of every cell, shape (rows, LLMs, repeats)."""
-        cells = self.cells
+        """Each weighted term of the reward that is told of every cell, shape (rows, LLMs, repeats)."""
+        cells = self.cells.as_told
         return self.reward.terms(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
+
+    @cached_property
+    def told_rewards(self) -> NDArray[np.float64]:
+        """What agents are told of every reward, shape (rows, LLMs, repeats); the true ones are in `reward_table`."""
+        told = self.cells.as_told
+        return self.reward_table.rewards if told is self.cells else RewardTable(told, self.reward).rewards
 
     @property
     def knows_truth(self) -> bool:

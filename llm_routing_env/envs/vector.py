@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from llm_routing_env import SESSION_LENGTH
@@ -24,13 +24,14 @@ from llm_routing_env.envs.vector_base import (
     refuse_rendering,
 )
 from llm_routing_env.envs.vector_infos import everyone, masked, merged
+from llm_routing_env.tables.cells import by_cell
 from llm_routing_env.tables.table import OutcomeTable
 
 Ints = NDArray[np.int64]
 _OWN = (*VECTOR_OPTIONS, "latency_under_load")
 
 
-class PickLLMVectorEnv(RoutingVectorEnv):
+class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[Any]]):  # skrl looks at direct bases
     """`num_envs` independent sessions of `PickLLM-v0`, on recorded outcomes.
 
     Session i of a vector seeded with s equals the scalar environment seeded with s + i, step for step. Made by
@@ -40,7 +41,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
     | --- | --- | --- |
     | `num_envs` | 1 | number of sessions |
     | `max_episode_steps` | 200 | sessions are truncated after so many queries |
-    | `autoreset_mode` | `"SAME_STEP"` | `"SAME_STEP"`, `"NEXT_STEP"` or `"DISABLED"`, or an `AutoresetMode` |
+    | `autoreset_mode` | `"NEXT_STEP"` | `"NEXT_STEP"`, `"SAME_STEP"` or `"DISABLED"`, or an `AutoresetMode` |
     | `info` | `"numbers"` | `"full"` costs more than the step; `"none"` is fastest |
     | `latency_under_load` | `False` | whether sessions that pick the same LLM in a step slow each other |
 
@@ -62,7 +63,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         self,
         num_envs: int = 1,
         max_episode_steps: int = SESSION_LENGTH,
-        autoreset_mode: str | AutoresetMode = "SAME_STEP",
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         table: str | Path | OutcomeTable = ProblemOptions.table,
         *,
         info: str = "numbers",
@@ -93,6 +94,9 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         self._cells = np.zeros((self._size, num_envs), dtype=np.int64)  # of the first LLM; the action's lies so far on
         shape = (self._size, num_envs, self.task.n_actions)
         self._masks = np.ones(shape, dtype=np.int8) if self.problem.is_masked else None
+        self._everyone = everyone((MASK,), num_envs)
+        cells = self.problem.cells
+        self._askable = by_cell(np.broadcast_to(cells.available[:, :, None], cells.failed.shape).astype(np.int8))
         self._ends = np.zeros(num_envs, dtype=np.int64)  # what the clock shows when a session is truncated
         self._next_end = 0
         # Without observations every session sees the same.
@@ -114,16 +118,23 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         if self._clock + 1 >= self._next_end:
             return self._step_to_an_end(actions)
         # The usual case, all sessions go on, takes microseconds: everything is done by its simplest means.
-        if self._masks is not None:
-            self._require_available(actions, self._masks[self._now])
         cells = self._cells[self._now] + actions
+        if self._masks is not None and 0 in self._askable.take(cells).tobytes():  # as bytes: all() takes twice as long
+            self._refuse_masked(actions, self._masks[self._now])
         self._clock += 1
         self._now = now = self._clock % self._size
         waiting, nobody = self._queries[now], np.zeros(self.num_envs, dtype=bool)
         rewards, infos = self._facts.steps(cells, waiting)
         if self._masks is not None:
-            infos = self._with_masks(infos)
+            infos[MASK] = self._masks[now].copy()
+            infos[f"_{MASK}"] = self._everyone[f"_{MASK}"]
         return self._observe(waiting), rewards, nobody, nobody.copy(), infos
+
+    @property
+    def waiting_cells(self) -> Ints:
+        """See `RoutingVectorEnv`."""
+        cells: Ints = self._cells[self._now].copy()
+        return cells
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which LLMs can be asked the waiting queries, shape (sessions, LLMs)."""
@@ -139,14 +150,22 @@ class PickLLMVectorEnv(RoutingVectorEnv):
         if self._masks is None:
             return infos
         now = {MASK: self._masks[self._now].copy()}
-        return infos | (now | everyone((MASK,), self.num_envs) if mask is None else masked(now, mask))
+        return infos | (now | self._everyone if mask is None else masked(now, mask))
+
+    def _refuse_masked(self, actions: Ints, masks: NDArray[np.int8]) -> None:
+        """Raise ValueError for an action that is masked; `masks` has the shape (sessions, LLMs)."""
+        is_available = masks[np.arange(self.num_envs), actions]
+        if not is_available.all():
+            row = int(np.argmin(is_available))
+            name = self.task.llm_names[int(actions[row])]
+            raise ValueError(f"action {actions[row]} of session {row} is masked: {name} cannot be asked this query.")
 
     def _step_to_an_end(self, actions: Ints) -> Step:
         """Step where some session ends, or, with NEXT_STEP, starts anew: that ignores its action and gets reward 0."""
         restarting = self._restarting()
         routing = ~restarting
         if self._masks is not None:
-            self._require_available(actions, np.where(routing[:, None], self._masks[self._now], 1))
+            self._refuse_masked(actions, np.where(routing[:, None], self._masks[self._now], 1))
         cells = self._cells[self._now] + actions
         self._clock += 1
         self._now = self._clock % self._size
@@ -160,7 +179,7 @@ class PickLLMVectorEnv(RoutingVectorEnv):
             rewards[restarting] = 0.0
             asked = self._with_masks(masked(self._facts.waiting_at(waiting), restarting), restarting)
             infos = merged(masked(infos, routing) if routing.any() else {}, asked, restarting)
-        if self._autoreset is not AutoresetMode.SAME_STEP:
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             self._ended = truncated.copy()
             self._next_end = self._clock if truncated.any() else int(self._ends.min())
         elif truncated.any():

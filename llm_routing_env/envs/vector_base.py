@@ -29,6 +29,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
     Attributes:
         problem: What is routed.
         task: What an agent may know before it starts.
+        info_kind: "full", "numbers" or "none".
     """
 
     def __init__(
@@ -42,15 +43,16 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         for name, value in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
             if value < 1:
                 raise ValueError(f"{name} must be 1 or more, got {value}.")
-        self._facts, self.problem, self.num_envs = facts, facts.problem, num_envs
+        self._facts, self.problem, self.info_kind, self.num_envs = facts, facts.problem, facts.kind, num_envs
         self.task: RoutingTask = self.problem.task
         self.single_observation_space = self.problem.observation_space
         self.single_action_space = Discrete(self.task.n_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._autoreset = _autoreset_mode(autoreset_mode)
-        self.metadata = {"autoreset_mode": self._autoreset, "render_modes": []}
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self._limit = max_episode_steps
+        self._np_random_seed: tuple[int, ...] = ()  # type: ignore[assignment]  # as Gymnasium's SyncVectorEnv has it
         self._rngs: list[np.random.Generator] = []
         self._ended = np.ones(num_envs, dtype=bool)
 
@@ -76,6 +78,16 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         self._seed(seed, mask)
         return self._start_sessions(mask, self._contexts(options))
 
+    @property
+    @abstractmethod
+    def waiting_cells(self) -> NDArray[np.int64]:
+        """The number of the first LLM's cell for each session's query that waits, see `Cells`; shape (sessions,)."""
+
+    @property
+    def ended(self) -> Mask:
+        """The sessions that have ended: with NEXT_STEP the next step starts them anew, and routes nothing."""
+        return self._ended.copy()
+
     @abstractmethod
     def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:
         """Draw the queries of the sessions in `mask`; return what every session sees, and the infos."""
@@ -86,7 +98,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         Raises:
             RuntimeError: For one that ended and has to be reset.
         """
-        if self._ended.any() and (self._autoreset is not AutoresetMode.NEXT_STEP or not self._rngs):
+        if self._ended.any() and (self.autoreset_mode is not AutoresetMode.NEXT_STEP or not self._rngs):
             raise RuntimeError(f"Session {int(np.argmax(self._ended))} has ended: call reset() first.")
         return self._ended.copy()
 
@@ -98,10 +110,12 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         if len(seed) != self.num_envs:
             raise ValueError(f"seed must be an int or {self.num_envs} seeds, one per session; got {len(seed)}.")
         fresh = not self._rngs
+        seeds = [0] * self.num_envs if fresh else list(self._np_random_seed)
         self._rngs = self._rngs or [np.random.default_rng(0)] * self.num_envs
         for row, value in enumerate(seed):
             if fresh or (mask[row] and value is not None):
-                self._rngs[row], _ = seeding.np_random(value if mask[row] else None)
+                self._rngs[row], seeds[row] = seeding.np_random(value if mask[row] else None)
+        self._np_random_seed = tuple(seeds)
 
     def _contexts(self, options: dict[str, Any]) -> list[str | None]:
         wanted = options.get("context", self.problem.context)
@@ -130,14 +144,6 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
             raise ValueError(f"actions must be 0 to {n_actions - 1}, got {lowest} to {highest}.")
         return checked if checked.dtype == np.int64 else checked.astype(np.int64)
 
-    def _require_available(self, actions: NDArray[np.int64], masks: NDArray[Any]) -> None:
-        """Raise ValueError for an action that is masked; `masks` has the shape (sessions, LLMs)."""
-        is_available = masks[np.arange(self.num_envs), actions]
-        if not is_available.all():
-            row = int(np.argmin(is_available))
-            name = self.task.llm_names[int(actions[row])]
-            raise ValueError(f"action {actions[row]} of session {row} is masked: {name} cannot be asked this query.")
-
 
 def refuse_rendering(render_mode: str | None) -> None:
     """Raise ValueError if a picture is asked for."""
@@ -151,7 +157,7 @@ def refuse_rendering(render_mode: str | None) -> None:
 def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
     if isinstance(mode, AutoresetMode):
         return mode
-    names = [known.name for known in AutoresetMode]
-    if mode not in names:
-        raise unknown_name("autoreset_mode", mode, names)
-    return AutoresetMode[mode]
+    spellings = {spelling: known for known in AutoresetMode for spelling in (known.name, known.value)}
+    if mode not in spellings:
+        raise unknown_name("autoreset_mode", mode, spellings)
+    return spellings[mode]

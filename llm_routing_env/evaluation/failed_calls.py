@@ -48,26 +48,35 @@ class Calls:
         return counts | {"first_error": self.first_error or None}
 
 
-class LiveErrors:
-    """Keeps which calls of live sessions failed, and why, and which answers were cut: no table knows."""
+class LiveCalls:
+    """Keeps which calls of live sessions failed, and why, which answers were cut, and their tokens: no table knows."""
 
     def __init__(self, n_sessions: int, n_llms: int) -> None:
         """Begin with no call."""
         self._failed: list[list[bool]] = []
         self._cut: list[list[bool]] = []
+        self._tokens: list[list[Sequence[int]]] = []
         self._first = np.full((n_sessions, n_llms), "", dtype=object)
 
-    def add(self, actions: Iterable[int], errors: Sequence[str | None] | None, cut: Sequence[bool]) -> None:
+    def add(
+        self,
+        actions: Iterable[int],
+        errors: Sequence[str | None] | None,
+        cut: Sequence[bool],
+        tokens: Sequence[Sequence[int]],
+    ) -> None:
         """Take note of a step.
 
         Args:
             actions: Whom each session asked.
             errors: What came of it; None where there was no error at all.
             cut: Whether the answer was cut.
+            tokens: How many were read, and how many were written, by session.
         """
         told: Sequence[str | None] = [None] * len(self._first) if errors is None else errors
         self._failed.append([error is not None for error in told])
         self._cut.append([bool(is_cut) for is_cut in cut])
+        self._tokens.append(list(tokens))
         for session, (llm, error) in enumerate(zip(actions, told, strict=True)):
             if error is not None:
                 self._first[session, llm] = self._first[session, llm] or error
@@ -76,7 +85,8 @@ class LiveErrors:
     def arrays(self) -> dict[str, Any]:
         """What `SessionLog` keeps, by name."""
         failed, cut = (np.array(steps, dtype=bool).T for steps in (self._failed, self._cut))
-        return {"failed": failed, "first_errors": self._first.astype(np.str_), "cut": cut}
+        tokens = np.array(self._tokens, dtype=np.int64).transpose(2, 0, 1)  # from (steps, 2, sessions)
+        return {"failed": failed, "first_errors": self._first.astype(np.str_), "cut": cut, "tokens": tokens}
 
 
 def calls_of(problem: "RoutingProblem", log: "SessionLog", drawn: "Drawn") -> dict[str, Calls]:

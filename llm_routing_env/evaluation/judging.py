@@ -10,9 +10,16 @@ from llm_routing_env.evaluation import metrics
 from llm_routing_env.evaluation.drawn import Drawn
 from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval
 from llm_routing_env.evaluation.policies import Policies, always, expected
-from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, ORACLE, References, choose_references
+from llm_routing_env.evaluation.references import (
+    BEST_FIXED,
+    CHOSEN_FIXED,
+    ORACLE,
+    References,
+    choose_references,
+    mean_of_rows,
+)
 from llm_routing_env.evaluation.samples import Sample, quantile, sample_of_log, sample_of_policies
-from llm_routing_env.evaluation.sessions import Floats, SessionLog
+from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
 from llm_routing_env.evaluation.statistics import (
     LEARNING,
     SESSIONS,
@@ -41,6 +48,7 @@ class Judge:
 
     Attributes:
         references: What could be had, by group: all contexts together (`POOLED`), and each context for itself.
+        learners: Rows that learn while they route.
     """
 
     def __init__(self, problem: RoutingProblem, drawn: Mapping[str, Drawn], seed: int) -> None:
@@ -55,9 +63,11 @@ class Judge:
         groups = {POOLED: contexts} | {context: [context] for context in contexts}
         self.references = {group: references_of(problem, drawn, judged) for group, judged in groups.items()}
         self._problem, self._drawn, self._groups = problem, drawn, groups
-        self._resamples = {context: Resamples(len(problem.queries_of(context)), seed, context) for context in contexts}
+        self._weights = {context: problem.query_weights(context, self._length(context)) for context in contexts}
+        self._met = {context: np.flatnonzero(weights.any(axis=0)) for context, weights in self._weights.items()}
+        self._resamples = {context: Resamples(len(met), seed, context) for context, met in self._met.items()}
         self._logs: dict[str, Mapping[str, SessionLog]] = {}
-        self._learners: set[str] = set()
+        self.learners: set[str] = set()
         chances = problem.comparable / np.maximum(problem.comparable.sum(axis=1, keepdims=True), 1)
         self._policies: dict[str, Policies] = {RANDOM: chances[None]}
         self._means: dict[tuple[str, str, str, str, bool], Estimate] = {}
@@ -66,7 +76,7 @@ class Judge:
         """Take note of an agent's sessions, by context, and of whether it learns in them."""
         self._logs[name] = logs
         if learns:
-            self._learners.add(name)
+            self.learners.add(name)
 
     def add_policies(self, name: str, policies: Policies) -> None:
         """Take note of a frozen agent's policies."""
@@ -128,7 +138,7 @@ class Judge:
         measure = metrics.OF_QUERIES[metric]
         estimates = []
         for context, sample in samples.items():
-            mean = self._resamples[context].mean(sample.values[measure], sample.queries, sample.units)
+            mean = self._resamples[context].mean(sample.values[measure], sample.queries, sample.units, sample.weights)
             estimates.append(mean * (self._length(context) if metric in metrics.SUMMED else 1.0))
         return self._widened(pooled(estimates), name)
 
@@ -173,10 +183,12 @@ class Judge:
 
         Of the last step the shape is (sessions, LLMs), NaN where an LLM cannot be asked.
         """
-        problem, n_queries, rows = self._problem, self._problem.table.n_queries, self._drawn[context].rows[:, -1]
-        by_phase = np.array([problem.expected_rewards(context, phase) for phase in range(len(problem.first_steps))])
-        at_the_end = np.where(problem.cells.available[rows], by_phase[rows // n_queries], np.nan)
-        return np.tensordot(problem.phase_shares(self._length(context)), by_phase, axes=1), at_the_end
+        problem, weights = self._problem, self._weights[context]
+        means, rows = problem.reward_table.query_means, self._drawn[context].rows[:, -1]
+        only = np.eye(len(weights))[:, :, None]  # one phase, and of the others nothing
+        by_phase = np.array([mean_of_rows(means, weights * of_phase) for of_phase in only])
+        at_the_end = np.where(problem.cells.available[rows], by_phase[rows // problem.table.n_queries], np.nan)
+        return mean_of_rows(means, weights), at_the_end
 
     def _best_fixed_rewards(self, context: str, group: str) -> Floats:
         """Return the mean reward of the best fixed LLM in each session of a context, shape (sessions,)."""
@@ -200,13 +212,13 @@ class Judge:
         ]
 
     def _widened(self, estimate: Estimate, *names: str) -> Estimate:
-        return estimate.widened(LEARNING) if self._learners.intersection(names) else estimate
+        return estimate.widened(LEARNING) if self.learners.intersection(names) else estimate
 
     def _mean(self, name: str, measure: str, context: str, group: str, in_sessions: bool) -> Estimate:
         key = (name, measure, context, group if name in (BEST_FIXED, CHOSEN_FIXED) else POOLED, in_sessions)
         if key not in self._means:
             sample = self._sample(name, context, group)
-            exact = self._resamples[context].mean(sample.values[measure], sample.queries, sample.units)
+            exact = self._resamples[context].mean(sample.values[measure], sample.queries, sample.units, sample.weights)
             is_exact = name in self._logs or not in_sessions
             self._means[key] = exact if is_exact else self._in_sessions(name, measure, context, group, exact)
         return self._means[key]
@@ -214,7 +226,6 @@ class Judge:
     def _in_sessions(self, name: str, measure: str, context: str, group: str, exact: Estimate) -> Estimate:
         """Return what frozen policies get on the sessions that others learned in; training seeds move it as ever."""
         drawn, cells = self._drawn[context], self._problem.cells
-        places = np.searchsorted(self._problem.queries_of(context), drawn.queries)
         rows, at = np.unique(drawn.rows, return_inverse=True)
         policies = self._policies_of(name, group)[:, rows]
         measured = {
@@ -225,13 +236,17 @@ class Judge:
         }
         values = expected(policies, measured[measure][rows]).mean(axis=0)
         met = values[at.reshape(drawn.rows.shape), drawn.repeats]
-        mean = self._resamples[context].mean(met, places, SESSIONS)
+        mean = self._resamples[context].mean(met, self._places(context), SESSIONS)
         return Estimate(mean.mean, {**exact.parts, **mean.parts})
 
     def _sample(self, name: str, context: str, group: str) -> Sample:
         if name in self._logs:
-            return sample_of_log(self._problem, self._logs[name][context], self._drawn[context].queries, context)
+            return sample_of_log(self._problem, self._logs[name][context], self._places(context))
         return sample_of_policies(self._problem, self._policies_of(name, group), context, self._length(context))
+
+    def _places(self, context: str) -> Ints:
+        """Return the queries of each session, as places among those that sessions of the context meet."""
+        return np.searchsorted(self._met[context], self._drawn[context].queries)
 
     def _policies_of(self, name: str, group: str) -> Policies:
         actions = self.references[group].actions

@@ -52,40 +52,47 @@ def choose_references(
         lengths: Steps of a session of each context, which decide how much each phase counts; None: the usual ones.
     """
     lengths = lengths or {context: min(SESSION_LENGTH, len(problem.queries_of(context))) for context in contexts}
-    means, names = _over_phases(problem, problem.reward_table.query_means, lengths), problem.table.llm_names
-    judged = [problem.queries_of(context) for context in contexts]
+    means, names, n_queries = problem.reward_table.query_means, problem.table.llm_names, problem.table.n_queries
+    judged = [problem.query_weights(context, lengths[context]) for context in contexts]
+    everywhere = [problem.query_weights(context, lengths[context], "all") for context in contexts]
     hindsight = _mean_of_contexts(means, judged)
-    fixed, by_context = np.tile(hindsight, (len(means), 1)), np.tile(hindsight, (len(means), 1))
+    fixed, by_context = np.tile(hindsight, (n_queries, 1)), np.tile(hindsight, (n_queries, 1))
     halves = _halves(problem)
     for evidence in (halves, ~halves):
-        known = [queries[evidence[queries]] for queries in (problem.queries_of(context, "all") for context in contexts)]
+        known = [weights * evidence for weights in everywhere]
         # Where there is no other query, as in a table of one, hindsight is all there is.
-        elsewhere = _mean_of_contexts(means, known) if any(map(len, known)) else hindsight
+        elsewhere = _mean_of_contexts(means, known) if any(weights.any() for weights in known) else hindsight
         fixed[~evidence] = by_context[~evidence] = elsewhere
         for number in range(len(problem.table.contexts)):
             here = problem.table.query_contexts == number
-            if (here & evidence).any():  # else the best of all the contexts stands in
-                by_context[here & ~evidence] = mean_of_known(means[here & evidence], 0)
+            weights = np.sum(known, axis=0) * here
+            if weights.any():  # else the best of all the contexts stands in
+                by_context[here & ~evidence] = mean_of_rows(means, weights)
     is_llm, rows = np.eye(len(names), dtype=bool), np.arange(len(problem.cells.available))
-    singles = [_best_available(problem, np.tile(np.where(one, np.inf, hindsight), (len(means), 1))) for one in is_llm]
+    singles = [_best_available(problem, np.tile(np.where(one, np.inf, hindsight), (n_queries, 1))) for one in is_llm]
     earned = np.stack([problem.reward_table.query_means[rows, llms] for llms in singles], axis=1)
-    best = int(best_of_known(_mean_of_contexts(_over_phases(problem, earned, lengths), judged)))
+    best = int(best_of_known(_mean_of_contexts(earned, judged)))
     actions = {f"always {name}": llms for name, llms in zip(names, singles, strict=True)} | {
         CHOSEN_FIXED: _best_available(problem, fixed),
         BEST_FIXED: singles[best],
         CONTEXT_BEST: _best_available(problem, by_context),
         ORACLE: _best_available(problem, problem.reward_table.query_means),
     }
-    chosen = dict.fromkeys(names[llm] for queries in judged for llm in np.unique(best_of_known(fixed[queries])))
+    chosen = dict.fromkeys(names[llm] for met in judged for llm in np.unique(best_of_known(fixed[met.any(axis=0)])))
     return References(actions, names[best], " or ".join(chosen))
 
 
-def _over_phases(problem: RoutingProblem, values: Floats, lengths: Mapping[str, int]) -> Floats:
-    """Return the mean over the phases of a session, of each query as long as its context's; (rows, LLMs) to queries."""
-    means = problem.over_phases(values, max(lengths.values())).copy()
-    for context, length in lengths.items():
-        queries = problem.queries_of(context, "all")
-        means[queries] = problem.over_phases(values, length)[queries]
+def mean_of_rows(values: Floats, weights: Floats) -> Floats:
+    """Return each LLM's mean over queries in their phases, of what is known; NaN where nothing is, shape (LLMs,).
+
+    Args:
+        values: Shape (rows, LLMs).
+        weights: How much each counts, shape (phases, queries).
+    """
+    rows = np.flatnonzero(weights)
+    counted = np.where(np.isnan(values[rows]), 0.0, weights.ravel()[rows, None])
+    totals, counts = (np.where(counted > 0, values[rows], 0.0) * counted).sum(axis=0), counted.sum(axis=0)
+    means: Floats = np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
     return means
 
 
@@ -94,9 +101,9 @@ def _best_available(problem: RoutingProblem, scores: Floats) -> Ints:
     return best_of_known(np.tile(scores, (len(problem.comparable) // len(scores), 1)), problem.comparable)
 
 
-def _mean_of_contexts(means: Floats, queries: Sequence[Ints]) -> Floats:
-    """Return each LLM's mean over contexts of its mean over their queries, shape (LLMs,); empty contexts left out."""
-    return mean_of_known(np.array([mean_of_known(means[of_one], 0) for of_one in queries if len(of_one)]), 0)
+def _mean_of_contexts(values: Floats, weights: Sequence[Floats]) -> Floats:
+    """Return each LLM's mean over contexts of its mean in their sessions, shape (LLMs,); empty contexts left out."""
+    return mean_of_known(np.array([mean_of_rows(values, of_one) for of_one in weights if of_one.any()]), 0)
 
 
 def _halves(problem: RoutingProblem) -> Mask:

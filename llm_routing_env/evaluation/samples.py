@@ -17,11 +17,13 @@ class Sample:
     """Values of one context.
 
     Attributes:
-        queries: The query of each value, as its place among the context's, shape (units, values).
+        queries: The query of each value, as its place among those that sessions of the context meet, shape (units,
+            values).
         units: What the first axis is: `SESSIONS`, `TRAINING_SEEDS`, or None where there is one policy and no chance.
         values: By measure, same shape: "reward", "accuracy", "cost_usd", "latency_s", "regret" and "is_best" (whether
             the LLM is the context's best, by regret, so that two that are equally good both are).
         asked: The share of queries sent to each LLM, shape (LLMs,).
+        weights: How much each value counts, and is multiplied by already, on average 1, shape (values,); None: equally.
         latencies_s: Latencies of single calls, and how much each of them counts, both of shape (calls,).
     """
 
@@ -30,23 +32,23 @@ class Sample:
     values: Mapping[str, Floats]
     asked: Floats
     latencies_s: tuple[Floats, Floats]
+    weights: Floats | None = None
 
 
-def sample_of_log(problem: RoutingProblem, log: SessionLog, queries: Ints, context: str) -> Sample:
+def sample_of_log(problem: RoutingProblem, log: SessionLog, places: Ints) -> Sample:
     """Return what happened in sessions.
 
     Args:
         problem: What was routed.
         log: Of sessions of the context.
-        queries: Of each session, see `draw_sessions`.
-        context: Its name.
+        places: The queries of each session, as places among those that sessions of the context meet.
     """
     regret = log.measures["regret"]
     values = {name: log.measures[name] for name in ("accuracy", "cost_usd", "latency_s", "regret")}
     asked = np.bincount(log.actions.ravel(), minlength=len(problem.task.llm_names)) / log.actions.size
     calls = log.measures["latency_s"].ravel()
     return Sample(
-        queries=np.searchsorted(problem.queries_of(context), queries),
+        queries=places,
         units=SESSIONS,
         values={"reward": log.rewards, **values, "is_best": np.where(np.isnan(regret), np.nan, regret <= ROUNDING)},
         asked=asked,
@@ -63,7 +65,8 @@ def sample_of_policies(problem: RoutingProblem, policies: Policies, context: str
         context: Its name.
         length: Steps of a session, which decide how much each phase counts.
     """
-    queries, cells = problem.queries_of(context), problem.cells
+    weights, cells = problem.query_weights(context, length), problem.cells
+    queries = np.flatnonzero(weights.any(axis=0))
     measured = {
         "reward": problem.reward_table.query_means,
         "accuracy": cells.accuracy.mean(axis=2),
@@ -72,21 +75,22 @@ def sample_of_policies(problem: RoutingProblem, policies: Policies, context: str
         "regret": problem.truth.regrets,
     }
     measured["is_best"] = (measured["regret"] <= ROUNDING).astype(np.float64)
-    shares, n_repeats = problem.phase_shares(length), problem.table.n_repeats
-    values, asked, latencies, weights = dict.fromkeys(measured, np.zeros(())), np.zeros(()), [], []
-    for phase, share in enumerate(shares.tolist()):
+    n_repeats, counts = problem.table.n_repeats, weights[:, queries]
+    values, asked, latencies, of_calls = dict.fromkeys(measured, np.zeros(())), np.zeros(()), [], []
+    for phase, count in enumerate(counts):
         rows = phase * problem.table.n_queries + queries
         chosen = policies[:, rows]
-        values = {name: values[name] + share * expected(chosen, of_rows[rows]) for name, of_rows in measured.items()}
-        asked = asked + share * chosen.mean(axis=(0, 1))
+        values = {name: values[name] + count * expected(chosen, of_rows[rows]) for name, of_rows in measured.items()}
+        asked = asked + (count[:, None] * chosen).mean(axis=(0, 1))
         latencies.append(cells.latency_s[rows].ravel())
-        weights.append(np.repeat((share * chosen.mean(axis=0) / len(queries) / n_repeats).ravel(), n_repeats))
+        of_calls.append(np.repeat((count[:, None] * chosen.mean(axis=0) / len(queries) / n_repeats).ravel(), n_repeats))
     return Sample(
         queries=np.tile(np.arange(len(queries)), (len(policies), 1)),
         units=TRAINING_SEEDS if len(policies) > 1 else None,
         values=values,
         asked=asked,
-        latencies_s=(np.concatenate(latencies), np.concatenate(weights)),
+        latencies_s=(np.concatenate(latencies), np.concatenate(of_calls)),
+        weights=counts.sum(axis=0) if problem.course.changes_topic else None,
     )
 
 

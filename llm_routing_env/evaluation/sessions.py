@@ -11,13 +11,16 @@ from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.lifting import LiftedAgent
 from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.backends.budget import BudgetError
+from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
-from llm_routing_env.evaluation.failed_calls import LiveErrors, Mask, Texts
+from llm_routing_env.evaluation.failed_calls import LiveCalls, Mask, Texts
+from llm_routing_env.evaluation.late_feedback import LateFeedback
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MEASURES = ("accuracy", "cost_usd", "latency_s", "regret")
+TOKENS = ("prompt_tokens", "completion_tokens")
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,9 @@ class SessionLog:
 
     Attributes:
         actions: The LLM asked, shape (sessions, steps).
-        rewards: The reward, shape (sessions, steps).
-        measures: "accuracy", "cost_usd", "latency_s", "regret" (expected, to the context's best LLM), same shape.
+        rewards: The true reward, whatever the agent was told, shape (sessions, steps).
+        measures: "accuracy" (the true one), "cost_usd", "latency_s", "regret" (expected, to the context's best LLM),
+            same shape.
         final_probabilities: Each LLM's probability after the last step, shape (sessions, LLMs); NaN where the
             agent gives none.
         commit_steps: Queries routed when the agent committed, NaN where it did not, shape (sessions,).
@@ -38,6 +42,7 @@ class SessionLog:
         first_errors: What each LLM's first failed call of the session said, "" where it has none, shape
             (sessions, LLMs); None where the table knows.
         cut: Whether the answer was cut at `max_tokens`, shape (sessions, steps); None where the table knows.
+        tokens: How many were read and written, shape (sessions, steps, 2); None where the table knows.
     """
 
     actions: Ints
@@ -50,6 +55,7 @@ class SessionLog:
     failed: Mask | None = None
     first_errors: Texts | None = None
     cut: Mask | None = None
+    tokens: Ints | None = None
 
     def rows(self, index: slice | NDArray[np.int64]) -> "SessionLog":
         """Return some of the sessions."""
@@ -81,6 +87,7 @@ def run_sessions(
     *,
     contexts: Sequence[str],
     propensities: bool = False,
+    delay: Delay | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> SessionLog:
     """Run one session per sub-environment, until they end.
@@ -91,6 +98,7 @@ def run_sessions(
         seeds: One per session.
         contexts: One per session.
         propensities: Whether to log the probability of each action, which some agents have to integrate for.
+        delay: By how many steps rewards reach the agent late, see `LateFeedback`; None: they come at once.
         on_step: Called after every step, for a progress display.
 
     Raises:
@@ -100,20 +108,25 @@ def run_sessions(
     rows, steps, chances = np.arange(env.num_envs), [], []
     commit_steps = np.where(np.asarray(agent.committed_action) >= 0, 0.0, np.nan)
     ended = np.zeros(env.num_envs, dtype=bool)
-    errors = LiveErrors(env.num_envs, agent.task.n_actions) if env.problem.is_live else None
+    calls = LiveCalls(env.num_envs, agent.task.n_actions) if env.problem.is_live else None
+    late = None if delay is None else LateFeedback(agent, delay, seeds)
     while not ended.any():
         masked = given_mask(agent.select_action, info.get(MASK))
-        if propensities:
+        if propensities or late is not None:
             distribution = chances_of(agent, observation, info.get(MASK))
         action = np.asarray(agent.select_action(observation, **masked))
         following, reward, terminated, truncated, info = env.step(action)
         if terminated.any():
             raise BudgetError(info["error"][terminated.argmax()])
-        if errors is not None:
-            errors.add(action, info.get("error"), info["is_cut"])
-        agent.update(observation, action, reward, outcome={name: info[name] for name in MEASURES[:3]})
+        if calls is not None:
+            calls.add(action, info.get("error"), info["is_cut"], [info[name] for name in TOKENS])
+        outcome = {name: info[name] for name in MEASURES[:3]}
+        if late is None:
+            agent.update(observation, action, reward, outcome=outcome)
+        else:
+            late.add(observation, action, reward, outcome, distribution[rows, action])
         observation, ended = following, truncated
-        steps.append((action, reward, *(info.get(name, np.full(env.num_envs, np.nan)) for name in MEASURES)))
+        steps.append((action, info.get("true_reward", reward), *_judged(info, env.num_envs)))
         if propensities:
             chances.append(distribution[rows, action])
         just_committed = np.isnan(commit_steps) & (np.asarray(agent.committed_action) >= 0)
@@ -128,8 +141,14 @@ def run_sessions(
         commit_steps=commit_steps,
         commitments=np.asarray(agent.committed_action),
         propensities=np.stack(chances, axis=1) if propensities else None,
-        **(errors.arrays if errors is not None else {}),
+        **(calls.arrays if calls is not None else {}),
     )
+
+
+def _judged(info: dict[str, Any], n_sessions: int) -> list[Floats]:
+    """Return the measures of a step as they are, not as they are told; NaN where one is not known."""
+    true = info | {"accuracy": info.get("true_accuracy", info["accuracy"])}
+    return [true.get(name, np.full(n_sessions, np.nan)) for name in MEASURES]
 
 
 def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:
@@ -144,7 +163,7 @@ def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:
         ValueError: If what it tells are no probabilities.
     """
     unknown = np.full((len(observations), agent.task.n_actions), np.nan)
-    if not _tells_chances(type(agent.agents[0]) if isinstance(agent, LiftedAgent) else type(agent)):
+    if not tells_chances(type(agent.agents[0]) if isinstance(agent, LiftedAgent) else type(agent)):
         return unknown
     masked = given_mask(agent.action_probabilities, mask)
     try:
@@ -160,7 +179,7 @@ def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:
     return chances
 
 
-def _tells_chances(agent_type: type[Agent]) -> bool:
+def tells_chances(agent_type: type[Agent]) -> bool:
     """Say whether the probabilities are of the choices: of a class that chooses in its own way, they are its base's."""
     for base in agent_type.__mro__:
         if {"action_probabilities", "_probabilities"} & vars(base).keys():

@@ -1,31 +1,47 @@
-"""Everything that happened, step by step: as a parquet file, and for TensorBoard."""
+"""Everything that happened, step by step: as a log of bandit feedback, and for TensorBoard."""
 
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from llm_routing_env.agents.parts.replacing import replacing
+from llm_routing_env.evaluation.contestants import describe
 from llm_routing_env.evaluation.result import Comparison
-from llm_routing_env.evaluation.sessions import MEASURES, SessionLog
+from llm_routing_env.evaluation.sessions import MEASURES, TOKENS, Ints, SessionLog
+from llm_routing_env.logs.columns import TERM
+from llm_routing_env.logs.facts import asked_columns, problem_facts
+from llm_routing_env.logs.file import written_log
+
+_BATCH_ROWS = 2**17
+REGRET = MEASURES[3]
 
 
 def write_steps(result: Comparison, path: Path) -> None:
-    """Write one row per query that an agent routed.
+    """Write one row per query that an agent routed, as a log, see docs/logs.md; "regret" is a further column.
 
-    Columns: agent, context, session, step, query_id, llm, reward, accuracy, cost_usd, latency_s, regret,
-    propensity (the probability of the choice; null where it was not logged, or the agent does not tell).
+    A session's number counts over the contexts in their order, and is the same session whichever agent routes it.
+    Propensities are null where they were not logged, or the agent does not tell.
     """
-    parts = (_rows(result, name, *of_context) for name in result.agents for of_context in result.logs[name].items())
-    first = next(parts, None)
-    if first is None:
+    if not result.agents:
         return
-    with replacing(path) as new, pq.ParquetWriter(new, first.schema, compression="zstd") as writer:
-        for rows in chain([first], parts):
-            writer.write_table(rows)
+    problem = result.problem
+    facts = problem_facts(
+        problem,
+        env="PickLLMLive-v0" if problem.is_live else "PickLLM-v0",
+        seed=result.seed,
+        agents={name: describe(result.contestants[name]) for name in result.agents},
+    )
+    terms = list(problem.reward.weight_by_term)
+    with written_log(path, facts, terms, [REGRET]) as write:
+        for name in result.agents:
+            first = 0
+            for context, log in result.logs[name].items():
+                n_steps = log.actions.shape[1]
+                size = max(_BATCH_ROWS // n_steps, 1)
+                for start in range(0, len(log.actions), size):
+                    part = np.arange(start, min(start + size, len(log.actions)))
+                    write(_columns(result, name, context, log.rows(part), part, first))
+                first += len(log.actions)
 
 
 def write_tensorboard(result: Comparison, folder: Path) -> None:
@@ -61,26 +77,38 @@ def _folder_name(text: str) -> str:
     return text.replace("/", "_").strip(".") or "_"
 
 
-def _rows(result: Comparison, name: str, context: str, log: SessionLog) -> pa.Table:
-    n_sessions, n_steps = log.actions.shape
-    table = result.problem.table
-    queries = result.drawn[context].queries.ravel()
-    ids = np.array([query.query_id for query in table.queries], dtype=object)
-    columns: dict[str, Any] = {
-        "agent": _repeated(name, queries.size),
-        "context": _repeated(context, queries.size),
-        "session": np.repeat(np.arange(n_sessions), n_steps),
+def _columns(
+    result: Comparison, name: str, context: str, log: SessionLog, sessions: Ints, first: int
+) -> dict[str, Any]:
+    """Return the rows of some sessions of a context, whose own first one has the number `first`."""
+    problem, drawn = result.problem, result.drawn[context]
+    rows, repeats = drawn.rows[sessions], drawn.repeats[sessions]
+    cells = (rows, log.actions, repeats)
+    measures = {measure: values[cells].ravel() for measure, values in problem.cells.measures.items()}
+    outcome = {measure: log.measures[measure].ravel() for measure in MEASURES}
+    rewards = log.rewards
+    if problem.cells.told is not None:  # a log has what the agent was told, as its own would
+        outcome["accuracy"], rewards = problem.cells.told[cells].ravel(), problem.told_rewards[cells]
+    numbers = (outcome["accuracy"], outcome["cost_usd"], outcome["latency_s"])
+    if log.tokens is not None:
+        tokens = log.tokens
+    elif problem.is_live:  # a block that an earlier version kept
+        tokens = np.full((*rows.shape, len(TOKENS)), np.nan)
+    else:
+        tokens = np.stack([getattr(problem.cells, each)[cells] for each in TOKENS], axis=2)
+    failed = problem.cells.failed[cells] if log.failed is None else log.failed
+    n_sessions, n_steps = rows.shape
+    return {
+        **asked_columns(problem, rows.ravel()),
+        "agent": (np.zeros(rows.size, dtype=np.int64), [name]),
+        "session": np.repeat(first + sessions, n_steps),
         "step": np.tile(np.arange(n_steps), n_sessions),
-        "query_id": ids[queries],
-        "llm": np.array(result.problem.task.llm_names, dtype=object)[log.actions.ravel()],
-        "reward": log.rewards.ravel(),
-        **{measure: log.measures[measure].ravel() for measure in MEASURES},
+        "action": log.actions.ravel(),
+        "llm": (log.actions.ravel(), list(problem.task.llm_names)),
+        "propensity": None if log.propensities is None else log.propensities.ravel(),
+        "reward": rewards.ravel(),
+        "failed": failed.ravel(),
+        **{each: tokens[..., place].ravel() for place, each in enumerate(TOKENS)},
+        **{f"{TERM}{term}": values for term, values in problem.reward.terms(*numbers, measures).items()},
+        **outcome,
     }
-    unknown = np.full(queries.size, np.nan)
-    chances = unknown if log.propensities is None else log.propensities.ravel()
-    columns["propensity"] = pa.array(chances, pa.float64(), from_pandas=True)  # NaN is null
-    return pa.table(columns)
-
-
-def _repeated(text: str, times: int) -> pa.Array:
-    return pa.repeat(pa.scalar(text), times)

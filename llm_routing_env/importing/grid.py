@@ -171,8 +171,8 @@ def _check_llms(rows: Rows, llms: Ints, n_llms: Ints, shape: tuple[int, int, int
     counts = np.bincount(llms, minlength=shape[1])
     if np.count_nonzero(counts) > 1 and n_llms.max() == 1:
         raise ValueError(
-            f"{rows.path}: every query has the outcome of one LLM: this is a log, not a table. Logs are for "
-            "`pickllm ope`, which is not in this version yet."
+            f"{rows.path}: every query has the outcome of one LLM: this is a log, not a table. "
+            "`pickllm import-log` reads logs."
         )
     if not counts.all():
         name = rows.texts["llm"].texts[int(np.argmin(counts))]

@@ -44,9 +44,16 @@ def conditions(result: Comparison) -> list[str]:
     else:
         each = ", ".join(f"{context} {result.lengths[context]} of {size}" for context, size in sizes.items())
         said = [f"{judged}: {sessions} per context; queries of each: {each}."]
-    first_steps = result.problem.first_steps.tolist()
     if result.problem.scenario is not None:
-        said.append(f"Scenario {result.problem.scenario}: phases from the steps {', '.join(map(str, first_steps))}.")
+        course = result.problem.course
+        steps = zip(course.earliest.tolist(), course.first_steps.tolist(), strict=True)
+        begins = ", ".join(f"{low} to {high}" if low < high else f"{low}" for low, high in steps)
+        said.append(f"Scenario {result.problem.scenario}: phases from the steps {begins}.")
+    if result.feedback_delay is not None:
+        said.append(
+            f"Rewards reach the agents late, by so many steps: {result.feedback_delay}; those due after a session's "
+            "end are never learned from."
+        )
     left_out = not_judged(result.problem.table, result.problem.split)
     if left_out and result.problem.context is None:
         said.append(left_out)

@@ -87,6 +87,47 @@ def make_reward(
     return reward
 
 
+def make_reward_of(
+    form: str,
+    weights: Sequence[float],
+    *,
+    cost_usd: NDArray[np.float64],
+    latency_s: NDArray[np.float64],
+    cost_scale_usd: float,
+) -> Reward:
+    """Return the reward of outcomes that are no table's, with bounds from the highest cost and latency among them.
+
+    Args:
+        form: See `make_reward`.
+        weights: Accuracy, cost, latency.
+        cost_usd: Of every outcome, NaN where it is not known.
+        latency_s: The same.
+        cost_scale_usd: The cost that counts as 1.
+
+    Raises:
+        ValueError: As `make_reward`; a measure that is weighed must be known of every outcome.
+    """
+    made, checked = form_class(form), _check_weights(weights)
+    for place, (name, values) in enumerate((("cost", cost_usd), ("latency", latency_s)), start=1):
+        lost = int(np.isnan(values).sum())
+        if checked[place] and lost:
+            without = ",".join(f"{0 if place == number else weight:g}" for number, weight in enumerate(checked))
+            raise ValueError(
+                f"The reward weighs {name} ({checked[place]:g}), which {lost} of {len(values)} rows lack: leave it out "
+                f"with --weights {without}."
+            )
+    highest = (_highest(cost_usd), _highest(latency_s))
+    reward = made(
+        form=form,
+        weights=checked,
+        cost_scale_usd=cost_scale_usd,
+        max_cost_usd=highest[0],
+        max_latency_s=highest[1],
+    )
+    _check_made(reward)
+    return reward
+
+
 def _highest(values: NDArray[np.float64]) -> float:
     """Return the highest of the values that are there, NaN if there is none."""
     return float(np.fmax.reduce(values, axis=None))

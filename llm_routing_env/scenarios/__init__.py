@@ -1,7 +1,7 @@
-"""What changes in the course of a session: prices, latencies, answers, and who can be asked."""
+"""What changes in a session: prices, latencies, answers, what is told of them, who can be asked, and the topic."""
 
-from llm_routing_env.scenarios.phases import Scenario, phases_of
+from llm_routing_env.scenarios.phases import Phase, Scenario, phases_of
 from llm_routing_env.scenarios.presets import PRESETS
 from llm_routing_env.scenarios.read import EVENTS, read_scenario
 
-__all__ = ["EVENTS", "PRESETS", "Scenario", "phases_of", "read_scenario"]
+__all__ = ["EVENTS", "PRESETS", "Phase", "Scenario", "phases_of", "read_scenario"]

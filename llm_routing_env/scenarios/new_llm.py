@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from llm_routing_env.scenarios.event import Event, with_llm
+from llm_routing_env.scenarios.event import LLMEvent, with_llm
 from llm_routing_env.tables.cells import Cells
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewLLM(Event):
+class NewLLM(LLMEvent):
     """An LLM is masked before `step`."""
 
     kind = "new_llm"
@@ -18,14 +18,10 @@ class NewLLM(Event):
         if self.until is not None:
             raise ValueError("until has no meaning here: retired_llm takes an LLM away")
 
-    def starts(self) -> list[int]:
-        """Return the first step, which is without it, and the step at which it comes."""
-        return [0, self.step]
-
     def is_on(self, step: int) -> bool:
         """Return whether it is not there yet."""
-        return step < self.step
+        return step < self._first
 
-    def changed(self, cells: Cells, llm: int, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
         """Return the cells with the LLM masked."""
-        return with_llm(cells, llm, available=False)
+        return with_llm(cells, llms, available=False)

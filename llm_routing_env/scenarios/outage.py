@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_routing_env.scenarios.event import Event, with_llm
+from llm_routing_env.scenarios.event import LLMEvent, with_llm
 from llm_routing_env.tables.cells import Cells
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outage(Event):
+class Outage(LLMEvent):
     """An LLM does not answer.
 
     Attributes:
@@ -26,10 +26,10 @@ class Outage(Event):
         if not isinstance(self.hidden, bool):
             raise ValueError(f"hidden must be true or false, got {self.hidden!r}")
 
-    def changed(self, cells: Cells, llm: int, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
         """Return the cells with the LLM masked, or its calls failed."""
         if not self.hidden:
-            return with_llm(cells, llm, available=False)
-        cost_usd = np.where(np.isnan(cells.cost_usd[:, llm]), np.nan, 0.0)  # what is not recorded stays so
-        accuracy = np.where(np.isnan(cells.accuracy[:, llm]), np.nan, 0.0)
-        return with_llm(cells, llm, failed=True, accuracy=accuracy, cost_usd=cost_usd, completion_tokens=0)
+            return with_llm(cells, llms, available=False)
+        cost_usd = np.where(np.isnan(cells.cost_usd[:, llms]), np.nan, 0.0)  # what is not recorded stays so
+        accuracy = np.where(np.isnan(cells.accuracy[:, llms]), np.nan, 0.0)
+        return with_llm(cells, llms, failed=True, accuracy=accuracy, cost_usd=cost_usd, completion_tokens=0)

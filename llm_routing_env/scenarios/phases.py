@@ -1,19 +1,40 @@
 """Scenarios: what changes in the course of a session, as phases in which it does not."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.plug_ins import load
+from llm_routing_env.scenarios.event import Topics
 from llm_routing_env.tables.cells import Cells
 
 _ARRAYS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens", "failed")
-# Each phase holds as many numbers as the table.
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A stretch of a session.
+
+    Attributes:
+        step: The step at which it begins, at the latest.
+        cells: What calls give; each phase holds as many numbers as the table.
+        topics: Which share of the queries comes from other contexts, by name or `NEXT`; the rest are its own's.
+        draw: The number of the draw, of those of a session, by which it begins earlier; None: it begins at `step`.
+        earlier: By how many steps at most; the same for all phases of one draw.
+    """
+
+    step: int
+    cells: Cells
+    topics: Topics = field(default_factory=dict)
+    draw: int | None = None
+    earlier: int = 0
+
+
 # From the table's own cells to those of each phase, with the step at which it begins; the first begins at step 0.
-Phases = Sequence[tuple[int, Cells]]
-Scenario = Callable[[Cells], Phases]
+Scenario = Callable[[Cells], Sequence[Phase | tuple[int, Cells]]]
 
 
 def load_function(name: str) -> Scenario:
@@ -22,7 +43,7 @@ def load_function(name: str) -> Scenario:
     return found
 
 
-def phases_of(own: Cells, scenario: Scenario, *, is_live: bool = False) -> Phases:
+def phases_of(own: Cells, scenario: Scenario, *, is_live: bool = False) -> list[Phase]:
     """Return the phases that a scenario makes of a table's cells.
 
     Args:
@@ -34,36 +55,37 @@ def phases_of(own: Cells, scenario: Scenario, *, is_live: bool = False) -> Phase
         ValueError: If they do not begin at rising steps from 0, differ in shape, or leave a query without an LLM.
     """
     try:
-        phases = [(step, cells) for step, cells in scenario(own)]
+        phases = [each if isinstance(each, Phase) else Phase(*_pair(each)) for each in scenario(own)]
     except TypeError as error:
         raise ValueError(f"The scenario {scenario!r} must make a list of (first step, Cells): {error}.") from error
-    steps = [step for step, _ in phases]
+    steps = [phase.step for phase in phases]
     are_whole = all(isinstance(step, int | np.integer) and not isinstance(step, bool) for step in steps)
     if not are_whole or not steps or steps[0] != 0 or sorted(set(steps)) != steps:
         raise ValueError(f"The phases of a scenario must begin at rising whole steps, the first at 0; got {steps}.")
-    for step, cells in phases:
-        _check(step, cells, own)
-        changed = [name for name in _ARRAYS if not _same(getattr(cells, name), getattr(own, name))]
-        if is_live and changed:
-            raise ValueError(
-                f"The phase from step {step} changes {', '.join(changed)}, but live LLMs answer as they do: then a "
-                "scenario can change `available` only."
-            )
-        if not is_live and np.isnan(cells.accuracy.sum(axis=2))[cells.available].any():
-            raise ValueError(f"The phase from step {step} lets an LLM be asked of which no outcome is known.")
+    for phase in phases:
+        _check(phase.step, phase.cells, own, is_live=is_live)
     return phases
+
+
+def _pair(given: tuple[int, Cells]) -> tuple[int, Cells]:
+    step, cells = given
+    return step, cells
 
 
 def _same(array: NDArray[Any], other: NDArray[Any]) -> bool:
     return array is other or np.array_equal(array, other, equal_nan=array.dtype.kind == "f")
 
 
-def _check(step: int, cells: Cells, own: Cells) -> None:
+def _check(step: int, cells: Cells, own: Cells, *, is_live: bool) -> None:
+    if cells is own:
+        return
     if not isinstance(cells, Cells):
         raise ValueError(f"The phase from step {step} must be Cells, got {type(cells).__name__}.")
-    for name in (*_ARRAYS, "available"):
-        expected, actual = getattr(own, name).shape, np.shape(getattr(cells, name))
-        if actual != expected:
+    told = () if cells.told is None else ("told",)
+    for name in (*_ARRAYS, *told, "available"):
+        expected = getattr(own, "accuracy" if name == "told" else name).shape
+        if np.shape(getattr(cells, name)) != expected:
+            actual = np.shape(getattr(cells, name))
             raise ValueError(f"The phase from step {step} must have {name} of shape {expected}, got {actual}.")
     if cells.measures.keys() != own.measures.keys():
         raise ValueError(f"The phase from step {step} must have the measures {list(own.measures)}.")
@@ -71,3 +93,11 @@ def _check(step: int, cells: Cells, own: Cells) -> None:
     if not is_left.all():
         query = int(np.argmin(is_left))
         raise ValueError(f"The phase from step {step} leaves query {query} without an LLM that can be asked.")
+    changed = [*told, *(name for name in _ARRAYS if not _same(getattr(cells, name), getattr(own, name)))]
+    if is_live and changed:
+        raise ValueError(
+            f"The phase from step {step} changes {', '.join(changed)}, but live LLMs answer as they do: then a "
+            "scenario can change who can be asked, and which queries come."
+        )
+    if not is_live and np.isnan(cells.accuracy.sum(axis=2))[cells.available].any():
+        raise ValueError(f"The phase from step {step} lets an LLM be asked of which no outcome is known.")

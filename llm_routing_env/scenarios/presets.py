@@ -13,4 +13,6 @@ PRESETS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "silent_degradation": [{"event": "quality", "llm": "favourite", "step": 100, "probability": 0.8}],
     "outage": [{"event": "outage", "llm": "favourite", "step": 80, "until": 140, "hidden": True}],
     "new_kid": [{"event": "new_llm", "llm": "favourite", "step": 100}],
+    "topic_change": [{"event": "context_shift", "context": "next", "step": 100}],
+    "careless_judge": [{"event": "noisy_scorer", "step": 100, "rate": 0.3}],
 }

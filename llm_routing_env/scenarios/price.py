@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from llm_routing_env.scenarios.event import Event, number_within, with_llm
+from llm_routing_env.scenarios.event import LLMEvent, number_within, with_llm
 from llm_routing_env.tables.cells import Cells
 
 
 @dataclass(frozen=True, kw_only=True)
-class Price(Event):
+class Price(LLMEvent):
     """Every call of an LLM costs `factor` times what it did; 0: it is free."""
 
     kind = "price"
@@ -18,6 +18,6 @@ class Price(Event):
         super().__post_init__()
         number_within("factor", self.factor, 0, 1e6)
 
-    def changed(self, cells: Cells, llm: int, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
         """Return the cells with the LLM's costs multiplied."""
-        return with_llm(cells, llm, cost_usd=cells.cost_usd[:, llm] * self.factor)
+        return with_llm(cells, llms, cost_usd=cells.cost_usd[:, llms] * self.factor)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_routing_env.scenarios.event import Event, number_within, with_llm
+from llm_routing_env.scenarios.event import LLMEvent, check_seed, number_within, with_llm
 from llm_routing_env.tables.cells import Cells
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quality(Event):
+class Quality(LLMEvent):
     """Each answer of an LLM scores 0 with a probability, drawn once per query and repeat: the same for every agent.
 
     Attributes:
@@ -25,11 +25,10 @@ class Quality(Event):
         """Check the probability."""
         super().__post_init__()
         number_within("probability", self.probability, 0, 1)
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
-            raise ValueError(f"seed must be a whole number, 0 or more, got {self.seed!r}")
+        check_seed(self.seed)
 
-    def changed(self, cells: Cells, llm: int, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
         """Return the cells with some of the LLM's scores 0."""
-        scores = cells.accuracy[:, llm]
+        scores = cells.accuracy[:, llms]
         is_wrong = np.random.default_rng(self.seed).random(scores.shape) < self.probability
-        return with_llm(cells, llm, accuracy=np.where(is_wrong & ~np.isnan(scores), 0.0, scores))
+        return with_llm(cells, llms, accuracy=np.where(is_wrong & ~np.isnan(scores), 0.0, scores))

@@ -7,21 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.scenarios.compose import composed
+from llm_routing_env.scenarios.context_shift import ContextShift
 from llm_routing_env.scenarios.event import Event
 from llm_routing_env.scenarios.latency import Latency
+from llm_routing_env.scenarios.load import Load
 from llm_routing_env.scenarios.new_llm import NewLLM
+from llm_routing_env.scenarios.noisy_scorer import NoisyScorer
 from llm_routing_env.scenarios.outage import Outage
-from llm_routing_env.scenarios.phases import Phases, Scenario, load_function
+from llm_routing_env.scenarios.phases import Scenario, load_function
+from llm_routing_env.scenarios.poisoned_feedback import PoisonedFeedback
 from llm_routing_env.scenarios.presets import PRESETS
 from llm_routing_env.scenarios.price import Price
 from llm_routing_env.scenarios.quality import Quality
 from llm_routing_env.scenarios.retired_llm import RetiredLLM
-from llm_routing_env.scenarios.roles import Worth, find_llm
-from llm_routing_env.tables.cells import Cells
+from llm_routing_env.scenarios.roles import Worth
+from llm_routing_env.scenarios.table import Table
 
-EVENTS: Mapping[str, type[Event]] = {
-    event.kind: event for event in (Price, Latency, Quality, Outage, NewLLM, RetiredLLM)
-}
+_KINDS: Sequence[type[Event]] = (
+    *(Price, Latency, Load, Quality, Outage, NewLLM, RetiredLLM),
+    *(ContextShift, NoisyScorer, PoisonedFeedback, Table),
+)
+EVENTS: Mapping[str, type[Event]] = {kind.kind: kind for kind in _KINDS}
 
 
 def read_scenario(
@@ -64,18 +71,7 @@ def _of_events(given: Any, llm_names: Sequence[str], worth: Worth, where: str) -
     if not isinstance(given, Sequence) or not given:
         raise ValueError(f"{where}: expected a list of events, got {given!r:.60}.")
     events = [_event(each, f"{where}, event {number}") for number, each in enumerate(given, start=1)]
-
-    def scenario(cells: Cells) -> Phases:
-        llms = [find_llm(event.llm, llm_names, cells, worth) for event in events]
-        phases = []
-        for start in sorted({0, *(step for event in events for step in event.starts())}):
-            phase = cells
-            for event, llm in zip(events, llms, strict=True):
-                phase = event.changed(phase, llm, start) if event.is_on(start) else phase
-            phases.append((start, phase))
-        return phases
-
-    return scenario
+    return composed(events, where, llm_names, worth)
 
 
 def _event(given: Any, where: str) -> Event:
@@ -91,8 +87,6 @@ def _event(given: Any, where: str) -> Event:
     for name, field in known.items():
         if name not in given and field.default is MISSING:
             raise ValueError(f"{where}: the event {kind.kind!r} needs {name!r}.")
-    if not isinstance(given["llm"], str):
-        raise ValueError(f"{where}: llm must be a name, got {given['llm']!r}.")
     try:
         return kind(**{name: value for name, value in given.items() if name != "event"})
     except ValueError as fault:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from llm_routing_env.scenarios.event import Event, with_llm
+from llm_routing_env.scenarios.event import LLMEvent, with_llm
 from llm_routing_env.tables.cells import Cells
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetiredLLM(Event):
+class RetiredLLM(LLMEvent):
     """An LLM is masked from `step` on, for good."""
 
     kind = "retired_llm"
@@ -18,6 +18,6 @@ class RetiredLLM(Event):
         if self.until is not None:
             raise ValueError("until has no meaning here: an outage ends")
 
-    def changed(self, cells: Cells, llm: int, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
         """Return the cells with the LLM masked."""
-        return with_llm(cells, llm, available=False)
+        return with_llm(cells, llms, available=False)

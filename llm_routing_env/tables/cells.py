@@ -1,7 +1,7 @@
 """The numbers of every cell, in one order: ((phase * queries + query) * repeats + repeat) * LLMs + LLM."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ class Cells:
         failed: Whether the call ended in an error.
         measures: Further measures, by name.
         available: Whether an LLM can be asked, shape (rows, LLMs).
+        scorer: Whose accuracy it is.
+        tables: The table whose responses and errors are given, one per phase.
+        told: The accuracy that agents are told, where it is not the true one; None: it is.
     """
 
     accuracy: Floats
@@ -39,6 +42,9 @@ class Cells:
     failed: Mask
     measures: Mapping[str, Floats]
     available: Mask
+    scorer: str
+    tables: tuple[OutcomeTable, ...]
+    told: Floats | None = None
 
     @classmethod
     def of(cls, table: OutcomeTable, scorer: str) -> "Cells":
@@ -53,6 +59,8 @@ class Cells:
             failed=table.failed,
             measures=table.measures,
             available=table.present,
+            scorer=scorer,
+            tables=(table,),
         )
 
     @classmethod
@@ -63,10 +71,21 @@ class Cells:
         arrays: dict[str, Any] = {
             field.name: np.concatenate([getattr(phase, field.name) for phase in phases])
             for field in fields(cls)
-            if field.name != "measures"
+            if field.name not in ("measures", "scorer", "tables", "told")
         }
-        names = phases[0].measures
-        return cls(**arrays, measures={name: np.concatenate([p.measures[name] for p in phases]) for name in names})
+        is_told = any(phase.told is not None for phase in phases)
+        return cls(
+            **arrays,
+            measures={name: np.concatenate([p.measures[name] for p in phases]) for name in phases[0].measures},
+            scorer=phases[0].scorer,
+            tables=tuple(table for phase in phases for table in phase.tables),
+            told=np.concatenate([phase.as_told.accuracy for phase in phases]) if is_told else None,
+        )
+
+    @property
+    def as_told(self) -> "Cells":
+        """The same cells with the accuracy that agents are told."""
+        return self if self.told is None else replace(self, accuracy=self.told, told=None)
 
     def number(self, rows: Ints, repeats: Ints) -> Ints:
         """Return the cell of the first LLM; that of LLM a lies a further."""

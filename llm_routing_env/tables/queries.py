@@ -17,6 +17,7 @@ BY_PROMPT = "by a hash of the prompt"  # what a table says whose queries `split_
 QUERY_COLUMNS = ("query_id", "context", "split", "prompt", "references")
 # Names that mean something else where a context is asked for or shown.
 RESERVED_CONTEXTS = {"mixed": "a session of all contexts", "all": "the mean over all contexts"}
+NEXT = "next"  # in scenarios: the context after a session's own; after the last one, and after "mixed", the first
 _BOM = b"\xef\xbb\xbf"  # what some editors begin a UTF-8 file with
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 

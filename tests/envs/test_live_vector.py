@@ -170,7 +170,7 @@ def test_an_llm_has_its_own_bound(server: FaultyServer):
     env.reset(seed=0)
     info = env.step(np.arange(12) % 2)[4]
     env.close()
-    assert info["error"].tolist() == [None] * 12
+    assert info["error"].tolist() == [""] * 12
     assert server.most_in_flight_of["a little slow"] == 2
 
 
@@ -233,7 +233,7 @@ def test_make_vec_makes_it_from_plain_arguments(server: FaultyServer, tmp_path: 
         info="full",
     )
     assert isinstance(env, PickLLMLiveVectorEnv)
-    assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     env.reset(seed=1)
     _, _, _, truncated, info = env.step(np.arange(5) % 4)
     assert not truncated.any()

@@ -294,7 +294,7 @@ def test_a_scenario_is_named_as_json_can_hold_it():
             "The phase from step 0 lets an LLM be asked of which no outcome is known",
         ),
         ("nowhere:nothing", "Cannot load scenario 'nowhere:nothing': No module named 'nowhere'"),
-        ("price_change", "Unknown scenario 'price_change'. Did you mean 'price_war'"),
+        ("price_wor", "Unknown scenario 'price_wor'. Did you mean 'price_war'"),
     ],
 )
 def test_scenarios_that_cannot_be_are_refused(scenario: Any, message: str):

@@ -106,7 +106,7 @@ def test_sessions_that_start_anew_put_no_load_on_anything():
 
 
 def test_a_session_that_ends_has_its_loaded_latency_in_the_final_info():
-    env = PickLLMVectorEnv(2, 1, table=by_hand(), observation="none", latency_under_load=True)
+    env = PickLLMVectorEnv(2, 1, "SAME_STEP", by_hand(), observation="none", latency_under_load=True)
     env.reset(seed=0)
     *_, info = env.step(np.array([1, 1]))
     np.testing.assert_allclose(info["final_info"]["latency_s"], [0.6, 0.6], rtol=1e-12)

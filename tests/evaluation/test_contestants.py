@@ -136,7 +136,9 @@ def test_step_logs_hold_every_query_that_was_routed(tmp_path):
     rows = pq.read_table(tmp_path / "steps.parquet").to_pylist()
     assert len(rows) == 2 * 3 * 3 * 7
     env = PickLLMVectorEnv(1, 7, "DISABLED", TABLE, observation="none", info="full")
-    session = [r for r in rows if (r["agent"], r["context"], r["session"]) == ("thompson_beta", "chess", 2)]
+    number = 3 * list(result.seeds).index("chess") + 2
+    session = [r for r in rows if (r["agent"], r["session"]) == ("thompson_beta", number)]
+    assert len(session) == 7
     env.reset(seed=[result.seeds["chess"][2]], options={"context": "chess"})
     for row in session:
         _, reward, _, _, info = env.step(np.array([TABLE.llm_names.index(row["llm"])]))

@@ -1,6 +1,7 @@
 """Figures: what they draw is what happened, and every shape of comparison can be drawn."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,16 @@ def test_no_commitment_is_said_in_words():
     plot = committed_share(small(["random"]))
     assert plot.figure is None
     assert plot.caption == "Not drawn: no agent committed to one LLM in any session."
+
+
+def test_agents_that_commit_are_grey_without_a_name_where_others_have_the_colours():
+    result = many()
+    worst = result.agents[0]
+    settled = {"commitments": np.zeros(3, dtype=int), "commit_steps": np.ones(3)}
+    result.logs[worst] = {context: replace(log, **settled) for context, log in result.logs[worst].items()}
+    plot = committed_share(result)
+    assert plot.figure.legends == []
+    assert "grey" in plot.caption
 
 
 def test_files_are_pictures(result: Comparison, tmp_path: Path):

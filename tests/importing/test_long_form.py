@@ -202,7 +202,10 @@ REFUSED = [
         [dict(row, context="mixed") for row in rows()],
         "row 0, column 'context': expected the name of a context, found 'mixed'; rename the context: 'mixed'",
     ),
-    (rows()[1:3], "every query has the outcome of one LLM: this is a log, not a table. Logs are for `pickllm ope`"),
+    (
+        rows()[1:3],
+        "every query has the outcome of one LLM: this is a log, not a table. `pickllm import-log` reads logs",
+    ),
     (
         [dict(row, cost_usd=None if row["llm"] == "big" else 0.1) for row in rows()],
         r"all numbers \(accuracy, cost_usd, latency_s\) for LLM 'big', found none; --exclude-llm.*--missing-cost",

@@ -72,7 +72,7 @@ def test_a_pair_without_a_score_is_missing_or_its_query_dropped(tmp_path: Path):
 def test_one_score_a_row_is_a_log_and_no_table(tmp_path: Path):
     content = wide(**{LLMS[1]: None})
     content[0][LLMS[0]] = None
-    with pytest.raises(ValueError, match=r"this is a log, not a table\. Logs are for `pickllm ope`"):
+    with pytest.raises(ValueError, match=r"this is a log, not a table\. `pickllm import-log` reads logs"):
         read(save(tmp_path, content))
 
 

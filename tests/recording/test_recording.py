@@ -213,7 +213,8 @@ def test_an_outcome_is_in_the_journal_before_it_is_counted(tmp_path: Path, serve
     seen: list[int] = []
     path = journal_of(tmp_path)
     run(tmp_path, server, pool=pool_of(server, "a"), on_progress=lambda *step: seen.append(n_rows(path)))
-    assert seen == list(range(1, 7))
+    assert len(seen) == 6
+    assert all(n_kept >= n_counted for n_counted, n_kept in enumerate(seen, start=1))  # commits are in groups
 
 
 def n_rows(path: Path) -> int:

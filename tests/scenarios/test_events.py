@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 from hypothesis import given, settings
@@ -20,18 +22,24 @@ from typer.testing import CliRunner
 from llm_routing_env.cli import app
 from llm_routing_env.envs import PickLLMEnv, PickLLMVectorEnv
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.scenarios import PRESETS, read_scenario
+from llm_routing_env.scenarios import PRESETS, phases_of, read_scenario
 from llm_routing_env.scenarios.roles import ROLES, find_llm
 from llm_routing_env.tables.cells import Cells
 
-TABLE = random_table(per_context=9, n_repeats=2)
+CURVE = {"concurrency": [1, 4], "latency_s": [0.1, 0.4]}
+LLMS = [f"llm-{number}" for number in range(4)]
+TABLE = random_table(per_context=9, n_repeats=2).with_metadata({"load_curve": {"llms": dict.fromkeys(LLMS, CURVE)}})
+OTHER_TABLE = random_table(seed=1, per_context=9, n_repeats=2).with_metadata(TABLE.metadata)
+FOLDER = tempfile.TemporaryDirectory()
+OTHER = str(Path(FOLDER.name) / "other.parquet")
+OTHER_TABLE.write(OTHER)
 OWN = Cells.of(TABLE, TABLE.scorer)
 A, B = TABLE.llm_names[:2]
 Event = dict[str, Any]
 
 
 def phases(*events: Event) -> dict[int, Cells]:
-    return dict(read_scenario(list(events), TABLE.llm_names, worth)(OWN))
+    return {phase.step: phase.cells for phase in read_scenario(list(events), TABLE.llm_names, worth)(OWN)}
 
 
 def worth(cells: Cells) -> np.ndarray:
@@ -93,8 +101,8 @@ def test_right_answers_turn_wrong_with_the_probability_and_the_same_ones_always(
     event = {"event": "quality", "llm": A, "step": 1, "probability": 0.5}
     big = random_table(per_context=400, n_repeats=2)
     own = Cells.of(big, big.scorer)
-    first, again = (dict(read_scenario([event], big.llm_names, worth)(own))[1].accuracy for _ in range(2))
-    other = dict(read_scenario([event | {"seed": 1}], big.llm_names, worth)(own))[1].accuracy
+    first, again = (read_scenario([event], big.llm_names, worth)(own)[1].cells.accuracy for _ in range(2))
+    other = read_scenario([event | {"seed": 1}], big.llm_names, worth)(own)[1].cells.accuracy
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     right = own.accuracy[:, 0] > 0
@@ -123,13 +131,13 @@ def test_a_hidden_outage_gives_the_lower_bound_and_says_why_in_every_environment
     env.reset(seed=0)
     vector.reset(seed=0)
     first = env.step(0)
-    assert first[4]["error"] is None
+    assert first[4]["error"] == ""
     _, reward, _, _, info = env.step(0)
     assert (info["error"], info["response"]) == ("the scenario's outage: the LLM does not answer", "")
     assert reward == env.problem.reward.bounds[0]
     vector.step(np.array([0, 0]))
     told = vector.step(np.array([0, 1]))[4]
-    assert told["error"].tolist() == ["the scenario's outage: the LLM does not answer", None]
+    assert told["error"].tolist() == ["the scenario's outage: the LLM does not answer", ""]
     assert told["response"][0] == ""
     assert told["response"][1] != ""
 
@@ -151,19 +159,53 @@ def test_roles_are_of_the_table():
     assert find_llm("favourite", TABLE.llm_names, OWN, lambda cells: np.array([0.0, 2.0, 1.0, -1.0])) == 1
 
 
-EVENT = st.one_of(
+OF_AN_LLM = st.one_of(
     st.fixed_dictionaries({"event": st.just("price"), "factor": st.sampled_from([0, 0.1, 7.5])}),
     st.fixed_dictionaries(
-        {"event": st.just("latency"), "factor": st.sampled_from([0.5, 20]), "over": st.sampled_from([0, 3])}
+        {"event": st.just("latency"), "factor": st.sampled_from([0.5, 20]), "over": st.sampled_from([0, 2])}
     ),
     st.fixed_dictionaries({"event": st.just("quality"), "probability": st.sampled_from([0.3, 1])}),
     st.fixed_dictionaries({"event": st.just("outage"), "hidden": st.booleans(), "until": st.sampled_from([None, 30])}),
     st.fixed_dictionaries({"event": st.sampled_from(["new_llm", "retired_llm"])}),
+    st.fixed_dictionaries(
+        {
+            "event": st.just("poisoned_feedback"),
+            "rate": st.sampled_from([0.5, 1]),
+            "value": st.sampled_from([0, 1]),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "event": st.just("noisy_scorer"),
+            "rate": st.sampled_from([0.3, 1]),
+            "direction": st.sampled_from(["both", "right_to_wrong", "wrong_to_right"]),
+        }
+    ),
 )
-SCENARIO = st.lists(st.tuples(EVENT, st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=4).map(
-    # The last LLM is left alone, so that somebody can always be asked.
-    lambda found: [event | {"llm": TABLE.llm_names[llm % 3], "step": step} for event, llm, step in found]
+OF_ALL = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "event": st.just("context_shift"),
+            "context": st.sampled_from(["next", "chess", "mixed"]),
+            "over": st.sampled_from([0, 2]),
+        }
+    ),
+    st.fixed_dictionaries(
+        {"event": st.just("load"), "in_flight": st.sampled_from([1, 3, 100]), "over": st.sampled_from([0, 2])}
+    ),
+    st.fixed_dictionaries({"event": st.just("noisy_scorer"), "rate": st.just(0.5)}),
+    st.fixed_dictionaries({"event": st.just("table"), "table": st.just(OTHER)}),
 )
+# The last LLM is left alone, so that somebody can always be asked.
+EVENT = st.one_of(st.builds(lambda event, llm: event | {"llm": LLMS[llm]}, OF_AN_LLM, st.integers(0, 2)), OF_ALL)
+AT_A_STEP = st.builds(lambda event, step: event | {"step": step}, EVENT, st.integers(0, 9))
+# Where steps are drawn, events keep to stretches of four steps of their own.
+DRAWN = st.lists(st.tuples(EVENT, st.sampled_from([0, [0, 1]])), min_size=1, max_size=2).map(
+    lambda found: [
+        event | {"step": 4 * n + step if step == 0 else [4 * n, 4 * n + 1]} for n, (event, step) in enumerate(found)
+    ]
+)
+SCENARIO = st.one_of(st.lists(AT_A_STEP, min_size=1, max_size=4), DRAWN)
 
 
 @settings(max_examples=40, deadline=None)
@@ -177,6 +219,7 @@ def test_a_vector_equals_scalar_environments_under_random_events(
     scenario: list[Event], seed: int, mode: str, info: str
 ):
     arguments: dict[str, Any] = {"table": TABLE, "observation": "context", "scenario": scenario, "info": info}
+    arguments["split"] = "all"
     ours = PickLLMVectorEnv(3, 8, mode, **arguments)
     theirs = SyncVectorEnv([lambda: TimeLimit(PickLLMEnv(**arguments), 8)] * 3, autoreset_mode=AutoresetMode[mode])
     assert_same_steps(ours, theirs, seed=seed, mode=mode, n_steps=20)
@@ -185,27 +228,38 @@ def test_a_vector_equals_scalar_environments_under_random_events(
 @settings(max_examples=40, deadline=None)
 @given(SCENARIO, st.sampled_from(["pickllm", "additive"]))
 def test_regrets_in_every_phase_are_those_of_a_computation_of_their_own(scenario: list[Event], reward: str):
-    problem = RoutingProblem(TABLE, scenario=scenario, reward=reward, observation="none", split="all")
-    env = PickLLMEnv(table=TABLE, scenario=scenario, reward=reward, observation="none", split="all")
-    env.reset(seed=1, options={"context": "art"})
-    art = problem.queries_of("art")
+    arguments: dict[str, Any] = {"scenario": scenario, "reward": reward, "observation": "none", "split": "all"}
+    problem, env = RoutingProblem(TABLE, **arguments), PickLLMEnv(table=TABLE, **arguments)
+    asked = env.reset(seed=1, options={"context": "art"})[1]["query_id"]
+    session = problem.draw_session(seeding.np_random(1)[0], "art")
+    phases = phases_of(OWN, read_scenario(scenario, TABLE.llm_names, worth))
     for step in range(9):
-        cells = [phase for start, phase in read_scenario(scenario, TABLE.llm_names, worth)(OWN) if start <= step][-1]
-        action = int(np.flatnonzero(cells.available[0])[step % cells.available[0].sum()])
-        info = env.step(action)[4]
-        rewards = _rewards(problem, cells, reward)
-        means = rewards[art].mean(axis=(0, 2))
-        means = np.where(cells.available[art].any(axis=0), means, -np.inf)
+        cells, query = phases[session.phases[step]].cells, TABLE.query_ids.index(asked)
+        action = int(np.flatnonzero(cells.available[query])[step % cells.available[query].sum()])
+        _, told, _, _, info = env.step(action)
+        rewards = _rewards(problem, cells, cells.accuracy, reward)
+        here = problem.queries_of(info["context"])
+        means = rewards[here].mean(axis=(0, 2))
+        means = np.where(cells.available[here].any(axis=0), means, -np.inf)
         assert info["regret"] == pytest.approx(means.max() - means[action], abs=1e-9)
+        best = rewards[query].mean(axis=1)[cells.available[query]].max()
+        assert info["oracle_regret"] == pytest.approx(best - rewards[query, action].mean(), abs=1e-9)
+        place = (query, action, session.repeats[step])
+        seen = cells.accuracy if cells.told is None else cells.told
+        assert told == pytest.approx(_rewards(problem, cells, seen, reward)[place], abs=1e-9)
+        assert info["accuracy"] == seen[place]
+        assert info.get("true_reward", told) == pytest.approx(rewards[place], abs=1e-9)
+        assert info.get("true_accuracy", info["accuracy"]) == cells.accuracy[place]
+        asked = TABLE.query_ids[session.queries[min(step + 1, 8)]]
 
 
-def _rewards(problem: RoutingProblem, cells: Cells, form: str) -> np.ndarray:
+def _rewards(problem: RoutingProblem, cells: Cells, accuracies: np.ndarray, form: str) -> np.ndarray:
     """Return the rewards of a phase by the formula, failed calls at the bound."""
     reward = problem.reward
     cost = cells.cost_usd / reward.cost_scale_usd
     log_ms = np.log10(np.maximum(cells.latency_s * 1000, 10)) / reward.t_scaling
     accuracy, price, speed = reward.weights
-    worth = accuracy * cells.accuracy - price * cost
+    worth = accuracy * accuracies - price * cost
     found = worth / (speed * log_ms) if form == "pickllm" else worth - speed * log_ms
     return np.where(cells.failed, reward.bounds[0], found)
 
@@ -232,7 +286,7 @@ def test_toml_is_a_scenario_too(tmp_path: Path):
     path = tmp_path / "drift.toml"
     path.write_text('[[events]]\nevent = "price"\nllm = "dearest"\nstep = 2\nfactor = 0.5\n')
     found = read_scenario(str(path), TABLE.llm_names, worth)(OWN)
-    assert [step for step, _ in found] == [0, 2]
+    assert [phase.step for phase in found] == [0, 2]
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,8 @@ def draw_curve(axis: Any, x: Floats, band: Band, style: dict[str, Any] | None, n
 
 def legend_below(figure: Any, handles: Sequence[Any]) -> None:
     """Put a legend of named artists under the axes, where it hides nothing, and make the figure higher by that much."""
+    if not handles:  # all are grey
+        return
     entry = 0.5 + 0.077 * max(len(handle.get_label()) for handle in handles)  # inches: the sample, and the letters
     n_columns = min(len(handles), max(1, int(figure.get_figwidth() / entry)))
     figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(handles) // n_columns))

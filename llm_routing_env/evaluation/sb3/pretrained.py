@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-from gymnasium.wrappers import TimeLimit
 
 from llm_routing_env.agents import RoutingTask
 from llm_routing_env.agents.parts.state import FloatArray
@@ -35,7 +33,7 @@ class PretrainedContestant(SB3Contestant):
 
     protocol = "pretrained"
     block_size = 10_000
-    is_frozen = True
+    is_frozen = learns_late = True  # in sessions it learns nothing, early or late
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], row: str = "") -> None:
         """See `SB3Contestant`.
@@ -103,14 +101,10 @@ class PretrainedContestant(SB3Contestant):
         """Train a model unless there is one."""
         if number in self.models:
             return
-        from stable_baselines3.common.env_util import make_vec_env
+        from llm_routing_env.envs.sb3_vector import PickLLMSB3VecEnv
 
         options = {**setting.options, "split": "train", "context": MIXED, "observation": self.observation}
-
-        def session() -> gym.Env[Any, Any]:
-            return TimeLimit(PickLLMEnv(info="none", **options), setting.length)
-
-        env = make_vec_env(session, n_envs=N_TRAINING_ENVS)
+        env = PickLLMSB3VecEnv(N_TRAINING_ENVS, max_episode_steps=setting.length, **options)
         try:
             model = self._new_model(env, self._seed(setting, f"training/{number}"))
             self.models[number] = model.learn(self._own["total_timesteps"])

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.backends.budget import BudgetError
-from llm_routing_env.evaluation.failed_calls import LiveErrors
-from llm_routing_env.evaluation.sessions import MEASURES, Floats, SessionLog
+from llm_routing_env.evaluation.failed_calls import LiveCalls
+from llm_routing_env.evaluation.sessions import MEASURES, TOKENS, Floats, SessionLog
 
 Observation = NDArray[np.float32]
 Distribution = Callable[[Observation], Floats]
@@ -46,10 +46,10 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
         self._length, self._distribution = length, distribution
         self._steps: list[tuple[float, ...]] = []
         self._propensities: list[float] = []
-        self._errors: LiveErrors | None = None
+        self._calls: LiveCalls | None = None
         problem = self.get_wrapper_attr("problem")
         if problem.is_live:
-            self._errors = LiveErrors(1, problem.task.n_actions)
+            self._calls = LiveCalls(1, problem.task.n_actions)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -73,8 +73,8 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
         if terminated:
             raise BudgetError(info["error"])
         self._steps.append((int(action), float(reward), *(info.get(name, np.nan) for name in MEASURES)))
-        if self._errors is not None:
-            self._errors.add([int(action)], [info.get("error")], [info["is_cut"]])
+        if self._calls is not None:
+            self._calls.add([int(action)], [info.get("error")], [info["is_cut"]], [[info[name]] for name in TOKENS])
         self._waiting = self.last_observation = following
         self._on_step(1)
         return following, reward, terminated, truncated, info
@@ -94,5 +94,5 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
             commit_steps=np.array([np.nan]),
             commitments=np.array([-1]),
             propensities=np.array([self._propensities]) if self._distribution else None,
-            **(self._errors.arrays if self._errors is not None else {}),
+            **(self._calls.arrays if self._calls is not None else {}),
         )

@@ -1,4 +1,4 @@
-"""The agents in CONTRIBUTING work as written, by the commands that stand under them."""
+"""The agents in docs/plug-in.md work as written, by the commands that stand under them."""
 
 import os
 import re
@@ -6,17 +6,19 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
 
 import llm_routing_env  # noqa: F401  (registers the environments)
 
-GUIDE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-AGENTS = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
+GUIDE = (Path(__file__).parents[1] / "docs" / "plug-in.md").read_text(encoding="utf-8")
+CODE = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+AGENTS = "\n".join(code for code in CODE if "Agent)" in code)
 
 
-def test_the_agents_in_contributing_are_compared_as_written(tmp_path: Path):
+def test_the_agents_of_the_page_are_compared_as_written(tmp_path: Path):
     (tmp_path / "my_agent.py").write_text(AGENTS)
     command = shlex.split(re.search(r"^pickllm (compare --agents .*)$", GUIDE, re.MULTILINE)[1])
     done = subprocess.run(
@@ -31,7 +33,7 @@ def test_the_agents_in_contributing_are_compared_as_written(tmp_path: Path):
     assert "SampleMeanGreedy  " in done.stdout
 
 
-def test_the_agents_in_contributing_pass_the_contract_tests(tmp_path: Path):
+def test_the_agents_of_the_page_pass_the_contract_tests(tmp_path: Path):
     (tmp_path / "my_agent.py").write_text(AGENTS)
     names = re.search(r"^PICKLLM_AGENTS=(\S+) ", GUIDE, re.MULTILINE)[1]
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
@@ -48,8 +50,8 @@ def test_the_agents_in_contributing_pass_the_contract_tests(tmp_path: Path):
     assert " passed" in done.stdout
 
 
-def test_the_scenario_in_contributing_does_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (code,) = [block for block in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL) if "def dearer" in block]
+def test_the_scenario_of_the_page_does_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (code,) = [block for block in CODE if "def dearer" in block]
     (tmp_path / "my_scenario.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     call = re.search(r"`(gym\.make\(\"PickLLM-v0\", scenario=.*?\))`", GUIDE)[1]
@@ -57,3 +59,11 @@ def test_the_scenario_in_contributing_does_what_is_said(tmp_path: Path, monkeypa
     env.reset(seed=0), plain.reset(seed=0)
     costs = [env.step(1)[4]["cost_usd"] / plain.step(1)[4]["cost_usd"] for _ in range(102)]
     assert costs == pytest.approx([1.0] * 100 + [10.0] * 2)
+
+
+def test_the_algorithm_of_the_page_learns_as_written():
+    pytest.importorskip("stable_baselines3")
+    (code,) = [block for block in CODE if "PickLLMSB3VecEnv" in block]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["model"].num_timesteps == 16_384

@@ -1,0 +1,26 @@
+"""How the pages are built: `make docs`."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from generate import write_pages  # noqa: E402
+
+from llm_routing_env import __version__  # noqa: E402
+
+project = "PickLLM"
+author = "the authors of llm-routing-env"
+release = __version__
+extensions = ["myst_parser", "sphinx_copybutton"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"PickLLM {__version__}"
+html_show_copyright = False
+myst_enable_extensions = ["colon_fence", "attrs_block"]
+myst_heading_anchors = 3
+# Pages are read on the forge too, so they link to files of the repository, which are no pages here.
+suppress_warnings = ["myst.xref_missing"]
+
+write_pages(HERE / "generated")

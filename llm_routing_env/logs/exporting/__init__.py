@@ -1,0 +1,1 @@
+"""Logs in other libraries' formats: Minari, Open Bandit Pipeline, Vowpal Wabbit."""
