@@ -49,11 +49,25 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "outcome_linear": {"scale": [0.1, 0.2, 0.3, 0.5], "price_slope": [0.0, 0.1], "ridge": [1.0, 3.0, 10.0]},
     "mlp_router": {"hidden_units": [25, 50, 100], "weight_decay": [0.3, 1.0, 3.0]},
     "matrix_factorisation": {"rank": [2, 3, 4], "noise": [0.02, 0.05, 0.1]},
+    "ipo_router": {"beta": [0.02, 0.05, 0.1, 0.5]},
+    "llm_bandit": {"rank": [2, 4, 8, 16]},
+    "pairwise_mf": {"rank": [16, 32, 64], "noise": [0.02, 0.05, 0.1]},
 }
 MIXED = {"context": "mixed"}
 LIVES_LONG = ("outcome_thompson", "outcome_ucb", "outcome_linear")
 # Where a grid has no say: these choose for themselves on the train split, or have nothing to choose.
-WITHOUT = ("knn_router", "linear_router", "zero_router", "random", "round_robin", "fixed", "cheapest")
+WITHOUT = (
+    "knn_router",
+    "linear_router",
+    "uniroute",
+    "hull_router",
+    "tier_router",
+    "zero_router",
+    "random",
+    "round_robin",
+    "fixed",
+    "cheapest",
+)
 # Auer et al. 2002 (ucb1, exp3), Garivier and Moulines 2011, Sutton and Barto 2018 (softmax, gradient bandit, epsilon
 # decaying by 1 % a query), Oommen and Agache 2001 (pursuit), Narendra and Thathachar 1989; where they leave it open,
 # what was the default here before any tuning.
@@ -82,6 +96,9 @@ TEXTBOOK: dict[str, dict[str, Any]] = {
     "outcome_linear": {"scale": 0.3, "price_slope": 0.0, "ridge": 1.0},
     "mlp_router": {"hidden_units": 100, "weight_decay": 1.0},
     "matrix_factorisation": {"rank": 2, "noise": 0.05},
+    "ipo_router": {"beta": 0.05},
+    "llm_bandit": {"rank": 128},
+    "pairwise_mf": {"rank": 128, "noise": 0.1},
 }
 
 

@@ -103,3 +103,8 @@ class TrainingTable:
     def observation_size(self) -> int:
         """Length of one observation vector; 0 for prompts."""
         return 0 if self.are_texts else self.observations.shape[1]
+
+    def part(self, queries: Any = slice(None), llms: Any = slice(None)) -> TrainingTable:
+        """Return some of the queries and LLMs, each as numpy indexes an axis."""
+        measures = {name: getattr(self, name)[queries][:, llms] for name in _MEASURES}
+        return TrainingTable(observations=self.observations[queries], **measures)
