@@ -40,7 +40,8 @@ def test_a_log_teaches_what_the_same_updates_teach(name, n_sessions, make_task):
         seen, action, reward = (
             np.repeat(values[[row]], n, axis=0) for values in (logged.observations, logged.actions, logged.rewards)
         )
-        lived.update(seen if n_sessions else seen[0], action, reward, probability=np.full(n, 0.25))
+        outcome = {name: np.repeat(values[row], n) for name, values in logged.outcomes.items()}
+        lived.update(seen if n_sessions else seen[0], action, reward, outcome, probability=np.full(n, 0.25))
     for key, array in lived.state().items():
         np.testing.assert_array_equal(told.state()[key], array, key)
 
