@@ -1,8 +1,6 @@
 """Which LLMs answer a query alike, read from their responses when the query is first asked."""
 
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +36,7 @@ class AnswerGroups:
         self._numbers = np.full(self._failed.shape, _NOT_READ, dtype=np.int64)
 
     def of(self, places: Ints) -> Ints:
-        """Return the numbers of all LLMs at some places, shape (places, LLMs); `NO_ANSWER`: its call failed, or none."""
+        """Return the numbers of all LLMs at some places, shape (places, LLMs); `NO_ANSWER` where there is none."""
         numbers = self._numbers.take(places, axis=0)
         unread = numbers[:, 0] == _NOT_READ
         if unread.any():
@@ -50,9 +48,8 @@ class AnswerGroups:
     def _read(self, place: int) -> None:
         row, repeat = divmod(place, self._n_repeats)
         phase, query = divmod(row, self._n_queries)
-        said: Sequence[Any] = _responses(self._tables[phase])[query, :, repeat]
-        failed = self._failed[place]
-        responses = ["" if is_failed else text or "" for text, is_failed in zip(said, failed, strict=True)]
+        said = zip(_responses(self._tables[phase])[query, :, repeat], self._failed[place], strict=True)
+        responses = ["" if is_failed else text or "" for text, is_failed in said]
         self._numbers[place] = same_answers(responses, self._scorer)
 
 

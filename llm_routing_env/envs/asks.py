@@ -87,7 +87,7 @@ class Asks:
     def would_ask(self, actions: Ints) -> Mask:
         """Return where an action asks an LLM, shape (sessions,); elsewhere it closes or accepts."""
         is_new = self.order[self._rows, np.minimum(actions, self._n_llms - 1)] == 0
-        return (actions < self._n_llms) & is_new & (self.n_asks < self._max_asks) & ~self.is_closed
+        return np.asarray((actions < self._n_llms) & is_new & (self.n_asks < self._max_asks) & ~self.is_closed)
 
     def step(self, actions: Ints, places: Ints, routing: Mask) -> AskStep:
         """Ask, close or accept, as each action says; do nothing in sessions that do not route.
@@ -123,7 +123,7 @@ class Asks:
         self._waited_s = np.where(is_ask, waited_s, self._waited_s)
 
     def _hear(self, sessions: Ints, llms: Ints, places: Ints) -> None:
-        """Note who was asked, and with whom each agrees; sessions, LLMs and places of the asks, each of shape (asks,)."""
+        """Note who was asked, and with whom each agrees; the arrays have the shape (asks,)."""
         self.n_asks[sessions] += 1
         self.order[sessions, llms] = self.n_asks[sessions]
         if self._answers is None:
@@ -165,10 +165,10 @@ class Asks:
         )
 
     def _worth(self, accuracy: Floats, lost: Mask) -> tuple[Floats, dict[str, Floats]]:
-        """Return the queries' rewards at these accuracies, and their terms; no answer gets the bound, or what it cost."""
+        """Return what the queries are worth at these accuracies, or with a lost answer, and the terms."""
         terms = self._reward.terms(accuracy, self._spent_usd, self._waited_s)
-        worth = self._reward.combine(terms)
-        return np.where(lost, np.minimum(self._low, np.where(self.n_asks > 0, self._paid, self._low)), worth), terms
+        least = np.where(self.n_asks > 0, np.minimum(self._low, self._paid), self._low)
+        return np.where(lost, least, self._reward.combine(terms)), terms
 
     def useful(self) -> Mask:
         """Return which actions are of use, shape (sessions, LLMs + 1); the others are legal, and accept the vote.

@@ -71,10 +71,10 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
 
     ## Rewards
 
-    What the query would be worth if its asks had been one call: the reward of the accepted answer's accuracy, the sum of
-    the costs, and the sum of the latencies (with `parallel=True`: the maximum). Each step gives by how much that has
-    changed, an answer counting as wrong until it is accepted: asks are paid when they are made, and the rewards of a
-    query add up to its own. Asking m and accepting m gives the reward of `PickLLM-v0`.
+    What the query would be worth if its asks had been one call: the reward of the accepted answer's accuracy, the sum
+    of the costs, and the sum of the latencies (with `parallel=True`: the maximum). Each step gives by how much that
+    has changed, an answer counting as wrong until it is accepted: asks are paid when they are made, and the rewards of
+    a query add up to its own. Asking m and accepting m gives the reward of `PickLLM-v0`.
 
     A query whose accepted answer failed, or of which nobody was asked, gets the lower reward bound, or what its asks
     cost where that is worse. Under the additive reward no policy does better than asking each query's best LLM alone:
@@ -158,7 +158,7 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
         self._facts, self.info_kind = FactsOfAsks(self.problem, info), info
         self.task: RoutingTask = self._sessions.task
         self.render_mode = render_mode
-        self.observation_space = self._sessions.observation_space
+        self.observation_space: spaces.Box = self._sessions.observation_space  # type: ignore[assignment]
         self.action_space = spaces.Discrete(self.task.n_actions)
         self._picture = None if render_mode is None else _picture(self.task.llm_names)
 
@@ -202,7 +202,7 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions are of use, shape (LLMs + 1,); what sb3-contrib's MaskablePPO calls."""
-        return self._sessions.action_masks()[0]
+        return np.asarray(self._sessions.action_masks()[0])
 
     def render(self) -> Any:
         """Return the asks of the session so far as text ("ansi") or pixels ("rgb_array"); print them ("human")."""

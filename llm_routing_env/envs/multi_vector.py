@@ -67,7 +67,9 @@ class PickLLMMultiVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDAr
         refuse_live_backend(backend)
         problem, self._options = multi_options({"table": table} | options, _OWN)
         self._facts: FactsOfAsks
-        super().__init__(FactsOfAsks(RoutingProblem(**problem), info), num_envs, self._options.n_queries, autoreset_mode)
+        super().__init__(
+            FactsOfAsks(RoutingProblem(**problem), info), num_envs, self._options.n_queries, autoreset_mode
+        )
         self._sessions = AskingSessions(self.problem, self._options, num_envs)
         self.task = self._sessions.task
         self.single_observation_space = self._sessions.observation_space
