@@ -17,6 +17,8 @@ TABLES = ("nano", "cascades9", "mmlu_pro")
 ENVIRONMENTS = {
     "PickLLM-v0": "llm_routing_env.envs.pickllm:PickLLMEnv",
     "PickLLM-v0, vectorised": "llm_routing_env.envs.vector:PickLLMVectorEnv",
+    "PickLLM-Multi-v0": "llm_routing_env.envs.multi:PickLLMMultiEnv",
+    "PickLLM-Multi-v0, vectorised": "llm_routing_env.envs.multi_vector:PickLLMMultiVectorEnv",
     "PickLLMLive-v0, vectorised": "llm_routing_env.envs.live_vector:PickLLMLiveVectorEnv",
     "PickLLMSB3VecEnv": "llm_routing_env.envs.sb3_vector:PickLLMSB3VecEnv",
     "DelayedFeedback": "llm_routing_env.envs.feedback:DelayedFeedback",

@@ -200,6 +200,11 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
         truncated = is_session and bool(self._sessions.have_ended.item())
         return self._sessions.observe()[0], step.rewards.item(), terminated, truncated, info
 
+    @property
+    def waiting_cell(self) -> int:
+        """The number of the first LLM's cell for the query that waits, see `Cells`; after the last one that one's."""
+        return int(self._sessions.cells.item())
+
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions are of use, shape (LLMs + 1,); what sb3-contrib's MaskablePPO calls."""
         return np.asarray(self._sessions.action_masks()[0])

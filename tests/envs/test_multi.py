@@ -162,7 +162,7 @@ def test_a_measure_is_seen_as_its_rank_among_the_llms_answers_on_the_train_split
     env = made(table=table, measures=["confidence"], context="mixed")
     train = table.measures["confidence"][table.select(None, "train")]
     env.reset(seed=3)
-    cell = env.problem.cells.index(int(env._sessions.cells[0]) + 2)
+    cell = env.problem.cells.index(env.waiting_cell + 2)
     seen, *_ = env.step(2)
     below = (train[:, 2] <= table.measures["confidence"][cell]).sum()
     rank = AskView(seen, 4, ["confidence"]).measures["confidence"][0]
@@ -187,10 +187,10 @@ def test_no_policy_is_better_than_asking_each_query_s_best_llm(parallel: bool):
     env.reset(seed=1)
     rng, truncated, least = np.random.default_rng(0), False, np.inf
     while not truncated:
-        cell = int(env._sessions.cells[0])
+        row, _, repeat = env.problem.cells.index(env.waiting_cell)
         *_, truncated, info = env.step(rng.integers(5))
         if info["query_done"]:
-            least = min(least, env._facts.rewards[cell : cell + 4].max() - info["query_reward"])
+            least = min(least, env.problem.reward_table.rewards[row, :, repeat].max() - info["query_reward"])
     assert least >= -1e-12
 
 
