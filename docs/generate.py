@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import llm_routing_env
-from llm_routing_env.agents import AGENTS, describe_agents
+from llm_routing_env.agents import AGENTS, ASKING_AGENTS, describe_agents
 from llm_routing_env.agents.parts.registry import agent_class
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +81,7 @@ def _agents() -> Iterable[tuple[str, str]]:
         parts += [
             "## Results",
             _row_of(name, results),
-            f"Source: `agents/{AGENTS[name].split('.')[2].split(':')[0]}.py`.",
+            f"Source: `agents/{(AGENTS | ASKING_AGENTS)[name].split('.')[2].split(':')[0]}.py`.",
         ]
         yield f"agent-{name}", "\n\n".join(parts) + "\n"
 
