@@ -54,7 +54,7 @@ class Cascade(AskingAgent):
             depth: Most LLMs of a list, 1 to 3.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._require(depth in (1, 2, 3) and depth <= self._n_llms, "depth", "1 to 3, and no more than LLMs", depth)
+        self._require(depth in (1, 2, 3) and not isinstance(depth, bool), "depth", "1, 2 or 3", depth)
         self.depth = depth
         self.order = np.full(depth, -1)
         self.thresholds = np.full(depth - 1, np.inf)
