@@ -31,9 +31,9 @@ class PickLLMSB3VecEnv(VecEnv):  # type: ignore[misc]  # untyped, whether instal
 
         Args:
             num_envs: How many.
-            env_id: "PickLLM-v0", or "PickLLMLive-v0", whose sessions then ask their LLMs at the same time.
+            env_id: "PickLLM-v0", "PickLLM-Multi-v0", or "PickLLMLive-v0", whose sessions ask at the same time.
             info: "none", "numbers" or "full".
-            options: As those of `PickLLMVectorEnv`; `max_episode_steps` too.
+            options: As those of that id's vector; `max_episode_steps` too, where it has one.
         """
         made = gym.make_vec(env_id, num_envs, info=info, autoreset_mode=AutoresetMode.SAME_STEP, **options)
         assert isinstance(made, RoutingVectorEnv)
