@@ -9,7 +9,7 @@ from gymnasium.utils import seeding
 from rich.markup import escape
 from rich.table import Column, Table
 
-from llm_routing_env.agents import agent_class, make_agent
+from llm_routing_env.agents import Agent, agent_class, make_agent
 from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.cli import options
 from llm_routing_env.cli.confirm import confirm
@@ -72,11 +72,9 @@ def demo(
     total, cost_usd, terminated, truncated = 0.0, 0.0, False, False
     n_sent, errors = 0, list[str | None]()  # of live calls
     while not truncated:
+        chances = _chances(learner, observation, info.get(MASK)) if log is not None else None
         action = learner.select_action(observation, **given_mask(learner.select_action, info.get(MASK)))
-        if isinstance(env, LogSteps) and tells_chances(type(learner)):
-            chances = learner.action_probabilities(
-                observation, **given_mask(learner.action_probabilities, info.get(MASK))
-            )
+        if isinstance(env, LogSteps) and chances is not None:
             env.log_propensity(float(chances[action]))
         following, step_reward, terminated, truncated, info = env.step(action)
         if terminated:
@@ -98,6 +96,13 @@ def demo(
     if backend != "table" and all(errors):
         failure = f"Every call failed, the first with: {errors[0]}"
         raise IncompleteError(failure) if n_sent else RuntimeError(failure)
+
+
+def _chances(learner: Agent, observation: Any, mask: Any) -> Any:
+    """Return the probabilities of the next choice, before it is made: some are others after; None where not told."""
+    if not tells_chances(type(learner)):
+        return None
+    return learner.action_probabilities(observation, **given_mask(learner.action_probabilities, mask))
 
 
 def _estimated(problem: RoutingProblem, seed: int, length: int) -> Estimate:
