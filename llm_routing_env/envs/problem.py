@@ -44,6 +44,7 @@ class RoutingProblem:
         table: The outcome table.
         cells: Its numbers, of every phase; a row of them is a query in a phase.
         scenario: What changes in a session, as it was given: a name where it is a text or a function.
+        recorded_scenario: The same as logs keep it, see `scenarios.recorded_scenario`.
         same_as: Of each phase, the first one whose cells are the same, shape (phases,).
         course: When the phases of a session begin, and which contexts its queries come from.
         is_live: Whether LLMs are asked, so that what was never recorded of them does not matter.
@@ -114,11 +115,13 @@ class RoutingProblem:
         if self.is_live:  # such an LLM can be asked what was never recorded of it
             own = replace(own, available=np.ones_like(own.available))
         name = getattr(given.scenario, "__name__", None)
-        self.scenario = given.scenario if name is None else name
+        self.scenario = self.recorded_scenario = given.scenario if name is None else name
         phases: Sequence[Phase] = []
         if given.scenario is not None:
-            from llm_routing_env.scenarios import phases_of, read_scenario  # sessions without one start sooner so
+            # Sessions without one start sooner so.
+            from llm_routing_env.scenarios import phases_of, read_scenario, recorded_scenario
 
+            self.recorded_scenario = recorded_scenario(given.scenario)
             scenario = read_scenario(given.scenario, self.table.llm_names, lambda cells: _worth(cells, reward))
             phases = phases_of(own, scenario, is_live=self.is_live)
             if not self.knows_truth and any(phase.cells is not own for phase in phases):

@@ -18,6 +18,7 @@ from llm_routing_env.logs.facts import asked_columns, problem_facts
 from llm_routing_env.logs.spool import GrowingLog
 
 _ROWS = 1024  # that are held back on recorded outcomes, which can be had again; a live one is written at once
+_ROUNDING = 1e-6
 Mask = NDArray[np.bool_]
 
 
@@ -224,11 +225,11 @@ def _told(infos: Mapping[str, Any], name: str, within: str | None = None) -> Any
 
 
 def _checked(propensities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return probabilities of what was chosen.
+    """Return probabilities of what was chosen; what single precision rounds to above 1 is 1.
 
     Raises:
         ValueError: One is 0 or below, above 1, or NaN.
     """
-    if not ((propensities > 0) & (propensities <= 1)).all():
+    if not ((propensities > 0) & (propensities <= 1 + _ROUNDING)).all():
         raise ValueError(f"a propensity must be above 0 and at most 1, got {propensities!r}.")
-    return propensities
+    return np.minimum(propensities, 1.0)

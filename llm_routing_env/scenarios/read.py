@@ -57,6 +57,16 @@ def read_scenario(
     return given if callable(given) else _of_events(given, llm_names, worth, "The scenario")
 
 
+def recorded_scenario(given: "str | Scenario | Sequence[Mapping[str, Any]] | None") -> Any:
+    """Return a scenario as logs keep it: a file's events, since it may change or go, and where a function is found."""
+    if isinstance(given, str):
+        return _from_toml(Path(given)) if given.endswith(".toml") else given
+    if callable(given):
+        name = getattr(given, "__qualname__", type(given).__qualname__)
+        return f"{getattr(given, '__module__', type(given).__module__)}:{name}"
+    return given
+
+
 def _from_toml(path: Path) -> Any:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
