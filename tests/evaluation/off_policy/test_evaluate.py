@@ -31,7 +31,7 @@ def test_intervals_hold_the_truth_of_a_fitted_router(log_of):
     document = evaluate_log(log_of(seed=1), "zero_router", observation="embedding32", with_truth=True)
     for measure, truth in document["truth"].items():
         assert document["estimates"][measure]["dr"]["low"] < truth < document["estimates"][measure]["dr"]["high"]
-    assert document["warnings"] == []
+    assert all("large values make most of the variance of latency_s" in said for said in document["warnings"])
 
 
 def test_random_on_a_uniform_log_teaches_nothing(log_of):
