@@ -49,7 +49,7 @@ class GrowingLog:
         self._n_rows += len(batch)
 
     def close(self) -> None:
-        """Make the log of what was appended; may be called twice, and again after an error. Without a row there is none.
+        """Make the log of what was appended, if anything; may be called twice, and again after an error.
 
         Raises:
             OSError: It cannot be written, or not all rows can be read back: what was appended stays where it is.

@@ -41,7 +41,7 @@ def room(request: pytest.FixtureRequest) -> Any:
     signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_stream_that_is_torn_at_any_byte_has_all_that_was_whole(tmp_path: Path):
+def test_a_stream_that_is_torn_has_all_that_was_whole(tmp_path: Path):
     log, spool = GrowingLog(tmp_path / "log", FACTS, []), unfinished(tmp_path / "log")
     ends = []
     for row in range(3):
@@ -49,13 +49,13 @@ def test_a_stream_that_is_torn_at_any_byte_has_all_that_was_whole(tmp_path: Path
         ends.append(spool.stat().st_size)
     whole = spool.read_bytes()
     log.close()
-    for end in range(len(whole) + 1):
+    for end in sorted({*range(0, len(whole), 41), *ends, *(end - 1 for end in ends)}):
         spool.write_bytes(whole[:end])
         n_whole = sum(end >= of_row for of_row in ends)
         if n_whole:
             assert read_log(spool).reward.tolist() == list(range(n_whole))
         else:
-            with pytest.raises(ValueError, match="interrupted before its first row|not the beginning of a log"):
+            with pytest.raises(ValueError, match=r"interrupted before its first row|not the beginning of a log"):
                 read_log(spool)
     for tail in (b"\0" * 999, b"\xff" * 999, bytes(range(256)) * 9):
         spool.write_bytes(whole[: ends[1]] + tail)
@@ -71,8 +71,8 @@ def test_a_disk_that_is_full_for_a_while_takes_nothing_of_what_was_whole(tmp_pat
         with pytest.raises(OSError, match="too large"):
             log.append(rows(300, 300))
     assert len(read_log(spool)) == 300
-    with pytest.raises(OSError, match="too large"):  # 300 rows are more than that as parquet, or its temporary file is
-        room(100)
+    room(100)
+    with pytest.raises(OSError, match="too large"):
         log.close()
     room(None)
     log.append(rows(300, 300))
@@ -132,7 +132,9 @@ for step in range(3):
 """
 
 
-@pytest.mark.parametrize("end", ["", "raise KeyboardInterrupt", "if os.fork() == 0: sys.exit()\nos.wait(); env.step(1)"])
+@pytest.mark.parametrize(
+    "end", ["", "raise KeyboardInterrupt", "if os.fork() == 0: sys.exit()\nos.wait(); env.step(1)"]
+)
 def test_few_steps_are_logged_by_a_program_that_never_closes_it(tmp_path: Path, end: str):
     subprocess.run([sys.executable, "-c", FEW + end], cwd=tmp_path, stderr=subprocess.DEVNULL, check=False)
     assert os.listdir(tmp_path) == ["log"]
