@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents.parts.agent import Agent, RoutingTask
 from llm_routing_env.agents.parts.generators import seeds_of
+from llm_routing_env.agents.parts.logged import LoggedData
 from llm_routing_env.agents.parts.signatures import given_mask, takes
 from llm_routing_env.agents.parts.state import FloatArray, IntArray
 from llm_routing_env.agents.parts.training import TrainingTable
@@ -96,6 +97,22 @@ class LiftedAgent(Agent):
         for agent in self.agents:
             adopt(agent, fitted)
 
+    def fit_log(self, logged: LoggedData | Sequence[LoggedData]) -> None:
+        """Let one agent learn from a log, and give all what it learned; of several logs, each agent has its own."""
+        if isinstance(logged, LoggedData):
+            fitted = self._fresh()
+            fitted.fit_log(logged)
+            for agent in self.agents:
+                adopt(agent, fitted)
+        else:
+            for agent, own in zip(self.agents, logged, strict=True):
+                agent.fit_log(own)
+
+    def begin_session(self) -> None:
+        """Tell every session's agent, see `Agent.begin_session`."""
+        for agent in self.agents:
+            agent.begin_session()
+
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
         """Return the action of every session, shape (sessions,). See `Agent.select_action`."""
         rows = zip(self.agents, self._split(observation), self._split_mask(action_mask), strict=True)
@@ -117,14 +134,24 @@ class LiftedAgent(Agent):
         self._require_allowed(self._checked_action(action))
         actions, rewards = self._checked_action(action).tolist(), self._checked_reward(reward).tolist()
         chances = None if probability is None else self._checked_probability(probability).tolist()
-        for row, (agent, seen) in enumerate(self._pairs(observation)):
-            told: dict[str, Any] = {
-                "outcome": None if outcome is None else {name: values[row] for name, values in outcome.items()},
-                "probability": None if chances is None else chances[row],
-            }
-            agent.update(seen, actions[row], rewards[row], **{name: told[name] for name in self._told})
+        for row, seen in enumerate(self._split(observation)):
+            of_row = None if outcome is None else {name: values[row] for name, values in outcome.items()}
+            self.update_one(row, seen, actions[row], rewards[row], of_row, None if chances is None else chances[row])
         self.n_updates += 1
         self._is_next = False
+
+    def update_one(
+        self,
+        row: int,
+        observation: Any,
+        action: int,
+        reward: float,
+        outcome: Mapping[str, Any] | None,
+        probability: float | None,
+    ) -> None:
+        """Update one session, by its number. See `Agent.update`."""
+        told: dict[str, Any] = {"outcome": outcome, "probability": probability}
+        self.agents[row].update(observation, action, reward, **{name: told[name] for name in self._told})
 
     def _act(self, observation: ArrayLike, deterministic: bool) -> IntArray:
         return np.array([agent._act(row, deterministic) for agent, row in self._pairs(observation)])
