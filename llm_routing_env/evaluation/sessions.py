@@ -116,7 +116,7 @@ def run_sessions(
         if propensities or late is not None:
             distribution = chances_of(agent, observation, info.get(MASK))
         action = np.asarray(agent.select_action(observation, **masked))
-        if propensities:
+        if propensities or late is not None:
             chosen = chances_of_chosen(distribution, action)  # before anything is paid for
         following, reward, terminated, truncated, info = env.step(action)
         if terminated.any():
@@ -127,7 +127,7 @@ def run_sessions(
         if late is None:
             agent.update(observation, action, reward, outcome=outcome)
         else:
-            late.add(observation, action, reward, outcome, distribution[rows, action])
+            late.add(observation, action, reward, outcome, chosen)
         observation, ended = following, truncated
         steps.append((action, info.get("true_reward", reward), *_judged(info, env.num_envs)))
         if propensities:
