@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+import numpy as np
+
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.scenarios.event import OUTCOMES, Event
 from llm_routing_env.tables.cells import Cells
@@ -29,7 +31,7 @@ class Table(Event):
         if not isinstance(self.table, str):
             raise ValueError(f"table must be a name or a path, got {self.table!r:.60}")
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the other table's cells."""
         own, other = cells.tables[0], load_table(self.table)
         if cells.scorer not in other.scorers:
