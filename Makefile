@@ -59,7 +59,7 @@ check: $(VENV)/.full
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build
 
-BENCHMARKS := convergence headline weights scorers throughput scenario_overhead peers startup memory live_overhead live_path baselines ope
+BENCHMARKS := convergence headline weights scorers throughput scenario_overhead peers startup memory live_overhead live_path baselines ope recommit scenarios
 
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"

@@ -9,16 +9,17 @@ from typing import Literal
 
 import numpy as np
 
-from llm_routing_env.agents.parts.agent import Agent, RoutingTask
+from llm_routing_env.agents.parts.agent import RoutingTask
 from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.distributions import Weights, best_arm
+from llm_routing_env.agents.parts.recommitting import Recommitting
 from llm_routing_env.agents.parts.session_array import PerSession, SessionArray, how_many, maximum, minimum
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 
 EXPLORATIONS = ("exponential", "constant", "inverse")
 
 
-class EpsilonGreedyQ(Agent):
+class EpsilonGreedyQ(Recommitting):
     """Asks a random arm with probability epsilon, else the arm with the highest action value.
 
     Exploration must fade for the agent to settle: it commits once one arm has been the greedy one for
@@ -44,6 +45,9 @@ class EpsilonGreedyQ(Agent):
         inverse_scale: float = 5.0,
         commit_rounds: int | None = 30,
         commit_epsilon: float = 0.05,
+        recommit: str | None = None,
+        recommit_delta: float = 0.05,
+        recommit_threshold: float = 10.0,
     ) -> None:
         """Start with equal action values. The paper's values are not known; these defaults are ours.
 
@@ -60,6 +64,10 @@ class EpsilonGreedyQ(Agent):
             inverse_scale: c / d^2 of Auer et al., with d the gap of the two best arms, if "inverse".
             commit_rounds: Queries with one greedy arm before it is final; None: never commit.
             commit_epsilon: Exploration below which those queries count.
+            recommit: "page_hinkley": a committed session starts anew when that test finds that its arm's rewards have
+                fallen; None: it never does, as in the paper.
+            recommit_delta: What a reward may lie below the mean for nothing, as a share of the train split's range.
+            recommit_threshold: How far the sum of such shares may fall, see `PageHinkley`.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         valid_step = step_size == "sample_mean" or (not isinstance(step_size, str) and 0 < step_size <= 1)
@@ -83,10 +91,15 @@ class EpsilonGreedyQ(Agent):
         self.arms = ArmValues(len(self._rows), task.n_actions, initial_value=initial_value, step_size=constant_step)
         self.greedy_actions = SessionArray(len(self._rows), 0)
         self.greedy_streaks = SessionArray(len(self._rows), 0)
+        self._watch(recommit, recommit_delta, recommit_threshold)
 
     def current_epsilon(self) -> PerSession:
         """Return the probability that a session's next query goes to a random arm, shape (sessions,)."""
-        return self._epsilon_after(self.n_selected.now)
+        return self._epsilon_after(self._n_chosen())
+
+    def _n_chosen(self) -> PerSession:
+        """Return how many queries each session has chosen for since it last started anew."""
+        return self.n_selected.now if self.recommit is None else self.n_selected.now - self.started.now
 
     def _epsilon_after(self, queries: PerSession) -> PerSession:
         if self.exploration == "constant":
@@ -99,10 +112,11 @@ class EpsilonGreedyQ(Agent):
         return self.arms.values.greedy(self.current_epsilon(), allowed)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        self._reconsider(action, reward)
         self.arms.update(action, reward)
         if self.commit_rounds is None:
             return
-        is_settling = self._epsilon_after(self.n_selected.now - 1) < self.commit_epsilon
+        is_settling = self._epsilon_after(self._n_chosen() - 1) < self.commit_epsilon
         if not how_many(is_settling):
             return
         greedy = best_arm(self.arms.values, self.arms.within_reach(self._allowed))

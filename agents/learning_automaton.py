@@ -5,14 +5,15 @@ P_m <- P_m + b r (1 - P_m) for the arm m that was asked, P_j <- P_j - b r P_j fo
 
 from __future__ import annotations
 
-from llm_routing_env.agents.parts.agent import Agent, RoutingTask
+from llm_routing_env.agents.parts.agent import RoutingTask
 from llm_routing_env.agents.parts.arm_array import per_arm
 from llm_routing_env.agents.parts.distributions import Weights, restrict
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
+from llm_routing_env.agents.parts.recommitting import Recommitting
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 
 
-class LearningAutomaton(Agent):
+class LearningAutomaton(Recommitting):
     """Stochastic learning automaton with the S-model linear reward-inaction scheme.
 
     It moves probability to the arm that was asked in proportion to its reward, and does nothing on reward 0.
@@ -32,6 +33,9 @@ class LearningAutomaton(Agent):
         learning_rate: float = 0.2,
         normaliser: str = "running_minmax",
         threshold: float = 0.01,
+        recommit: str | None = None,
+        recommit_delta: float = 0.05,
+        recommit_threshold: float = 10.0,
     ) -> None:
         """Start with equal probabilities.
 
@@ -42,6 +46,10 @@ class LearningAutomaton(Agent):
             learning_rate: Step b, between 0 and 1. The paper's values are not known; 0.2 is ours.
             normaliser: How rewards are rescaled to [0, 1], see `RewardNormaliser`.
             threshold: Commit when a probability reaches 1 - threshold.
+            recommit: "page_hinkley": a committed session starts anew when that test finds that its arm's rewards have
+                fallen; None: it never does, as in the paper.
+            recommit_delta: What a reward may lie below the mean for nothing, as a share of the train split's range.
+            recommit_threshold: How far the sum of such shares may fall, see `PageHinkley`.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self.normaliser = normaliser
@@ -51,11 +59,13 @@ class LearningAutomaton(Agent):
         self.learning_rate = learning_rate
         self.threshold = threshold
         self.probabilities = per_arm(len(self._rows), task.n_actions, 1 / task.n_actions)
+        self._watch(recommit, recommit_delta, recommit_threshold)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
         return restrict(self.probabilities, allowed)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
+        self._reconsider(action, reward)
         step = self.learning_rate * self.reward_range(reward) * self._is_open
         self.probabilities *= 1 - step
         self.probabilities[action] += step

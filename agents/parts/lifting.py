@@ -117,14 +117,24 @@ class LiftedAgent(Agent):
         self._require_allowed(self._checked_action(action))
         actions, rewards = self._checked_action(action).tolist(), self._checked_reward(reward).tolist()
         chances = None if probability is None else self._checked_probability(probability).tolist()
-        for row, (agent, seen) in enumerate(self._pairs(observation)):
-            told: dict[str, Any] = {
-                "outcome": None if outcome is None else {name: values[row] for name, values in outcome.items()},
-                "probability": None if chances is None else chances[row],
-            }
-            agent.update(seen, actions[row], rewards[row], **{name: told[name] for name in self._told})
+        for row, seen in enumerate(self._split(observation)):
+            of_row = None if outcome is None else {name: values[row] for name, values in outcome.items()}
+            self.update_one(row, seen, actions[row], rewards[row], of_row, None if chances is None else chances[row])
         self.n_updates += 1
         self._is_next = False
+
+    def update_one(
+        self,
+        row: int,
+        observation: Any,
+        action: int,
+        reward: float,
+        outcome: Mapping[str, Any] | None,
+        probability: float | None,
+    ) -> None:
+        """Update one session, by its number. See `Agent.update`."""
+        told: dict[str, Any] = {"outcome": outcome, "probability": probability}
+        self.agents[row].update(observation, action, reward, **{name: told[name] for name in self._told})
 
     def _act(self, observation: ArrayLike, deterministic: bool) -> IntArray:
         return np.array([agent._act(row, deterministic) for agent, row in self._pairs(observation)])

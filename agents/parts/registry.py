@@ -49,6 +49,7 @@ def make_agent(
     *,
     n_sessions: int | None = None,
     seed: int | None = None,
+    lifted: bool = False,
     **hyperparameters: Any,
 ) -> Agent:
     """Construct an agent; one that was written for a single session is lifted to a batch where asked for one.
@@ -58,6 +59,7 @@ def make_agent(
         task: What the agent may know before it starts.
         n_sessions: Number of sessions to route at once; None for one, with scalars in and out.
         seed: Seed of the agent's own random generator.
+        lifted: Whether a batch is to be one agent per session in any case, so that each can learn at its own time.
         **hyperparameters: The agent's own, see `describe_agents`. Agents that see a vector of numbers also take
             ``observation``: another one, such as "features", "context+embedding32" or ``my_module:my_function``.
 
@@ -83,7 +85,7 @@ def make_agent(
         _require_seen(name, agent.observation, task)
         return agent
 
-    if handles_batches(agent_type):
+    if handles_batches(agent_type) and not (lifted and n_sessions is not None):
         return construct(n_sessions=n_sessions, seed=seed)
     if n_sessions is None:
         return construct(seed=seed)

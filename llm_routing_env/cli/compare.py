@@ -39,7 +39,7 @@ DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapes
 # What decides the numbers: kept in results.json, taken from there by --from.
 DECIDING = (
     *("agents", "sessions", "length", "table", "context", "split", "reward", "weights", "scorer", "backend", "pool"),
-    *("max_in_flight", "param", "sweep", "sweep_sessions", "training_seeds", "seed", "scenario"),
+    *("max_in_flight", "param", "sweep", "sweep_sessions", "training_seeds", "seed", "scenario", "feedback_delay"),
 )
 
 
@@ -60,6 +60,7 @@ def compare(
     weights: options.Weights = options.WEIGHTS,
     scorer: options.Scorer = None,
     scenario: options.ScenarioName = None,
+    feedback_delay: options.FeedbackDelay = None,
     backend: options.Backend = "table",
     pool: options.Pool = None,
     max_usd: options.MaxUSD = None,
@@ -116,14 +117,15 @@ def compare(
         max_requests=max_requests,
         max_in_flight=run["max_in_flight"],
     )
-    setting, money = Setting(problem, run["length"], run["seed"], log_steps, live), live.budget if live else None
+    delay = options.parse_delay(run["feedback_delay"])
+    setting, money = Setting(problem, run["length"], run["seed"], log_steps, live, delay), live.budget if live else None
     console = Terminal(stderr=as_json)
     budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
     entries = {row_name(name): name for name in names}
     tried = {entries[row]: grid for row, grid in grids.items()}
     run_jobs = make_engine(engine, address)
     if grids or live is not None:  # before anything is spent
-        check_contestants(competitors, setting.problem())
+        check_contestants(competitors, setting.problem(), delay)
     if live is not None:
         confirm(
             estimated_tuning(tried, setting, budget, parameters=parameters)
@@ -181,7 +183,7 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        run = {"scenario": None, **document["run"]}  # earlier versions had none
+        run = {"scenario": None, "feedback_delay": None, **document["run"]}  # earlier versions had none
         run = {name: run[name] for name in DECIDING}
         sha256 = document["table"]["sha256"]
     except (ValueError, KeyError, TypeError) as error:

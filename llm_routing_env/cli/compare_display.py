@@ -12,6 +12,7 @@ from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.tuning import Tuned
 from llm_routing_env.evaluation.verdicts import headroom
+from llm_routing_env.report.recovery import ABOUT_RECOVERY, recovery_cells, recovery_heads
 from llm_routing_env.report.words import about_intervals, conditions, failed_calls
 from llm_routing_env.terminal import Terminal
 
@@ -70,6 +71,8 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
             table.add_row(escape(name), "", *_cells(metrics, is_clear=result.is_clear_gain(name)))
     _print_whole(console, table)
     _print_whole(console, _routing(result))
+    if result.events:
+        _print_whole(console, _recovery(result))
     _print_verdicts(console, result, against)
     for line in failed_calls(result):
         console.print(line, highlight=False, markup=False, style="yellow", soft_wrap=True)
@@ -80,6 +83,8 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
         "context's best; after: the median number of queries until then, of all sessions. gap: share closed of the gap "
         "between the best fixed LLM in hindsight and the oracle. *: beats that LLM clearly."
     )
+    if result.events:
+        console.print(ABOUT_RECOVERY, highlight=False, markup=False)
 
 
 def _print_verdicts(console: Terminal, result: Comparison, against: str | None) -> None:
@@ -111,6 +116,17 @@ def _routing(result: Comparison) -> Table:
         table.add_row(
             escape(_shown_name(result, name)), *(f"{share:.0%}{failed[llm]}" for llm, share in shares.items())
         )
+    return table
+
+
+def _recovery(result: Comparison) -> Table:
+    """Return what the scenario's events did to the agents."""
+    table = Table(title="Regret, and how soon agents are back", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for head in recovery_heads(result):
+        table.add_column(head, justify="right", no_wrap=True)
+    for name in result.agents:
+        table.add_row(escape(_shown_name(result, name)), *map(escape, recovery_cells(result, name)))
     return table
 
 

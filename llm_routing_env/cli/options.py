@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from llm_routing_env.backends import MAX_IN_FLIGHT
+from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.options import ProblemOptions
+from llm_routing_env.evaluation.late_feedback import read_delay
 from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.scenarios import PRESETS
 from llm_routing_env.tables.shipped import named_tables
@@ -28,6 +30,10 @@ ScenarioName = Annotated[
     typer.Option(
         "--scenario", help=f"What changes in a session: {', '.join(PRESETS)}, a TOML file, or module:function."
     ),
+]
+FeedbackDelay = Annotated[
+    str | None,
+    typer.Option(help="Steps by which rewards reach agents late: 10, or drawn: uniform,0,20 or geometric,0.1."),
 ]
 Backend = Annotated[str, typer.Option(help="table (recorded), vllm (running servers) or vllm-inprocess.")]
 Pool = Annotated[str | None, typer.Option(help="Live pool: shipped name or TOML; default: the table's.")]
@@ -61,6 +67,17 @@ def parse_weights(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ValueError(f"--weights must be three numbers separated by commas, got {text!r}.") from None
+
+
+def parse_delay(text: str | None) -> Delay | None:
+    """Read "10", "uniform,0,20" or "geometric,0.1"; None where rewards come at once."""
+    if text is None:
+        return None
+    parts = [_value(part.strip()) for part in text.split(",")]
+    try:
+        return read_delay(parts[0] if len(parts) == 1 and not isinstance(parts[0], str) else parts)
+    except ValueError as error:
+        raise ValueError(f"--feedback-delay {text!r}: {error}") from None
 
 
 def parse_parameters(texts: list[str] | None, agents: list[str]) -> dict[str, dict[str, Any]]:

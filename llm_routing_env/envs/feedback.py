@@ -11,10 +11,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
-from llm_routing_env.agents.parts.names import unknown_name
-
-_DRAWS = {"geometric": 1, "uniform": 2}
-_STREAM = 0xFEED  # beside the environment's own draws, which stay as they are
+from llm_routing_env.envs.delay import Delay, delay_generator
 
 
 class _Withheld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
@@ -29,7 +26,7 @@ class _Withheld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin a session; what has not arrived of the last one never will."""
         if seed is not None:
-            self._rng = np.random.default_rng([seed, _STREAM])
+            self._rng = delay_generator(seed)
         self._waiting, self._step = {}, 0
         observation, info = self.env.reset(seed=seed, options=options)
         return observation, info | {"feedback": []}
@@ -65,13 +62,10 @@ class DelayedFeedback(_Withheld):
         """
         RecordConstructorArgs.__init__(self, delay=delay)
         super().__init__(env)
-        self._drawn_from = _checked(delay)
+        self._drawn_from = Delay.read(delay)
 
     def _delay(self) -> int:
-        kind, *numbers = self._drawn_from
-        if kind == "geometric":
-            return int(self._rng.geometric(numbers[0])) - 1
-        return int(self._rng.integers(numbers[0], numbers[1] + 1))
+        return self._drawn_from.draw(self._rng)
 
 
 class DroppedFeedback(_Withheld):
@@ -95,23 +89,3 @@ class DroppedFeedback(_Withheld):
 
     def _delay(self) -> int | None:
         return None if self._rng.random() < self._rate else 0
-
-
-def _checked(delay: Any) -> tuple[Any, ...]:
-    """Return a delay as what it is drawn from."""
-    if isinstance(delay, int) and not isinstance(delay, bool) and delay >= 0:
-        return ("uniform", delay, delay)
-    if isinstance(delay, str) or not isinstance(delay, Sequence) or not delay:
-        raise ValueError(
-            f"delay must be a whole number of steps, or ('geometric', p), or ('uniform', low, high); got {delay!r}."
-        )
-    kind, *numbers = delay
-    if kind not in _DRAWS:
-        raise unknown_name("distribution of delays", kind, _DRAWS)
-    if kind == "geometric" and len(numbers) == 1 and isinstance(numbers[0], int | float) and 0 < numbers[0] <= 1:
-        return ("geometric", float(numbers[0]))
-    are_whole = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
-    if kind == "uniform" and len(numbers) == 2 and are_whole and 0 <= numbers[0] <= numbers[1]:
-        return ("uniform", *numbers)
-    expected = "one probability above 0" if kind == "geometric" else "two whole numbers, 0 or more, the lower first"
-    raise ValueError(f"delay {kind!r} takes {expected}, got {numbers}.")

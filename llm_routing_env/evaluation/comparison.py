@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.block_store import BlockStore
 from llm_routing_env.evaluation.contestants import (
@@ -24,8 +25,10 @@ from llm_routing_env.evaluation.entries import contestants
 from llm_routing_env.evaluation.failed_calls import calls_of
 from llm_routing_env.evaluation.jobs import Failure, Job, Result
 from llm_routing_env.evaluation.judging import POOLED, Judge
+from llm_routing_env.evaluation.late_feedback import read_delay
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.policies import Policies, always, distinct, policies_log
+from llm_routing_env.evaluation.recovery import Recoveries
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
@@ -51,6 +54,7 @@ def compare(
     engine: str = "local",
     address: str | None = None,
     training_seeds: int = TRAINING_SEEDS,
+    feedback_delay: int | Sequence[Any] = 0,
     on_progress: OnProgress = lambda name, done, total: None,
     **problem: Any,
 ) -> Comparison:
@@ -74,6 +78,8 @@ def compare(
         engine: "local", or "ray" to spread the sessions over a cluster: the same numbers.
         address: Of the Ray cluster; None starts one on this machine.
         training_seeds: How often a pretrained agent is trained; it is judged by all of these trainings.
+        feedback_delay: By how many steps rewards reach the agents late, as `DelayedFeedback` takes it: a number,
+            `("geometric", p)` or `("uniform", low, high)`. Rewards due after a session's end are never learned from.
         on_progress: Told, after every step, the agent, how many queries it has routed and how many it will.
         problem: Arguments of `PickLLMEnv`: table, context, split, reward, weights, scorer, ...
 
@@ -82,7 +88,7 @@ def compare(
             `Comparison.failures`, and the others go on.
     """
     live = live_access(backend, pool, engine, max_usd=max_usd, max_requests=max_requests, max_in_flight=max_in_flight)
-    setting = Setting(problem, length, seed, propensities, live)
+    setting = Setting(problem, length, seed, propensities, live, read_delay(feedback_delay))
     return run_comparison(
         contestants(agents, parameters or {}),
         setting,
@@ -162,20 +168,23 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
     _require_whole("training seeds", training_seeds, 1)
     _require_whole("seed", setting.seed, 0)
     problem = setting.problem()
-    check_contestants(contestants, problem)
+    check_contestants(contestants, problem, setting.feedback_delay)
     seeds = {context: session_seeds(setting.seed, context, n_sessions) for context in contexts_of(problem)}
     counts = (int(setting.seed), int(n_sessions), int(setting.length))
     drawn = {c: draw_sessions(problem, of_one, context=c, length=setting.length) for c, of_one in seeds.items()}
     judge = Judge(problem, drawn, int(setting.seed))
     result = Comparison(problem, judge.references[POOLED], *counts, seeds, drawn, judge)
     result.budget = setting.live.budget if setting.live else None
+    result.feedback_delay = setting.feedback_delay
     result.contestants = {contestant.name: contestant for contestant in contestants}
     return result
 
 
-def check_contestants(contestants: Sequence[Contestant], problem: RoutingProblem) -> None:
+def check_contestants(contestants: Sequence[Contestant], problem: RoutingProblem, delay: Delay | None = None) -> None:
     """Raise ValueError where one cannot take part."""
     for contestant in contestants:
+        if delay is not None and not contestant.learns_late:
+            raise ValueError(f"{contestant.name} learns from a reward at once, or never: leave it or the delay out.")
         contestant.check(problem)
 
 
@@ -186,6 +195,8 @@ def _require_whole(name: str, value: Any, least: int) -> None:
 
 def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
     judge = result.judge
+    recoveries = Recoveries(result.problem, result.drawn, result.seed)
+    result.events = recoveries.events
     for name, results in found.items():
         trained = [policies for _, policies in results if not isinstance(policies, SessionLog)]
         if trained:
@@ -204,6 +215,8 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
         result.calls[name] = {context: calls_of(result.problem, logs[context], drawn[context]) for context in drawn}
     for name in found:
         result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
+        if result.events:
+            result.recovery[name] = recoveries.of(result.logs[name], learns=name in judge.learners)
         fixed = (result.references.best_fixed, result.references.chosen_fixed)
         said = verdict(result.metrics[name][POOLED], *fixed, result.sessions_behind(name))
         if result.down_llms:

@@ -9,6 +9,7 @@ import numpy as np
 
 from llm_routing_env.agents import Agent, agent_class, make_agent, observation_of
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
+from llm_routing_env.evaluation.late_feedback import needs_lifted
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog, chances_of, run_sessions
 from llm_routing_env.evaluation.setting import Setting
 
@@ -64,6 +65,7 @@ class Contestant(Protocol):
         block_size: Most sessions to run together.
         maximises: What it is made to maximise: "reward", or a measure that leaves it out of rankings by reward.
         is_frozen: Whether it learns nothing while it routes: then its means are exact, and are taken over trainings.
+        learns_late: Whether it can be told of a reward after later choices.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Contestant(Protocol):
     block_size: int
     maximises: str
     is_frozen: bool
+    learns_late: bool
 
     def check(self, problem: RoutingProblem) -> None:
         """Raise ValueError where the agent cannot take part: before anything is run."""
@@ -101,6 +104,7 @@ class AgentContestant:
     """An agent of this library, or anyone's `module:Class`; see `Contestant`."""
 
     block_size = BLOCK_SIZE
+    learns_late = True
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], *, name: str | None = None) -> None:
         """Look the agent up.
@@ -110,7 +114,7 @@ class AgentContestant:
         """
         described = agent_class(agent)
         for given in parameters:
-            if given in ("seed", "n_sessions", "task"):
+            if given in ("seed", "n_sessions", "task", "lifted"):
                 raise ValueError(f"{given} of {agent} is the comparison's to give: --seed and --sessions decide.")
         self.name, self.agent = name or agent, agent
         self.parameters: Mapping[str, Any] = dict(parameters)
@@ -134,10 +138,11 @@ class AgentContestant:
             seeds = setting.session_seeds(self.agent, work.contexts, work.seeds)
             return run_sessions(
                 env,
-                self._made(env.problem, seeds, env.num_envs),
+                self._made(env.problem, seeds, env.num_envs, lifted=needs_lifted(setting.feedback_delay)),
                 work.seeds,
                 contexts=work.contexts,
                 propensities=setting.propensities,
+                delay=setting.feedback_delay,
                 on_step=lambda: on_step(env.num_envs),
             )
 
@@ -164,8 +169,8 @@ class AgentContestant:
             )
         return policy
 
-    def _made(self, problem: RoutingProblem, seed: int, n_sessions: int) -> Agent:
-        agent = make_agent(self.agent, problem.task, n_sessions=n_sessions, seed=seed, **self.parameters)
+    def _made(self, problem: RoutingProblem, seed: int, n_sessions: int, *, lifted: bool = False) -> Agent:
+        agent = make_agent(self.agent, problem.task, n_sessions=n_sessions, seed=seed, lifted=lifted, **self.parameters)
         if self.protocol == "pretrained":
             agent.fit(problem.training_table())
         return agent

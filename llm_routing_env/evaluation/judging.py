@@ -48,6 +48,7 @@ class Judge:
 
     Attributes:
         references: What could be had, by group: all contexts together (`POOLED`), and each context for itself.
+        learners: Rows that learn while they route.
     """
 
     def __init__(self, problem: RoutingProblem, drawn: Mapping[str, Drawn], seed: int) -> None:
@@ -66,7 +67,7 @@ class Judge:
         self._met = {context: np.flatnonzero(weights.any(axis=0)) for context, weights in self._weights.items()}
         self._resamples = {context: Resamples(len(met), seed, context) for context, met in self._met.items()}
         self._logs: dict[str, Mapping[str, SessionLog]] = {}
-        self._learners: set[str] = set()
+        self.learners: set[str] = set()
         chances = problem.comparable / np.maximum(problem.comparable.sum(axis=1, keepdims=True), 1)
         self._policies: dict[str, Policies] = {RANDOM: chances[None]}
         self._means: dict[tuple[str, str, str, str, bool], Estimate] = {}
@@ -75,7 +76,7 @@ class Judge:
         """Take note of an agent's sessions, by context, and of whether it learns in them."""
         self._logs[name] = logs
         if learns:
-            self._learners.add(name)
+            self.learners.add(name)
 
     def add_policies(self, name: str, policies: Policies) -> None:
         """Take note of a frozen agent's policies."""
@@ -211,7 +212,7 @@ class Judge:
         ]
 
     def _widened(self, estimate: Estimate, *names: str) -> Estimate:
-        return estimate.widened(LEARNING) if self._learners.intersection(names) else estimate
+        return estimate.widened(LEARNING) if self.learners.intersection(names) else estimate
 
     def _mean(self, name: str, measure: str, context: str, group: str, in_sessions: bool) -> Estimate:
         key = (name, measure, context, group if name in (BEST_FIXED, CHOSEN_FIXED) else POOLED, in_sessions)

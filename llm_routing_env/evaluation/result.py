@@ -1,16 +1,18 @@
 """Everything that a comparison found."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 from llm_routing_env.backends.budget import Budget
+from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import Contestant, describe
 from llm_routing_env.evaluation.drawn import Drawn
 from llm_routing_env.evaluation.failed_calls import Calls, one_after_another, side_by_side
 from llm_routing_env.evaluation.intervals import Interval, published
 from llm_routing_env.evaluation.judging import POOLED, Judge
+from llm_routing_env.evaluation.recovery import TOLERANCE, WINDOW, Event, Recovery
 from llm_routing_env.evaluation.references import ORACLE, References
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.statistics import SESSIONS
@@ -42,7 +44,10 @@ class Comparison:
         verdicts: For each agent, in words whether it beats the best fixed LLM.
         failures: For each agent that raised, what it said; it has no logs.
         unfinished: Those of them that the budget stopped: with a larger one they go on.
+        events: What changes in the course of sessions, see `Recoveries`; empty where nothing does.
+        recovery: What each agent did about that.
         budget: What the requests of a live comparison may cost, and did; None where it is not known.
+        feedback_delay: By how many steps rewards reached the agents late; None: they came at once.
     """
 
     problem: RoutingProblem
@@ -63,7 +68,10 @@ class Comparison:
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
+    events: list[list[Event]] = field(default_factory=list)
+    recovery: dict[str, Recovery] = field(default_factory=dict)
     budget: Budget | None = None
+    feedback_delay: Delay | None = None
 
     @property
     def agents(self) -> list[str]:
@@ -161,6 +169,15 @@ class Comparison:
             "failed_calls": {llm: calls.document() for llm, calls in self.failed_calls.items()},
             "failures": [describe(self.contestants[name]) | {"error": line} for name, line in self.failures.items()],
         }
+        if self.events:
+            document["recovery"] = {
+                "window": WINDOW,
+                "tolerance": TOLERANCE,
+                "events": [[asdict(event) | {"most": event.most} for event in events] for events in self.events],
+                "agents": {name: found.document() for name, found in self.recovery.items()},
+            }
+        if self.feedback_delay is not None:
+            document["feedback_delay"] = asdict(self.feedback_delay)
         if self.budget is not None:
             document["budget"] = self.budget.document()
         return document

@@ -11,9 +11,11 @@ from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.lifting import LiftedAgent
 from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.backends.budget import BudgetError
+from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.evaluation.failed_calls import LiveCalls, Mask, Texts
+from llm_routing_env.evaluation.late_feedback import LateFeedback
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -85,6 +87,7 @@ def run_sessions(
     *,
     contexts: Sequence[str],
     propensities: bool = False,
+    delay: Delay | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> SessionLog:
     """Run one session per sub-environment, until they end.
@@ -95,6 +98,7 @@ def run_sessions(
         seeds: One per session.
         contexts: One per session.
         propensities: Whether to log the probability of each action, which some agents have to integrate for.
+        delay: By how many steps rewards reach the agent late, see `LateFeedback`; None: they come at once.
         on_step: Called after every step, for a progress display.
 
     Raises:
@@ -105,9 +109,10 @@ def run_sessions(
     commit_steps = np.where(np.asarray(agent.committed_action) >= 0, 0.0, np.nan)
     ended = np.zeros(env.num_envs, dtype=bool)
     calls = LiveCalls(env.num_envs, agent.task.n_actions) if env.problem.is_live else None
+    late = None if delay is None else LateFeedback(agent, delay, seeds)
     while not ended.any():
         masked = given_mask(agent.select_action, info.get(MASK))
-        if propensities:
+        if propensities or late is not None:
             distribution = chances_of(agent, observation, info.get(MASK))
         action = np.asarray(agent.select_action(observation, **masked))
         following, reward, terminated, truncated, info = env.step(action)
@@ -115,7 +120,11 @@ def run_sessions(
             raise BudgetError(info["error"][terminated.argmax()])
         if calls is not None:
             calls.add(action, info.get("error"), info["is_cut"], [info[name] for name in TOKENS])
-        agent.update(observation, action, reward, outcome={name: info[name] for name in MEASURES[:3]})
+        outcome = {name: info[name] for name in MEASURES[:3]}
+        if late is None:
+            agent.update(observation, action, reward, outcome=outcome)
+        else:
+            late.add(observation, action, reward, outcome, distribution[rows, action])
         observation, ended = following, truncated
         steps.append((action, *as_it_is(reward, info, np.full(env.num_envs, np.nan))))
         if propensities:

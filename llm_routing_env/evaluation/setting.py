@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.agents.parts.generators import SessionSeeds
+from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
 from llm_routing_env.envs.options import ProblemOptions
 from llm_routing_env.envs.problem import RoutingProblem
@@ -27,6 +28,7 @@ class Setting:
         seed: Of the agents; sessions have seeds of their own.
         propensities: Whether the probability of each action is logged.
         live: How live LLMs are reached; None for recorded outcomes.
+        feedback_delay: By how many steps rewards reach the agents late; None: they come at once.
     """
 
     options: Mapping[str, Any]
@@ -34,6 +36,7 @@ class Setting:
     seed: int = 0
     propensities: bool = False
     live: LiveAccess | None = None
+    feedback_delay: Delay | None = None
 
     @property
     def table(self) -> str | Path | OutcomeTable:

@@ -22,6 +22,7 @@ from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 RESAMPLES = 2000
 TAILS = (2.5, 97.5)
 MIN_QUERIES = 5  # of a context: resampling fewer says too little of others, whatever it is widened by
@@ -170,6 +171,16 @@ class Resamples:
         parts = {QUERIES: self._part(QUERIES, of_query, sizes)}
         if units is not None:
             parts[units] = self._part(units, residuals.mean(axis=1), np.ones(len(values)))
+        return Estimate(mean, parts)
+
+    def mean_where(self, values: Floats, queries: Ints, where: Mask) -> Estimate:
+        """Return the mean over some of the values of sessions; all three of shape (sessions, steps), see `mean`."""
+        mean = float(values[where].mean())
+        residuals, flat = np.where(where, values - mean, 0.0), queries.ravel()
+        of_query = np.bincount(flat, weights=residuals.ravel(), minlength=self._n_queries)
+        sizes = np.bincount(flat, weights=where.ravel(), minlength=self._n_queries)
+        parts = {QUERIES: self._part(QUERIES, of_query.astype(np.float64), sizes.astype(np.float64))}
+        parts[SESSIONS] = self._part(SESSIONS, residuals.sum(axis=1), where.sum(axis=1).astype(np.float64))
         return Estimate(mean, parts)
 
     def mean_of_units(self, values: Floats, units: str) -> Estimate:

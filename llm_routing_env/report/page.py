@@ -14,8 +14,17 @@ from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.plots import draw
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.verdicts import headroom
+from llm_routing_env.report.recovery import ABOUT_RECOVERY
 from llm_routing_env.report.svg import inline_svg
-from llm_routing_env.report.tables import COLUMNS, agent_rows, context_table, failed_table, pair_table, routing_table
+from llm_routing_env.report.tables import (
+    COLUMNS,
+    agent_rows,
+    context_table,
+    failed_table,
+    pair_table,
+    recovery_table,
+    routing_table,
+)
 from llm_routing_env.report.words import about_intervals, facts, failed_calls, question, versions
 from llm_routing_env.text import printable
 
@@ -51,6 +60,8 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
             contexts=context_table(result),
             routing=routing_table(result),
             failed=failed_table(result),
+            recovery=recovery_table(result),
+            about_recovery=ABOUT_RECOVERY,
             pairs=pair_table(result),
             facts=facts(result),
             versions=versions(),

@@ -9,6 +9,7 @@ from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.plots.style import interval
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.verdicts import MIN_SESSIONS
+from llm_routing_env.report.recovery import recovery_cells, recovery_heads
 
 DASH = "–"
 N_SHADES = 5
@@ -180,6 +181,14 @@ def failed_table(result: Comparison) -> ContextTable:
         cells = [Cell(f"{calls[llm].n_failed:,} of {calls[llm].n_calls:,}", calls[llm].n_failed) for llm in heads]
         rows.append(Row(name, "agent", cells))
     return ContextTable(heads, rows)
+
+
+def recovery_table(result: Comparison) -> ContextTable:
+    """Return what a scenario's events did to agents; without columns where nothing happened."""
+    if not result.events:
+        return ContextTable([])
+    rows = [Row(name, "agent", [Cell(text) for text in recovery_cells(result, name)]) for name in result.agents]
+    return ContextTable(recovery_heads(result), rows)
 
 
 def pair_table(result: Comparison) -> ContextTable:

@@ -49,6 +49,11 @@ def conditions(result: Comparison) -> list[str]:
         steps = zip(course.earliest.tolist(), course.first_steps.tolist(), strict=True)
         begins = ", ".join(f"{low} to {high}" if low < high else f"{low}" for low, high in steps)
         said.append(f"Scenario {result.problem.scenario}: phases from the steps {begins}.")
+    if result.feedback_delay is not None:
+        said.append(
+            f"Rewards reach the agents late, by so many steps: {result.feedback_delay}; those due after a session's "
+            "end are never learned from."
+        )
     left_out = not_judged(result.problem.table, result.problem.split)
     if left_out and result.problem.context is None:
         said.append(left_out)

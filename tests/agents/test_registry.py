@@ -172,7 +172,14 @@ def test_description_is_plain_json_and_lists_defaults():
         "protocol": "online",
         "feedback": "bandit",
         "observation": "none",
-        "parameters": {"learning_rate": 0.2, "normaliser": "running_minmax", "threshold": 0.01},
+        "parameters": {
+            "learning_rate": 0.2,
+            "normaliser": "running_minmax",
+            "threshold": 0.01,
+            "recommit": None,
+            "recommit_delta": 0.05,
+            "recommit_threshold": 10.0,
+        },
     }
 
 

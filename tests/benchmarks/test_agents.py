@@ -1,6 +1,7 @@
 """The scripts behind the numbers about agents: what they compare with, what they print, what they leave out."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,25 @@ def test_a_figures_title_claims_nothing_that_its_lines_may_contradict(script):
     source = Path(script("convergence").__file__).read_text()
     assert "more often" not in source
     assert "Commitments, and wrong ones, by step size" in source
+
+
+def test_the_page_of_scenarios_has_every_preset_and_what_committing_costs(script, tmp_path, monkeypatch):
+    scenarios = script("scenarios")
+    monkeypatch.setattr(scenarios, "BLOCKS", tmp_path / "blocks")
+    monkeypatch.setattr(scenarios, "ONLINE", [name for name in scenarios.DRAWN if " " not in name])
+    steady = [{"event": "price", "llm": "dearest", "step": 0, "factor": 0.1}]  # it is so from the start
+    presets = {name: scenarios.PRESETS[name] for name in ("outage", "new_kid")} | {"steady": steady}
+    monkeypatch.setattr(scenarios, "PRESETS", presets)
+    monkeypatch.setattr(sys.modules["llm_routing_env.scenarios.read"], "PRESETS", presets)
+    scenarios.main(table="nano", sessions=2, engine="local", docs=tmp_path / "docs", seed=0)
+    page = (tmp_path / "docs" / "scenarios-results.md").read_text()
+    assert "hurt at step 80 | back | after | hurt at step 140" in page
+    assert "| `learning_automaton never commits` |" in page
+    assert {path.name for path in (tmp_path / "docs").glob("*.png")} == {f"scenario_{name}.png" for name in presets}
+    (path,) = tmp_path.glob("scenarios_*.json")
+    found = json.loads(path.read_text())["result"]
+    assert found.keys() == {"pickllm", "additive"}
+    for of_form in found.values():
+        assert of_form.keys() == {scenarios.NONE, *presets}
+        assert of_form["outage"]["recovery"]["agents"]["ucb1"]["effects"][0]["hurt"]["mean"] >= 0
+        assert "recovery" not in of_form["steady"]

@@ -93,6 +93,19 @@ def test_compare_writes_results_and_figures(tmp_path: Path):
         assert path.stat().st_size > 20_000
 
 
+def test_a_comparison_in_a_scenario_says_what_its_events_did(tmp_path: Path):
+    events = '[[events]]\nevent = "outage"\nllm = "favourite"\nstep = 22\nhidden = true\n'
+    (tmp_path / "down.toml").write_text(events)
+    done = pickllm("compare", *SMALL, "--length", "60", "--scenario", tmp_path / "down.toml", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "hurt at step 22" in done.stdout
+    document = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert document["recovery"]["events"] == [[{"first": 22, "last": 22, "end": 60, "most": 18}]]
+    assert document["recovery"]["agents"].keys() == {row["name"] for row in document["agents"]}
+    assert 'id="recovery"' in (tmp_path / "run" / "report.html").read_text()
+    assert (tmp_path / "run" / "regret_rate.png").stat().st_size > 20_000
+
+
 def test_the_reward_form_and_hyperparameters_are_one_flag_away():
     base = ("compare", *SMALL, "--agents", "learning_automaton", "--json")
     ratio, additive, quantiles = (
@@ -287,6 +300,27 @@ def test_a_results_file_repeats_its_run(tmp_path: Path):
     other = pickllm("compare", "--from", tmp_path / "other.json")
     assert other.returncode == 2
     assert "is not the results.json of" in other.stderr
+
+
+def test_a_results_file_keeps_how_late_rewards_came(tmp_path: Path):
+    late = ("--agents", "ucb1", "--feedback-delay", "uniform,0,9", "--out")
+    assert pickllm("compare", *SMALL, *late, tmp_path / "one").returncode == 0
+    again = pickllm("compare", "--from", tmp_path / "one" / "results.json", "--out", tmp_path / "two")
+    assert "late, by so many steps: 0 to 9 (uniform)" in " ".join(again.stdout.split())
+    one, two = (json.loads((tmp_path / run / "results.json").read_text()) for run in ("one", "two"))
+    assert one["agents"] == two["agents"]
+    assert one["run"]["feedback_delay"] == "uniform,0,9"
+    del one["run"]["feedback_delay"]  # as of before there was any
+    (tmp_path / "older.json").write_text(json.dumps(one))
+    assert pickllm("compare", "--from", tmp_path / "older.json").returncode == 0
+
+
+@pytest.mark.parametrize("delay", ["-1", "soon", "uniform,9,0", "geometric,2", "1,2", "", "1.5"])
+def test_a_delay_that_is_none_is_one_line(delay: str):
+    refused = pickllm("compare", *SMALL, "--feedback-delay", delay)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "--feedback-delay" in refused.stderr
 
 
 def test_an_interrupted_comparison_is_not_overwritten_unasked(tmp_path: Path):

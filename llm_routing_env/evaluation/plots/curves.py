@@ -7,6 +7,8 @@ import numpy as np
 
 from llm_routing_env.evaluation.intervals import ROUNDING
 from llm_routing_env.evaluation.plots.style import (
+    INK,
+    PALE,
     REFERENCE_LINE,
     Band,
     Floats,
@@ -48,6 +50,29 @@ def cumulative_regret(result: Comparison) -> Plot:
         "Expected reward lost to each context's best LLM, summed over the session. A line that turns flat has found "
         f"that LLM; a straight one learns nothing. Dashed black: always {printable(result.references.best_fixed)}, the "
         f"best fixed LLM in hindsight. {_bands(result)}"
+    )
+    return Plot(plot.name, plot.title, caption + about_grey(result, result.agents), figure)
+
+
+def regret_rate(result: Comparison) -> Plot:
+    """Plot expected regret per query over the session, with the events of its scenario as vertical lines."""
+    plot = Plot("regret_rate", "Regret per query, and the events", UNKNOWN)
+    if not knows_regret(result):
+        return plot
+
+    def rates(log: SessionLog, length: int) -> tuple[Floats, Floats]:
+        middles, means, _ = binned(log.measures["regret"][:, :length])
+        return middles, means
+
+    figure, axis = _over_session(result, rates)
+    for event in {event for events in result.events for event in events}:
+        axis.axvspan(event.first, event.last, color=PALE, alpha=0.3, lw=0, zorder=0)
+        for step in {event.first, event.last}:
+            axis.axvline(step, color=INK, lw=1, ls=":", zorder=1)
+    axis.set(ylabel="regret per query", ylim=(0, None))
+    caption = (
+        "Expected reward lost to each context's best LLM of the moment. Dotted: something changes; grey between two: "
+        f"gradually. {_runs(_length(result))}{_bands(result)}"
     )
     return Plot(plot.name, plot.title, caption + about_grey(result, result.agents), figure)
 

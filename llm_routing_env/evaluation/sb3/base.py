@@ -31,6 +31,7 @@ class SB3Contestant:
     feedback = "bandit"
     maximises = "reward"
     is_frozen = False
+    learns_late = False  # a rollout is of whole steps, rewards and all
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], row: str = "") -> None:
         """Look the algorithm up, and its parameters.

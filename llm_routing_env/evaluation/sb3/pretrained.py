@@ -33,7 +33,7 @@ class PretrainedContestant(SB3Contestant):
 
     protocol = "pretrained"
     block_size = 10_000
-    is_frozen = True
+    is_frozen = learns_late = True  # in sessions it learns nothing, early or late
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], row: str = "") -> None:
         """See `SB3Contestant`.

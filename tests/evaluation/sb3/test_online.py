@@ -9,6 +9,7 @@ import pytest
 import torch
 from faulty_server import faulty_server
 
+from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.contestants import Block
 from llm_routing_env.evaluation.live_access import LiveAccess
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, OnlineContestant
@@ -152,3 +153,8 @@ def test_torch_gets_its_threads_back(setting: Setting, block: Block):
     OnlineContestant("a2c", {}).run(setting, block, ignore)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
+
+
+def test_rewards_that_come_late_are_refused_before_anything_is_run():
+    with pytest.raises(ValueError, match=r"ppo \(online\) learns from a reward at once"):
+        compare(["ppo@online"], n_sessions=1, length=5, feedback_delay=2)
