@@ -30,6 +30,7 @@ from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.step_logs import require_tensorboard
 from llm_routing_env.evaluation.tuning import estimated_tuning, tune
+from llm_routing_env.scenarios.read import as_events
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
 
@@ -111,6 +112,7 @@ def compare(
     problem["weights"] = options.parse_weights(run["weights"])
     if run["scenario"] is not None:
         problem["scenario"] = run["scenario"]
+        run["scenario"] = as_events(run["scenario"])  # to be repeated whatever becomes of its file
     live = live_access(
         *(run["backend"], run["pool"], engine),
         max_usd=max_usd,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
 from llm_routing_env.rewards.base import Reward
 from llm_routing_env.rewards.forms import make_reward
-from llm_routing_env.rewards.reward_table import RewardTable
+from llm_routing_env.rewards.reward_table import RewardTable, mean_of_known
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.queries import NEXT
@@ -43,7 +43,7 @@ class RoutingProblem:
     Attributes:
         table: The outcome table.
         cells: Its numbers, of every phase; a row of them is a query in a phase.
-        scenario: What changes in a session, as it was given: a name where it is a text or a function.
+        scenario: What changes in a session, as it was given; of a function its name.
         same_as: Of each phase, the first one whose cells are the same, shape (phases,).
         course: When the phases of a session begin, and which contexts its queries come from.
         is_live: Whether LLMs are asked, so that what was never recorded of them does not matter.
@@ -113,8 +113,8 @@ class RoutingProblem:
         own = Cells.of(self.table, recorded)
         if self.is_live:  # such an LLM can be asked what was never recorded of it
             own = replace(own, available=np.ones_like(own.available))
-        name = getattr(given.scenario, "__name__", None)
-        self.scenario = given.scenario if name is None else name
+        is_plain = isinstance(given.scenario, str | Sequence | Mapping | None)
+        self.scenario = given.scenario if is_plain else getattr(given.scenario, "__name__", str(given.scenario))
         phases: Sequence[Phase] = []
         if given.scenario is not None:
             from llm_routing_env.scenarios import phases_of, read_scenario  # sessions without one start sooner so
@@ -313,7 +313,7 @@ class RoutingProblem:
 def _worth(cells: Cells, reward: Reward) -> NDArray[np.float64]:
     """Return each LLM's mean reward over what is recorded of it, shape (LLMs,)."""
     rewards = reward(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
-    return np.asarray(np.nanmean(np.where(cells.failed, reward.bounds[0], rewards), axis=(0, 2)))
+    return mean_of_known(np.where(cells.failed, reward.bounds[0], rewards), (0, 2))
 
 
 def session_context(problem: RoutingProblem, options: dict[str, Any] | None) -> str | None:

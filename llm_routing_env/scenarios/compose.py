@@ -40,7 +40,7 @@ def composed(events: Sequence[Event], where: str, llm_names: Sequence[str], wort
     ranked = sorted(latest, key=lambda each: (each[1].rank, each[1].starts()[0]))
 
     def scenario(cells: Cells) -> list[Phase]:
-        llms = {number: _llms(event, llm_names, cells, worth) for number, event in ranked}
+        llms = {n: _llms(event, llm_names, cells, worth, _place(where, n, event)) for n, event in ranked}
         phases = []
         for start in starts:
             left: Cells = cells
@@ -55,17 +55,24 @@ def composed(events: Sequence[Event], where: str, llm_names: Sequence[str], wort
     return scenario
 
 
-def _llms(event: Event, llm_names: Sequence[str], cells: Cells, worth: Worth) -> int | slice:
+def _place(where: str, number: int, event: Event) -> str:
+    return f"{where}, event {number} ({event.kind})"
+
+
+def _llms(event: Event, llm_names: Sequence[str], cells: Cells, worth: Worth, place: str) -> int | slice:
     name: str | None = getattr(event, "llm", None)
-    return slice(None) if name is None else find_llm(name, llm_names, cells, worth)
+    try:
+        return slice(None) if name is None else find_llm(name, llm_names, cells, worth)
+    except ValueError as fault:
+        raise ValueError(f"{place}: {fault}") from None
 
 
 def _changed(event: Event, cells: Cells, llms: int | slice, step: int, number: int, where: str) -> Cells:
-    rng = np.random.default_rng([getattr(event, "seed", 0), number])
+    rng = np.random.default_rng([getattr(event, "seed", 0), number - 1])
     try:
         return event.changed(cells, llms, step, rng)
     except ValueError as fault:
-        raise ValueError(f"{where}, event {number} ({event.kind}): {str(fault).rstrip('.')}.") from None
+        raise ValueError(f"{_place(where, number, event)}: {str(fault).rstrip('.')}.") from None
 
 
 def _starts(events: Sequence[Event], where: str) -> list[_Start]:

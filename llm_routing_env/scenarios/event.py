@@ -117,6 +117,18 @@ class GradualEvent(Event):
         return sum(begin <= step for begin in stages) / len(stages)
 
 
+def known(cells: Cells, name: str, llms: int | slice) -> NDArray[np.float64]:
+    """Return what is recorded of an LLM by the array's name, shape (queries, repeats).
+
+    Raises:
+        ValueError: Nothing is.
+    """
+    values: NDArray[np.float64] = getattr(cells, name)[:, llms]
+    if np.isnan(values).all():
+        raise ValueError(f"the table has no {name} of it, so there is nothing to change")
+    return values
+
+
 def with_llm(cells: Cells, llms: int | slice, **values: Any) -> Cells:
     """Return cells with other numbers of one LLM, or of all: by the array's name, what broadcasts to its part."""
     arrays: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_routing_env.scenarios.event import GradualEvent, LLMEvent, number_within, with_llm
+from llm_routing_env.scenarios.event import GradualEvent, LLMEvent, known, number_within, with_llm
 from llm_routing_env.tables.cells import Cells
 
 
@@ -26,4 +26,5 @@ class Latency(LLMEvent, GradualEvent):
 
     def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells with the LLM's latencies multiplied, by as much as has come about at the step."""
-        return with_llm(cells, llms, latency_s=cells.latency_s[:, llms] * self.factor ** self.share(step))
+        latency_s = known(cells, "latency_s", llms) * self.factor ** self.share(step)
+        return with_llm(cells, llms, latency_s=latency_s)

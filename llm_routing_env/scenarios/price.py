@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_routing_env.scenarios.event import LLMEvent, number_within, with_llm
+from llm_routing_env.scenarios.event import LLMEvent, known, number_within, with_llm
 from llm_routing_env.tables.cells import Cells
 
 
@@ -22,4 +22,4 @@ class Price(LLMEvent):
 
     def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells with the LLM's costs multiplied."""
-        return with_llm(cells, llms, cost_usd=cells.cost_usd[:, llms] * self.factor)
+        return with_llm(cells, llms, cost_usd=known(cells, "cost_usd", llms) * self.factor)
