@@ -10,6 +10,7 @@ if __name__ == "agents":
         "Import the agents as `llm_routing_env.agents`: a top-level `agents` would be a second copy of them."
     )
 
+from llm_routing_env.agents.parts.logged import LoggedData
 from llm_routing_env.agents.parts.task import LLMInfo, RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
@@ -22,6 +23,7 @@ __all__ = [
     "AGENTS",
     "Agent",
     "LLMInfo",
+    "LoggedData",
     "PretrainedAgent",
     "RoutingTask",
     "TrainingTable",
@@ -51,10 +53,19 @@ AGENTS: dict[str, str] = {
     "neural_linear": "llm_routing_env.agents.neural_linear:NeuralLinear",
     "knn_bandit": "llm_routing_env.agents.knn_bandit:KNNBandit",
     "per_context_q": "llm_routing_env.agents.per_context_q:PerContextQ",
+    "outcome_thompson": "llm_routing_env.agents.outcome_thompson:OutcomeThompson",
+    "outcome_ucb": "llm_routing_env.agents.outcome_ucb:OutcomeUCB",
+    "outcome_linear": "llm_routing_env.agents.outcome_linear:OutcomeLinear",
     "knn_router": "llm_routing_env.agents.knn_router:KNNRouter",
     "linear_router": "llm_routing_env.agents.linear_router:LinearRouter",
     "mlp_router": "llm_routing_env.agents.mlp_router:MLPRouter",
     "matrix_factorisation": "llm_routing_env.agents.matrix_factorisation:MatrixFactorisation",
+    "uniroute": "llm_routing_env.agents.uniroute:UniRoute",
+    "hull_router": "llm_routing_env.agents.hull_router:HullRouter",
+    "ipo_router": "llm_routing_env.agents.ipo_router:IPORouter",
+    "tier_router": "llm_routing_env.agents.tier_router:TierRouter",
+    "pairwise_mf": "llm_routing_env.agents.pairwise_mf:PairwiseMF",
+    "llm_bandit": "llm_routing_env.agents.llm_bandit:LLMBandit",
     "zero_router": "llm_routing_env.agents.zero_router:ZeroRouter",
     "random": "llm_routing_env.agents.random:Random",
     "round_robin": "llm_routing_env.agents.round_robin:RoundRobin",

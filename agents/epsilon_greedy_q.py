@@ -9,17 +9,18 @@ from typing import Literal
 
 import numpy as np
 
-from llm_routing_env.agents.parts.agent import RoutingTask
 from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.distributions import Weights, best_arm
 from llm_routing_env.agents.parts.recommitting import Recommitting
 from llm_routing_env.agents.parts.session_array import PerSession, SessionArray, how_many, maximum, minimum
+from llm_routing_env.agents.parts.sessions_apart import SessionsApart
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 EXPLORATIONS = ("exponential", "constant", "inverse")
 
 
-class EpsilonGreedyQ(Recommitting):
+class EpsilonGreedyQ(Recommitting, SessionsApart):
     """Asks a random arm with probability epsilon, else the arm with the highest action value.
 
     Exploration must fade for the agent to settle: it commits once one arm has been the greedy one for
@@ -48,6 +49,7 @@ class EpsilonGreedyQ(Recommitting):
         recommit: str | None = None,
         recommit_delta: float = 0.05,
         recommit_threshold: float = 10.0,
+        prior: str = "fresh",
     ) -> None:
         """Start with equal action values. The paper's values are not known; these defaults are ours.
 
@@ -68,6 +70,8 @@ class EpsilonGreedyQ(Recommitting):
                 fallen; None: it never does, as in the paper.
             recommit_delta: What a reward may lie below the mean for nothing, as a share of the train split's range.
             recommit_threshold: How far the sum of such shares may fall, see `PageHinkley`.
+            prior: What a session starts from where the agent lives through several: "fresh", equal values as in the
+                paper, or "kept", each arm's mean reward in earlier sessions, which counts as one reward.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         valid_step = step_size == "sample_mean" or (not isinstance(step_size, str) and 0 < step_size <= 1)
@@ -91,6 +95,7 @@ class EpsilonGreedyQ(Recommitting):
         self.arms = ArmValues(len(self._rows), task.n_actions, initial_value=initial_value, step_size=constant_step)
         self.greedy_actions = SessionArray(len(self._rows), 0)
         self.greedy_streaks = SessionArray(len(self._rows), 0)
+        self._keep(prior, ArmValues(len(self._rows), task.n_actions))
         self._watch(recommit, recommit_delta, recommit_threshold)
 
     def current_epsilon(self) -> PerSession:
@@ -114,6 +119,8 @@ class EpsilonGreedyQ(Recommitting):
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         self._reconsider(action, reward)
         self.arms.update(action, reward)
+        if self.prior == "kept":
+            self.earlier.update(action, reward)
         if self.commit_rounds is None:
             return
         is_settling = self._epsilon_after(self._n_chosen() - 1) < self.commit_epsilon
@@ -123,3 +130,8 @@ class EpsilonGreedyQ(Recommitting):
         self.greedy_streaks.now = self.greedy_streaks.now * (greedy == self.greedy_actions.now) + is_settling
         self.greedy_actions.now = greedy
         self._commit(self.greedy_streaks.now >= self.commit_rounds, greedy)
+
+    def _start_from_earlier(self) -> None:
+        was_asked = self.earlier.counts.array > 0
+        self.arms.counts.array = was_asked.astype(np.float64)
+        self.arms.values.array = np.where(was_asked, self.earlier.values.array, self.initial_value)

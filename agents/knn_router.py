@@ -11,7 +11,7 @@ import numpy as np
 
 from llm_routing_env.agents.knn_bandit import unit_rows
 from llm_routing_env.agents.parts.distributions import level
-from llm_routing_env.agents.parts.leave_one_out import routed_reward, twin_groups
+from llm_routing_env.agents.parts.leave_one_out import merit, twin_groups
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
@@ -32,10 +32,12 @@ class KNNRouter(PretrainedAgent):
     Attributes:
         queries: Training queries scaled to length 1, shape (queries, observation size).
         rewards: Shape (queries, arms), NaN where a query was not asked of an LLM.
+        weights: How much each of them counts, shape (queries,).
         fitted_n_neighbours: How many neighbours are averaged, shape ().
     """
 
     observation = "embedding"
+    fits_logs = True
 
     def __init__(
         self,
@@ -52,7 +54,7 @@ class KNNRouter(PretrainedAgent):
             n_sessions: See `Agent`.
             seed: See `Agent`.
             n_neighbours: Training queries to average, all if there are fewer; RouterBench compares 5, 10 and 40. None:
-                of 5, 10, 20, ... up to half of the queries, the number that routes them best by leave-one-out.
+                of 5, 10, 20, ... up to half of the queries, the number that is best by leave-one-out, see `merit`.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         is_number = n_neighbours is None or n_neighbours >= 1
@@ -60,16 +62,17 @@ class KNNRouter(PretrainedAgent):
         self.n_neighbours = n_neighbours
         self.queries = np.zeros((0, task.observation_size))
         self.rewards = np.zeros((0, task.n_actions))
+        self.weights = np.zeros(0)
         self.fitted_n_neighbours = np.zeros((), dtype=np.int64)
 
     def _fit(self, training_table: TrainingTable) -> None:
         self.queries = unit_rows(training_table.observations)
-        self.rewards = training_table.rewards
+        self.rewards, self.weights = training_table.rewards, training_table.weights
         given = self.n_neighbours
         self.fitted_n_neighbours = np.array(self._best_number(training_table) if given is None else given)
 
     def _best_number(self, training_table: TrainingTable) -> int:
-        """Return the number of neighbours by which the LLMs that are picked by leave-one-out earn most."""
+        """Return the number of neighbours by which the LLMs are picked best by leave-one-out."""
         n_queries = len(self.queries)
         sizes = [_FEWEST]
         while 4 * sizes[0] <= n_queries:
@@ -80,7 +83,7 @@ class KNNRouter(PretrainedAgent):
             similarity = self.queries[rows] @ self.queries.T
             similarity[groups[rows, None] == groups] = -np.inf
             for i, scores in enumerate(self._mean_rewards(similarity, sizes)):
-                earned[i] += routed_reward(level(scores, self.rounding), self.rewards[rows])
+                earned[i] += merit(level(scores, self.rounding), training_table, rows)
         return sizes[int(np.argmax(earned))]
 
     def _scores(self, observation: FloatArray) -> FloatArray:
@@ -95,12 +98,12 @@ class KNNRouter(PretrainedAgent):
             sizes: Numbers of neighbours.
         """
         lasts = [len(self.queries) - min(size, len(self.queries)) for size in sizes]
-        was_asked = ~np.isnan(self.rewards)
-        rewards = np.where(was_asked, self.rewards, 0.0)
+        was_asked = ~np.isnan(self.rewards) * self.weights[:, None]
+        rewards = np.where(was_asked > 0, self.rewards, 0.0) * self.weights[:, None]
         overall = rewards.sum(axis=0) / was_asked.sum(axis=0)
         ordered = np.partition(similarity, lasts, axis=1)
         for last in lasts:
             threshold = np.maximum(ordered[:, [last]], -1.0) - _ROUNDING
             is_near = (similarity >= threshold).astype(np.float64)
             n_asked = is_near @ was_asked
-            yield np.where(n_asked > 0, is_near @ rewards / np.maximum(n_asked, 1.0), overall)
+            yield np.where(n_asked > 0, is_near @ rewards / np.where(n_asked > 0, n_asked, 1.0), overall)

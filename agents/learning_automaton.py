@@ -5,15 +5,19 @@ P_m <- P_m + b r (1 - P_m) for the arm m that was asked, P_j <- P_j - b r P_j fo
 
 from __future__ import annotations
 
-from llm_routing_env.agents.parts.agent import RoutingTask
+import numpy as np
+
 from llm_routing_env.agents.parts.arm_array import per_arm
+from llm_routing_env.agents.parts.arm_values import ArmValues
 from llm_routing_env.agents.parts.distributions import Weights, restrict
 from llm_routing_env.agents.parts.normalisers import RewardNormaliser
 from llm_routing_env.agents.parts.recommitting import Recommitting
+from llm_routing_env.agents.parts.sessions_apart import SessionsApart
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import RoutingTask
 
 
-class LearningAutomaton(Recommitting):
+class LearningAutomaton(Recommitting, SessionsApart):
     """Stochastic learning automaton with the S-model linear reward-inaction scheme.
 
     It moves probability to the arm that was asked in proportion to its reward, and does nothing on reward 0.
@@ -36,6 +40,7 @@ class LearningAutomaton(Recommitting):
         recommit: str | None = None,
         recommit_delta: float = 0.05,
         recommit_threshold: float = 10.0,
+        prior: str = "fresh",
     ) -> None:
         """Start with equal probabilities.
 
@@ -50,6 +55,8 @@ class LearningAutomaton(Recommitting):
                 fallen; None: it never does, as in the paper.
             recommit_delta: What a reward may lie below the mean for nothing, as a share of the train split's range.
             recommit_threshold: How far the sum of such shares may fall, see `PageHinkley`.
+            prior: What a session starts from where the agent lives through several: "fresh", equal probabilities as in
+                the paper, or "kept", the mean of what earlier sessions ended with, equal ones among them as if of one.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self.normaliser = normaliser
@@ -59,6 +66,9 @@ class LearningAutomaton(Recommitting):
         self.learning_rate = learning_rate
         self.threshold = threshold
         self.probabilities = per_arm(len(self._rows), task.n_actions, 1 / task.n_actions)
+        equal = ArmValues(len(self._rows), task.n_actions, initial_value=1 / task.n_actions)
+        equal.counts += 1.0
+        self._keep(prior, equal)
         self._watch(recommit, recommit_delta, recommit_threshold)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> Weights:
@@ -70,3 +80,11 @@ class LearningAutomaton(Recommitting):
         self.probabilities *= 1 - step
         self.probabilities[action] += step
         self._commit(self.probabilities[action] >= 1 - self.threshold, action)
+
+    def _conclude(self) -> None:
+        for arm in range(self.task.n_actions):
+            action = np.full(len(self._rows), arm)
+            self.earlier.update(action, self.probabilities[action])
+
+    def _start_from_earlier(self) -> None:
+        self.probabilities.array = self.earlier.values.array.copy()

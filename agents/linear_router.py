@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.distributions import level
-from llm_routing_env.agents.parts.leave_one_out import routed_reward, twin_groups
+from llm_routing_env.agents.parts.leave_one_out import merit, twin_groups
 from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.state import FloatArray
@@ -24,6 +24,7 @@ class LinearRouter(PretrainedAgent):
     """
 
     observation = "embedding"
+    fits_logs = True
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class LinearRouter(PretrainedAgent):
             n_sessions: See `Agent`.
             seed: See `Agent`.
             ridge: Weight of the penalty on the squared coefficients, next to the summed squared error; intercepts are
-                not penalised. None: of `RIDGES`, the one that routes the training queries best by leave-one-out.
+                not penalised. None: of `RIDGES`, the one that is best by leave-one-out, see `merit`.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self._require(ridge is None or 0 < ridge < np.inf, "ridge", "None, or positive and finite", ridge)
@@ -51,19 +52,17 @@ class LinearRouter(PretrainedAgent):
     def _fit(self, training_table: TrainingTable) -> None:
         ridge = self._best_ridge(training_table) if self.ridge is None else self.ridge
         self.fitted_ridge = np.array(ridge)
-        self.coefficients = ridge_regression(training_table.observations, training_table.rewards, ridge)
+        seen, weights = training_table.observations, training_table.weights
+        self.coefficients = ridge_regression(seen, training_table.rewards, ridge, weights)
 
     def _best_ridge(self, training_table: TrainingTable) -> float:
-        """Return the penalty under which the LLMs that are picked by leave-one-out earn most, the heaviest if several.
-
-        What is compared is their reward, not the error: only the order of the LLMs matters.
-        """
+        """Return the penalty under which the LLMs are picked best by leave-one-out, the heaviest if several."""
         observations, rewards = training_table.observations, training_table.rewards
         groups = twin_groups(observations)
         if groups.max() == 0:
             return RIDGES[0]
-        left_out = predictions_left_out(observations, rewards, groups, RIDGES)
-        earned = [routed_reward(level(scores, self.rounding), rewards) for scores in left_out]
+        left_out = predictions_left_out(observations, rewards, groups, RIDGES, training_table.weights)
+        earned = [merit(level(scores, self.rounding), training_table) for scores in left_out]
         return RIDGES[int(np.argmax(earned))]
 
     def _scores(self, observation: FloatArray) -> FloatArray:

@@ -24,6 +24,7 @@ class MLPRouter(PretrainedAgent):
     """
 
     observation = "embedding"
+    fits_logs = True
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class MLPRouter(PretrainedAgent):
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
+            weights=training_table.weights,
         )
         self.network.rescale(means, scale)
 

@@ -27,6 +27,7 @@ class ZeroRouter(PretrainedAgent):
     """
 
     maximises = "accuracy"
+    fits_logs = True
 
     def __init__(
         self,

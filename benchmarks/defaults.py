@@ -4,9 +4,10 @@
 
 Each candidate routes as many sessions per context as the budget leaves it, of 200 queries as in every comparison,
 under both reward forms; the one that closes the largest share of the gap to the oracle, on the average of the two,
-becomes the default. Agents that are fitted learn from one half of the split and are tried on the other. What the
-literature says is the "textbook" setting, and stands beside it in the results. A test holds the code to
-`results/defaults_nano.json`.
+becomes the default. Agents on outcomes are made to live through many sessions, and 200 queries would choose settings
+that hardly explore: they are tried in sessions through the whole split too, contexts mixed, and the average is of all
+four. Agents that are fitted learn from one half of the split and are tried on the other. What the literature says is
+the "textbook" setting, and stands beside it in the results. A test holds the code to `results/defaults_nano.json`.
 """
 
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from readme_tables import RESULTS
 from results_file import save
 from rich.progress import Progress
 
+from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.tuning import Tuned, tune
 from llm_routing_env.rewards.forms import FORMS
@@ -42,11 +44,30 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "neural_linear": {"scale": [0.1, 0.3, 0.5], "hidden_units": [8, 16]},
     "knn_bandit": {"n_neighbours": [5, 10, 20], "epsilon": [0.005, 0.02, 0.05]},
     "per_context_q": {"step_size": [0.1, 0.3, 0.5], "epsilon_decay": [0.85, 0.9, 0.95]},
+    "outcome_thompson": {"scale": [0.35, 0.5, 0.7, 1.0], "price_slope": [0.0, 0.1], "pseudo_pulls": [4.0, 8.0, 16.0]},
+    "outcome_ucb": {"exploration": [0.03, 0.1, 0.3, 1.0], "price_slope": [0.0, 0.1], "pseudo_pulls": [4.0, 8.0, 16.0]},
+    "outcome_linear": {"scale": [0.1, 0.2, 0.3, 0.5], "price_slope": [0.0, 0.1], "ridge": [1.0, 3.0, 10.0]},
     "mlp_router": {"hidden_units": [25, 50, 100], "weight_decay": [0.3, 1.0, 3.0]},
     "matrix_factorisation": {"rank": [2, 3, 4], "noise": [0.02, 0.05, 0.1]},
+    "ipo_router": {"beta": [0.02, 0.05, 0.1, 0.5]},
+    "llm_bandit": {"rank": [2, 4, 8, 16]},
+    "pairwise_mf": {"rank": [16, 32, 64], "noise": [0.02, 0.05, 0.1]},
 }
+MIXED = {"context": "mixed"}
+LIVES_LONG = ("outcome_thompson", "outcome_ucb", "outcome_linear")
 # Where a grid has no say: these choose for themselves on the train split, or have nothing to choose.
-WITHOUT = ("knn_router", "linear_router", "zero_router", "random", "round_robin", "fixed", "cheapest")
+WITHOUT = (
+    "knn_router",
+    "linear_router",
+    "uniroute",
+    "hull_router",
+    "tier_router",
+    "zero_router",
+    "random",
+    "round_robin",
+    "fixed",
+    "cheapest",
+)
 # Auer et al. 2002 (ucb1, exp3), Garivier and Moulines 2011, Sutton and Barto 2018 (softmax, gradient bandit, epsilon
 # decaying by 1 % a query), Oommen and Agache 2001 (pursuit), Narendra and Thathachar 1989; where they leave it open,
 # what was the default here before any tuning.
@@ -70,8 +91,14 @@ TEXTBOOK: dict[str, dict[str, Any]] = {
     "neural_linear": {"scale": 0.3, "hidden_units": 16},
     "knn_bandit": {"n_neighbours": 10, "epsilon": 0.1},
     "per_context_q": {"step_size": 0.1, "epsilon_decay": 0.99},
+    "outcome_thompson": {"scale": 1.0, "price_slope": 0.0, "pseudo_pulls": 8.0},
+    "outcome_ucb": {"exploration": 1.0, "price_slope": 0.0, "pseudo_pulls": 8.0},
+    "outcome_linear": {"scale": 0.3, "price_slope": 0.0, "ridge": 1.0},
     "mlp_router": {"hidden_units": 100, "weight_decay": 1.0},
     "matrix_factorisation": {"rank": 2, "noise": 0.05},
+    "ipo_router": {"beta": 0.05},
+    "llm_bandit": {"rank": 128},
+    "pairwise_mf": {"rank": 128, "noise": 0.1},
 }
 
 
@@ -91,19 +118,22 @@ def main(
         found = json.loads(path.read_text(encoding="utf-8"))["result"]
     with Progress() as progress:
         for name in progress.track(agents.split(","), description="tuning"):
-            forms = {form: _tuned(name, form, budget, seed) for form in FORMS}
+            forms = {form: _tuned(name, {"reward": form}, budget, seed) for form in FORMS}
+            if name in LIVES_LONG:
+                forms |= {f"{form}, mixed": _tuned(name, {"reward": form} | MIXED, budget, seed) for form in FORMS}
             found[name] = document(name, forms)
             print(f"{name}: {found[name]['chosen']}")
     print(f"wrote {save('defaults', load_table('nano'), {name: found[name] for name in GRIDS if name in found})}")
 
 
-def _tuned(name: str, form: str, budget: int, seed: int) -> Tuned:
-    setting = Setting({"table": "nano", "reward": form}, seed=seed)
+def _tuned(name: str, options: dict[str, Any], budget: int, seed: int) -> Tuned:
+    length = load_table("nano").n_queries if "context" in options else SESSION_LENGTH
+    setting = Setting({"table": "nano", **options}, length, seed)
     return tune({name: GRIDS[name]}, setting, budget)[name]
 
 
 def document(name: str, forms: dict[str, Tuned]) -> dict[str, Any]:
-    """Return what was tried for an agent and what was chosen: the best on the average of the reward forms."""
+    """Return what was tried for an agent and what was chosen: the best on the average of all settings."""
     gaps = {form: [gap["mean"] if gap else None for gap in tuned.gaps_closed] for form, tuned in forms.items()}
     scores = np.mean([[-np.inf if gap is None else gap for gap in of_form] for of_form in gaps.values()], axis=0)
     candidates = next(iter(forms.values())).candidates
@@ -112,7 +142,7 @@ def document(name: str, forms: dict[str, Tuned]) -> dict[str, Any]:
         "chosen": candidates[int(np.argmax(scores))],
         "sessions": next(iter(forms.values())).n_sessions,
         "candidates": [
-            {"parameters": values, "gap_closed": {form: gaps[form][number] for form in FORMS}}
+            {"parameters": values, "gap_closed": {form: gaps[form][number] for form in gaps}}
             for number, values in enumerate(candidates)
         ],
     }

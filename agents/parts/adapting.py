@@ -49,6 +49,10 @@ class AdaptedAgent(Agent):
             super().fit(training_table)
         self._agent.fit(training_table)
 
+    def begin_session(self) -> None:
+        """Tell the object, if it wants to know, see `Agent.begin_session`."""
+        getattr(self._agent, "begin_session", super().begin_session)()
+
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> int:
         """Return the object's action, see `Agent.select_action`."""
         self._allowed, self._is_next = self._checked_mask(action_mask), True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from llm_routing_env.agents.parts.arm_array import by_session
 from llm_routing_env.agents.parts.checks import InputChecks
 from llm_routing_env.agents.parts.distributions import Weights
 from llm_routing_env.agents.parts.generators import make_generators
+from llm_routing_env.agents.parts.logged import LoggedData
+from llm_routing_env.agents.parts.replaying import replay
 from llm_routing_env.agents.parts.saved import Saved
 from llm_routing_env.agents.parts.session_array import PerSession, SessionArray, how_many, maximum, plain
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
@@ -93,9 +95,18 @@ class Agent(InputChecks, Saved):
         """
 
     @classmethod
+    def protocols(cls) -> tuple[str, ...]:
+        """Return how it can take part in a comparison, the usual way first.
+
+        "pretrained": it is fitted before it routes; "online": it is fresh in each session; "lifelong": it lives through
+        many; "logged": it learned from a log first.
+        """
+        return ("pretrained",) if cls.feedback == "full" else ("online", "lifelong", "logged")
+
+    @classmethod
     def protocol(cls) -> str:
-        """Return "pretrained" (fitted before it routes) for full feedback, else "online"."""
-        return "pretrained" if cls.feedback == "full" else "online"
+        """Return how it takes part where nothing is said: "pretrained" (fitted before it routes) or "online"."""
+        return cls.protocols()[0]
 
     def fit(self, training_table: TrainingTable) -> None:
         """Fit a pretrained agent; an agent that learns online has nothing to fit.
@@ -110,6 +121,22 @@ class Agent(InputChecks, Saved):
             f"{type(self).__name__} learns online from bandit feedback and is not fitted: "
             "call update(observation, action, reward) after each query."
         )
+
+    def fit_log(self, logged: LoggedData | Sequence[LoggedData]) -> None:
+        """Learn from what others chose, by updates in the order of the log.
+
+        Args:
+            logged: One log for all sessions; or one for each of them, all of one length.
+
+        Raises:
+            TypeError: If the agent has full feedback.
+        """
+        if self.feedback == "full":
+            raise TypeError(f"{type(self).__name__} has full feedback, and learns nothing from a log.")
+        replay(self, [logged] if isinstance(logged, LoggedData) else logged)
+
+    def begin_session(self) -> None:
+        """Take note that a session begins: what was learned is kept, unless a session is a problem of its own."""
 
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> int | IntArray:
         """Pick the LLM of the next query. This changes nothing that the agent has learned.

@@ -9,8 +9,8 @@ import numpy as np
 
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Stateful
 
-# Inputs, targets (broadcast against the outputs), and which outputs count.
-Batch = tuple[FloatArray, FloatArray, BoolArray]
+# Inputs, targets (broadcast against the outputs), which outputs count, and how much.
+Batch = tuple[FloatArray, FloatArray, BoolArray, FloatArray | float]
 
 
 class FeatureNetwork(Stateful):
@@ -69,7 +69,7 @@ class FeatureNetwork(Stateful):
             learning_rate: Size of a step.
         """
         asked = actions[:, :, None] == np.arange(self.output_weights.shape[2])
-        self._descend(repeat((inputs, rewards[:, :, None], asked), n_steps), learning_rate)
+        self._descend(repeat((inputs, rewards[:, :, None], asked, 1.0), n_steps), learning_rate)
 
     def train_on_all(
         self,
@@ -81,6 +81,7 @@ class FeatureNetwork(Stateful):
         batch_size: int,
         learning_rate: float,
         weight_decay: float,
+        weights: FloatArray | None = None,
     ) -> None:
         """Fit every arm, in every session, on some queries at a time; those without a target do not count for the arm.
 
@@ -93,15 +94,17 @@ class FeatureNetwork(Stateful):
             learning_rate: Size of a step.
             weight_decay: Each step shrinks all weights but the intercepts by ``learning_rate * weight_decay``
                 (Loshchilov and Hutter 2019).
+            weights: Of the queries' squared errors, shape (queries,); None: 1.
         """
         counts = ~np.isnan(targets)
+        shares = np.ones(len(inputs)) if weights is None else weights
 
         def batches() -> Iterator[Batch]:
             for _ in range(n_epochs):
                 order = rng.permutation(len(inputs))
                 for start in range(0, len(order), batch_size):
                     chosen = order[start : start + batch_size]
-                    yield inputs[None, chosen], targets[None, chosen], counts[None, chosen]
+                    yield inputs[None, chosen], targets[None, chosen], counts[None, chosen], shares[None, chosen, None]
 
         self._descend(batches(), learning_rate, weight_decay)
 
@@ -117,9 +120,11 @@ class FeatureNetwork(Stateful):
                 array[:, 1:] *= 1 - learning_rate * weight_decay
                 array -= learning_rate * unbiased / (np.sqrt(scale) + 1e-8)
 
-    def _gradients(self, inputs: FloatArray, targets: FloatArray, counts: BoolArray) -> tuple[FloatArray, FloatArray]:
+    def _gradients(
+        self, inputs: FloatArray, targets: FloatArray, counts: BoolArray, weights: FloatArray | float = 1.0
+    ) -> tuple[FloatArray, FloatArray]:
         """Return the gradients of half the mean squared error by the hidden and the output weights."""
         features = self.features(inputs)
-        error = np.where(counts, features @ self.output_weights - targets, 0.0) / inputs.shape[1]
+        error = weights * np.where(counts, features @ self.output_weights - targets, 0.0) / inputs.shape[1]
         by_hidden = (error @ self.output_weights[:, 1:].transpose(0, 2, 1)) * (1 - np.square(features[:, :, 1:]))
         return inputs.transpose(0, 2, 1) @ by_hidden, features.transpose(0, 2, 1) @ error

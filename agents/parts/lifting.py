@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents.parts.agent import Agent, RoutingTask
 from llm_routing_env.agents.parts.generators import seeds_of
+from llm_routing_env.agents.parts.logged import LoggedData
 from llm_routing_env.agents.parts.signatures import given_mask, takes
 from llm_routing_env.agents.parts.state import FloatArray, IntArray
 from llm_routing_env.agents.parts.training import TrainingTable
@@ -95,6 +96,22 @@ class LiftedAgent(Agent):
         fitted.fit(training_table)
         for agent in self.agents:
             adopt(agent, fitted)
+
+    def fit_log(self, logged: LoggedData | Sequence[LoggedData]) -> None:
+        """Let one agent learn from a log, and give all what it learned; of several logs, each agent has its own."""
+        if isinstance(logged, LoggedData):
+            fitted = self._fresh()
+            fitted.fit_log(logged)
+            for agent in self.agents:
+                adopt(agent, fitted)
+        else:
+            for agent, own in zip(self.agents, logged, strict=True):
+                agent.fit_log(own)
+
+    def begin_session(self) -> None:
+        """Tell every session's agent, see `Agent.begin_session`."""
+        for agent in self.agents:
+            agent.begin_session()
 
     def select_action(self, observation: ArrayLike | None, action_mask: ArrayLike | None = None) -> IntArray:
         """Return the action of every session, shape (sessions,). See `Agent.select_action`."""

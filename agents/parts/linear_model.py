@@ -79,31 +79,48 @@ class ArmRegressions(Stateful):
             self.responses[:, arm] = (asked * rewards[:, :, None]).sum(axis=1)
 
 
-def ridge_regression(inputs: FloatArray, targets: FloatArray, ridge: float | FloatArray) -> FloatArray:
+def ridge_regression(
+    inputs: FloatArray, targets: FloatArray, ridge: float | FloatArray, weights: FloatArray | None = None
+) -> FloatArray:
     """Return the coefficients with the least squared error plus ``ridge`` times their own squares.
 
     Args:
         inputs: Shape (queries, features).
         targets: Shape (queries, outputs); queries where an output is NaN do not count for it.
         ridge: Weight of the penalty, positive; one for all outputs, or shape (outputs,). Intercepts are not penalised.
+        weights: Of the queries' squared errors, positive, shape (queries,); None: 1.
 
     Returns:
         The intercepts as first row, shape (1 + features, outputs).
     """
     ridges = np.broadcast_to(ridge, targets.shape[1])
+    weights = np.ones(len(inputs)) if weights is None else weights
     counts = ~np.isnan(targets)
     if not counts.all():
-        parts = [(inputs[rows], targets[rows, output, None]) for output, rows in enumerate(counts.T)]
-        return np.concatenate([ridge_regression(*part, r) for part, r in zip(parts, ridges, strict=True)], axis=1)
-    centre, mean = inputs.mean(axis=0), targets.mean(axis=0)
-    deviations = inputs - centre
+        parts = [
+            (inputs[rows], targets[rows, output, None], r, weights[rows])
+            for output, (rows, r) in enumerate(zip(counts.T, ridges, strict=True))
+        ]
+        return np.concatenate([ridge_regression(*part) for part in parts], axis=1)
+    centre, mean = _mean(inputs, weights), _mean(targets, weights)
+    roots = np.sqrt(weights)[:, None]
+    deviations = roots * (inputs - centre)
     penalised = deviations.T @ deviations + ridges[0] * np.eye(inputs.shape[1])
-    slopes = np.linalg.solve(penalised, deviations.T @ (targets - mean))
+    slopes = np.linalg.solve(penalised, deviations.T @ (roots * (targets - mean)))
     return np.concatenate([[mean - centre @ slopes], slopes])
 
 
+def _mean(values: FloatArray, weights: FloatArray) -> FloatArray:
+    mean: FloatArray = (weights[:, None] * values).sum(axis=0) / weights.sum()
+    return mean
+
+
 def predictions_left_out(
-    inputs: FloatArray, targets: FloatArray, groups: IntArray, ridges: Sequence[float]
+    inputs: FloatArray,
+    targets: FloatArray,
+    groups: IntArray,
+    ridges: Sequence[float],
+    weights: FloatArray | None = None,
 ) -> Iterator[FloatArray]:
     """For each penalty, yield what `ridge_regression` predicts for every query, fitted without its group.
 
@@ -112,16 +129,18 @@ def predictions_left_out(
         targets: Shape (queries, outputs); queries where an output is NaN do not count for it.
         groups: Numbers that say which queries have the same inputs, at least two of them; shape (queries,).
         ridges: Penalties, positive.
+        weights: See `ridge_regression`.
 
     Yields:
         Shape (queries, outputs); minus infinity where there is no target.
     """
+    weights = np.ones(len(inputs)) if weights is None else weights
     counts = ~np.isnan(targets)
     if counts.all():
-        yield from _left_out(inputs, targets, groups, ridges)
+        yield from _left_out(inputs, targets, groups, ridges, weights)
         return
     columns = [
-        _left_out(inputs[rows], targets[rows, output, None], groups[rows], ridges)
+        _left_out(inputs[rows], targets[rows, output, None], groups[rows], ridges, weights[rows])
         for output, rows in enumerate(counts.T)
     ]
     for predicted in zip(*columns, strict=True):
@@ -131,28 +150,30 @@ def predictions_left_out(
 
 
 def _left_out(
-    inputs: FloatArray, targets: FloatArray, groups: IntArray, ridges: Sequence[float]
+    inputs: FloatArray, targets: FloatArray, groups: IntArray, ridges: Sequence[float], weights: FloatArray
 ) -> Iterator[FloatArray]:
     """Yield what `predictions_left_out` does, in closed form.
 
-    Without a group, whose m inputs are the same and have the leverage h each, the residuals e become
-    e + h sum(e) / (1 - m h). Without another group there is nothing to predict from: then it is the mean.
+    Without a group, whose inputs are the same, weigh m together and have the leverage h per weight, the residuals e
+    become e + h sum(w e) / (1 - m h). Without another group there is nothing to predict from: then it is the mean.
     """
     groups = np.unique(groups, return_inverse=True)[1]
-    deviations, mean = inputs - inputs.mean(axis=0), targets.mean(axis=0)
+    roots, mean = np.sqrt(weights)[:, None], _mean(targets, weights)
+    deviations = roots * (inputs - _mean(inputs, weights))
     if groups.max() == 0:
         yield from repeat(np.tile(mean, (len(inputs), 1)), len(ridges))
         return
     eigenvalues, axes = np.linalg.eigh(deviations.T @ deviations)
     rotated = deviations @ axes
-    responses = rotated.T @ (targets - mean)
-    sizes = np.bincount(groups)[groups]
+    responses = rotated.T @ (roots * (targets - mean))
+    rotated /= roots
+    sizes = np.bincount(groups, weights=weights)[groups]
     for ridge in ridges:
-        weights = 1 / (np.maximum(eigenvalues, 0.0) + ridge)
-        residuals = targets - mean - rotated @ (weights[:, None] * responses)
-        leverage = 1 / len(inputs) + np.square(rotated) @ weights
+        shrunk = 1 / (np.maximum(eigenvalues, 0.0) + ridge)
+        residuals = targets - mean - rotated @ (shrunk[:, None] * responses)
+        leverage = 1 / weights.sum() + np.square(rotated) @ shrunk
         sums = np.zeros((len(inputs), targets.shape[1]))
-        np.add.at(sums, groups, residuals)
+        np.add.at(sums, groups, weights[:, None] * residuals)
         yield targets - residuals - (leverage / (1 - sizes * leverage))[:, None] * sums[groups]
 
 

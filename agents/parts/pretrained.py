@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.distributions import level, only, uniform_over_best
+from llm_routing_env.agents.parts.logged import LoggedData
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
@@ -21,11 +24,14 @@ class PretrainedAgent(Agent):
     be loaded.
 
     Attributes:
+        fits_logs: Whether its `_fit` takes tables that have one LLM's outcome in each row, of which `weights` says how
+            much it counts.
         is_fitted: Whether it has been fitted, shape ().
         rounding: Scores that differ by no more than this are the same, shape ().
     """
 
     feedback = "full"
+    fits_logs = False
 
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
         """Start without a model.
@@ -57,6 +63,25 @@ class PretrainedAgent(Agent):
         self.rounding = np.array(_ROUNDING * np.nanmax(np.abs(training_table.rewards)))
         self._fit(training_table)
         self.is_fitted = np.ones((), dtype=np.bool_)
+
+    @classmethod
+    def protocols(cls) -> tuple[str, ...]:
+        """See `Agent.protocols`."""
+        return ("pretrained", "logged") if cls.fits_logs else ("pretrained",)
+
+    def fit_log(self, logged: LoggedData | Sequence[LoggedData]) -> None:
+        """Fit the model on what is known of one LLM per query, each row weighted by 1 / propensity.
+
+        Raises:
+            TypeError: If the router needs every LLM's outcome of a query, or is given several logs.
+        """
+        if not self.fits_logs:
+            raise TypeError(
+                f"{type(self).__name__} is fitted on every LLM's outcomes of each query, and learns nothing from a log."
+            )
+        if not isinstance(logged, LoggedData):
+            raise TypeError(f"{type(self).__name__} has one model for all sessions: fit it on one log.")
+        self.fit(logged.table(self.task.n_actions))
 
     def _fit(self, training_table: TrainingTable) -> None:
         """Learn the model."""

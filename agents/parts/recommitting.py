@@ -77,7 +77,8 @@ class Recommitting(Agent):
         self._range = high - low if high > low else 1.0
         self.change = PageHinkley(len(self._rows), self.task.n_actions, delta=delta, threshold=threshold)
         self.started = SessionArray(len(self._rows), 0)
-        self._fresh = {name: array.copy() for name, array in self.state().items() if name not in _CLOCKS}
+        kept = {name for name in self.state() if name in _CLOCKS or name.startswith("earlier.")}  # see `SessionsApart`
+        self._fresh = {name: array.copy() for name, array in self.state().items() if name not in kept}
 
     def _reconsider(self, action: IntArray, reward: FloatArray) -> None:
         """Start anew in the sessions whose arm has changed for the worse; clock and generator run on."""

@@ -25,6 +25,7 @@ class TrainingTable:
         accuracy: In [0, 1], shape (queries, LLMs).
         cost_usd: In US dollars, shape (queries, LLMs); all NaN where costs were not recorded.
         latency_s: In seconds, shape (queries, LLMs); all NaN where latencies were not recorded.
+        weights: How much each row counts, positive, shape (queries,); None: all the same.
     """
 
     observations: NDArray[Any]
@@ -32,10 +33,13 @@ class TrainingTable:
     accuracy: FloatArray
     cost_usd: FloatArray
     latency_s: FloatArray
+    weights: FloatArray = None  # type: ignore[assignment]  # __post_init__ fills them in
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, numbers that are infinite or missing, and LLMs that were never asked."""
         are_texts = self.are_texts
+        if self.weights is None:
+            object.__setattr__(self, "weights", np.ones(len(self.rewards)))
         for field in fields(self):
             kind = np.object_ if are_texts and field.name == "observations" else np.float64
             object.__setattr__(self, field.name, np.asarray(getattr(self, field.name), dtype=kind))
@@ -62,6 +66,8 @@ class TrainingTable:
         seen, expected = self.observations.shape, f"({shape[0]},)" if self.are_texts else f"({shape[0]}, size)"
         if len(seen) != (1 if self.are_texts else 2) or seen[0] != shape[0]:
             raise ValueError(f"TrainingTable: observations must be of shape {expected}, got {seen}.")
+        if self.weights.shape != shape[:1] or not ((self.weights > 0) & np.isfinite(self.weights)).all():
+            raise ValueError(f"TrainingTable: weights must be {shape[0]} positive numbers, got {self.weights}.")
 
     def _require_finite(self, name: str, has_number: bool | BoolArray) -> None:
         """Refuse what is not finite where there must be a number, and a number where there must be none."""
@@ -82,8 +88,10 @@ class TrainingTable:
 
     def means(self, name: str) -> FloatArray:
         """Return an LLM's mean of "rewards", "accuracy", ... over the queries that it was asked, shape (LLMs,)."""
-        has_cell = self.has_cell
-        means: FloatArray = np.where(has_cell, getattr(self, name), 0.0).sum(axis=0) / has_cell.sum(axis=0)
+        counts = self.weights[:, None] * self.has_cell
+        means: FloatArray = (np.where(self.has_cell, getattr(self, name), 0.0) * counts).sum(axis=0) / counts.sum(
+            axis=0
+        )
         return means
 
     @property
@@ -95,3 +103,8 @@ class TrainingTable:
     def observation_size(self) -> int:
         """Length of one observation vector; 0 for prompts."""
         return 0 if self.are_texts else self.observations.shape[1]
+
+    def part(self, queries: Any = slice(None), llms: Any = slice(None)) -> TrainingTable:
+        """Return some of the queries and LLMs, each as numpy indexes an axis."""
+        measures = {name: getattr(self, name)[queries][:, llms] for name in _MEASURES}
+        return TrainingTable(observations=self.observations[queries], **measures)

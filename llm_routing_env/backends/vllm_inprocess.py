@@ -5,6 +5,7 @@ queries at once.
 """
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
@@ -21,7 +22,7 @@ from llm_routing_env.backends.faults import Kind, RequestError
 from llm_routing_env.backends.futures import settle
 from llm_routing_env.backends.usage import Usage
 from llm_routing_env.pools.pool import LLMSpec, Pool
-from llm_routing_env.serving.flags import engine_arguments
+from llm_routing_env.serving.flags import engine_arguments, memory_advice
 from llm_routing_env.tables.queries import Query
 
 # Every engine of the process, by what it was made from, kept until the process ends: dropping one tears down
@@ -152,12 +153,23 @@ def _start(pool: Pool, llm: LLMSpec) -> Any:
             "use_tqdm_on_load": False,
             **engine_arguments(pool, llm, names),
         }
+        if not _ENGINES:
+            atexit.register(_end_process_groups)
         try:
             return vllm.LLM(model=pool.model_path(llm), **arguments)
         except Exception as error:
             output.seek(0)
             tail = output.read().decode(errors="replace").strip()[-2000:]
-            raise RuntimeError(f"vLLM could not load LLM {llm.name!r}: {error}\n{tail}") from error
+            advice = memory_advice([str(error)])
+            raise RuntimeError(f"vLLM could not load LLM {llm.name!r}: {error}{advice}\n{tail}") from error
+
+
+def _end_process_groups() -> None:
+    # NCCL's warn on standard error of a process that exits without it. By vLLM's own functions, which forget them too.
+    from vllm.distributed import destroy_distributed_environment, destroy_model_parallel
+
+    destroy_model_parallel()
+    destroy_distributed_environment()
 
 
 def _flush() -> None:

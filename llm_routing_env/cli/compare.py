@@ -27,6 +27,7 @@ from llm_routing_env.evaluation.engines import make_engine
 from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.estimate import estimated
 from llm_routing_env.evaluation.live_access import live_access
+from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.step_logs import require_tensorboard
 from llm_routing_env.evaluation.tuning import estimated_tuning, tune
@@ -37,10 +38,12 @@ from llm_routing_env.terminal import Terminal
 DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapest"
 
 
+_PAST = ("lifetimes", "lifetime_queries", "lifetimes_from", "log")
 # What decides the numbers: kept in results.json, taken from there by --from.
 DECIDING = (
     *("agents", "sessions", "length", "table", "context", "split", "reward", "weights", "scorer", "backend", "pool"),
     *("max_in_flight", "param", "sweep", "sweep_sessions", "training_seeds", "seed", "scenario", "feedback_delay"),
+    *_PAST,
 )
 
 
@@ -49,7 +52,8 @@ def compare(
     agents: Annotated[
         str,
         typer.Option(
-            help="Agents, separated by commas; ppo, a2c, dqn; module:Class for your own; b1=ucb1 to name one."
+            help="Agents, separated by commas; ppo, a2c, dqn; module:Class for your own; b1=ucb1 to name one; "
+            "ucb1@lifelong and ucb1@logged have learned before."
         ),
     ] = DEFAULT_AGENTS,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
@@ -76,6 +80,22 @@ def compare(
     training_seeds: Annotated[
         int, typer.Option(help="How often a pretrained agent is trained, to be judged by all of them.")
     ] = TRAINING_SEEDS,
+    lifetimes: Annotated[
+        int | None,
+        typer.Option(help="How many @lifelong learners share the sessions; default: one per session of a context."),
+    ] = None,
+    lifetime_queries: Annotated[
+        int | None, typer.Option(help="Queries of the train split that each routes first; default: all of them.")
+    ] = None,
+    lifetimes_from: Annotated[
+        str | None, typer.Option(metavar="LOG", help="A log that @lifelong agents learn from instead.")
+    ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOG", help="What @logged agents learn from; default: uniform choices on the train split."
+        ),
+    ] = None,
     seed: options.Seed = 0,
     against: Annotated[str | None, typer.Option(help="An agent to compare all the others with, in words.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html, results.json, .csv and figures.")] = None,
@@ -119,15 +139,16 @@ def compare(
         max_requests=max_requests,
         max_in_flight=run["max_in_flight"],
     )
-    delay = options.parse_delay(run["feedback_delay"])
-    setting, money = Setting(problem, run["length"], run["seed"], log_steps, live, delay), live.budget if live else None
+    delay, past = options.parse_delay(run["feedback_delay"]), Past(*(run[name] for name in _PAST))
+    setting = Setting(problem, run["length"], run["seed"], log_steps, live, delay, past)
+    money = live.budget if live else None
     console = Terminal(stderr=as_json)
     budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
     entries = {row_name(name): name for name in names}
     tried = {entries[row]: grid for row, grid in grids.items()}
     run_jobs = make_engine(engine, address)
     if grids or live is not None:  # before anything is spent
-        check_contestants(competitors, setting.problem(), delay)
+        check_contestants(competitors, setting, setting.problem(), run["sessions"])
     if live is not None:
         confirm(
             estimated_tuning(tried, setting, budget, parameters=parameters)
@@ -185,7 +206,7 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        run = {"scenario": None, "feedback_delay": None, **document["run"]}  # earlier versions had none
+        run = {**dict.fromkeys(("scenario", "feedback_delay", *_PAST)), **document["run"]}  # earlier versions had none
         run = {name: run[name] for name in DECIDING}
         sha256 = document["table"]["sha256"]
     except (ValueError, KeyError, TypeError) as error:
@@ -196,6 +217,8 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
     found = load_table(run["table"]).sha256
     if found != sha256:
         raise ValueError(f"The table {run['table']} has changed since that run: sha256 {found}, not {sha256}.")
+    if Past(*(run[name] for name in _PAST)).facts() != document.get("past", {}):
+        raise ValueError(f"A log that agents learned from has changed since the run of {path}.")
     return run
 
 

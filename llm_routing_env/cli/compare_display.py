@@ -9,6 +9,7 @@ from rich.table import Table
 
 from llm_routing_env.evaluation.intervals import Interval, shown
 from llm_routing_env.evaluation.judging import POOLED
+from llm_routing_env.evaluation.protocols import PROTOCOLS
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.tuning import Tuned
 from llm_routing_env.evaluation.verdicts import headroom
@@ -56,7 +57,7 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in ("", "feedback") else "right", no_wrap=True)
-    for protocol in ("online", "pretrained"):
+    for protocol in PROTOCOLS:
         rows = [name for name in result.contestants if result.contestants[name].protocol == protocol]
         if rows:
             table.add_row(f"[bold]{protocol}[/bold]")
@@ -93,6 +94,11 @@ def _print_verdicts(console: Terminal, result: Comparison, against: str | None) 
     for name in result.agents if against in result.agents else ():
         if name != against:
             console.print(f"{name}: {result.against(name, str(against))}", highlight=False, markup=False)
+    for name, curve in result.life_curves.items():
+        after = curve.crosses_after
+        ahead = "never gets ahead" if after is None else f"gets ahead after {after} queries"
+        said = f"{name} in a life of {curve.ends[-1]} queries: {ahead} of always {result.references.best_fixed}"
+        console.print(said, highlight=False, markup=False)
     for name, line in result.failures.items():
         console.print(f"{name} failed: {line}", highlight=False, markup=False, style="red")
 
@@ -141,8 +147,9 @@ def _add_agent(table: Table, result: Comparison, name: str) -> None:
 def _shown_name(result: Comparison, name: str) -> str:
     """Return a row's name; of module:Class, which nobody gave it, the class, where no other row is called so."""
     contestant, short = result.contestants.get(name), name.rpartition(":")[2]
+    is_unnamed = contestant is not None and name.partition("@")[0] == contestant.agent
     is_unique = [other.rpartition(":")[2] for other in result.contestants].count(short) == 1
-    return short if contestant is not None and name == contestant.agent and is_unique else name
+    return short if is_unnamed and is_unique else name
 
 
 def _cells(metrics: Metrics, *, is_clear: bool) -> list[str]:

@@ -13,8 +13,8 @@ import numpy as np
 from llm_routing_env import __version__
 from llm_routing_env.agents.parts.plug_ins import import_plug_in
 from llm_routing_env.agents.parts.replacing import replacing
-from llm_routing_env.evaluation.contestants import Training, describe
-from llm_routing_env.evaluation.jobs import Job, Result
+from llm_routing_env.evaluation.contestants import Lives, Result, Training, describe
+from llm_routing_env.evaluation.jobs import Job
 from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import Setting
 
@@ -34,6 +34,7 @@ class BlockStore:
         """
         self.folder = folder
         facts = _deciding(setting) | {"live": _deciding(setting.live) if setting.live else None}
+        facts["past"] = setting.past.facts()
         options = {name: value for name, value in setting.options.items() if name not in ("table", "scenario")}
         self._setting = facts | {"options": options, "world": world, "version": __version__}
 
@@ -44,8 +45,9 @@ class BlockStore:
                 arrays = {name: archive[name] for name in archive.files}
             if isinstance(job.work, Training):
                 return np.asarray(arrays[_POLICY])
-            measures = {name[9:]: arrays.pop(name) for name in list(arrays) if name.startswith("measures.")}
-            return SessionLog(measures=measures, **arrays)
+            if isinstance(job.work, Lives):
+                return [_log(_under(f"{number}.", arrays)) for number in range(len(job.work.blocks))]
+            return _log(arrays)
         except (FileNotFoundError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
@@ -77,9 +79,20 @@ def _deciding(facts: Any) -> dict[str, Any]:
     return {f.name: getattr(facts, f.name) for f in fields(facts) if f.compare}
 
 
+def _log(arrays: dict[str, Any]) -> SessionLog:
+    measures = _under("measures.", arrays)
+    return SessionLog(measures=measures, **{name: array for name, array in arrays.items() if "." not in name})
+
+
+def _under(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 def _arrays(result: Result) -> dict[str, Any]:
-    if not isinstance(result, SessionLog):
+    if isinstance(result, np.ndarray):
         return {_POLICY: result}
+    if not isinstance(result, SessionLog):
+        return {f"{n}.{name}": array for n, log in enumerate(result) for name, array in _arrays(log).items()}
     arrays = {f.name: getattr(result, f.name) for f in fields(result) if f.name != "measures"}
     arrays = {name: array for name, array in arrays.items() if array is not None}
     return arrays | {f"measures.{name}": array for name, array in result.measures.items()}

@@ -9,24 +9,29 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import SESSION_LENGTH
-from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.block_store import BlockStore
 from llm_routing_env.evaluation.contestants import (
     TRAINING_SEEDS,
     Block,
     Contestant,
+    Lives,
+    Result,
     Training,
+    Work,
     blocks_of,
 )
 from llm_routing_env.evaluation.drawn import contexts_of, draw_sessions, session_seeds
 from llm_routing_env.evaluation.engines import Engine, make_engine, run_local
 from llm_routing_env.evaluation.entries import contestants
 from llm_routing_env.evaluation.failed_calls import calls_of
-from llm_routing_env.evaluation.jobs import Failure, Job, Result
+from llm_routing_env.evaluation.jobs import Failure, Job
 from llm_routing_env.evaluation.judging import POOLED, Judge
 from llm_routing_env.evaluation.late_feedback import read_delay
+from llm_routing_env.evaluation.life_curves import life_curve
+from llm_routing_env.evaluation.lifelong import judged_sessions, lives_of
 from llm_routing_env.evaluation.live_access import live_access
+from llm_routing_env.evaluation.past import LIVES, Past
 from llm_routing_env.evaluation.policies import Policies, always, distinct, policies_log
 from llm_routing_env.evaluation.recovery import Recoveries
 from llm_routing_env.evaluation.result import Comparison
@@ -55,6 +60,10 @@ def compare(
     address: str | None = None,
     training_seeds: int = TRAINING_SEEDS,
     feedback_delay: int | Sequence[Any] = 0,
+    lifetimes: int | None = None,
+    lifetime_queries: int | None = None,
+    lifetimes_from: str | None = None,
+    log: str | None = None,
     on_progress: OnProgress = lambda name, done, total: None,
     **problem: Any,
 ) -> Comparison:
@@ -63,8 +72,8 @@ def compare(
     Args:
         agents: Registered names, "module:Class" of your own, or Stable-Baselines3's "ppo", "a2c", "dqn" or a
             "module:Class" derived from its algorithms: both as a fresh learner per session and pretrained;
-            "ppo@online" and "ppo@pretrained" are one of the two. "b1=ucb1" is one under a name of its own, so that an
-            agent can be compared with itself.
+            "ppo@online" and "ppo@pretrained" are one of the two. "ucb1@lifelong" and "ucb1@logged" have learned before
+            they are judged. "b1=ucb1" is one under a name of its own, so that an agent can be compared with itself.
         n_sessions: Sessions per context.
         length: Queries per session (fewer where a context has fewer).
         seed: Of the sessions (the same for every agent), the agents and the intervals.
@@ -80,6 +89,10 @@ def compare(
         training_seeds: How often a pretrained agent is trained; it is judged by all of these trainings.
         feedback_delay: By how many steps rewards reach the agents late, as `DelayedFeedback` takes it: a number,
             `("geometric", p)` or `("uniform", low, high)`. Rewards due after a session's end are never learned from.
+        lifetimes: How many lifelong learners share the sessions; None: one for each session of a context.
+        lifetime_queries: Queries of the train split that each of them routes first; None: all.
+        lifetimes_from: File of a log that they learn from instead.
+        log: File of the log that logged agents learn from; None: uniform choices on the train split.
         on_progress: Told, after every step, the agent, how many queries it has routed and how many it will.
         problem: Arguments of `PickLLMEnv`: table, context, split, reward, weights, scorer, ...
 
@@ -88,7 +101,8 @@ def compare(
             `Comparison.failures`, and the others go on.
     """
     live = live_access(backend, pool, engine, max_usd=max_usd, max_requests=max_requests, max_in_flight=max_in_flight)
-    setting = Setting(problem, length, seed, propensities, live, read_delay(feedback_delay))
+    past = Past(lifetimes, lifetime_queries, lifetimes_from, log)
+    setting = Setting(problem, length, seed, propensities, live, read_delay(feedback_delay), past)
     return run_comparison(
         contestants(agents, parameters or {}),
         setting,
@@ -146,14 +160,16 @@ def run_comparison(
         finished[job] = outcome
         if store:
             store.save(job, outcome)
-    _judge(result, {name: [(j, finished[j]) for j in jobs if j.contestant.name == name] for name in result.agents})
+    _judge(
+        result, setting, {name: [(j, finished[j]) for j in jobs if j.contestant.name == name] for name in result.agents}
+    )
     return result
 
 
-def _works(
-    contestant: Contestant, setting: Setting, result: Comparison, training_seeds: int
-) -> Sequence[Block | Training]:
-    """Return the sessions that a contestant runs, or the trainings by which it is judged."""
+def _works(contestant: Contestant, setting: Setting, result: Comparison, training_seeds: int) -> Sequence[Work]:
+    """Return the sessions or lives that a contestant runs, or the trainings by which it is judged."""
+    if contestant.protocol == LIVES:
+        return lives_of(result.problem, setting, result.seeds, contestant.block_size)
     # What live LLMs answer is known only where they are asked.
     if contestant.is_frozen and setting.live is None:
         n_queries = len(result.problem.queries_of(MIXED))
@@ -168,24 +184,28 @@ def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int,
     _require_whole("training seeds", training_seeds, 1)
     _require_whole("seed", setting.seed, 0)
     problem = setting.problem()
-    check_contestants(contestants, problem, setting.feedback_delay)
+    check_contestants(contestants, setting, problem, n_sessions)
     seeds = {context: session_seeds(setting.seed, context, n_sessions) for context in contexts_of(problem)}
     counts = (int(setting.seed), int(n_sessions), int(setting.length))
     drawn = {c: draw_sessions(problem, of_one, context=c, length=setting.length) for c, of_one in seeds.items()}
     judge = Judge(problem, drawn, int(setting.seed))
     result = Comparison(problem, judge.references[POOLED], *counts, seeds, drawn, judge)
+    result.past = setting.past
     result.budget = setting.live.budget if setting.live else None
     result.feedback_delay = setting.feedback_delay
     result.contestants = {contestant.name: contestant for contestant in contestants}
     return result
 
 
-def check_contestants(contestants: Sequence[Contestant], problem: RoutingProblem, delay: Delay | None = None) -> None:
-    """Raise ValueError where one cannot take part."""
+def check_contestants(
+    contestants: Sequence[Contestant], setting: Setting, problem: RoutingProblem, n_sessions: int
+) -> None:
+    """Raise ValueError where one cannot take part, or has a past that cannot be."""
     for contestant in contestants:
-        if delay is not None and not contestant.learns_late:
+        if setting.feedback_delay is not None and not contestant.learns_late:
             raise ValueError(f"{contestant.name} learns from a reward at once, or never: leave it or the delay out.")
         contestant.check(problem)
+    setting.past.check({contestant.protocol for contestant in contestants}, problem, n_sessions)
 
 
 def _require_whole(name: str, value: Any, least: int) -> None:
@@ -193,13 +213,22 @@ def _require_whole(name: str, value: Any, least: int) -> None:
         raise ValueError(f"{name} must be {least} or more and a whole number, got {value!r}.")
 
 
-def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
+def _judge(result: Comparison, setting: Setting, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
     judge = result.judge
     recoveries = Recoveries(result.problem, result.drawn, result.seed)
     result.events = recoveries.events
+    works = [job.work for results in found.values() for job, _ in results]
+    has_past = any(isinstance(work, Lives) and work.past for work in works)
+    before = setting.before().problem() if has_past else result.problem
     for name, results in found.items():
-        trained = [policies for _, policies in results if not isinstance(policies, SessionLog)]
-        if trained:
+        trained = [policies for _, policies in results if isinstance(policies, np.ndarray)]
+        lived = [(j.work, logs) for j, logs in results if isinstance(j.work, Lives) and isinstance(logs, list)]
+        if lived:
+            result.logs[name] = judged_sessions(lived)
+            learns = result.contestants[name].feedback != "none"
+            judge.add_log(name, result.logs[name], learns=learns, lifetimes=result.n_lifetimes)
+            result.life_curves[name] = life_curve(result.problem, before, result.references, lived)
+        elif trained:
             policies = distinct(trained)
             judge.add_policies(name, policies)
             result.logs[name] = _drawn_logs(result, name, policies)
@@ -218,7 +247,8 @@ def _judge(result: Comparison, found: Mapping[str, Sequence[tuple[Job, Result]]]
         if result.events:
             result.recovery[name] = recoveries.of(result.logs[name], learns=name in judge.learners)
         fixed = (result.references.best_fixed, result.references.chosen_fixed)
-        said = verdict(result.metrics[name][POOLED], *fixed, result.sessions_behind(name))
+        behind, are_lives = result.sessions_behind(name), result.are_lives(name)
+        said = verdict(result.metrics[name][POOLED], *fixed, behind, are_lives=are_lives)
         if result.down_llms:
             said = no_verdict(result.down_llms)
         maximises = result.contestants[name].maximises

@@ -51,14 +51,44 @@ class Training:
     n_queries: int
 
 
+@dataclass(frozen=True)
+class Lives:
+    """Lifetimes that are run together: one after another, the sessions of each.
+
+    Attributes:
+        past: What they route before they are judged, a session of each; None: nothing.
+        turns: The sessions that are judged: in each turn one of each lifetime, all of one length.
+        sessions: Which of its context's sessions each of them is, by turn, then lifetime.
+    """
+
+    past: Block | None
+    turns: tuple[Block, ...]
+    sessions: tuple[tuple[int, ...], ...]
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All sessions, in order."""
+        return (*((self.past,) if self.past else ()), *self.turns)
+
+    @property
+    def n_queries(self) -> int:
+        """How many queries they have in all."""
+        return sum(block.n_queries for block in self.blocks)
+
+
+Work = Block | Training | Lives
+Result = SessionLog | Floats | list[SessionLog]  # of sessions, of a training its policy, of lives each of `blocks`
+
+
 class Contestant(Protocol):
     """An agent in a comparison.
 
     Attributes:
         name: The row's name, unique in a comparison.
         agent: The agent's name, as the user gave it.
-        protocol: "online": a fresh learner per session, judged on every query it routes. "pretrained": fitted on
-            the train split, judged on the test split.
+        protocol: "online": a fresh learner per session, judged on every query it routes. "lifelong": one through many
+            sessions. "logged": it learned from a log first. "pretrained": fitted on the train split, judged on the test
+            split.
         feedback: What it learns from: "bandit", "full" or "none".
         observation: What it sees.
         parameters: The hyperparameters given.
@@ -82,16 +112,17 @@ class Contestant(Protocol):
     def check(self, problem: RoutingProblem) -> None:
         """Raise ValueError where the agent cannot take part: before anything is run."""
 
-    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog | Floats:
-        """Run the sessions of a block, or train and tell what of it is frozen then.
+    def run(self, setting: Setting, work: Work, on_step: Callable[[int], None]) -> Result:
+        """Run the sessions of a block, or live, or train and tell what of it is frozen then.
 
         Args:
             setting: What it faces.
-            work: The sessions, or the training.
+            work: The sessions, the lives, or the training.
             on_step: Told how many queries were routed.
 
         Returns:
-            The log of the sessions; of a training the probability of each LLM for each query, shape (rows, LLMs).
+            The log of the sessions; of lives those of each of `blocks`; of a training the probability of each LLM for
+            each query, shape (rows, LLMs).
         """
         ...
 
@@ -101,8 +132,9 @@ class Contestant(Protocol):
 
 
 class AgentContestant:
-    """An agent of this library, or anyone's `module:Class`; see `Contestant`."""
+    """An agent of this library, or anyone's `module:Class`, under its usual protocol; see `Contestant`."""
 
+    protocol = ""  # the agent's
     block_size = BLOCK_SIZE
     learns_late = True
 
@@ -118,7 +150,7 @@ class AgentContestant:
                 raise ValueError(f"{given} of {agent} is the comparison's to give: --seed and --sessions decide.")
         self.name, self.agent = name or agent, agent
         self.parameters: Mapping[str, Any] = dict(parameters)
-        self.protocol, self.feedback = described.protocol(), described.feedback
+        self.protocol, self.feedback = self.protocol or described.protocol(), described.feedback
         self.observation = observation_of(agent, parameters)
         self.maximises = described.maximises
         self.is_frozen = _is_frozen(described)
@@ -128,8 +160,9 @@ class AgentContestant:
         require_fair(self, problem)
         make_agent(self.agent, problem.task_seeing(self.observation), **self.parameters)
 
-    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog | Floats:
+    def run(self, setting: Setting, work: Work, on_step: Callable[[int], None]) -> Result:
         """See `Contestant`; a pretrained agent is fitted first."""
+        assert not isinstance(work, Lives)
         if isinstance(work, Training):
             policy = self._frozen_policy(setting, work)
             on_step(work.n_queries)
@@ -138,7 +171,7 @@ class AgentContestant:
             seeds = setting.session_seeds(self.agent, work.contexts, work.seeds)
             return run_sessions(
                 env,
-                self._made(env.problem, seeds, env.num_envs, lifted=needs_lifted(setting.feedback_delay)),
+                self._made(setting, env.problem, work, seeds, env.num_envs),
                 work.seeds,
                 contexts=work.contexts,
                 propensities=setting.propensities,
@@ -153,7 +186,7 @@ class AgentContestant:
     def _frozen_policy(self, setting: Setting, training: Training) -> Floats:
         problem = setting.problem(self.observation)
         seed, size = setting.agent_seed(self.agent, f"training/{training.number}"), min(training.n_queries, BATCH_SIZE)
-        agent = self._made(problem, seed, size)
+        agent = self._made(setting, problem, training, seed, size)
 
         def ask(rows: Ints) -> Floats:
             filled = np.resize(rows, size)  # the last batch is filled up
@@ -169,11 +202,24 @@ class AgentContestant:
             )
         return policy
 
-    def _made(self, problem: RoutingProblem, seed: int, n_sessions: int, *, lifted: bool = False) -> Agent:
-        agent = make_agent(self.agent, problem.task, n_sessions=n_sessions, seed=seed, lifted=lifted, **self.parameters)
-        if self.protocol == "pretrained":
-            agent.fit(problem.training_table())
+    def _made(
+        self, setting: Setting, problem: RoutingProblem, work: Block | Training, seed: int, n_sessions: int
+    ) -> Agent:
+        agent = make_agent(
+            self.agent,
+            problem.task,
+            n_sessions=n_sessions,
+            seed=seed,
+            lifted=isinstance(work, Block) and needs_lifted(setting.feedback_delay),
+            **self.parameters,
+        )
+        self._teach(agent, setting, problem, work)
         return agent
+
+    def _teach(self, agent: Agent, setting: Setting, problem: RoutingProblem, work: Block | Training) -> None:
+        """Let the agent learn what it is to know before it is judged."""
+        if agent.feedback == "full":
+            agent.fit(problem.training_table())
 
 
 def batches_of(problem: RoutingProblem, size: int) -> Iterator[Ints]:
@@ -191,7 +237,7 @@ def describe(contestant: Contestant) -> dict[str, Any]:
 
 
 def require_fair(contestant: Contestant, problem: RoutingProblem) -> None:
-    """Raise ValueError if the agent would be judged on queries that it was fitted on."""
+    """Raise ValueError if the agent would be judged on queries that it was fitted on; see `Past.check` for others."""
     if contestant.protocol == "pretrained" and problem.split != "test":
         raise ValueError(
             f"{contestant.name} is fitted on the train split, so it can only be judged on the test split: "

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.evaluation.jobs import Attempt, Failure, Job, Result
+from llm_routing_env.evaluation.contestants import Result
+from llm_routing_env.evaluation.jobs import Attempt, Failure, Job
 from llm_routing_env.evaluation.ray_engine import RayEngine
 from llm_routing_env.evaluation.setting import Setting
 

@@ -1,12 +1,15 @@
-"""Who is to be compared, as people write it: "ucb1", "wide=ucb1", "ppo@online", "my_module:MyAgent"."""
+"""Who is to be compared, as people write it: "ucb1", "wide=ucb1", "ucb1@lifelong", "my_module:MyAgent"."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llm_routing_env.agents import AGENTS
+from llm_routing_env.agents import AGENTS, agent_class
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.evaluation.contestants import AgentContestant, Contestant
 from llm_routing_env.evaluation.judging import POOLED, RANDOM
+from llm_routing_env.evaluation.lifelong import LifelongContestant
+from llm_routing_env.evaluation.logged import LoggedContestant
+from llm_routing_env.evaluation.protocols import require_offered
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, is_sb3, sb3_contestants
 from llm_routing_env.tables.queries import is_name
@@ -27,7 +30,7 @@ def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any
         if row != agent:
             _require_free(row)
         given, named = parameters.get(row, {}), row if row != agent else ""
-        found += sb3_contestants(agent, given, named) if is_sb3(agent) else [AgentContestant(agent, given, name=row)]
+        found += sb3_contestants(agent, given, named) if is_sb3(agent) else [_agent_contestant(agent, given, row)]
     names = [contestant.name for contestant in found]
     for name in names:
         if names.count(name) > 1:
@@ -37,6 +40,16 @@ def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any
     if not found:
         raise ValueError("no agent is named: give one or more, for example learning_automaton.")
     return found
+
+
+def _agent_contestant(entry: str, given: Mapping[str, Any], row: str) -> AgentContestant:
+    """Return an agent under the protocol that stands behind its name, or else under its usual one."""
+    agent, at, protocol = entry.partition("@")
+    if not at:
+        return AgentContestant(agent, given, name=row)
+    require_offered(agent, protocol, agent_class(agent).protocols())
+    kinds = {"lifelong": LifelongContestant, "logged": LoggedContestant}
+    return kinds.get(protocol, AgentContestant)(agent, given, name=row)
 
 
 def _require_free(row: str) -> None:

@@ -1,4 +1,4 @@
-"""Jobs: a contestant with the sessions that it runs, or the training that it is judged by."""
+"""Jobs: a contestant with the sessions or lives that it runs, or the training that it is judged by."""
 
 import traceback
 from dataclasses import dataclass, replace
@@ -6,11 +6,8 @@ from pathlib import Path
 from types import TracebackType
 
 from llm_routing_env.backends.budget import BudgetError
-from llm_routing_env.evaluation.contestants import Block, Contestant, Training
-from llm_routing_env.evaluation.sessions import Floats, SessionLog
+from llm_routing_env.evaluation.contestants import Contestant, Result, Work
 from llm_routing_env.evaluation.setting import Setting
-
-Result = SessionLog | Floats  # of sessions, or the policy that training led to
 
 
 @dataclass(frozen=True)
@@ -19,12 +16,12 @@ class Job:
 
     Attributes:
         contestant: The contestant.
-        work: Sessions, or a training.
+        work: Sessions, lives, or a training.
         journal: Where the sessions' live outcomes are kept.
     """
 
     contestant: Contestant
-    work: Block | Training
+    work: Work
     journal: Path | None = None
 
     def setting(self, setting: Setting) -> Setting:

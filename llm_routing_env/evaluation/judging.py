@@ -18,10 +18,11 @@ from llm_routing_env.evaluation.references import (
     choose_references,
     mean_of_rows,
 )
-from llm_routing_env.evaluation.samples import Sample, quantile, sample_of_log, sample_of_policies
+from llm_routing_env.evaluation.samples import Sample, by_lifetime, quantile, sample_of_log, sample_of_policies
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
 from llm_routing_env.evaluation.statistics import (
     LEARNING,
+    LIFETIMES,
     SESSIONS,
     Estimate,
     Resamples,
@@ -44,7 +45,8 @@ class Judge:
     """Judges rows on the same queries and, where they learn while they route, on the same sessions.
 
     A row is frozen (it has policies, and its means are exact) or it is known by the logs of its sessions. Two frozen
-    rows are compared query by query, any others on the sessions.
+    rows are compared query by query, any others on the sessions. Beside a row that one learner lived several sessions
+    of, those of the same lifetime are resampled together.
 
     Attributes:
         references: What could be had, by group: all contexts together (`POOLED`), and each context for itself.
@@ -68,13 +70,23 @@ class Judge:
         self._resamples = {context: Resamples(len(met), seed, context) for context, met in self._met.items()}
         self._logs: dict[str, Mapping[str, SessionLog]] = {}
         self.learners: set[str] = set()
+        self._lifetimes: dict[str, int] = {}
         chances = problem.comparable / np.maximum(problem.comparable.sum(axis=1, keepdims=True), 1)
         self._policies: dict[str, Policies] = {RANDOM: chances[None]}
-        self._means: dict[tuple[str, str, str, str, bool], Estimate] = {}
+        self._means: dict[tuple[str, str, str, str, bool, int | None], Estimate] = {}
 
-    def add_log(self, name: str, logs: Mapping[str, SessionLog], *, learns: bool) -> None:
-        """Take note of an agent's sessions, by context, and of whether it learns in them."""
+    def add_log(self, name: str, logs: Mapping[str, SessionLog], *, learns: bool, lifetimes: int | None = None) -> None:
+        """Take note of an agent's sessions.
+
+        Args:
+            name: The row's name.
+            logs: By context.
+            learns: Whether it learns in them.
+            lifetimes: How many learners share them, see `by_lifetime`; None: each session has its own.
+        """
         self._logs[name] = logs
+        if lifetimes is not None:
+            self._lifetimes[name] = lifetimes
         if learns:
             self.learners.add(name)
 
@@ -168,14 +180,20 @@ class Judge:
             metrics.of_sessions(logs[c], *self._expected_rewards(c), self._best_fixed_rewards(c, group))
             for c in contexts
         ]
+        units, lifetimes = SESSIONS, self._lifetimes.get(name)
+        if lifetimes is not None:
+            units = LIFETIMES
+            values = [{m: by_lifetime(v, lifetimes).mean(axis=1) for m, v in of_one.items()} for of_one in values]
         found = {
             metric: pooled(
-                [self._resamples[c].mean_of_units(v[metric], SESSIONS) for c, v in zip(contexts, values, strict=True)]
+                [self._resamples[c].mean_of_units(v[metric], units) for c, v in zip(contexts, values, strict=True)]
             ).interval()
             for metric in metrics.OF_SESSIONS
         }
         steps = [metrics.queries_to_commit(logs[c]) for c in contexts]
         median = medians(steps, [self._resamples[c] for c in contexts])
+        if lifetimes is not None:  # sessions of one life are no draws of their own
+            median = {**NOTHING, "mean": median["mean"]}
         return found | {metrics.MEDIAN_COMMIT: median}
 
     def _expected_rewards(self, context: str) -> tuple[Floats, Floats]:
@@ -203,10 +221,11 @@ class Judge:
     def _paired(self, name: str, other: str, group: str, measure: str) -> list[tuple[Estimate, Estimate]]:
         """Return each context's means of two rows, both on the sessions where one is known by sessions only."""
         on_sessions = name in self._logs or other in self._logs
+        lifetimes = self._lifetimes.get(name) or self._lifetimes.get(other)
         return [
             (
-                self._mean(name, measure, context, group, on_sessions),
-                self._mean(other, measure, context, group, on_sessions),
+                self._mean(name, measure, context, group, on_sessions, lifetimes),
+                self._mean(other, measure, context, group, on_sessions, lifetimes),
             )
             for context in self._groups[group]
         ]
@@ -214,16 +233,24 @@ class Judge:
     def _widened(self, estimate: Estimate, *names: str) -> Estimate:
         return estimate.widened(LEARNING) if self.learners.intersection(names) else estimate
 
-    def _mean(self, name: str, measure: str, context: str, group: str, in_sessions: bool) -> Estimate:
-        key = (name, measure, context, group if name in (BEST_FIXED, CHOSEN_FIXED) else POOLED, in_sessions)
+    def _mean(
+        self, name: str, measure: str, context: str, group: str, in_sessions: bool, lifetimes: int | None = None
+    ) -> Estimate:
+        of_group = group if name in (BEST_FIXED, CHOSEN_FIXED) else POOLED
+        key = (name, measure, context, of_group, in_sessions, lifetimes)
         if key not in self._means:
             sample = self._sample(name, context, group)
+            if lifetimes is not None and sample.units == SESSIONS:
+                sample = sample.by_lifetime(lifetimes)
             exact = self._resamples[context].mean(sample.values[measure], sample.queries, sample.units, sample.weights)
             is_exact = name in self._logs or not in_sessions
-            self._means[key] = exact if is_exact else self._in_sessions(name, measure, context, group, exact)
+            of_sessions = (name, measure, context, group, lifetimes)
+            self._means[key] = exact if is_exact else self._in_sessions(*of_sessions, exact)
         return self._means[key]
 
-    def _in_sessions(self, name: str, measure: str, context: str, group: str, exact: Estimate) -> Estimate:
+    def _in_sessions(
+        self, name: str, measure: str, context: str, group: str, lifetimes: int | None, exact: Estimate
+    ) -> Estimate:
         """Return what frozen policies get on the sessions that others learned in; training seeds move it as ever."""
         drawn, cells = self._drawn[context], self._problem.cells
         rows, at = np.unique(drawn.rows, return_inverse=True)
@@ -236,12 +263,16 @@ class Judge:
         }
         values = expected(policies, measured[measure][rows]).mean(axis=0)
         met = values[at.reshape(drawn.rows.shape), drawn.repeats]
-        mean = self._resamples[context].mean(met, self._places(context), SESSIONS)
+        places, units = self._places(context), SESSIONS
+        if lifetimes is not None:
+            met, places, units = by_lifetime(met, lifetimes), by_lifetime(places, lifetimes), LIFETIMES
+        mean = self._resamples[context].mean(met, places, units)
         return Estimate(mean.mean, {**exact.parts, **mean.parts})
 
     def _sample(self, name: str, context: str, group: str) -> Sample:
         if name in self._logs:
-            return sample_of_log(self._problem, self._logs[name][context], self._places(context))
+            sample = sample_of_log(self._problem, self._logs[name][context], self._places(context))
+            return sample.by_lifetime(self._lifetimes[name]) if name in self._lifetimes else sample
         return sample_of_policies(self._problem, self._policies_of(name, group), context, self._length(context))
 
     def _places(self, context: str) -> Ints:

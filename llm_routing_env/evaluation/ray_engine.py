@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from llm_routing_env.agents.parts.plug_ins import found_in, plug_in_folder
-from llm_routing_env.evaluation.jobs import Attempt, Failure, Job, Result
+from llm_routing_env.evaluation.contestants import Result
+from llm_routing_env.evaluation.jobs import Attempt, Failure, Job
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.ray_cluster import MAX_RETRIES, connect
 

@@ -12,10 +12,12 @@ from llm_routing_env.evaluation.drawn import Drawn
 from llm_routing_env.evaluation.failed_calls import Calls, one_after_another, side_by_side
 from llm_routing_env.evaluation.intervals import Interval, published
 from llm_routing_env.evaluation.judging import POOLED, Judge
+from llm_routing_env.evaluation.life_curves import LifeCurve
+from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.recovery import TOLERANCE, WINDOW, Event, Recovery
 from llm_routing_env.evaluation.references import ORACLE, References
 from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.evaluation.statistics import SESSIONS
+from llm_routing_env.evaluation.statistics import LIFETIMES, SESSIONS
 from llm_routing_env.evaluation.verdicts import is_clear_gain, no_verdict, paired_verdict
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.notes import DEAD
@@ -46,6 +48,8 @@ class Comparison:
         unfinished: Those of them that the budget stopped: with a larger one they go on.
         events: What changes in the course of sessions, see `Recoveries`; empty where nothing does.
         recovery: What each agent did about that.
+        life_curves: What lifelong agents earned over their lives, by row name.
+        past: What lies before the sessions of logged and lifelong agents.
         budget: What the requests of a live comparison may cost, and did; None where it is not known.
         feedback_delay: By how many steps rewards reached the agents late; None: they came at once.
     """
@@ -70,6 +74,8 @@ class Comparison:
     unfinished: list[str] = field(default_factory=list)
     events: list[list[Event]] = field(default_factory=list)
     recovery: dict[str, Recovery] = field(default_factory=dict)
+    life_curves: dict[str, LifeCurve] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
     budget: Budget | None = None
     feedback_delay: Delay | None = None
 
@@ -88,6 +94,11 @@ class Comparison:
         """A line on whose final answers could not be read, and scored 0."""
         line = not_read(self.problem.table, self.problem.scorer)
         return [line] if line else []
+
+    @property
+    def n_lifetimes(self) -> int:
+        """How many learners share the sessions of a lifelong row."""
+        return self.past.lifetimes or self.n_sessions
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -122,8 +133,17 @@ class Comparison:
         return side_by_side(list(self.calls[name].values())) if context == POOLED else self.calls[name][context]
 
     def sessions_behind(self, *names: str) -> int | None:
-        """Return how many sessions per context rows' intervals rest on; None where they rest on no session."""
+        """Return how many sessions per context rows' intervals rest on; None where they rest on no session.
+
+        Those of one lifetime count as one.
+        """
+        if self.are_lives(*names):
+            return self.n_lifetimes
         return self.n_sessions if any(SESSIONS in self.sources[name] for name in names) else None
+
+    def are_lives(self, *names: str) -> bool:
+        """Return whether rows' intervals speak of lifetimes."""
+        return any(LIFETIMES in self.sources[name] for name in names)
 
     def is_clear_gain(self, name: str) -> bool:
         """Return whether a row is marked as clearly better than the best fixed LLM: those that maximise the reward."""
@@ -140,7 +160,8 @@ class Comparison:
         if self.down_llms:
             return no_verdict(self.down_llms)
         gap = self.metrics[ORACLE][POOLED]["reward_minus_best_fixed"]["mean"]
-        return paired_verdict(self.pairs[name][other], other, gap, self.sessions_behind(name, other))
+        behind, are_lives = self.sessions_behind(name, other), self.are_lives(name, other)
+        return paired_verdict(self.pairs[name][other], other, gap, behind, are_lives=are_lives)
 
     def document(self) -> dict[str, Any]:
         """Return the result as one JSON-plain document."""
@@ -179,6 +200,10 @@ class Comparison:
             }
         if self.feedback_delay is not None:
             document["feedback_delay"] = asdict(self.feedback_delay)
+        if facts := self.past.facts():
+            document["past"] = facts
+        if self.life_curves:
+            document["life_curves"] = {name: curve.document() for name, curve in self.life_curves.items()}
         if self.budget is not None:
             document["budget"] = self.budget.document()
         return document

@@ -1,15 +1,17 @@
 """What an agent or a reference did in one context, as values that belong to a query and to a session or seed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.intervals import ROUNDING
 from llm_routing_env.evaluation.policies import Policies, expected
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
-from llm_routing_env.evaluation.statistics import SESSIONS, TRAINING_SEEDS
+from llm_routing_env.evaluation.statistics import LIFETIMES, SESSIONS, TRAINING_SEEDS
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Sample:
     Attributes:
         queries: The query of each value, as its place among those that sessions of the context meet, shape (units,
             values).
-        units: What the first axis is: `SESSIONS`, `TRAINING_SEEDS`, or None where there is one policy and no chance.
+        units: What the first axis is: `SESSIONS`, `LIFETIMES`, `TRAINING_SEEDS`, or None where there is one policy and
+            no chance.
         values: By measure, same shape: "reward", "accuracy", "cost_usd", "latency_s", "regret" and "is_best" (whether
             the LLM is the context's best, by regret, so that two that are equally good both are).
         asked: The share of queries sent to each LLM, shape (LLMs,).
@@ -33,6 +36,19 @@ class Sample:
     asked: Floats
     latencies_s: tuple[Floats, Floats]
     weights: Floats | None = None
+
+    def by_lifetime(self, n_lifetimes: int) -> "Sample":
+        """Return the same values with a row for each lifetime: of its sessions, see `by_lifetime`."""
+        values = {name: by_lifetime(array, n_lifetimes) for name, array in self.values.items()}
+        return replace(self, queries=by_lifetime(self.queries, n_lifetimes), units=LIFETIMES, values=values)
+
+
+def by_lifetime(values: NDArray[Any], n_lifetimes: int) -> NDArray[Any]:
+    """Return what sessions have, shape (sessions, ...), with those of a lifetime in a row, shape (lifetimes, values).
+
+    With L lifetimes, lifetime l has the sessions l, l + L, ...
+    """
+    return values.reshape(-1, n_lifetimes, *values.shape[1:]).swapaxes(0, 1).reshape(n_lifetimes, -1)
 
 
 def sample_of_log(problem: RoutingProblem, log: SessionLog, places: Ints) -> Sample:

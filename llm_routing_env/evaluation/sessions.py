@@ -94,7 +94,7 @@ def run_sessions(
 
     Args:
         env: Sessions of equal length, with autoreset disabled and numbers in `info`.
-        agent: Made with `n_sessions=env.num_envs`; learns as it goes.
+        agent: Made with `n_sessions=env.num_envs`; is told that a session begins, and learns as it goes.
         seeds: One per session.
         contexts: One per session.
         propensities: Whether to log the probability of each action, which some agents have to integrate for.
@@ -104,6 +104,7 @@ def run_sessions(
     Raises:
         BudgetError: If a live session's budget is used up.
     """
+    agent.begin_session()
     observation, info = env.reset(seed=list(seeds), options={"context": list(contexts)})
     rows, steps, chances = np.arange(env.num_envs), [], []
     commit_steps = np.where(np.asarray(agent.committed_action) >= 0, 0.0, np.nan)

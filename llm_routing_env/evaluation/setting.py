@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ from llm_routing_env.agents.parts.generators import SessionSeeds
 from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
 from llm_routing_env.envs.options import ProblemOptions
-from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.envs.vector import PickLLMVectorEnv
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.evaluation.live_access import LiveAccess
+from llm_routing_env.evaluation.past import Past
 from llm_routing_env.tables.table import OutcomeTable
 
 
@@ -29,6 +30,7 @@ class Setting:
         propensities: Whether the probability of each action is logged.
         live: How live LLMs are reached; None for recorded outcomes.
         feedback_delay: By how many steps rewards reach the agents late; None: they come at once.
+        past: What lies before the sessions, for agents that have learned by then.
     """
 
     options: Mapping[str, Any]
@@ -37,6 +39,12 @@ class Setting:
     propensities: bool = False
     live: LiveAccess | None = None
     feedback_delay: Delay | None = None
+    past: Past = field(default_factory=Past)
+
+    def before(self, length: int = SESSION_LENGTH) -> "Setting":
+        """Return the setting of the past: sessions of the train split, contexts mixed, recorded, without a scenario."""
+        options = {name: value for name, value in self.options.items() if name != "scenario"}
+        return replace(self, options={**options, "split": "train", "context": MIXED}, length=length, live=None)
 
     @property
     def table(self) -> str | Path | OutcomeTable:

@@ -34,7 +34,8 @@ _FREEDOMS = np.array([np.inf, 120, 60, 30, 20, 15, 10, 8, 6, 5, 4, 3, 2, 1])
 _STUDENT = np.array(
     [1.9600, 1.9799, 2.0003, 2.0423, 2.0860, 2.1314, 2.2281, 2.3060, 2.4469, 2.5706, 2.7764, 3.1824, 4.3027, 12.7062]
 )
-QUERIES, SESSIONS, TRAINING_SEEDS = "queries", "sessions", "training seeds"
+QUERIES, SESSIONS, LIFETIMES, TRAINING_SEEDS = "queries", "sessions", "lifetimes", "training seeds"
+SHARED = (LIFETIMES, TRAINING_SEEDS)  # one of them is judged in every context
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Estimate:
 
     Attributes:
         mean: The mean; NaN where a value is missing.
-        parts: By source: `QUERIES`, `SESSIONS`, `TRAINING_SEEDS`.
+        parts: By source: `QUERIES`, `SESSIONS`, `LIFETIMES`, `TRAINING_SEEDS`.
     """
 
     mean: float
@@ -83,7 +84,7 @@ class Estimate:
     @property
     def sources(self) -> tuple[str, ...]:
         """What is resampled, in a fixed order."""
-        return tuple(source for source in (QUERIES, SESSIONS, TRAINING_SEEDS) if source in self.parts)
+        return tuple(source for source in (QUERIES, SESSIONS, *SHARED) if source in self.parts)
 
     @property
     def is_known(self) -> bool:
@@ -112,9 +113,9 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate:
     for source in sources:
         of_context = [estimate.parts[source] for estimate in estimates if source in estimate.parts]
         moved = np.sum([part.moved for part in of_context], axis=0) / len(estimates)
-        # One training is judged in every context; queries and sessions belong to one each.
+        # One training or lifetime is judged in every context; queries and sessions belong to one each.
         freedom = min(part.freedom for part in of_context)
-        parts[source] = Part(moved, freedom if source == TRAINING_SEEDS else _freedom(of_context))
+        parts[source] = Part(moved, freedom if source in SHARED else _freedom(of_context))
     return Estimate(math.fsum(estimate.mean for estimate in estimates) / len(estimates), parts)
 
 
@@ -128,9 +129,9 @@ def _freedom(parts: Sequence[Part]) -> float:
 
 
 class Resamples:
-    """How often each query, session and training seed of one context is drawn: the same for all that is judged.
+    """How often each query, session, lifetime and training seed of one context is drawn: the same for all rows.
 
-    Queries and sessions are drawn for each context; training seeds once for all, since each training serves them all.
+    Queries and sessions are drawn for each context; the others once for all, since each of them serves them all.
     """
 
     def __init__(self, n_queries: int, seed: int, context: str = "") -> None:
@@ -145,9 +146,9 @@ class Resamples:
         self._counts: dict[tuple[str, int], Floats] = {}
 
     def counts(self, source: str, n: int) -> Floats:
-        """Return how often each of n queries, sessions or training seeds is drawn, shape (n, resamples)."""
+        """Return how often each of n queries, sessions, lifetimes or training seeds is drawn, shape (n, resamples)."""
         if (source, n) not in self._counts:
-            own = "" if source == TRAINING_SEEDS else self._context
+            own = "" if source in SHARED else self._context
             rng = np.random.default_rng([self._seed, zlib.crc32(f"{source}/{own}".encode()), n])
             drawn = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
             self._counts[source, n] = drawn.T.astype(np.float64, order="C")
@@ -159,7 +160,8 @@ class Resamples:
         Args:
             values: Shape (units, values of each).
             queries: The query of each value as a number below `n_queries`, same shape.
-            units: What the first axis is, `SESSIONS` or `TRAINING_SEEDS`; None: there is one only, and no chance.
+            units: What the first axis is, `SESSIONS`, `LIFETIMES` or `TRAINING_SEEDS`; None: there is one only, and no
+                chance.
             weights: What the values of each unit are multiplied by already, on average 1; None: by nothing.
         """
         mean = float(values.mean())

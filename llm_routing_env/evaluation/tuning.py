@@ -14,6 +14,7 @@ from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.estimate import estimated
 from llm_routing_env.evaluation.intervals import Interval
 from llm_routing_env.evaluation.judging import POOLED
+from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.statistics import SESSIONS
@@ -95,7 +96,7 @@ def tune(
         for values in combinations:
             given = {**(parameters or {}).get(row_name(agent), {}), **values}
             (contestant,) = contestants([agent], {row_name(agent): given})
-            trial = _trial_setting(setting, is_fitted=contestant.protocol == "pretrained")
+            trial = _trial_setting(setting, is_fitted=contestant.protocol != "online")
             result = run_comparison(
                 [contestant],
                 trial,
@@ -120,7 +121,7 @@ def estimated_tuning(
         candidates = _candidates(agent, grid, budget)
         given = {**parameters.get(row_name(agent), {}), **candidates[0]}
         (contestant,) = contestants([agent], {row_name(agent): given})
-        trial = _trial_setting(setting, is_fitted=contestant.protocol == "pretrained")
+        trial = _trial_setting(setting, is_fitted=contestant.protocol != "online")
         total += estimated(trial, len(candidates), budget // len(candidates))
     return total
 
@@ -141,6 +142,7 @@ def _trial_setting(setting: Setting, *, is_fitted: bool) -> Setting:
     train = table.select(None, "train")
     if not len(train):
         raise ValueError(f"{table.path} has no train split to tune on.")
+    setting = replace(setting, past=Past())  # the one that is given is of queries that a trial is judged on
     # Hashed, so that tuning shares no session seed with judging.
     seed = zlib.crc32(f"tuning/{setting.seed}".encode())
     if not is_fitted:

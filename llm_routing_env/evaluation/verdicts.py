@@ -15,7 +15,9 @@ MIN_SESSIONS = 10  # fewer give intervals that hold too seldom
 MIN_SHARE = 0.01  # of the gap to the oracle: a smaller gain is none that anyone would act on
 
 
-def verdict(metrics: Metrics, best_fixed_llm: str, chosen_fixed_llm: str, n_sessions: int | None) -> str:
+def verdict(
+    metrics: Metrics, best_fixed_llm: str, chosen_fixed_llm: str, n_sessions: int | None, *, are_lives: bool = False
+) -> str:
     """Say whether an agent beats always asking the best fixed LLM, and where it does not beat asking at random.
 
     It beats the LLM that is best in hindsight, or it beats none. It is worse than the LLM that was chosen elsewhere, or
@@ -26,9 +28,10 @@ def verdict(metrics: Metrics, best_fixed_llm: str, chosen_fixed_llm: str, n_sess
         best_fixed_llm: The name of the LLM that is best in hindsight.
         chosen_fixed_llm: The name of the LLM that is best on the other split.
         n_sessions: Per context, where the intervals speak of sessions too; None where they do not.
+        are_lives: Whether it is lifetimes that they speak of, and their number.
     """
     if n_sessions is not None and n_sessions < MIN_SESSIONS:
-        return f"no verdict: {_counted(n_sessions)} per context, and intervals of fewer than {MIN_SESSIONS} mislead"
+        return f"no verdict: {_counted(n_sessions, are_lives)}, and intervals of fewer than {MIN_SESSIONS} mislead"
     names = ("best_fixed", "chosen_fixed", "random")
     gained, over_chosen, over_random = (_measured(metrics[f"reward_minus_{name}"]) for name in names)
     if gained is None or over_chosen is None or over_random is None:
@@ -60,7 +63,9 @@ def no_verdict(down_llms: Sequence[str]) -> str:
     return f"no verdict: nearly every call of {', '.join(down_llms)} failed"
 
 
-def paired_verdict(difference: Interval, other: str, gap: float | None, n_sessions: int | None) -> str:
+def paired_verdict(
+    difference: Interval, other: str, gap: float | None, n_sessions: int | None, *, are_lives: bool = False
+) -> str:
     """Say how an agent compares with another one.
 
     Args:
@@ -68,9 +73,10 @@ def paired_verdict(difference: Interval, other: str, gap: float | None, n_sessio
         other: The second one's name.
         gap: Between the best fixed LLM and the oracle: a lead of less than a hundredth of it is none.
         n_sessions: See `verdict`.
+        are_lives: See `verdict`.
     """
     if n_sessions is not None and n_sessions < MIN_SESSIONS:
-        return f"no verdict: {_counted(n_sessions)} per context"
+        return f"no verdict: {_counted(n_sessions, are_lives)}"
     measured = _measured(difference)
     if measured is None:
         return "shows nothing"
@@ -151,5 +157,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
 
-def _counted(n_sessions: int) -> str:
-    return "1 session" if n_sessions == 1 else f"{n_sessions} sessions"
+def _counted(n_sessions: int, are_lives: bool) -> str:
+    unit, where = ("lifetime", "") if are_lives else ("session", " per context")
+    return f"{n_sessions} {unit}{'' if n_sessions == 1 else 's'}{where}"

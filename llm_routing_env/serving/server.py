@@ -12,7 +12,7 @@ from typing import Any
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving import guard as guard_script
 from llm_routing_env.serving.endpoints import ServingError
-from llm_routing_env.serving.flags import server_command
+from llm_routing_env.serving.flags import memory_advice, server_command
 
 STOP_GRACE_S = 10.0
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -43,6 +43,7 @@ class VLLMServer:
         host = str(flags.get("host", "127.0.0.1"))
         self._check_model()
         self._environment = self._server_environment()
+        self._measures_memory = not {"kv-cache-memory-bytes", "kv_cache_memory_bytes"} & flags.keys()
         self._reservation = _reserve(host, int(flags.get("port", 0)), llm.name)
         self.port: int = self._reservation.getsockname()[1]
         self.host = _ANY_HOST.get(host, host)
@@ -53,6 +54,16 @@ class VLLMServer:
         """Return what other processes may want to know: base_url, pid (of the guard), log."""
         pid = self.process.pid if self.process else None
         return {"base_url": self.base_url, "pid": pid, "log": str(self.log)}
+
+    def disturbs(self, other: "VLLMServer") -> bool:
+        """Return whether the two must not start together.
+
+        While it loads, vLLM takes whatever the memory of its GPU loses for its own use: what another takes meanwhile
+        is missing from its cache, or leaves it none.
+        """
+        measures = self._measures_memory or other._measures_memory
+        mine, others = self._devices(), other._devices()
+        return measures and (not mine or not others or not mine.isdisjoint(others))
 
     def start(self) -> None:
         """Start the server and return at once."""
@@ -109,9 +120,13 @@ class VLLMServer:
         shown = "\n".join(f"    {line}" for line in lines[-8:])
         return (
             f"The vLLM server of LLM {self.llm.name!r} ended with status {status}: "
-            f"{causes[-1] if causes else 'no error in its log'}.{note}\n"
+            f"{causes[-1].rstrip('.') if causes else 'no error in its log'}.{note}{memory_advice(causes)}\n"
             f"Check the model and the flags in {self.pool.path}. Last lines of {self.log}:\n{shown}"
         )
+
+    def _devices(self) -> set[str]:
+        """Return the GPUs that it may see; empty: all of them."""
+        return set(self._environment.get("CUDA_VISIBLE_DEVICES", "").replace(" ", "").split(",")) - {""}
 
     def _is_healthy(self) -> bool:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=2.0)

@@ -30,8 +30,9 @@ def serve(
 ) -> Iterator[dict[str, str]]:
     """Serve the pool's LLMs for the length of the block; yield the base URL of each, by name.
 
-    One vLLM server per LLM without a `base_url`, all started at once. They are stopped at the end of the
-    block, also after an exception, Ctrl-C or SIGTERM, and even if this process is killed.
+    One vLLM server per LLM without a `base_url`: at once where `kv-cache-memory-bytes` says what each takes or their
+    `CUDA_VISIBLE_DEVICES` differ, else one after another. They are stopped at the end of the block, also after an
+    exception, Ctrl-C or SIGTERM, and even if this process is killed.
 
     Args:
         pool: The pool; its `serve` tables are vLLM's flags.
@@ -69,9 +70,7 @@ def serve_servers(
                 if not llm.base_url:
                     servers.append(VLLMServer(pool, llm, logs / f"{quote(llm.name, safe='')}.log"))
             _check_ports(servers)
-            for server in servers:
-                server.start()
-            _wait_ready(servers, timeout_s, on_progress or (lambda name, stage: None))
+            _start_and_wait(servers, timeout_s, on_progress or (lambda name, stage: None))
             endpoints.write_endpoints(path, {server.llm.name: server.describe() for server in servers})
             yield servers
         finally:
@@ -89,11 +88,15 @@ def _check_ports(servers: list[VLLMServer]) -> None:
         by_port[server.port] = server.llm.name
 
 
-def _wait_ready(servers: list[VLLMServer], timeout_s: float, on_progress: Progress) -> None:
+def _start_and_wait(servers: list[VLLMServer], timeout_s: float, on_progress: Progress) -> None:
     deadline = time.monotonic() + timeout_s
     stages = dict.fromkeys((server.llm.name for server in servers), "")
     while waiting := [server for server in servers if stages[server.llm.name] != "ready"]:
         for server in waiting:
+            if server.process is None:
+                if any(other.process is not None and server.disturbs(other) for other in waiting):
+                    continue
+                server.start()
             stage = server.stage()
             if stage == "failed":
                 raise ServingError(server.failure())

@@ -10,13 +10,16 @@ import pytest
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import Agent, RoutingTask, TrainingTable, make_agent
+from llm_routing_env.rewards.additive import Additive
 
+# An answer is worth its accuracy.
+ACCURACY = Additive(form="additive", weights=(1, 0, 0), cost_scale_usd=1.0, max_cost_usd=1.0, max_latency_s=1.0)
 RewardDraw = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.float64]]
 
 
 @pytest.fixture
 def make_task() -> Callable[..., RoutingTask]:
-    """Return a function that builds a task with rewards in [0, 1] and rising costs, with any field changed."""
+    """Return a function that builds a task with accuracies as rewards and rising costs, with any field changed."""
 
     def make(n_actions: int = 4, observation_size: int = 5, **changes: Any) -> RoutingTask:
         fields: dict[str, Any] = {
@@ -25,6 +28,7 @@ def make_task() -> Callable[..., RoutingTask]:
             "llm_names": tuple(f"llm{arm}" for arm in range(n_actions)),
             "expected_cost_usd": tuple(1e-3 * (arm + 1) for arm in range(n_actions)),
             "reward_bounds": (0.0, 1.0),
+            "reward": ACCURACY,
         }
         return RoutingTask(**(fields | changes))
 

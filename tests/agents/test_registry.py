@@ -179,6 +179,7 @@ def test_description_is_plain_json_and_lists_defaults():
             "recommit": None,
             "recommit_delta": 0.05,
             "recommit_threshold": 10.0,
+            "prior": "fresh",
         },
     }
 

@@ -1,5 +1,7 @@
 """The in-process backend: refusals without vLLM, and (marked vllm) real LLMs against their HTTP servers."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -24,6 +26,15 @@ def test_nothing_is_loaded_before_the_first_query():
     assert backend.llm_names == ("a",)
     backend.close()
     backend.close()
+
+
+@pytest.mark.vllm
+def test_a_process_with_engines_ends_without_a_word():
+    command = [sys.executable, "-m", "llm_routing_env.cli", "demo", "--backend", "vllm-inprocess", "--length", "2"]
+    ended = subprocess.run([*command, "--context", "math"], capture_output=True, text=True, check=True)
+    assert "total reward" in ended.stdout
+    assert "process_group" not in ended.stderr  # what NCCL warns of, and gloo fails on if it is ended twice
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.vllm

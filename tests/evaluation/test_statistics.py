@@ -8,6 +8,7 @@ import pytest
 
 from llm_routing_env.evaluation.intervals import NOTHING, bounds_shown, number, shown
 from llm_routing_env.evaluation.statistics import (
+    LIFETIMES,
     QUERIES,
     SESSIONS,
     TRAINING_SEEDS,
@@ -147,6 +148,42 @@ def test_a_training_is_drawn_for_all_contexts_at_once():
     mean = pooled([context.mean(values, places(5, 5), TRAINING_SEEDS) for context in (art, Resamples(5, 0, "chess"))])
     assert mean.parts[TRAINING_SEEDS].freedom == 4
     assert 4 < mean.parts[QUERIES].freedom <= 8
+
+
+def test_a_lifetime_is_drawn_for_all_contexts_at_once():
+    art, chess = Resamples(5, 0, "art"), Resamples(5, 0, "chess")
+    np.testing.assert_array_equal(art.counts(LIFETIMES, 5), chess.counts(LIFETIMES, 5))
+    luck = np.tile(np.arange(8.0)[:, None], (1, 5))  # the same in both contexts
+    both = pooled([context.mean(luck, places(8, 5), LIFETIMES) for context in (art, chess)])
+    alone = art.mean(luck, places(8, 5), LIFETIMES)
+    np.testing.assert_allclose(both.parts[LIFETIMES].moved, alone.parts[LIFETIMES].moved)
+    assert both.parts[LIFETIMES].freedom == 7
+    assert both.sources == (QUERIES, LIFETIMES)
+
+
+@pytest.mark.parametrize(("n_lives", "of_life"), [(10, 0.1), (20, 0.3)])
+def test_intervals_of_lifelong_agents_cover_other_queries_and_lifetimes(n_lives: int, of_life: float):
+    """What a life has taught moves all its sessions, two of each context, by `of_life`."""
+    n_queries, length = 50, 35
+    resamples = [Resamples(n_queries, 0, context) for context in ("art", "chess")]
+
+    def two_equal_agents(rng: np.random.Generator) -> tuple[Estimate, Estimate]:
+        worths = [rng.normal(0, 0.5, n_queries) for _ in resamples]
+        orders = [rng.permuted(places(2 * n_lives, n_queries), axis=1)[:, :length] for _ in resamples]
+        asked = [order.reshape(n_lives, -1) for order in orders]
+        agents = []
+        for _ in range(2):
+            luck = rng.normal(0, of_life, (n_lives, 1))
+            drawn = [
+                worth[order] + luck + rng.normal(0, 0.5, order.shape)
+                for worth, order in zip(worths, asked, strict=True)
+            ]
+            agents.append(pooled([r.mean(v, q, LIFETIMES) for r, v, q in zip(resamples, drawn, asked, strict=True)]))
+        return agents[0], agents[1]
+
+    covered, told_apart = share(two_equal_agents, seed=5)
+    assert 0.92 <= covered <= 0.98
+    assert told_apart <= 0.04
 
 
 def test_the_same_seed_gives_the_same_draws_in_any_order_of_asking():

@@ -23,7 +23,7 @@ from llm_routing_env.pools.pool import LLMSpec, Pool, load_pool
 from llm_routing_env.serving import endpoints, serve, server
 from llm_routing_env.serving.display import run_until_signal
 from llm_routing_env.serving.endpoints import ServingError, read_endpoints
-from llm_routing_env.serving.flags import engine_arguments, server_command, to_arguments
+from llm_routing_env.serving.flags import engine_arguments, memory_advice, server_command, to_arguments
 from llm_routing_env.tables.queries import Query
 
 QUERY = Query("q", "art", "test", "hello", ("hello",))
@@ -65,6 +65,49 @@ def test_serve_yields_working_endpoints_and_leaves_nothing(mark, tmp_path):
     assert ("llm-b", "ready") in stages
     with pytest.raises(ServingError, match="pickllm serve"):
         read_endpoints(pool)
+
+
+def starts(pool: Pool) -> list[tuple[str, str]]:
+    """Serve a pool and return what happened: ("start" or "ready", the LLM), in order."""
+    seen: list[tuple[str, str]] = []
+    begin = server.VLLMServer.start
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server.VLLMServer, "start", lambda self: (seen.append(("start", self.llm.name)), begin(self))[1])
+        with serve(pool, on_progress=lambda name, stage: seen.append((stage, name))):
+            return [(what, name) for what, name in seen if what in ("start", "ready")]
+
+
+def on_gpu(pool: Pool, *devices: str) -> Pool:
+    """Return the pool, each LLM on its own GPUs."""
+    pairs = zip(pool.llms, devices, strict=True)
+    return replace(pool, llms=tuple(replace(llm, environment={"CUDA_VISIBLE_DEVICES": gpus}) for llm, gpus in pairs))
+
+
+@pytest.mark.parametrize("devices", [("", ""), ("0", "0"), ("0,1", "1"), ("0", "")])
+def test_servers_that_measure_the_memory_of_one_gpu_start_one_after_another(mark, tmp_path, devices):
+    pool = on_gpu(fake_vllm.pool(tmp_path, "a", "b"), *devices)
+    assert starts(pool) == [("start", "llm-a"), ("ready", "llm-a"), ("start", "llm-b"), ("ready", "llm-b")]
+
+
+def test_servers_start_at_once_where_none_measures_what_another_takes(mark, tmp_path):
+    told = fake_vllm.pool(tmp_path, "a", "b", **{"kv-cache-memory-bytes": 1})
+    for pool in (told, on_gpu(fake_vllm.pool(tmp_path, "a", "b"), "0", "1")):
+        assert starts(pool)[:2] == [("start", "llm-a"), ("start", "llm-b")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization`",
+        "ValueError: Free memory on device cuda:0 (5.74/79.18 GiB) on startup is less than desired GPU memory",
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 MiB.",
+    ],
+)
+def test_a_gpu_that_is_too_small_for_all_is_told_with_what_to_do(mark, tmp_path, monkeypatch, said):
+    monkeypatch.setattr(server, "server_command", lambda *_: [sys.executable, "-c", f"raise SystemExit({said!r})"])
+    with pytest.raises(ServingError, match=r"gpu-memory-utilization = 0\.3"), serve(fake_vllm.pool(tmp_path, "a")):
+        pass
+    assert memory_advice(["ValueError: the weights are haunted"]) == ""
 
 
 @pytest.mark.parametrize(("flags", "is_open"), [({}, False), ({"host": "0.0.0.0"}, True)])

@@ -6,6 +6,7 @@ from pathlib import Path
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.plots.costs import cost_accuracy, latencies
 from llm_routing_env.evaluation.plots.curves import best_arm_share, committed_share, cumulative_regret, regret_rate
+from llm_routing_env.evaluation.plots.lives import life_curves
 from llm_routing_env.evaluation.plots.scores import performance_profiles, reward_intervals
 from llm_routing_env.evaluation.plots.shares import arm_shares
 from llm_routing_env.evaluation.plots.style import Plot
@@ -28,8 +29,9 @@ FILES = (arm_shares, cumulative_regret, cost_accuracy)
 
 
 def _those(usual: tuple[Make, ...], result: Comparison) -> tuple[Make, ...]:
-    """Return the figures, with the one of events where there are any."""
-    return (*usual, regret_rate) if result.events else usual
+    """Return the figures, with those of lives and of events where there are any."""
+    lives, events = (life_curves,) if result.life_curves else (), (regret_rate,) if result.events else ()
+    return (*lives, *usual, *events)
 
 
 def draw(result: Comparison) -> list[Plot]:

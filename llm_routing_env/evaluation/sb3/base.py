@@ -8,7 +8,7 @@ from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.evaluation.contestants import Block, Training, require_fair
+from llm_routing_env.evaluation.contestants import Work, require_fair
 from llm_routing_env.evaluation.sb3.defaults import (
     OBSERVATION,
     TRAINING,
@@ -73,7 +73,7 @@ class SB3Contestant:
             complaint = " ".join(str(error).split())
             raise ValueError(f"{self.name}: Stable-Baselines3 refuses its parameters: {complaint}") from error
 
-    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog | FloatArray:
+    def run(self, setting: Setting, work: Work, on_step: Callable[[int], None]) -> SessionLog | FloatArray:
         """See `Contestant`."""
         raise NotImplementedError
 

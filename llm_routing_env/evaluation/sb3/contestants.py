@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.evaluation.contestants import Contestant
+from llm_routing_env.evaluation.protocols import require_offered
 from llm_routing_env.evaluation.sb3.defaults import (
     SB3_ALGORITHMS,
     TRAINING,
@@ -40,8 +41,7 @@ def sb3_contestants(name: str, parameters: Mapping[str, Any], row: str = "") -> 
     if not at:
         online = {key: value for key, value in parameters.items() if key not in TRAINING}
         return [OnlineContestant(algorithm, online, row), PretrainedContestant(algorithm, parameters, row)]
+    require_offered(algorithm, protocol, [OnlineContestant.protocol, PretrainedContestant.protocol])
     if protocol == OnlineContestant.protocol:
         return [OnlineContestant(algorithm, parameters, row)]
-    if protocol == PretrainedContestant.protocol:
-        return [PretrainedContestant(algorithm, parameters, row)]
-    raise unknown_name(f"protocol of {algorithm}", protocol, [OnlineContestant.protocol, PretrainedContestant.protocol])
+    return [PretrainedContestant(algorithm, parameters, row)]

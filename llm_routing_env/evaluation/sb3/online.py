@@ -7,7 +7,7 @@ from typing import Any
 from gymnasium.wrappers import TimeLimit
 
 from llm_routing_env.envs.pickllm import PickLLMEnv
-from llm_routing_env.evaluation.contestants import Block, Training
+from llm_routing_env.evaluation.contestants import Block, Work
 from llm_routing_env.evaluation.sb3.base import SB3Contestant
 from llm_routing_env.evaluation.sb3.models import (
     action_distribution,
@@ -24,7 +24,7 @@ class OnlineContestant(SB3Contestant):
     protocol = "online"
     block_size = 10  # sessions run one after another
 
-    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog:
+    def run(self, setting: Setting, work: Work, on_step: Callable[[int], None]) -> SessionLog:
         """See `Contestant`."""
         assert isinstance(work, Block)  # nothing of it is ever frozen
         from stable_baselines3.common.env_util import make_vec_env

@@ -10,7 +10,7 @@ from llm_routing_env.agents import RoutingTask
 from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.envs.pickllm import PickLLMEnv
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
-from llm_routing_env.evaluation.contestants import Block, Training, batches_of, require_fair
+from llm_routing_env.evaluation.contestants import Lives, Training, Work, batches_of, require_fair
 from llm_routing_env.evaluation.sb3.base import SB3Contestant
 from llm_routing_env.evaluation.sb3.defaults import (
     N_TRAINING_ENVS,
@@ -65,8 +65,9 @@ class PretrainedContestant(SB3Contestant):
         """See `Contestant`; a saved model is one."""
         return 1 if self._own["model"] is not None else asked_for
 
-    def run(self, setting: Setting, work: Block | Training, on_step: Callable[[int], None]) -> SessionLog | FloatArray:
+    def run(self, setting: Setting, work: Work, on_step: Callable[[int], None]) -> SessionLog | FloatArray:
         """See `Contestant`; live LLMs are asked under the first training seed."""
+        assert not isinstance(work, Lives)
         number = work.number if isinstance(work, Training) else 0
         with one_thread():
             self._train(setting, number)

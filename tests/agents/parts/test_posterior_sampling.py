@@ -6,7 +6,11 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from llm_routing_env.agents.parts.posterior_sampling import beta_probability_of_best, gaussian_probability_of_best
+from llm_routing_env.agents.parts.posterior_sampling import (
+    beta_probability_of_best,
+    gaussian_probability_of_best,
+    scaled_beta_probability_of_best,
+)
 
 
 def frequencies(draws, allowed):
@@ -107,3 +111,24 @@ def test_uniform_beta_scores_are_equally_likely_to_win():
 def test_certain_scores_leave_no_doubt():
     certain = gaussian_probability_of_best(np.array([[0.2, 0.1]]), np.zeros((1, 2)))
     np.testing.assert_allclose(certain, [[1, 0]], atol=1e-12)
+
+
+def test_scaled_betas_have_the_probabilities_of_uniform_variables():
+    """Of U on [0, 1] and V on [0.5, 1.5], U is above in a triangle of area 1/8; turned round, V is the same."""
+    ones = np.ones((1, 2))
+    for base, gain in [([[0, 0.5]], [[1, 1]]), ([[0, 1.5]], [[1, -1]])]:
+        found = scaled_beta_probability_of_best(ones, ones, np.array(base, float), np.array(gain, float))
+        np.testing.assert_allclose(found, [[1 / 8, 7 / 8]], rtol=1e-9)
+
+
+def test_scaled_betas_with_no_scale_are_certain():
+    ones = np.ones((1, 3))
+    found = scaled_beta_probability_of_best(ones, ones, np.array([[0.75, 0.0, 0.2]]), np.array([[0.0, 1.0, 0.0]]))
+    np.testing.assert_allclose(found, [[0.75, 0.25, 0.0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("least", [1.0, 5.0, 500.0])
+def test_unscaled_betas_are_as_before(least):
+    first, second = np.random.default_rng(0).uniform(least, 4 * least, size=(2, 5, 4))
+    found = scaled_beta_probability_of_best(first, second, np.zeros_like(first), np.ones_like(first))
+    np.testing.assert_allclose(found, beta_probability_of_best(first, second), atol=1e-6)

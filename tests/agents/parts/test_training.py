@@ -78,3 +78,14 @@ def test_cells_that_are_there_in_part_and_llms_never_asked_are_refused(changes, 
 def test_bad_tables_are_refused(changes, problem):
     with pytest.raises(ValueError, match=f"TrainingTable: {problem}"):
         TrainingTable(**fields(**changes))
+
+
+def test_a_part_has_some_of_the_queries_and_llms():
+    accuracy = np.arange(6.0).reshape(2, 3) / 6
+    table = TrainingTable(**fields(observations=[[1.0], [2.0]], accuracy=accuracy))
+    np.testing.assert_array_equal(table.part(llms=[2, 0]).accuracy, accuracy[:, [2, 0]])
+    last = table.part([1], slice(1, None))
+    np.testing.assert_array_equal(last.accuracy, accuracy[1:, 1:])
+    np.testing.assert_array_equal(last.observations, [[2.0]])
+    with pytest.raises(ValueError, match=r"rewards must be of shape \(queries, LLMs\), not empty"):
+        table.part(slice(0))

@@ -1,0 +1,153 @@
+"""What agents share that learn outcomes rather than rewards: they know the objective, and what each LLM costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.distributions import only
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.task import LLMInfo, RoutingTask
+
+MEASURES = ("accuracy", "cost_usd", "latency_s")
+RISK = 1e-4  # that a lower bound of an accuracy is ever above it
+_UNTOLD_LATENCY_S = 1.0
+
+
+class OutcomeAgent(Agent):
+    """Learns of each LLM how often it is right, what a right answer gains over a wrong one, and what is left: the base.
+
+    An answer's reward is ``base + accuracy * gain``, where ``gain = reward(1, cost, latency) - reward(0, cost,
+    latency)`` and the base is what remains. Cost and latency enter through gain and base, which vary little from answer
+    to answer; only accuracy is uncertain, and lies in [0, 1]. What no line in accuracy describes, a failed call's
+    reward or a form that is curved in it, is in the base, so that the three means always add up to the mean reward.
+    """
+
+    _prior: FloatArray  # of each LLM's accuracy, base and gain, shape (arms, 3)
+
+    def _believe(self, prior_accuracy: float | Sequence[float], price_slope: float) -> None:
+        """Set the prior means: base and gain at the expected cost and latency, accuracy by what an LLM costs.
+
+        Args:
+            prior_accuracy: One number for all LLMs, or one for each, in [0, 1].
+            price_slope: By how much accuracy is taken to rise with ten times the cost, about the mean LLM, where there
+                is one number for all.
+
+        Raises:
+            ValueError: If the task has no reward function, or actions that are not LLMs.
+        """
+        task = self.task
+        self._require_llms()
+        self._require(
+            task.reward is not None,
+            "task.reward",
+            "the reward as a function of accuracy, cost_usd and latency_s (one with extra_terms is none: leave them "
+            "out, or take an agent that learns from rewards alone)",
+            task.reward,
+        )
+        given = np.asarray(prior_accuracy)
+        is_given = given.dtype.kind in "if" and given.shape in ((), (task.n_actions,))
+        self._require(
+            is_given and bool(((given >= 0) & (given <= 1)).all()),
+            "prior_accuracy",
+            f"a number in [0, 1], or {task.n_actions} of them",
+            prior_accuracy,
+        )
+        self._require(np.isfinite(price_slope), "price_slope", "finite", price_slope)
+        self.prior_accuracy, self.price_slope = prior_accuracy, price_slope
+        accuracy = given
+        if price_slope and given.ndim == 0:
+            accuracy = np.clip(given + price_slope * _dearness(task.llms), 0.05, 0.95)
+        wrong, right = self._ends(
+            _told([llm.expected_cost_usd for llm in task.llms], 0.0),
+            _told([llm.expected_latency_s for llm in task.llms], _UNTOLD_LATENCY_S),
+        )
+        self._prior = np.stack([np.broadcast_to(accuracy, task.n_actions), wrong, right - wrong], axis=1)
+
+    def add_llm(self, task: RoutingTask) -> Self:
+        """Return this agent for a task with further LLMs: of the others it knows what it knew.
+
+        Its random generator starts anew.
+
+        Args:
+            task: What the agent may know, with all LLMs of before among its own.
+
+        Raises:
+            ValueError: If an LLM of before is missing, or the observation is another.
+        """
+        missing = sorted(set(self.task.llm_names) - set(task.llm_names))
+        self._require(not missing, "task", f"one that still has {', '.join(missing)}", ", ".join(task.llm_names))
+        seen = (self.task.observation, self.task.observation_size)
+        self._require(seen == (task.observation, task.observation_size), "task", f"one of observations {seen}", task)
+        hyperparameters = {name: getattr(self, name) for name in self.hyperparameters()}
+        grown = type(self)(task, n_sessions=self.n_sessions, **hyperparameters)
+        grown.n_selected.array, grown.n_updates = self.n_selected.array, self.n_updates.copy()
+        grown._keep(self, np.array([task.llm_names.index(name) for name in self.task.llm_names]))
+        return grown
+
+    def _keep(self, known: Self, arms: IntArray) -> None:
+        """Take over what an agent learned of fewer arms, whose places among those here are given."""
+        raise NotImplementedError
+
+    def _ends(self, cost_usd: FloatArray, latency_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the reward of a wrong and of a right answer, each of the arguments' shape."""
+        reward = self.task.reward
+        assert reward is not None  # the constructor has refused it
+        wrong, right = (reward(np.full(cost_usd.shape, end), cost_usd, latency_s) for end in (0.0, 1.0))
+        return wrong, right
+
+    def _measured(self, action: IntArray, reward: FloatArray, outcome: Outcomes) -> FloatArray:
+        """Return accuracy, base and gain of one answer per session, shape (sessions, 3).
+
+        Where no outcome was told, as with feedback that is a reward alone, the LLM's expected cost and latency stand
+        in, and accuracy is worked out from the reward.
+        """
+        _, base, gain = self._prior[action].T
+        if outcome:
+            accuracy = self._told_accuracy(outcome)
+            wrong, right = self._ends(outcome["cost_usd"], outcome["latency_s"])
+            gain = np.where(np.isfinite(right - wrong), right - wrong, gain)  # a failed call may have no latency
+        else:
+            accuracy = np.clip((reward - base) / np.where(gain == 0, 1.0, gain), 0.0, 1.0)
+        return np.stack([accuracy, reward - accuracy * gain, gain], axis=1)
+
+    def _told_accuracy(self, outcome: Outcomes) -> FloatArray:
+        self._require(set(MEASURES) <= set(outcome), "outcome", f"{', '.join(MEASURES)}, or None", sorted(outcome))
+        accuracy = np.asarray(outcome["accuracy"], dtype=np.float64)
+        self._require(bool(np.isfinite(accuracy).all()), "outcome['accuracy']", "finite", accuracy.tolist())
+        return accuracy
+
+
+def still_asked(base: FloatArray, gain: FloatArray, lowest: FloatArray, allowed: BoolArray | None) -> BoolArray:
+    """Return which arms may be the best one, shape (sessions, arms).
+
+    Who is worth less with every answer right than another at its lowest plausible accuracy is not asked again.
+
+    Args:
+        base: Reward of a wrong answer, shape (sessions, arms).
+        gain: What a right one adds, shape (sessions, arms).
+        lowest: Lowest plausible accuracy, shape (sessions, arms).
+        allowed: Arms that take part, shape (sessions, arms); None: all.
+    """
+    floor = base + np.minimum(gain * np.maximum(lowest, 0.0), gain)
+    best_case = base + np.maximum(gain, 0.0)
+    is_open: BoolArray = best_case >= only(floor, allowed).max(axis=1, keepdims=True)
+    return is_open if allowed is None else is_open & allowed
+
+
+def _dearness(llms: Sequence[LLMInfo]) -> FloatArray:
+    """Return the logarithm to base 10 of each LLM's expected cost less their mean; 0 where it is free or not known."""
+    costs = np.array([llm.expected_cost_usd or np.nan for llm in llms])
+    logs = np.log10(np.where(costs > 0, costs, np.nan))
+    is_known = np.isfinite(logs)
+    return np.where(is_known, logs - logs[is_known].mean(), 0.0) if is_known.any() else np.zeros(len(llms))
+
+
+def _told(numbers: Sequence[float | None], otherwise: float) -> FloatArray:
+    """Return the numbers, with their mean in place of None, or ``otherwise`` where none is known."""
+    known = [number for number in numbers if number is not None]
+    instead = float(np.mean(known)) if known else otherwise
+    return np.array([instead if number is None else number for number in numbers])

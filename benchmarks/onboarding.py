@@ -1,0 +1,99 @@
+"""What a new LLM is worth to `uniroute` after a few probe queries, with and without caution.
+
+    python benchmarks/onboarding.py [--table nano] [--reward additive]
+
+Each LLM in turn is new: the router is fitted on the others, and the LLM added from n training queries that are drawn.
+Printed is how the reward on the test split changes by that, averaged over draws and LLMs, beside the change when it is
+added from the whole train split; and which share of that is reached, over the LLMs that are worth more than 0.002.
+"""
+
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from llm_routing_env.agents.parts.training import TrainingTable
+from llm_routing_env.agents.uniroute import UniRoute
+from llm_routing_env.envs.problem import MIXED, RoutingProblem
+
+N_PROBES, CAUTIONS = (10, 20, 50, 100, 200, 400), (0.0, 1.5)
+WORTH_KNOWING = 0.002
+
+
+def main(
+    table: Annotated[str, typer.Option(help="A table's name or path, with embeddings.")] = "nano",
+    reward: Annotated[str, typer.Option(help="pickllm or additive.")] = "additive",
+    draws: Annotated[int, typer.Option(help="Draws of probes per LLM.")] = 10,
+    seed: int = 0,
+) -> None:
+    """Add each LLM in turn and print what it brings."""
+    problem = RoutingProblem(table, split="test", reward=reward, observation="embedding")
+    training, rng = problem.training_table(), np.random.default_rng(seed)
+    changes = {(n, caution): np.zeros((len(problem.task.llms), draws)) for n in N_PROBES for caution in CAUTIONS}
+    full = np.zeros(len(problem.task.llms))
+    for new in range(len(full)):
+        order = [*np.delete(np.arange(len(full)), new), new]
+        router, without = _fitted(problem, training, order[:-1], seed)
+        known = np.flatnonzero(training.has_cell[:, new])
+        full[new] = _with(router, problem, training.part(known, [new]), order, 0.0) - without
+        for draw in range(draws):
+            shuffled = rng.permutation(known)
+            for n, caution in changes:
+                probes = training.part(shuffled[:n], [new])
+                changes[n, caution][new, draw] = _with(router, problem, probes, order, caution) - without
+    _show(problem, changes, full)
+
+
+def _fitted(problem: RoutingProblem, training: TrainingTable, llms: list[int], seed: int) -> tuple[UniRoute, float]:
+    """Return a router fitted on some LLMs, and what it earns."""
+    names, costs = (
+        np.array(values)[llms].tolist() for values in (problem.task.llm_names, problem.task.expected_cost_usd)
+    )
+    infos = tuple(problem.task.llms[llm] for llm in llms)
+    task = replace(
+        problem.task, n_actions=len(llms), llm_names=tuple(names), expected_cost_usd=tuple(costs), llms=infos
+    )
+    router = UniRoute(task, seed=seed)
+    router.fit(training.part(llms=llms))
+    return router, _earned(router, problem, llms)
+
+
+def _with(router: UniRoute, problem: RoutingProblem, probes: TrainingTable, order: list[int], caution: float) -> float:
+    """Return what the router earns once it has the last LLM of the order, and forget the LLM again."""
+    kept = router.worth, router.lines, router.task
+    router.add_llm(problem.task.llms[order[-1]], probes, caution=caution)
+    earned = _earned(router, problem, order)
+    router.worth, router.lines, router.task = kept
+    return earned
+
+
+def _earned(router: UniRoute, problem: RoutingProblem, llms: list[int]) -> float:
+    """Return the mean reward on the test split, contexts weighted equally."""
+    queries = problem.queries_of(MIXED)
+    rewards = problem.reward_table.query_means[queries][:, llms]
+    scores = np.where(np.isnan(rewards), -np.inf, router._scores(problem.observations[queries].astype(np.float64)))
+    picked = rewards[np.arange(len(queries)), scores.argmax(axis=1)]
+    contexts = problem.table.query_contexts[queries]
+    return float(np.mean([picked[contexts == context].mean() for context in np.unique(contexts)]))
+
+
+def _show(problem: RoutingProblem, changes: dict[tuple[int, float], np.ndarray], full: np.ndarray) -> None:
+    useful = full > WORTH_KNOWING
+    shown = Table(
+        title=f"{problem.table.name}, {problem.reward.form}: a new LLM from n probes ({useful.sum()} LLMs count)"
+    )
+    for column in ("n", "caution", "change of reward", "worst LLM", "of all that it is worth"):
+        shown.add_column(column, justify="right")
+    for (n, caution), change in changes.items():
+        by_llm = change.mean(axis=1)
+        share = f"{by_llm[useful].mean() / full[useful].mean():.0%}" if useful.any() else "-"
+        shown.add_row(str(n), f"{caution:g}", f"{by_llm.mean():+.4f}", f"{by_llm.min():+.4f}", share)
+    shown.add_row("all", "0", f"{full.mean():+.4f}", f"{full.min():+.4f}", "100%")
+    Console(width=100).print(shown)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,142 @@
+"""Agents that live through many sessions: one learner from the first query of its life to the last."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+
+import numpy as np
+
+from llm_routing_env.agents import Agent, make_agent
+from llm_routing_env.envs.delay import Delay
+from llm_routing_env.envs.problem import MIXED, RoutingProblem
+from llm_routing_env.envs.vector_base import RoutingVectorEnv
+from llm_routing_env.evaluation.contestants import AgentContestant, Block, Lives, Work
+from llm_routing_env.evaluation.late_feedback import needs_lifted
+from llm_routing_env.evaluation.past import LIVES, past_rng, read_past
+from llm_routing_env.evaluation.sessions import Ints, SessionLog, run_sessions
+from llm_routing_env.evaluation.setting import Setting
+
+
+class LifelongContestant(AgentContestant):
+    """A learner that routes the train split, then its share of the sessions that are judged, one after another."""
+
+    protocol = LIVES
+
+    def run(self, setting: Setting, work: Work, on_step: Callable[[int], None]) -> list[SessionLog]:
+        """See `Contestant`; the log of the past comes first, where there is one, then one for each turn."""
+        assert isinstance(work, Lives)
+        # A life has the seeds of its first session: one of a single session is that of a fresh learner.
+        seeds = setting.session_seeds(self.agent, work.turns[0].contexts, work.turns[0].seeds)
+        n_lives, logs = len(seeds.sessions), []
+        with closing(setting.vector_env(n_lives, self.observation)) as env:
+            agent = make_agent(
+                self.agent,
+                env.problem.task,
+                n_sessions=n_lives,
+                seed=seeds,
+                lifted=needs_lifted(setting.feedback_delay),
+                **self.parameters,
+            )
+            if setting.past.lifetimes_from is not None:
+                agent.fit_log(read_past(setting.past.lifetimes_from, env.problem))
+            if work.past is not None:
+                with closing(setting.before(work.past.length).vector_env(n_lives, self.observation)) as before:
+                    logs.append(_lived(before, agent, work.past, on_step, delay=setting.feedback_delay))
+            for turn in work.turns:
+                chances, delay = setting.propensities, setting.feedback_delay
+                logs.append(_lived(env, agent, turn, on_step, propensities=chances, delay=delay))
+        return logs
+
+
+def _lived(
+    env: RoutingVectorEnv,
+    agent: Agent,
+    block: Block,
+    on_step: Callable[[int], None],
+    *,
+    propensities: bool = False,
+    delay: Delay | None = None,
+) -> SessionLog:
+    return run_sessions(
+        env,
+        agent,
+        block.seeds,
+        contexts=block.contexts,
+        propensities=propensities,
+        delay=delay,
+        on_step=lambda: on_step(env.num_envs),
+    )
+
+
+def lives_of(problem: RoutingProblem, setting: Setting, seeds: Mapping[str, Sequence[int]], size: int) -> list[Lives]:
+    """Deal the sessions of all contexts to lifetimes, each session to one of them.
+
+    With L lifetimes, lifetime l lives through the sessions l, l + L, ... of every context, in random order. Those that
+    run together come to sessions of one length at a time: when it is the turn of which length is drawn for all of them.
+
+    Args:
+        problem: What is judged.
+        setting: See `Setting`.
+        seeds: For each context, its sessions' seeds.
+        size: Most lifetimes of a block.
+    """
+    n_sessions = len(next(iter(seeds.values())))
+    n_lives = setting.past.lifetimes or n_sessions
+    lengths = {context: min(setting.length, len(problem.queries_of(context))) for context in seeds}
+    turns = past_rng(setting.seed, "turns").permutation(
+        [length for length in lengths.values() for _ in range(n_sessions // n_lives)]
+    )
+    lots = [
+        _lots(number, turns, lengths, range(number, n_sessions, n_lives), setting.seed) for number in range(n_lives)
+    ]
+    n_past = _n_past(problem, setting)
+    lives = []
+    for numbers in np.array_split(np.arange(n_lives), -(-n_lives // size)):
+        drawn = [[lots[number][turn] for number in numbers] for turn in range(len(turns))]
+        before = tuple(int(past_rng(setting.seed, f"life/{number}").integers(2**32)) for number in numbers)
+        lives.append(
+            Lives(
+                past=Block((MIXED,) * len(numbers), before, n_past) if n_past else None,
+                turns=tuple(
+                    Block(tuple(c for c, _ in of_turn), tuple(seeds[c][index] for c, index in of_turn), int(length))
+                    for of_turn, length in zip(drawn, turns, strict=True)
+                ),
+                sessions=tuple(tuple(index for _, index in of_turn) for of_turn in drawn),
+            )
+        )
+    return lives
+
+
+def _lots(
+    number: int, turns: Ints, lengths: Mapping[str, int], sessions: Sequence[int], seed: int
+) -> list[tuple[str, int]]:
+    """Return the context and number of the sessions of a lifetime, in its order."""
+    rng, lots = past_rng(seed, f"order/{number}"), [("", 0)] * len(turns)
+    for length in np.unique(turns):
+        own = [(context, session) for context, of_one in lengths.items() if of_one == length for session in sessions]
+        for place, drawn in zip(np.flatnonzero(turns == length), rng.permutation(len(own)), strict=True):
+            lots[place] = own[drawn]
+    return lots
+
+
+def _n_past(problem: RoutingProblem, setting: Setting) -> int:
+    if setting.past.lifetimes_from is not None:
+        return 0
+    asked_for = setting.past.lifetime_queries
+    return len(problem.table.select(None, "train")) if asked_for is None else asked_for
+
+
+def judged_sessions(lived: Sequence[tuple[Lives, Sequence[SessionLog]]]) -> dict[str, SessionLog]:
+    """Return the sessions that were judged, by context, in the order of their numbers."""
+    parts: dict[str, list[SessionLog]] = {}
+    numbers: dict[str, list[int]] = {}
+    for lives, logs in lived:
+        for turn, sessions, log in zip(lives.turns, lives.sessions, logs[-len(lives.turns) :], strict=True):
+            contexts = np.array(turn.contexts)
+            for context in dict.fromkeys(turn.contexts):
+                rows = np.flatnonzero(contexts == context)
+                parts.setdefault(context, []).append(log.rows(rows))
+                numbers.setdefault(context, []).extend(sessions[row] for row in rows)
+    return {
+        context: SessionLog.concatenate(of_context).rows(np.argsort(numbers[context]))
+        for context, of_context in parts.items()
+    }

@@ -1,0 +1,178 @@
+"""What agents have behind them when they are judged as "logged" or "lifelong": a log, or queries of the train split."""
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm_routing_env.agents import LoggedData
+from llm_routing_env.envs.problem import RoutingProblem
+
+LIVES, LOGGED = "lifelong", "logged"
+
+
+@dataclass(frozen=True)
+class Past:
+    """What lies before the sessions that are judged.
+
+    Attributes:
+        lifetimes: How many learners live, see `lives_of`; None: as many as sessions per context.
+        lifetime_queries: Queries of the train split that each of them routes first; None: all, once.
+        lifetimes_from: File of a log that they learn from instead; None: they route themselves.
+        log: File of the log that "logged" agents learn from; None: one of uniform choices, see `uniform_log`.
+    """
+
+    lifetimes: int | None = None
+    lifetime_queries: int | None = None
+    lifetimes_from: str | None = None
+    log: str | None = None
+
+    def check(self, protocols: set[str], problem: RoutingProblem, n_sessions: int) -> None:
+        """Raise ValueError where a past cannot be, or nobody would have it.
+
+        Args:
+            protocols: Of those who are compared.
+            problem: What is judged.
+            n_sessions: Per context.
+        """
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        for name, protocol in _USED_BY.items():
+            if name in given and protocol not in protocols:
+                raise ValueError(
+                    f"{_option(name)} is of {protocol} agents, and none takes part: name one, as ucb1@{protocol}."
+                )
+        n_train = len(problem.table.select(None, "train"))
+        if LIVES in protocols:
+            self._check_lifetimes(n_train, n_sessions)
+            if problem.is_live:
+                raise ValueError("Lifelong agents are judged on recorded outcomes: leave --backend out, or @lifelong.")
+        files = {LOGGED: self.log, LIVES: self.lifetimes_from}
+        have_past = protocols & ({LOGGED} if self.lifetime_queries == 0 else {LOGGED, LIVES})
+        if have_past and problem.split != "test":
+            raise ValueError(
+                f"logged and lifelong agents learn on the train split, so they can only be judged on the test split: "
+                f"give split='test', not {problem.split!r}."
+            )
+        for protocol in sorted(have_past):
+            path = files[protocol]
+            if path is not None:
+                read_past(path, problem)
+            elif not n_train:
+                raise ValueError(f"The table {problem.table.path} has no train split: there is no past to learn from.")
+
+    def _check_lifetimes(self, n_train: int, n_sessions: int) -> None:
+        for name, least in (("lifetimes", 1), ("lifetime_queries", 0)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+                raise ValueError(f"{_option(name)} must be {least} or more and a whole number, got {value!r}.")
+        if self.lifetimes is not None and n_sessions % self.lifetimes:
+            raise ValueError(
+                f"--lifetimes must divide the {n_sessions} sessions per context, each of which is lived once, "
+                f"got {self.lifetimes}."
+            )
+        if (self.lifetime_queries or 0) > n_train:
+            raise ValueError(
+                f"--lifetime-queries must be at most {n_train}, as many as the train split has, got "
+                f"{self.lifetime_queries}."
+            )
+        if self.lifetimes_from is not None and self.lifetime_queries is not None:
+            raise ValueError("--lifetimes-from gives a past, and so does --lifetime-queries: leave one out.")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is given of it, JSON-plain, with the hashes of its files."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        hashes = {
+            f"{name}_sha256": hashlib.sha256(Path(str(given[name])).read_bytes()).hexdigest()
+            for name in ("lifetimes_from", "log")
+            if name in given
+        }
+        return given | hashes
+
+
+_USED_BY: Mapping[str, str] = {
+    **dict.fromkeys(("lifetimes", "lifetime_queries", "lifetimes_from"), LIVES),
+    "log": LOGGED,
+}
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def past_rng(seed: int, purpose: str) -> np.random.Generator:
+    """Return what a past is drawn from: the same for all agents."""
+    return np.random.default_rng([seed, zlib.crc32(f"past/{purpose}".encode())])
+
+
+def uniform_log(problem: RoutingProblem, rng: np.random.Generator) -> LoggedData:
+    """Return the log of a router that asked each query of the train split of one LLM, drawn uniformly, in random order.
+
+    Args:
+        problem: What was routed, with the observations of the agent that is to learn.
+        rng: Draws the order of the queries, the LLMs and the repeats.
+    """
+    train = problem.table.select(None, "train")
+    queries = rng.permutation(train[problem.comparable[train].any(axis=1)])
+    masks = problem.comparable[queries]
+    chances = masks / masks.sum(axis=1, keepdims=True)
+    actions = (chances.cumsum(axis=1)[:, :-1] <= rng.random(len(queries))[:, None]).sum(axis=1)
+    cells = (queries, actions, rng.integers(problem.table.n_repeats, size=len(queries)))
+    return LoggedData(
+        observations=problem.observations[queries],
+        actions=actions,
+        rewards=problem.reward_table.rewards[cells],
+        propensities=chances[np.arange(len(queries)), actions],
+        masks=None if masks.all() else masks,
+        outcomes={
+            "accuracy": problem.cells.accuracy[cells],
+            "cost_usd": problem.cells.cost_usd[cells],
+            "latency_s": problem.cells.latency_s[cells],
+        },
+        steps=np.arange(len(queries)),
+    )
+
+
+def read_past(path: str, problem: RoutingProblem) -> LoggedData:
+    """Read a log as what agents can learn from.
+
+    Args:
+        path: The file.
+        problem: What they will be judged on, with their observations.
+
+    Raises:
+        ValueError: The log is of other LLMs, another table or reward, has no propensities, or has queries of the split
+            that is judged.
+    """
+    from llm_routing_env.logs import read_log  # comparisons without one start sooner so
+
+    log = read_log(path)
+    queries = log.require_table(problem.table)
+    log.require_propensities()
+    if log.llm_names != problem.task.llm_names:
+        raise ValueError(f"{path} is of the LLMs {', '.join(log.llm_names)}: not those of {problem.table.name}.")
+    own, reward = log.metadata.get("reward") or {}, problem.reward
+    if (own.get("form"), own.get("weights")) != (reward.form, list(reward.weights)):
+        raise ValueError(
+            f"{path} was made with the reward {own.get('form')!r} and weights {own.get('weights')}, this comparison "
+            f"has {reward.form!r} and {list(reward.weights)}: give the log's --reward and --weights."
+        )
+    judged = np.isin(queries, problem.queries_of("mixed"))
+    if judged.any():
+        raise ValueError(
+            f"{int(judged.sum())} of the {len(log)} rows of {path} are of the {problem.split} split, on which agents "
+            "are judged: log the train split, pickllm compare --split train --log-steps."
+        )
+    return LoggedData(
+        observations=problem.observations[queries],
+        actions=log.action,
+        rewards=log.reward,
+        propensities=log.propensity,
+        masks=log.mask,
+        outcomes={name: getattr(log, name) for name in ("accuracy", "cost_usd", "latency_s")},
+        sessions=log.session_of_row,
+        steps=log.step,
+    )
