@@ -113,6 +113,7 @@ class RoutingProblem:
         own = Cells.of(self.table, recorded)
         if self.is_live:  # such an LLM can be asked what was never recorded of it
             own = replace(own, available=np.ones_like(own.available))
+        self._recorded = own, reward
         is_plain = isinstance(given.scenario, str | Sequence | Mapping | None)
         self.scenario = given.scenario if is_plain else getattr(given.scenario, "__name__", str(given.scenario))
         phases: Sequence[Phase] = []
@@ -290,6 +291,8 @@ class RoutingProblem:
     def training_table(self) -> TrainingTable:
         """Return every LLM's mean outcomes on the train split, all contexts: what pretrained agents are fitted on.
 
+        As they were recorded: of what a scenario brings nobody knows before it comes.
+
         Raises:
             ValueError: If the table has no train split, or was recorded on other LLMs than the pool's.
         """
@@ -301,12 +304,14 @@ class RoutingProblem:
                 f"The table {self.table.path} was recorded on other LLMs than the pool's, "
                 f"{', '.join(self.task.llm_names)}: pretrained agents cannot be fitted."
             )
+        cells, reward = self._recorded
+        rewards = self.reward_table if self.scenario is None else RewardTable(cells, reward)
         return TrainingTable(
             observations=self.observations[train],
-            rewards=self.reward_table.query_means[train],
-            accuracy=self.cells.accuracy[train].mean(axis=2),
-            cost_usd=self.cells.cost_usd[train].mean(axis=2),
-            latency_s=self.cells.latency_s[train].mean(axis=2),
+            rewards=rewards.query_means[train],
+            accuracy=cells.accuracy[train].mean(axis=2),
+            cost_usd=cells.cost_usd[train].mean(axis=2),
+            latency_s=cells.latency_s[train].mean(axis=2),
         )
 
 

@@ -1,7 +1,7 @@
 """The numbers of every cell, in one order: ((phase * queries + query) * repeats + repeat) * LLMs + LLM."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from llm_routing_env.tables.table import OutcomeTable
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-_ARRAYS = ("accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens", "failed", "available")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +68,11 @@ class Cells:
         """Return the cells of several phases, in their order."""
         if len(phases) == 1:
             return phases[0]
-        arrays: dict[str, Any] = {name: np.concatenate([getattr(phase, name) for phase in phases]) for name in _ARRAYS}
+        arrays: dict[str, Any] = {
+            field.name: np.concatenate([getattr(phase, field.name) for phase in phases])
+            for field in fields(cls)
+            if field.name not in ("measures", "scorer", "tables", "told")
+        }
         is_told = any(phase.told is not None for phase in phases)
         return cls(
             **arrays,
@@ -78,14 +81,6 @@ class Cells:
             tables=tuple(table for phase in phases for table in phase.tables),
             told=np.concatenate([phase.as_told.accuracy for phase in phases]) if is_told else None,
         )
-
-    def of_phase(self, number: int) -> "Cells":
-        """Return what is true of one of its phases."""
-        n_rows = len(self.accuracy) // len(self.tables)
-        rows = slice(number * n_rows, (number + 1) * n_rows)
-        arrays = {name: getattr(self, name)[rows] for name in _ARRAYS}
-        measures = {name: values[rows] for name, values in self.measures.items()}
-        return replace(self, **arrays, measures=measures, tables=self.tables[number : number + 1], told=None)
 
     @property
     def as_told(self) -> "Cells":

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from llm_routing_env.cli import app
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.scenarios import Phase, phases_of
+from llm_routing_env.scenarios import Phase, phases_of, read_scenario
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -23,8 +23,8 @@ N = TABLE.n_queries
 
 
 def cells_at(phase: int, *events: dict[str, Any], table: OutcomeTable = TABLE) -> Cells:
-    cells: Cells = RoutingProblem(table, observation="none", scenario=list(events)).cells.of_phase(phase)
-    return cells
+    scenario = read_scenario(list(events), table.llm_names, lambda cells: np.zeros(2))
+    return phases_of(Cells.of(table, table.scorer), scenario)[phase].cells
 
 
 def told_at(phase: int, *events: dict[str, Any]) -> np.ndarray:
@@ -150,3 +150,12 @@ def test_a_run_is_repeated_whatever_became_of_its_scenarios_file(tmp_path: Path)
     again = CliRunner().invoke(app, ["compare", "--from", str(tmp_path / "out" / "results.json"), "--json"])
     assert json.loads(again.stdout)["agents"] == first["agents"]
     assert first["scenario"] == str(path)
+
+
+def test_what_is_fitted_on_knows_nothing_of_a_scenario():
+    events = [{"event": "price", "llm": "llm-0", "step": 0, "factor": 3}, worse("llm-0", 0), noisy(0), noisy(2)]
+    told, without = (
+        RoutingProblem(TABLE, observation="none", scenario=scenario).training_table() for scenario in (events, None)
+    )
+    for name in ("rewards", "accuracy", "cost_usd", "latency_s"):
+        np.testing.assert_array_equal(getattr(told, name), getattr(without, name))

@@ -104,10 +104,7 @@ class PretrainedContestant(SB3Contestant):
             return
         from llm_routing_env.envs.sb3_vector import PickLLMSB3VecEnv
 
-        options = {**setting.options, "split": "train", "context": MIXED, "observation": self.observation}
-        if options.get("scenario") is not None:  # what comes later nobody knows yet, as in `training_table`
-            first = RoutingProblem(**options).cells.of_phase(0)
-            options["scenario"] = lambda own: [(0, first)]
+        options = {**setting.before().options, "observation": self.observation}
         env = PickLLMSB3VecEnv(N_TRAINING_ENVS, max_episode_steps=setting.length, **options)
         try:
             model = self._new_model(env, self._seed(setting, f"training/{number}"))
