@@ -122,6 +122,8 @@ class RoutingProblem:
 
             scenario = read_scenario(given.scenario, self.table.llm_names, lambda cells: _worth(cells, reward))
             phases = phases_of(own, scenario, is_live=self.is_live)
+            longest = len(self.table.select(None, self.split))  # what no session comes to must not move the bounds
+            phases = [each if each.step - each.earlier < longest else replace(each, cells=own) for each in phases]
             if not self.knows_truth and any(phase.cells is not own for phase in phases):
                 raise ValueError("The scenario changes the LLMs of the table, and the pool has others: leave it out.")
         of_phases = [phase.cells for phase in phases] or [own]

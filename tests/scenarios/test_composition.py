@@ -159,3 +159,16 @@ def test_what_is_fitted_on_knows_nothing_of_a_scenario():
     )
     for name in ("rewards", "accuracy", "cost_usd", "latency_s"):
         np.testing.assert_array_equal(getattr(told, name), getattr(without, name))
+
+
+def test_what_no_session_comes_to_does_not_even_move_the_reward_of_calls_that_fail():
+    down = {"event": "outage", "llm": "llm-0", "step": 3, "hidden": True}
+    dear = {"event": "price", "llm": "llm-1", "step": TABLE.n_queries, "factor": 50}
+    without, beyond, within = (
+        RoutingProblem(TABLE, observation="none", split="all", scenario=[down, *more])
+        for more in ([], [dear], [dear | {"step": TABLE.n_queries - 1}])
+    )
+    np.testing.assert_array_equal(beyond.reward_table.rewards[: 2 * N], without.reward_table.rewards)
+    assert beyond.reward.bounds == without.reward.bounds
+    assert within.reward.bounds[0] < without.reward.bounds[0]
+    assert within.reward_table.rewards[N, 0].tolist() == [within.reward.bounds[0]] * 2
