@@ -17,7 +17,7 @@ from llm_routing_env.tables.table import OutcomeTable
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Event):
-    """Outcomes, responses and errors come from another table of the same queries, repeats and LLMs.
+    """Outcomes, responses and errors come from another table that has these queries, with the same repeats and LLMs.
 
     Attributes:
         table: A shipped table's name, or a path.
