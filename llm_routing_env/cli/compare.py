@@ -35,7 +35,7 @@ from llm_routing_env.scenarios.read import as_events
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
 
-DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapest"
+DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,outcome_linear@lifelong,random,round_robin,cheapest"
 
 
 _PAST = ("lifetimes", "lifetime_queries", "lifetimes_from", "log")
@@ -118,6 +118,8 @@ def compare(
     Example: pickllm compare --agents learning_automaton,slow=learning_automaton --param slow.learning_rate=0.02
     """
     run = {name: ctx.params[name] for name in DECIDING} if from_results is None else _repeated(ctx, from_results)
+    if run["agents"] == DEFAULT_AGENTS and not _has_past(run):
+        run["agents"] = DEFAULT_AGENTS.replace("@lifelong", "")
     if tensorboard:
         require_tensorboard()
     blocks = _blocks_folder(out, resume=resume, needs_folder=log_steps or tensorboard)
@@ -220,6 +222,12 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
     if Past(*(run[name] for name in _PAST)).facts() != document.get("past", {}):
         raise ValueError(f"A log that agents learned from has changed since the run of {path}.")
     return run
+
+
+def _has_past(run: Mapping[str, Any]) -> bool:
+    """Return whether lifelong agents have what they learn from before they are judged."""
+    is_test = run["backend"] == "table" and run["split"] == "test"
+    return is_test and len(load_table(run["table"]).select(None, "train")) > 0
 
 
 def _blocks_folder(out: Path | None, *, resume: bool, needs_folder: bool) -> Path | None:

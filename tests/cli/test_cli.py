@@ -261,6 +261,16 @@ def test_compare_tunes_on_the_train_split_and_says_what_it_chose():
     assert rows["random"]["parameters"] == {}
 
 
+@pytest.mark.parametrize(("split", "protocol"), [("test", "lifelong"), ("train", "online")])
+def test_the_default_agents_have_lived_where_there_is_a_past(split: str, protocol: str):
+    done = pickllm("compare", *SMALL, "--split", split, "--json")
+    rows = {row["agent"].partition("@")[0]: row["protocol"] for row in json.loads(done.stdout)["agents"]}
+    assert rows == {
+        **dict.fromkeys(("learning_automaton", "epsilon_greedy_q", "random", "round_robin", "cheapest"), "online"),
+        "outcome_linear": protocol,
+    }
+
+
 def test_protocol_and_feedback_stand_in_every_row():
     done = pickllm("compare", *SMALL, "--agents", "ucb1,linear_router,cheapest", "--json")
     rows = {row["agent"]: (row["protocol"], row["feedback"]) for row in json.loads(done.stdout)["agents"]}
