@@ -31,6 +31,7 @@ from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.step_logs import require_tensorboard
 from llm_routing_env.evaluation.tuning import estimated_tuning, tune
+from llm_routing_env.scenarios.read import recorded_scenario
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
 
@@ -133,6 +134,7 @@ def compare(
     problem["weights"] = options.parse_weights(run["weights"])
     if run["scenario"] is not None:
         problem["scenario"] = run["scenario"]
+        run["scenario"] = recorded_scenario(run["scenario"])  # to be repeated whatever becomes of its file
     live = live_access(
         *(run["backend"], run["pool"], engine),
         max_usd=max_usd,

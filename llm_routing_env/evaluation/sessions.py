@@ -1,6 +1,6 @@
 """Run an agent over many sessions at once and keep what happened."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -129,7 +129,7 @@ def run_sessions(
         else:
             late.add(observation, action, reward, outcome, chosen)
         observation, ended = following, truncated
-        steps.append((action, info.get("true_reward", reward), *_judged(info, env.num_envs)))
+        steps.append((action, *as_it_is(reward, info, np.full(env.num_envs, np.nan))))
         if propensities:
             chances.append(chosen)
         just_committed = np.isnan(commit_steps) & (np.asarray(agent.committed_action) >= 0)
@@ -148,10 +148,10 @@ def run_sessions(
     )
 
 
-def _judged(info: dict[str, Any], n_sessions: int) -> list[Floats]:
-    """Return the measures of a step as they are, not as they are told; NaN where one is not known."""
-    true = info | {"accuracy": info.get("true_accuracy", info["accuracy"])}
-    return [true.get(name, np.full(n_sessions, np.nan)) for name in MEASURES]
+def as_it_is(reward: Any, info: Mapping[str, Any], unknown: Any = np.nan) -> list[Any]:
+    """Return reward and `MEASURES` of a step as they are, not as they are told; `unknown` where one is not known."""
+    true = {**info, "accuracy": info.get("true_accuracy", info["accuracy"])}
+    return [info.get("true_reward", reward), *(true.get(name, unknown) for name in MEASURES)]
 
 
 def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:

@@ -49,7 +49,7 @@ def read_scenario(
         if given in PRESETS:
             return _of_events(PRESETS[given], llm_names, worth, f"The scenario {given!r}")
         if given.endswith(".toml"):
-            return _of_events(_from_toml(Path(given)), llm_names, worth, given)
+            return _of_events(recorded_scenario(given), llm_names, worth, given)
         if ":" not in given:
             hint = "Or the path of a TOML file with [[events]], or my_module:my_scenario."
             raise unknown_name("scenario", given, PRESETS, hint)
@@ -87,7 +87,7 @@ def _of_events(given: Any, llm_names: Sequence[str], worth: Worth, where: str) -
 def _event(given: Any, where: str) -> Event:
     if not isinstance(given, Mapping) or "event" not in given:
         raise ValueError(f"{where}: expected a mapping with 'event' and its arguments, got {given!r:.80}.")
-    if given["event"] not in EVENTS:
+    if not isinstance(given["event"], str) or given["event"] not in EVENTS:
         raise ValueError(f"{where}: {unknown_name('event', given['event'], EVENTS)}")
     kind = EVENTS[given["event"]]
     known = {field.name: field for field in fields(kind)}
