@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from llm_routing_env import __version__
 from llm_routing_env.agents import AGENTS, Agent, agent_class
 from llm_routing_env.agents.parts import checkpoint
+from llm_routing_env.agents.parts.outcome_agent import OutcomeAgent
 from llm_routing_env.agents.parts.task import PROMPT
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.growing import grown, old_task
@@ -139,7 +140,7 @@ class Router:
                 f"{problem.scorer!r}: give its --scorer, or train another."
             )
         # What knows the objective computes its rewards anew.
-        if hasattr(self.agent_class, "add_llm") and not self.agent_class.feedback == "full":
+        if issubclass(self.agent_class, OutcomeAgent):
             return
         old, new = learned["cost_scale_usd"], faced["cost_scale_usd"]
         if faced["weights"][1] and not math.isclose(old, new, rel_tol=_SAME_COST_UNIT):
