@@ -1,4 +1,4 @@
-"""Who is to be compared, as people write it: "ucb1", "wide=ucb1", "ucb1@lifelong", "my_module:MyAgent", "router.npz"."""
+"""Who is to be compared, as people write it: "ucb1", "wide=ucb1", "ucb1@lifelong", "my_module:MyAgent", a file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -58,14 +58,14 @@ def grown(agent: Agent, router: Router, task: RoutingTask, problem: RoutingProbl
     known = agent.task.llm_names
     if task.llm_names[: len(known)] != known:
         raise ValueError(
-            f"{router.path}: its {router.learned.agent} takes in LLMs as the last ones, behind {', '.join(known)}; here "
-            f"the order is {', '.join(task.llm_names)}."
+            f"{router.path}: its {router.learned.agent} takes in LLMs as the last ones, behind {', '.join(known)}; "
+            f"here the order is {', '.join(task.llm_names)}."
         )
     old, new = router.learned.reward["cost_scale_usd"], problem.reward.cost_scale_usd
     if not math.isclose(old, new):
         raise ValueError(
-            f"{router.path} learned rewards in which {old:.3g} $ are a cost of 1, and with the new LLM {new:.3g} $ are: "
-            f"give cost_scale_usd={old!r} in Python, or train another."
+            f"{router.path} learned rewards in which {old:.3g} $ are a cost of 1, and with the new LLM {new:.3g} $ "
+            f"are: give cost_scale_usd={old!r} in Python, or train another."
         )
     train = problem.table.select(None, "train")
     table = replace(problem.training_table(), observations=observe(problem.table, agent.observation)[train])

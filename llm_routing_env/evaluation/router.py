@@ -154,8 +154,8 @@ class Router:
         for llm in self.learned.prices.keys() & now.keys():
             if list(self.learned.prices[llm]) != now[llm]:
                 raise ValueError(
-                    f"{self.path} learned at prices of {llm} of {self.learned.prices[llm]} $ per million tokens read and "
-                    f"written, here they are {now[llm]}: train another."
+                    f"{self.path} learned at prices of {llm} of {self.learned.prices[llm]} $ per million tokens read "
+                    f"and written, here they are {now[llm]}: train another."
                 )
 
     def _require_view(self, problem: RoutingProblem) -> None:
@@ -173,15 +173,15 @@ class Router:
         example = learned.example or {}
         if example.get("query_id") not in table.query_ids:
             raise ValueError(
-                f"{self.path} sees {self.observation!r}, learned on the table {learned.table['name']}; {table.name} shares "
-                f"no query with it that shows that its vectors mean the same: train another."
+                f"{self.path} sees {self.observation!r}, learned on the table {learned.table['name']}; {table.name} lacks "
+                f"its query {example.get('query_id')!r}, which would show that its vectors mean the same: train another."
             )
         seen = observe(table, self.observation)[list(table.query_ids).index(example["query_id"])]
         then = np.asarray(example["observation"], dtype=np.float64)
         if seen.shape != then.shape or not np.allclose(seen, then, atol=_SAME_VIEW):
             raise ValueError(
-                f"{self.path} sees {self.observation!r}, but the vectors of the table {table.name} are others than those "
-                f"of {learned.table['name']}, on which it learned: train another."
+                f"{self.path} sees {self.observation!r}, but the vectors of the table {table.name} are others than "
+                f"those of {learned.table['name']}, on which it learned: train another."
             )
 
 
