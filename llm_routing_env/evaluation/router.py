@@ -23,6 +23,7 @@ from llm_routing_env.rewards.base import Reward
 SUFFIX = ".npz"
 _OF_TEXTS = ("none", "context", "features", PROMPT)  # observations that are the same whatever else a table has
 _SAME_COST_UNIT = 0.05  # rewards learned at a cost unit that is further off are others
+_NUMBERS = ("t_scaling", "cost_scale_usd")  # of a reward
 _SAME_VIEW = 1e-5  # of embeddings computed twice
 
 
@@ -61,12 +62,14 @@ class Learned:
         counts = (self.queries, self.routed, self.seed)
         if self.agent not in AGENTS or not all(type(count) is int and count >= 0 for count in counts):
             raise ValueError(f"it says that {self.agent!r} learned from {self.queries!r} queries")
-        if not isinstance(self.prices, dict) or not isinstance(self.reward, dict) or not isinstance(self.table, dict):
-            raise ValueError("it does not say what LLMs, reward and table it learned on")
-        if not {"form", "weights", "cost_scale_usd"} <= set(self.reward) or not {"name", "sha256"} <= set(self.table):
-            raise ValueError("it says too little of its reward or table")
+        texts = (self.scorer, self.version, self.table["name"], self.table["sha256"], self.reward["form"])
+        if not all(type(text) is str for text in texts) or type(self.contexts) is not list:
+            raise ValueError("it does not say what scorer, table, reward and contexts it learned with")
+        if type(self.prices) is not dict or not all(type(self.reward[name]) in (int, float) for name in _NUMBERS):
+            raise ValueError("it does not say what prices and reward it learned with")
         if self.example is not None:
             np.asarray(self.example["observation"], dtype=np.float64)
+            str(self.example["query_id"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +133,7 @@ class Router:
         for name in ("form", "weights", "t_scaling", "extra_terms"):
             if learned.get(name) != faced[name]:
                 raise ValueError(
-                    f"{self.path} learned the reward {learned['form']!r} with weights {learned['weights']}, not "
+                    f"{self.path} learned the reward {learned['form']!r} with weights {learned.get('weights')}, not "
                     f"{faced['form']!r} with {faced['weights']}{'' if name in ('form', 'weights') else f' ({name})'}: "
                     "give its --reward and --weights, or train another."
                 )
@@ -152,7 +155,7 @@ class Router:
     def _require_prices(self, problem: RoutingProblem) -> None:
         now = prices_of(problem)
         for llm in self.learned.prices.keys() & now.keys():
-            if list(self.learned.prices[llm]) != now[llm]:
+            if self.learned.prices[llm] != now[llm]:
                 raise ValueError(
                     f"{self.path} learned at prices of {llm} of {self.learned.prices[llm]} $ per million tokens read "
                     f"and written, here they are {now[llm]}: train another."
@@ -163,18 +166,18 @@ class Router:
         table, learned, kinds = problem.table, self.learned, self.observation.split("+")
         if table.sha256 == learned.table["sha256"]:
             return
-        if "context" in kinds and list(table.contexts) != list(learned.contexts):
+        if "context" in kinds and list(table.contexts) != learned.contexts:
             raise ValueError(
                 f"{self.path} knows the contexts {', '.join(map(str, learned.contexts))}; the table {table.name} has "
                 f"{', '.join(table.contexts)}: train another."
             )
         if set(kinds) <= set(_OF_TEXTS):
             return
-        example = learned.example or {}
-        if example.get("query_id") not in table.query_ids:
+        example = learned.example or {"query_id": None}
+        if example["query_id"] not in table.query_ids:
             raise ValueError(
-                f"{self.path} sees {self.observation!r}, learned on the table {learned.table['name']}; {table.name} lacks "
-                f"its query {example.get('query_id')!r}, which would show that its vectors mean the same: train another."
+                f"{self.path} sees {self.observation!r}, learned on {learned.table['name']}; the table {table.name} "
+                f"lacks the query {example['query_id']!r}, by which to tell that its vectors mean the same: train another."
             )
         seen = observe(table, self.observation)[list(table.query_ids).index(example["query_id"])]
         then = np.asarray(example["observation"], dtype=np.float64)

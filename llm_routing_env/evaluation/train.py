@@ -69,9 +69,9 @@ def train(
         raise unknown_name("agent", name, AGENTS, hint)
     given = {} if parameters is None else dict(parameters)
     observation = resumed.observation if resumed else observation_of(name, given)
+    _require_possible(name, n_queries, log)
     setting = Setting(problem, seed=resumed.learned.seed if resumed else seed)
     faced = setting.before().problem(observation)
-    _require_possible(name, faced, n_queries, log)
     if resumed:
         learner = resumed.learner(faced)
         of_here = resumed.learned.table["sha256"] == faced.table.sha256
@@ -99,7 +99,7 @@ def train(
     return Trained(learner, learned, n_new, float(np.mean(rewards)) if rewards else None)
 
 
-def _require_possible(name: str, problem: RoutingProblem, n_queries: int | None, log: str | None) -> None:
+def _require_possible(name: str, n_queries: int | None, log: str | None) -> None:
     if n_queries is not None and (type(n_queries) is not int or n_queries < 1):
         raise ValueError(f"--lifetime-queries must be 1 or more and a whole number, got {n_queries!r}.")
     if log is not None and n_queries is not None:
