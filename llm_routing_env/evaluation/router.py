@@ -162,10 +162,8 @@ class Router:
                 )
 
     def _require_view(self, problem: RoutingProblem) -> None:
-        """Refuse another table whose observations mean something else."""
+        """Refuse a table whose observations mean something else; its hash is of outcomes alone."""
         table, learned, kinds = problem.table, self.learned, self.observation.split("+")
-        if table.sha256 == learned.table["sha256"]:
-            return
         if "context" in kinds and list(table.contexts) != learned.contexts:
             raise ValueError(
                 f"{self.path} knows the contexts {', '.join(map(str, learned.contexts))}; the table {table.name} has "
@@ -177,7 +175,7 @@ class Router:
         if example["query_id"] not in table.query_ids:
             raise ValueError(
                 f"{self.path} sees {self.observation!r}, learned on {learned.table['name']}; the table {table.name} "
-                f"lacks the query {example['query_id']!r}, by which to tell that its vectors mean the same: train another."
+                f"lacks the query {example['query_id']!r}, which shows whether its vectors mean the same: train another."
             )
         seen = observe(table, self.observation)[list(table.query_ids).index(example["query_id"])]
         then = np.asarray(example["observation"], dtype=np.float64)
