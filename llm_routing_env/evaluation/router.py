@@ -175,7 +175,7 @@ class Router:
         if example["query_id"] not in table.query_ids:
             raise ValueError(
                 f"{self.path} sees {self.observation!r}, learned on {learned.table['name']}; the table {table.name} "
-                f"lacks the query {example['query_id']!r}, which shows whether its vectors mean the same: train another."
+                f"lacks the query {example['query_id']!r}, which shows whether its vectors mean that: train another."
             )
         seen = observe(table, self.observation)[list(table.query_ids).index(example["query_id"])]
         then = np.asarray(example["observation"], dtype=np.float64)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from tables import random_table
+from tables import write_random_table
 from typer.testing import CliRunner
 
 from llm_routing_env.cli import app, main
@@ -99,12 +99,9 @@ def refused(monkeypatch, capsys, *arguments):
 def test_bad_input_is_one_line_and_exit_code_two(router, arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.npz").write_bytes(router.read_bytes()[:300])
-    random_table().save(tmp_path / "other.parquet")
-    files = {"ROUTER": router, "BROKEN": "broken.npz", "OTHER": "other.parquet"}
-    words = [
-        str(files.get(word.partition("@")[0], word.partition("@")[0])) + "".join(word.partition("@")[1:])
-        for word in arguments
-    ]
+    other = write_random_table(tmp_path)
+    files = {"ROUTER": router, "BROKEN": "broken.npz", "OTHER": other, "ROUTER@online": f"{router}@online"}
+    words = [files.get(word, word) for word in arguments]
     assert said in refused(monkeypatch, capsys, *words)
     assert not (tmp_path / "new.npz").exists()
 
