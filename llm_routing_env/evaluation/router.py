@@ -116,10 +116,11 @@ class Router:
         Raises:
             ValueError: If the LLMs, what is seen of a query, or the reward are not those that it learned on.
         """
+        old_task(self, problem.task)  # another pool is the first thing to say
         self._require_reward(problem)
         self._require_prices(problem)
-        task = problem.task_seeing(self.observation)
         self._require_view(problem)
+        task = problem.task_seeing(self.observation)
         try:
             known = self.agent_class.restored(self.path, self.header, self.arrays, old_task(self, task))
         except ValueError as error:

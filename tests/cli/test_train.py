@@ -46,9 +46,9 @@ def test_it_goes_on_from_a_file_and_says_what_was_learned(router, tmp_path):
     assert read_router(out).learned.queries == 55
 
 
-def test_compare_and_demo_take_the_file(router, tmp_path):
+def test_compare_and_demo_take_the_file(router):
     entries = f"{router},{router}@lifelong,mine={router}"
-    said = run("compare", "--agents", entries, "--sessions", "2", "--length", "10", "--out", tmp_path / "run")
+    said = run("compare", "--agents", entries, "--sessions", "2", "--length", "10")
     assert "saved: as a file has it" in said
     assert "lifelong, from a file: 2 learners, each from what its file knows" in said
     assert "and of one training" in said
@@ -57,12 +57,12 @@ def test_compare_and_demo_take_the_file(router, tmp_path):
 
 
 def test_a_run_is_not_repeated_with_another_file(router, tmp_path, monkeypatch, capsys):
-    path, folder = tmp_path / "router.npz", tmp_path / "run"
+    path, results = tmp_path / "router.npz", tmp_path / "results.json"
     path.write_bytes(router.read_bytes())
-    run("compare", "--agents", path, "--sessions", "2", "--length", "10", "--out", folder)
-    run("compare", "--from", folder / "results.json")
+    results.write_text(run("compare", "--agents", path, "--sessions", "2", "--length", "10", "--json"))
+    run("compare", "--from", results)
     run("train", "--resume", path, "--out", path, "--lifetime-queries", "3")
-    assert "has changed since the run" in refused(monkeypatch, capsys, "compare", "--from", folder / "results.json")
+    assert "has changed since the run" in refused(monkeypatch, capsys, "compare", "--from", results)
 
 
 def refused(monkeypatch, capsys, *arguments):
