@@ -28,6 +28,7 @@ from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.estimate import estimated
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.past import Past
+from llm_routing_env.evaluation.router import read_router
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.step_logs import require_tensorboard
 from llm_routing_env.evaluation.tuning import estimated_tuning, tune
@@ -53,7 +54,8 @@ def compare(
         str,
         typer.Option(
             help="Agents, separated by commas; ppo, a2c, dqn; module:Class for your own; b1=ucb1 to name one; "
-            "ucb1@lifelong and ucb1@logged have learned before."
+            "ucb1@lifelong and ucb1@logged have learned before; router.npz (pickllm train) as it stands, "
+            "router.npz@lifelong learning on."
         ),
     ] = DEFAULT_AGENTS,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
@@ -221,6 +223,9 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
         raise ValueError(f"The table {run['table']} has changed since that run: sha256 {found}, not {sha256}.")
     if Past(*(run[name] for name in _PAST)).facts() != document.get("past", {}):
         raise ValueError(f"A log that agents learned from has changed since the run of {path}.")
+    for router in (row["router"] for row in document["agents"] if "router" in row):
+        if read_router(router["path"]).sha256 != router["sha256"]:
+            raise ValueError(f"{router['path']} has changed since the run of {path}.")
     return run
 
 

@@ -9,12 +9,13 @@ from gymnasium.utils import seeding
 from rich.markup import escape
 from rich.table import Column, Table
 
-from llm_routing_env.agents import Agent, agent_class, make_agent
+from llm_routing_env.agents import Agent, make_agent, observation_of
 from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.cli import options
 from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.router import SUFFIX, read_router
 from llm_routing_env.evaluation.sessions import tells_chances
 from llm_routing_env.logs import LogSteps
 from llm_routing_env.pools.estimate import Estimate, one_llm
@@ -26,7 +27,7 @@ BAR = 12
 
 
 def demo(
-    agent: Annotated[str, typer.Option(help="Registered agent, or module:Class.")] = "learning_automaton",
+    agent: Annotated[str, typer.Option(help="Registered agent, module:Class, or router.npz.")] = "learning_automaton",
     length: Annotated[int, typer.Option(help="Queries of the session.")] = 60,
     table: options.Table = options.TABLE,
     context: options.Context = None,
@@ -44,6 +45,10 @@ def demo(
     log: Annotated[Path | None, typer.Option(help="Also log every step, to a parquet file (docs/logs.md).")] = None,
 ) -> None:
     """Print one session: who was asked, what it answered, what it cost, what the agent now believes."""
+    router = read_router(agent) if agent.endswith(SUFFIX) else None
+    given = options.parse_parameters(param, [agent]).get(agent, {})
+    if router is not None and given:
+        raise ValueError(f"{agent} keeps the hyperparameters that it learned with: leave --param out.")
     env = gym.make(
         "llm_routing_env:PickLLM-v0",
         max_episode_steps=length,
@@ -57,13 +62,17 @@ def demo(
         pool=pool,
         max_usd=max_usd,
         max_requests=max_requests,
-        observation=agent_class(agent).observation,
+        observation=router.observation if router else observation_of(agent, given),
     )
     if backend != "table":
         estimate = _estimated(env.get_wrapper_attr("problem"), seed, length)
         confirm(estimate, max_usd=max_usd, max_requests=max_requests, yes=yes)
     task = env.get_wrapper_attr("task")
-    learner = make_agent(agent, task, seed=seed, **options.parse_parameters(param, [agent]).get(agent, {}))
+    if router is not None:
+        learner = router.learner(env.get_wrapper_attr("problem"))
+        learner.begin_session()
+    else:
+        learner = make_agent(agent, task, seed=seed, **given)
     if log is not None:
         env = LogSteps(env, log, agent=agent)
     console = Terminal()

@@ -96,6 +96,8 @@ class Contestant(Protocol):
         maximises: What it is made to maximise: "reward", or a measure that leaves it out of rankings by reward.
         is_frozen: Whether it learns nothing while it routes: then its means are exact, and are taken over trainings.
         learns_late: Whether it can be told of a reward after later choices.
+        router: The file that it comes from and what it learned on, see `Router.facts`; None: it is made for this
+            comparison.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Contestant(Protocol):
     maximises: str
     is_frozen: bool
     learns_late: bool
+    router: Mapping[str, Any] | None
 
     def check(self, problem: RoutingProblem) -> None:
         """Raise ValueError where the agent cannot take part: before anything is run."""
@@ -137,6 +140,7 @@ class AgentContestant:
     protocol = ""  # the agent's
     block_size = BLOCK_SIZE
     learns_late = True
+    router: Mapping[str, Any] | None = None
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], *, name: str | None = None) -> None:
         """Look the agent up.
@@ -233,7 +237,8 @@ def batches_of(problem: RoutingProblem, size: int) -> Iterator[Ints]:
 def describe(contestant: Contestant) -> dict[str, Any]:
     """Return what every table says of an agent, JSON-plain."""
     named = ("name", "agent", "protocol", "feedback", "observation", "maximises", "parameters")
-    return {attribute: getattr(contestant, attribute) for attribute in named}
+    described = {attribute: getattr(contestant, attribute) for attribute in named}
+    return described if contestant.router is None else described | {"router": contestant.router}
 
 
 def require_fair(contestant: Contestant, problem: RoutingProblem) -> None:

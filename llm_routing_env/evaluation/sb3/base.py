@@ -32,6 +32,7 @@ class SB3Contestant:
     maximises = "reward"
     is_frozen = False
     learns_late = False  # a rollout is of whole steps, rewards and all
+    router: Mapping[str, Any] | None = None
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], row: str = "") -> None:
         """Look the algorithm up, and its parameters.
