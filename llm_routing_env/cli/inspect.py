@@ -23,9 +23,7 @@ def inspect(
     weights: options.Weights = options.WEIGHTS,
     scorer: options.Scorer = None,
     seed: Annotated[int, typer.Option(help="Of random halves, folds and resamples.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the document, figures of weights and trade-offs.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the document and the figures.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Say whether a table has anything to learn: means, references, headroom, and what the reward's weights do."""
@@ -175,8 +173,8 @@ def _print_trade_offs(console: Terminal, found: Document) -> None:
     lowest = ", ".join(f"{number:.3g}" for number in found["reference"])
     console.print(
         f"single LLMs on the front: {escape(', '.join(found['llms_on_front']))}\n"
-        f"of accuracy, -cost / {found['cost_scale_usd']:.3g} $ and -log10(latency in ms); hypervolume above ({lowest}), "
-        f"utility over {found['n_preferences']} even preferences, by which choices are made",
+        f"of accuracy, -cost / {found['cost_scale_usd']:.3g} $ and -log10(latency in ms); hypervolume above "
+        f"({lowest}), utility over {found['n_preferences']} even preferences, by which choices are made",
         soft_wrap=True,
         style="dim",
     )

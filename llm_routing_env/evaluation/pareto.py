@@ -4,8 +4,6 @@ A point is what a policy gets on average of each objective, the higher the bette
 (points, objectives).
 """
 
-from itertools import combinations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,24 +52,20 @@ def expected_utility(points: Floats, preferences: Floats) -> float:
     return float((preferences @ points.T).max(axis=1).mean())
 
 
-def even_preferences(n_objectives: int = 3, n_steps: int = 15) -> Floats:
-    """Return preferences evenly over all there are, in place of draws from the flat Dirichlet distribution.
+def even_preferences(n_parts: int = 12) -> Floats:
+    """Return preferences of three objectives evenly over all there are, in place of draws from the flat Dirichlet.
 
-    They are the lattice k / n_steps, drawn in from the edges so that each stands for equally much: the mean of them is
-    that of the distribution.
-
-    Args:
-        n_objectives: How many numbers a preference has.
-        n_steps: Into how many parts an edge is divided.
+    They are a triangle, whose edges are cut into parts and it itself into equal small triangles: these have their
+    centres there.
 
     Returns:
-        Shape (preferences, objectives): 136 of them by default.
+        Shape (n_parts squared, 3).
     """
-    # Whole numbers with the sum n_steps are the distances between bars among stars.
-    n_places = n_steps + n_objectives - 1
-    bars = np.array(list(combinations(range(n_places), n_objectives - 1))).reshape(-1, n_objectives - 1)
-    counts = np.diff(bars, prepend=-1, append=n_places, axis=1) - 1
-    return (counts + 1 / n_objectives) / (n_steps + 1)
+    centres = []
+    for n_left, shift in ((n_parts - 1, 1 / 3), (n_parts - 2, 2 / 3)):  # the triangles that point up, and down
+        first, second = np.nonzero(np.add.outer(np.arange(n_parts), np.arange(n_parts)) <= n_left)
+        centres.append(np.stack([first, second, n_left - first - second], axis=1) + shift)
+    return np.concatenate(centres) / n_parts
 
 
 def _volume(points: Floats) -> float:

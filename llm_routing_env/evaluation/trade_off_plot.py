@@ -53,7 +53,7 @@ def write_trade_off_figure(document: Mapping[str, Any], folder: Path) -> Path | 
     legend_below(figure, axis.get_legend_handles_labels()[0])
     places = dict(zip(found["llms"], map(tuple, singles[:, :2]), strict=True))
     first = sorted(places, key=lambda name: name not in found["llms_on_front"])  # where room is short
-    unnamed = name_points(figure, axis, {name: places[name] for name in first}, everything[:, :2])
+    unnamed = name_points(figure, axis, {name: places[name] for name in first}, singles[:, :2])
     if unnamed:
         axis.set_title(f"no room for the names of {listed(unnamed, 3)}", fontsize=7)
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def _draw_points(figure: Any, axis: Any, points: Mapping[str, Floats], latencies
         costs, accuracies, colours = points[name].T
         edge = "black" if name == "llms" else "none"
         drawn = axis.scatter(
-            costs, accuracies, size, colours, marker, cmap="viridis_r", norm=norm, edgecolors=edge, label=words
+            costs, accuracies, size, colours, marker=marker, cmap="viridis_r", norm=norm, edgecolors=edge, label=words
         )
     bar = figure.colorbar(drawn, ax=axis, label="latency (ms, geometric mean)", pad=0.02, format=plain)
     bar.ax.yaxis.set_minor_formatter(plain)
