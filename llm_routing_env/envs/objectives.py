@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from gymnasium import spaces
@@ -43,6 +43,9 @@ class Objectives:
         if preference is not None:
             self.observation_space = _with_preference(problem)
             self.task = _seeing_preference(problem.task)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # as `Facts`
 
     def preference(self, rng: np.random.Generator) -> Floats | None:
         """Return the preference of a session that begins, shape (3,); None where there is none.

@@ -35,8 +35,8 @@ def cell_objectives(cells: Cells, reward: Reward) -> Floats:
         lost = int((is_asked & ~cells.failed & np.isnan(values)).sum())
         if lost:
             raise ValueError(
-                f"The {name} is an objective, but {lost} of {int(is_asked.sum())} outcomes have none: give it to "
-                "`pickllm import`, or take a scalar reward that does not weigh it."
+                f"Vector rewards and trade-offs need the {name} of every outcome, and {lost} of {int(is_asked.sum())} "
+                "have none: give it to `pickllm import`."
             )
     if not 0 < reward.cost_scale_usd < np.inf:
         raise ValueError(f"cost_scale_usd must be a finite number above 0, got {reward.cost_scale_usd}.")

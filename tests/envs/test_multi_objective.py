@@ -1,5 +1,6 @@
 """`PickLLM-MO-v0`: the sessions of `PickLLM-v0` with a vector reward, scalar and vectorised."""
 
+import copy
 from typing import Any
 
 import gymnasium as gym
@@ -177,6 +178,15 @@ def test_a_session_that_starts_anew_in_a_step_shows_its_last_preference_as_final
     assert (rewards != 0).any(axis=1).all()
     np.testing.assert_array_equal(np.stack(infos["final_obs"])[:, -3:], before[:, -3:])
     assert (after[:, -3:] != before[:, -3:]).any(axis=1).all()
+
+
+def test_a_copy_goes_on_like_the_original():
+    env = PickLLMMOEnv(random_table(), observation="none", preference="dirichlet")
+    env.reset(seed=0)
+    twin = copy.deepcopy(env)
+    for _ in range(2):
+        np.testing.assert_equal(twin.step(1), env.step(1))
+        np.testing.assert_equal(twin.reset(), env.reset())
 
 
 def test_make_vec_uses_the_native_vector():

@@ -54,7 +54,7 @@ def test_a_failed_call_needs_neither_cost_nor_latency():
 @pytest.mark.parametrize("name", ["cost", "latency"])
 def test_what_the_table_lacks_is_named(name: str):
     lacking = cells(**{"cost_usd" if name == "cost" else "latency_s": [1e-3, np.nan, 1e-3]})
-    with pytest.raises(ValueError, match=f"The {name} is an objective, but 1 of 3 outcomes have none"):
+    with pytest.raises(ValueError, match=f"need the {name} of every outcome, and 1 of 3 have none"):
         cell_objectives(lacking, REWARD)
 
 
