@@ -1,7 +1,7 @@
 """PickLLM: a Gymnasium bandit environment for routing queries to LLMs, with agents.
 
-Importing this package registers `PickLLM-v0` (recorded outcomes, deterministic) and `PickLLMLive-v0` (LLMs served by
-vLLM). It imports nothing heavy.
+Importing this package registers `PickLLM-v0` (recorded outcomes, deterministic), `PickLLMLive-v0` (LLMs served by
+vLLM) and `PickLLM-MO-v0` (a vector reward). It imports nothing heavy.
 """
 
 import gymnasium as gym
@@ -23,4 +23,11 @@ gym.register(
     max_episode_steps=SESSION_LENGTH,
     nondeterministic=True,
     kwargs={"backend": "vllm"},
+)
+gym.register(
+    id="PickLLM-MO-v0",
+    entry_point="llm_routing_env.envs:PickLLMMOEnv",
+    vector_entry_point="llm_routing_env.envs:PickLLMMOVectorEnv",
+    max_episode_steps=SESSION_LENGTH,
+    disable_env_checker=True,  # Gymnasium's expects a scalar reward
 )
