@@ -1,7 +1,7 @@
 """PickLLM: a Gymnasium bandit environment for routing queries to LLMs, with agents.
 
-Importing this package registers `PickLLM-v0` (recorded outcomes, deterministic), `PickLLMLive-v0` (LLMs served by
-vLLM) and `PickLLM-MO-v0` (a vector reward). It imports nothing heavy.
+Importing this package registers `PickLLM-v0` (recorded outcomes, deterministic), `PickLLM-Multi-v0` (several asks for
+one query), `PickLLM-MO-v0` (a vector reward) and `PickLLMLive-v0` (LLMs served by vLLM). It imports nothing heavy.
 """
 
 import gymnasium as gym
@@ -15,6 +15,11 @@ gym.register(
     entry_point="llm_routing_env.envs:PickLLMEnv",
     vector_entry_point="llm_routing_env.envs:PickLLMVectorEnv",
     max_episode_steps=SESSION_LENGTH,
+)
+gym.register(  # without max_episode_steps, which would count asks: a session ends after n_queries
+    id="PickLLM-Multi-v0",
+    entry_point="llm_routing_env.envs:PickLLMMultiEnv",
+    vector_entry_point="llm_routing_env.envs:PickLLMMultiVectorEnv",
 )
 gym.register(
     id="PickLLMLive-v0",

@@ -16,7 +16,7 @@ from llm_routing_env.agents.parts.state import Stateful
 from llm_routing_env.agents.parts.task import RoutingTask
 
 # Set by the base class, or by a subclass in its constructor; a checkpoint's header has what of it must be known.
-_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback", "maximises")
+_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback", "environment", "maximises")
 
 
 class Saved(Stateful):

@@ -29,7 +29,7 @@ from llm_routing_env.evaluation.estimate import estimated
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.router import read_router
-from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.evaluation.setting import ASKING, ROUTING, Setting
 from llm_routing_env.evaluation.step_logs import require_tensorboard
 from llm_routing_env.evaluation.tuning import estimated_tuning, tune
 from llm_routing_env.scenarios.read import recorded_scenario
@@ -44,7 +44,7 @@ _PAST = ("lifetimes", "lifetime_queries", "lifetimes_from", "log")
 DECIDING = (
     *("agents", "sessions", "length", "table", "context", "split", "reward", "weights", "scorer", "backend", "pool"),
     *("max_in_flight", "param", "sweep", "sweep_sessions", "training_seeds", "seed", "scenario", "feedback_delay"),
-    *_PAST,
+    *("env", *_PAST),
 )
 
 
@@ -58,6 +58,9 @@ def compare(
             "router.npz@lifelong learning on."
         ),
     ] = DEFAULT_AGENTS,
+    env: Annotated[
+        str, typer.Option(help=f"{ROUTING}, or {ASKING} for agents that may ask several LLMs about a query.")
+    ] = ROUTING,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
     length: Annotated[int, typer.Option(help="Queries per session.")] = SESSION_LENGTH,
     table: options.Table = options.TABLE,
@@ -144,7 +147,7 @@ def compare(
         max_in_flight=run["max_in_flight"],
     )
     delay, past = options.parse_delay(run["feedback_delay"]), Past(*(run[name] for name in _PAST))
-    setting = Setting(problem, run["length"], run["seed"], log_steps, live, delay, past)
+    setting = Setting(problem, run["length"], run["seed"], log_steps, live, delay, past, run["env"])
     money = live.budget if live else None
     console = Terminal(stderr=as_json)
     budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
@@ -210,7 +213,8 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        run = {**dict.fromkeys(("scenario", "feedback_delay", *_PAST)), **document["run"]}  # earlier versions had none
+        missing = dict.fromkeys(("scenario", "feedback_delay", *_PAST)) | {"env": ROUTING}  # in earlier versions
+        run = {**missing, **document["run"]}
         run = {name: run[name] for name in DECIDING}
         sha256 = document["table"]["sha256"]
     except (ValueError, KeyError, TypeError) as error:

@@ -20,6 +20,7 @@ from llm_routing_env.evaluation.late_feedback import LateFeedback
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MEASURES = ("accuracy", "cost_usd", "latency_s", "regret")
+N_ASKS = "n_asks"
 TOKENS = ("prompt_tokens", "completion_tokens")
 
 
@@ -31,7 +32,9 @@ class SessionLog:
         actions: The LLM asked, shape (sessions, steps).
         rewards: The true reward, whatever the agent was told, shape (sessions, steps).
         measures: "accuracy" (the true one), "cost_usd", "latency_s", "regret" (expected, to the context's best LLM),
-            same shape.
+            same shape; of agents that may ask several LLMs about a query also "n_asks", and then cost and latency are
+            of all asks, the LLM is the one whose answer was accepted, and the regret is what the context's best LLM is
+            expected to get less the reward.
         final_probabilities: Each LLM's probability after the last step, shape (sessions, LLMs); NaN where the
             agent gives none.
         commit_steps: Queries routed when the agent committed, NaN where it did not, shape (sessions,).

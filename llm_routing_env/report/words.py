@@ -51,6 +51,11 @@ def conditions(result: Comparison) -> list[str]:
             f"Rewards reach the agents late, by so many steps: {result.feedback_delay}; those due after a session's "
             "end are never learned from."
         )
+    said += [
+        f"{name} asks {mean:.2f} LLMs about a query, and several about {several:.0%} of the queries; its cost and "
+        "latency are of all asks, its LLM of a query is the one whose answer it accepted."
+        for name, (mean, several) in result.asks.items()
+    ]
     left_out = not_judged(result.problem.table, result.problem.split)
     if left_out and result.problem.context is None:
         said.append(left_out)
