@@ -54,7 +54,8 @@ def test_what_is_no_vector_is_refused(observation, make_task):
 
 def test_a_new_llm_starts_from_what_all_share(make_task):
     """Of one answer with noise, shared and own weights of equal variance, a third is shared: see the regressions."""
-    agent = make_agent("outcome_linear", make_task(1, 1), seed=0, prior_accuracy=0.0, intercept_deviation=0.45)
+    told_prior = {"prior_accuracy": 0.0, "price_slope": 0.0, "intercept_deviation": 0.45}
+    agent = make_agent("outcome_linear", make_task(1, 1), seed=0, **told_prior)
     agent.update([0.0], 0, 1.0, told(1.0))
     mean, _, _ = agent.add_llm(make_task(2, 1))._scores(np.zeros((1, 1)), None)
     np.testing.assert_allclose(mean, [[2 / 3, 1 / 3]])
