@@ -84,7 +84,11 @@ def test_compare_writes_results_and_figures(tmp_path: Path):
     failed = {name.replace("asked", "failed") for name in asked}
     assert {row["metric"] for row in rows} == METRICS | asked | failed
     assert {row["mean"] for row in rows if row["metric"] in failed} == {"0"}
-    assert {row["interval_over"] for row in rows if row["metric"] == "reward"} == {"queries and sessions", "queries"}
+    assert {row["interval_over"] for row in rows if row["metric"] == "reward"} == {
+        "queries",
+        "queries and lifetimes",
+        "queries and sessions",
+    }
     document = json.loads((tmp_path / "run" / "results.json").read_text())
     assert document["command"].startswith("pickllm compare --sessions 4")
     assert not (tmp_path / "run" / "blocks").exists()
