@@ -9,9 +9,6 @@ dimension and an action's own constant. Both see what the other contextual bandi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from llm_routing_env.agents import Agent, RoutingTask
@@ -95,6 +92,7 @@ class VowpalWabbit(Agent):
         *,
         seed: int | None = None,
         exploration: str = "--squarecb",
+        interactions: str = "-q ::",
         options: str = "",
     ) -> None:
         """Make its workspace.
@@ -103,14 +101,16 @@ class VowpalWabbit(Agent):
             task: See `Agent`.
             seed: See `Agent`.
             exploration: "--epsilon 0.05", "--squarecb", "--bag 5", ...
+            interactions: Which features meet: "-q qa", the query's with each LLM; "-q ::", those of the query with each
+                other too.
             options: Further options, such as "-l 0.1".
         """
         import vowpalwabbit
 
         super().__init__(task, seed=seed)
-        self.exploration, self.options = exploration, options
+        self.exploration, self.interactions, self.options = exploration, interactions, options
         self._workspace = vowpalwabbit.Workspace(
-            f"--cb_explore_adf {exploration} -q :: {options} --random_seed {(seed or 0) % 2**31} --quiet"
+            f"--cb_explore_adf {exploration} {interactions} {options} --random_seed {(seed or 0) % 2**31} --quiet"
         )
         self._bounds = task.reward_bounds
 
@@ -137,12 +137,3 @@ class VowpalWabbit(Agent):
 def _with_one(observation: FloatArray) -> FloatArray:
     """Return the observation with a constant: LinUCB's regression has no intercept of its own."""
     return np.append(observation[0], 1.0)
-
-
-TUNING_GRIDS: Mapping[str, Mapping[str, list[Any]]] = {
-    "benchmarks.peer_agents:ParetoBandit": {"alpha": [0.01, 0.1, 0.5], "init_lambda": [0.3, 1.0, 3.0]},
-    "benchmarks.peer_agents:VowpalWabbit": {
-        "exploration": ["--squarecb", "--epsilon 0.05", "--bag 5"],
-        "options": ["", "-l 0.1", "-l 2"],
-    },
-}
