@@ -10,6 +10,7 @@ four. Agents that are fitted learn from one half of the split and are tried on t
 the "textbook" setting, and stands beside it in the results. A test holds the code to `results/defaults_nano.json`.
 """
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -124,12 +125,15 @@ def main(
     print(f"wrote {save('defaults', load_table('nano'), {name: found[name] for name in GRIDS if name in found})}")
 
 
-def tried(name: str, grid: Grid, budget: int, seed: int, *, lives_long: bool) -> dict[str, Tuned]:
+def tried(
+    name: str, grid: Grid, budget: int, seed: int, *, lives_long: bool = False, blocks: Path | None = None
+) -> dict[str, Tuned]:
     """Return what came of a grid under each reward form, and where agents live long in sessions of both lengths."""
 
     def of(**options: str) -> Tuned:
         length = load_table("nano").n_queries if "context" in options else SESSION_LENGTH
-        return tune({name: grid}, Setting({"table": "nano", **options}, length, seed), budget)[name]
+        setting = Setting({"table": "nano", **options}, length, seed)
+        return tune({name: grid}, setting, budget, blocks_folder=blocks)[name]
 
     found = {form: of(reward=form) for form in FORMS}
     return found | ({f"{form}, mixed": of(reward=form, context=MIXED) for form in FORMS} if lives_long else {})

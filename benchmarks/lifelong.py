@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from lifelong_figures import draw
 from results_file import save
 from rich.progress import Progress
 
@@ -31,7 +32,8 @@ from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.shipped import named_tables
 from llm_routing_env.tables.table import OutcomeTable
 
-BLOCKS = Path(__file__).parents[1] / "results" / "blocks"
+ROOT = Path(__file__).parents[1]
+BLOCKS = ROOT / "results" / "blocks"
 CONTEXT, WIDE = "context", "context+embedding32"
 PEERS = {name: f"benchmarks.peer_agents:{name}" for name in ("ParetoBandit", "VowpalWabbit")}
 # Where a table records no cost or no latency, it weighs 0, and then the two forms of the reward are one.
@@ -48,6 +50,7 @@ def main(
     table: Annotated[str, typer.Option(help="A table's name.")] = "nano",
     data: Annotated[Path, typer.Option(help="Folder of the tables that have no name here, as NAME.parquet.")] = Path(),
     sessions: Annotated[int, typer.Option(help="Lifetimes, each with one session of every context.")] = 20,
+    docs: Annotated[Path, typer.Option(help="Folder of the pictures.")] = ROOT / "docs",
     again: Annotated[bool, typer.Option(help="Run all again.")] = False,
     seed: int = 0,
 ) -> None:
@@ -61,6 +64,8 @@ def main(
         setting = Setting({"table": where, "reward": form, **weights}, seed=seed)
         result[form] = facts(run(entrants(outcomes), setting, sessions, BLOCKS / table))
     print(f"wrote {save('lifelong', outcomes, result)}")
+    for picture in draw(table, docs):
+        print(f"wrote {picture}")
 
 
 def entrants(table: OutcomeTable) -> list[Contestant]:

@@ -2,10 +2,11 @@
 
     PYTHONPATH=. python benchmarks/peer_defaults.py
 
-Like agents on outcomes, they are tried in sessions of 200 queries and in sessions through the whole split.
+They are tried in sessions of 200 queries, as LinUCB is. What is done already lies in `results/blocks`.
 """
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from rich.progress import track
 
 from llm_routing_env.tables.load import load_table
 
+BLOCKS = Path(__file__).parents[1] / "results" / "blocks" / "peer_defaults"
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "ParetoBandit": {"alpha": [0.01, 0.05, 0.1, 0.5], "init_lambda": [0.3, 1.0, 3.0]},
     "VowpalWabbit": {
@@ -40,7 +42,7 @@ def main(
     """Try every candidate and write what was chosen."""
     table, found = load_table("nano"), {}
     for name in track(agents.split(","), "tuning"):
-        forms = tried(f"benchmarks.peer_agents:{name}", GRIDS[name], budget, seed, lives_long=True)
+        forms = tried(f"benchmarks.peer_agents:{name}", GRIDS[name], budget, seed, blocks=BLOCKS)
         found[name] = document(TEXTBOOK[name], forms)
         print(f"{name}: {found[name]['chosen']}")
     path = file_of("peer_defaults", table)
