@@ -93,8 +93,11 @@ def rows(kinds: Sequence[str]) -> Iterator[tuple[str, str, str, dict[str, Any]]]
         sees = {"observation": CONTEXT} if agent in SEE_A_VECTOR else {}
         yield f"{agent} online", agent, "online", sees
     yield "linear_router logged", "linear_router", LOGGED, {"observation": kinds[-1]}
-    for agent in ("linear_router", "mlp_router"):
-        yield from ((f"{agent} on {sees}", agent, "pretrained", {"observation": sees}) for sees in kinds)
+    for sees in kinds:
+        # Queries that look alike are left out together when it chooses its penalty: on contexts alone nothing is left.
+        ridge = {"ridge": 1.0} if sees == CONTEXT else {}
+        yield f"linear_router on {sees}", "linear_router", "pretrained", {"observation": sees, **ridge}
+        yield f"mlp_router on {sees}", "mlp_router", "pretrained", {"observation": sees}
     if WIDE in kinds:
         yield "knn_router on embedding", "knn_router", "pretrained", {}
 
@@ -142,6 +145,7 @@ def _row(result: Comparison, name: str) -> dict[str, Any]:
     row = {"row": name, "agent": contestant.agent.rpartition(":")[2], "protocol": contestant.protocol}
     row |= {"observation": contestant.observation, "parameters": dict(contestant.parameters)}
     row |= {"is_clear_gain": result.is_clear_gain(name), "metrics": _metrics(result, name)}
+    row["routing"] = dict(result.routing[name][POOLED])
     if name in result.life_curves:
         curve = result.life_curves[name]
         row |= {"reward": curve.reward.tolist(), "ahead_after": curve.crosses_after}

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lifelong_page import Case, cases
+from lifelong_cases import Case, cases, plain
 
 from llm_routing_env.evaluation.plots.style import DASHES, MUTED, PALETTE, REFERENCE_LINE, legend_below, new_figure
-from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
 
 DRAWN = (
     "outcome_linear on context",
@@ -19,6 +18,7 @@ DRAWN = (
     "ParetoBandit on context",
     "VowpalWabbit on context",
 )
+COUNTED = (*DRAWN[:1], "outcome_ucb lives", *DRAWN[3:])
 STYLES = {name: {"color": PALETTE[i], "ls": DASHES[i]} for i, name in enumerate(DRAWN)}
 
 
@@ -46,7 +46,8 @@ def _curves(axis: Any, case: Case) -> None:
     axis.axhline(0, **REFERENCE_LINE, lw=1.4, label="always the best fixed LLM")
     for row in case.rows("lifelong"):
         if row["row"] in STYLES:
-            axis.plot(middles, np.array(row["reward"]) - fixed, lw=1.3, label=row["row"], **STYLES[row["row"]])
+            gain = np.array(row["reward"]) - fixed
+            axis.plot(middles, gain, lw=1.3, label=plain(row["row"]), **STYLES[row["row"]])
     axis.axvline(case.found["queries_before_judged"], color=MUTED, lw=0.8)
     axis.set(title=case.name, xlabel="queries lived", xlim=(0, ends[-1]))
     _plain(axis)
@@ -55,16 +56,17 @@ def _curves(axis: Any, case: Case) -> None:
 def _sample_size(folder: Path) -> Path:
     of = list(cases())
     knowing = {
-        "per-context best minus best fixed LLM": [case.reward(CONTEXT_BEST) - case.reward(BEST_FIXED) for case in of],
-        "oracle minus best fixed LLM": [case.reward(ORACLE) - case.reward(BEST_FIXED) for case in of],
+        "per-context best minus best fixed LLM": [case.worth for case in of],
+        "oracle minus best fixed LLM": [case.headroom for case in of],
         "LLMs": [case.found["llms"] for case in of],
     }
-    figure = new_figure(10.5, 3.6)
+    figure = new_figure(10.5, 4.2)
     panels = figure.subplots(1, len(knowing), sharey=True)
     for axis, (label, x) in zip(panels, knowing.items(), strict=True):
-        for number, name in enumerate(DRAWN):
-            _points(axis, of, x, name, 0.012 * (max(x) - min(x)) * (number - len(DRAWN) / 2))
+        for number, name in enumerate(COUNTED):
+            _points(axis, of, x, name, PALETTE[number], 0.012 * (max(x) - min(x)) * (number - len(COUNTED) / 2))
         axis.set(xlabel=label, yscale="log")
+        _name_tables(axis, of, x)
         _plain(axis)
     panels[0].set_ylabel("queries until ahead of the best fixed LLM\n(hollow: not within so many)")
     legend_below(figure, [line for line in panels[0].lines if not line.get_label().startswith("_")])
@@ -73,10 +75,20 @@ def _sample_size(folder: Path) -> Path:
     return path
 
 
-def _points(axis: Any, of: list[Case], x: list[float], name: str, shift: float) -> None:
+def _name_tables(axis: Any, of: list[Case], x: list[float]) -> None:
+    """Write over the points which tables they are of, where there is room beside the name before."""
+    named = min(x) - (max(x) - min(x))
+    for place in sorted(set(x)):
+        if place - named > 0.04 * (max(x) - min(x)):
+            tables = dict.fromkeys(case.table for case, other in zip(of, x, strict=True) if other == place)
+            axis.text(place, 1.02, ", ".join(tables), rotation=60, fontsize=7, transform=axis.get_xaxis_transform())
+            named = place
+
+
+def _points(axis: Any, of: list[Case], x: list[float], name: str, colour: str, shift: float) -> None:
     """Draw a learner's cases, a little beside the others'."""
-    style = {"color": STYLES[name]["color"], "ls": "", "ms": 5}
-    axis.plot([], [], marker="o", label=name, **style)
+    style = {"color": colour, "ls": "", "ms": 5}
+    axis.plot([], [], marker="o", label=plain(name), **style)
     for case, place in zip(of, x, strict=True):
         for row in case.rows("lifelong"):
             if row["row"] == name:

@@ -18,7 +18,7 @@ from llm_routing_env.tables.load import load_table
 
 BLOCKS = Path(__file__).parents[1] / "results" / "blocks" / "peer_defaults"
 GRIDS: dict[str, dict[str, list[Any]]] = {
-    "ParetoBandit": {"alpha": [0.01, 0.05, 0.1, 0.5], "init_lambda": [0.3, 1.0, 3.0]},
+    "ParetoBandit": {"alpha": [0.01, 0.1, 0.5, 1.0, 2.0], "init_lambda": [0.3, 1.0, 3.0]},
     "VowpalWabbit": {
         "exploration": ["--squarecb", "--epsilon 0.05", "--bag 5"],
         "interactions": ["-q qa", "-q ::"],

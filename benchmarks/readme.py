@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 import numpy as np
-from lifelong_page import lifetimes, reached, sample_size
+from lifelong_page import lifetimes, pays, sample_size
+from lifelong_reached import misses, reached
 from readme_agents import baselines, convergence, paper, reading
 from readme_figures import figures, live
 from readme_speed import speed
@@ -144,7 +145,7 @@ PARTS = {
         *(results, weights, nano, load, scorers),
         *(baselines, reading, paper, convergence),
         *(figures, speed, live),
-        *(reached, lifetimes, sample_size),
+        *(pays, reached, misses, sample_size, lifetimes),
     )
 }
 
