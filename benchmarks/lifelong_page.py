@@ -9,6 +9,7 @@ from llm_routing_env.evaluation.references import CHOSEN_FIXED, CONTEXT_BEST
 
 ORDER = ("lifelong", "online", "logged", "pretrained")
 NEVER = "–"
+FEW = 100  # train queries
 MUCH, WORTHLESS = 0.1, 0.005  # of reward, for knowing the context: sizes between which no table here lies close
 
 
@@ -64,15 +65,23 @@ def lifetimes() -> str:
     lines = [(f"`{plain(row)}`", protocol, *(_cell(case, row) for case in of)) for protocol, row in ranked]
     lines += [(name, "", *(_cell(case, name) for case in of)) for name in (CHOSEN_FIXED, CONTEXT_BEST)]
     missing = [table for table in TABLES if table not in {case.table for case in of}]
-    failed = [f"`{plain(row)}` on {case.name}: {line}" for case in of for row, line in case.found["failures"].items()]
+    failed = [f"`{row}` on {case.name}: {line}" for case in of for row, line in case.found["failures"].items()]
     notes = [
         "Per cent closed of the gap between the best fixed LLM in hindsight and the per-query oracle. Bold: better "
         "than that LLM by the 95 % interval of the paired difference and by 1 % of the gap. Negative: worse than "
         "always asking it. Empty: no embeddings.",
+        f"Lifelong routers that are nowhere more than 2 % below it, tables of fewer than {FEW} train queries apart: "
+        f"{', '.join(f'`{plain(name)}`' for name in _never_below(of)) or 'none'}.",
         *([f"Not run: {', '.join(missing)}."] if missing else []),
         *([f"Could not run: {'; '.join(failed)}."] if failed else []),
     ]
     return markdown(("router", "protocol", *(case.name for case in of)), lines) + "\n\n" + "\n".join(notes) + "\n"
+
+
+def _never_below(of: Sequence[Case]) -> list[str]:
+    of = [case for case in of if case.found["queries_before_judged"] >= FEW]
+    names = dict.fromkeys(row["row"] for case in of for row in case.rows("lifelong"))
+    return [name for name in names if all(case.gap(name)["mean"] >= -0.02 for case in of if case.row(name))]
 
 
 def _cell(case: Case, name: str) -> str:

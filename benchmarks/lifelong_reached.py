@@ -73,14 +73,15 @@ def _nano(case: Case) -> str:
 
 
 def _scarce(case: Case) -> str:
-    gap, llms = case.gap(OURS), case.found["llms"]
+    gap, llms, contexts = case.gap(OURS), case.found["llms"], case.found["contexts"]
     return (
-        f"**{case.name}**: one answer to a query is little. `linear_router {WIDE}` closes "
-        f"{case.told(f'linear_router {WIDE}')} where it is fitted on the answers of all {llms} LLMs to each train "
-        f"query, and {case.told('linear_router logged')} on one answer to each. With that little, more to see is no "
-        f"help: `outcome_linear {WIDE}` closes {case.told(f'outcome_linear {WIDE}')}. Knowing the context closes "
-        f"{case.told(CONTEXT_BEST)}, and the interval of `{OURS}` is {50 * (gap['high'] - gap['low']):.0f} points to "
-        "either side."
+        f"**{case.name}**: one answer to a query is little. {contexts} contexts and {llms} LLMs are {contexts * llms} "
+        f"means to learn, from {case.found['queries_before_judged']:,} answers before a router is judged. "
+        f"`linear_router {WIDE}` closes {case.told(f'linear_router {WIDE}')} where it is fitted on the answers of all "
+        f"{llms} LLMs to each train query, and {case.told('linear_router logged')} on one answer to each. With that "
+        f"little, more to see is no help: `outcome_linear {WIDE}` closes {case.told(f'outcome_linear {WIDE}')}. Knowing "
+        f"the context closes {case.told(CONTEXT_BEST)}, and the interval of `{OURS}` is "
+        f"{50 * (gap['high'] - gap['low']):.0f} points to either side."
     )
 
 
@@ -89,7 +90,7 @@ def _short(case: Case) -> str:
     return (
         f"**{case.table}**: {case.found['queries_before_judged']} train queries for {llms} LLMs, "
         f"{case.found['queries_lived'][-1]} queries in a whole life, so none can be asked more than a few times. Shown "
-        f"every answer, `{full}` closes {case.told(full)}: that is always asking one LLM."
+        f"every answer, `{full}` closes {case.told(full)}."
     )
 
 
@@ -100,6 +101,7 @@ def _null(case: Case) -> str:
     best = case.found["best_fixed_llm"]
     return (
         f"**{case.table}**: one LLM is best everywhere, and the whole gap is {case.headroom:.3f} of reward. `{OURS}` "
-        f"loses {lost:.4f} a query: after the train split it still sends {1 - row['routing'][best]:.1%} of its queries "
-        f"to others. `{plain(spared)}`, which starts a context from the mean of the others, closes {case.told(spared)}."
+        f"loses {lost:.4f} a query: after the train split it still sends {100 * (1 - row['routing'][best]):.1f} % of its "
+        f"queries to others. `{plain(spared)}`, which starts a context from the mean of the others, closes "
+        f"{case.told(spared)}."
     )

@@ -4,7 +4,8 @@
 
 ParetoBandit (PyPI `paretobandit`, arXiv 2604.00136) is its own `DisjointLinUCBPolicy`, on rewards in [0, 1] as it asks
 for, with its own `BudgetPacer` where a target is given. Vowpal Wabbit is `--cb_explore_adf` with a feature for each
-dimension and an action's own constant. Both see what the other contextual bandits see.
+dimension, an action's own constant, and their products (`-q qa`): each LLM's reward is linear in what is seen. Both
+see what the other contextual bandits see.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class ParetoBandit(Agent):
         task: RoutingTask,
         *,
         seed: int | None = None,
-        alpha: float = 0.05,
+        alpha: float = 0.5,
         init_lambda: float = 1.0,
         forgetting_factor: float = 1.0,
         max_usd_per_query: float | None = None,
@@ -91,8 +92,7 @@ class VowpalWabbit(Agent):
         task: RoutingTask,
         *,
         seed: int | None = None,
-        exploration: str = "--squarecb",
-        interactions: str = "-q ::",
+        exploration: str = "--epsilon 0.02",
         options: str = "",
     ) -> None:
         """Make its workspace.
@@ -101,16 +101,14 @@ class VowpalWabbit(Agent):
             task: See `Agent`.
             seed: See `Agent`.
             exploration: "--epsilon 0.05", "--squarecb", "--bag 5", ...
-            interactions: Which features meet: "-q qa", the query's with each LLM; "-q ::", those of the query with each
-                other too.
             options: Further options, such as "-l 0.1".
         """
         import vowpalwabbit
 
         super().__init__(task, seed=seed)
-        self.exploration, self.interactions, self.options = exploration, interactions, options
+        self.exploration, self.options = exploration, options
         self._workspace = vowpalwabbit.Workspace(
-            f"--cb_explore_adf {exploration} {interactions} {options} --random_seed {(seed or 0) % 2**31} --quiet"
+            f"--cb_explore_adf {exploration} -q qa {options} --random_seed {(seed or 0) % 2**31} --quiet"
         )
         self._bounds = task.reward_bounds
 

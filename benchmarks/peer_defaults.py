@@ -20,15 +20,14 @@ BLOCKS = Path(__file__).parents[1] / "results" / "blocks" / "peer_defaults"
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "ParetoBandit": {"alpha": [0.01, 0.1, 0.5, 1.0, 2.0], "init_lambda": [0.3, 1.0, 3.0]},
     "VowpalWabbit": {
-        "exploration": ["--squarecb", "--epsilon 0.05", "--bag 5"],
-        "interactions": ["-q qa", "-q ::"],
+        "exploration": ["--squarecb", "--epsilon 0.02", "--epsilon 0.05", "--epsilon 0.1", "--bag 5"],
         "options": ["", "-l 0.1", "-l 2"],
     },
 }
 # What the libraries do when they are told nothing.
 TEXTBOOK: dict[str, dict[str, Any]] = {
     "ParetoBandit": {"alpha": 0.01, "init_lambda": 1.0},
-    "VowpalWabbit": {"exploration": "--epsilon 0.05", "interactions": "-q ::", "options": ""},
+    "VowpalWabbit": {"exploration": "--epsilon 0.05", "options": ""},
 }
 
 
