@@ -79,8 +79,8 @@ def _scarce(case: Case) -> str:
         f"means to learn, from {case.found['queries_before_judged']:,} answers before a router is judged. "
         f"`linear_router {WIDE}` closes {case.told(f'linear_router {WIDE}')} where it is fitted on the answers of all "
         f"{llms} LLMs to each train query, and {case.told('linear_router logged')} on one answer to each. With that "
-        f"little, more to see is no help: `outcome_linear {WIDE}` closes {case.told(f'outcome_linear {WIDE}')}. Knowing "
-        f"the context closes {case.told(CONTEXT_BEST)}, and the interval of `{OURS}` is "
+        f"little, more to see is no help: `outcome_linear {WIDE}` closes {case.told(f'outcome_linear {WIDE}')}. "
+        f"Knowing the context closes {case.told(CONTEXT_BEST)}, and the interval of `{OURS}` is "
         f"{50 * (gap['high'] - gap['low']):.0f} points to either side."
     )
 
@@ -101,7 +101,7 @@ def _null(case: Case) -> str:
     best = case.found["best_fixed_llm"]
     return (
         f"**{case.table}**: one LLM is best everywhere, and the whole gap is {case.headroom:.3f} of reward. `{OURS}` "
-        f"loses {lost:.4f} a query: after the train split it still sends {100 * (1 - row['routing'][best]):.1f} % of its "
-        f"queries to others. `{plain(spared)}`, which starts a context from the mean of the others, closes "
+        f"loses {lost:.4f} a query: after the train split it still sends {100 * (1 - row['routing'][best]):.1f} % of "
+        f"its queries to others. `{plain(spared)}`, which starts a context from the mean of the others, closes "
         f"{case.told(spared)}."
     )
