@@ -59,13 +59,13 @@ check: $(VENV)/.full
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build
 
-BENCHMARKS := convergence headline weights scorers throughput scenario_overhead peers startup memory live_overhead live_path baselines ope recommit scenarios
+BENCHMARKS := convergence headline weights scorers throughput scenario_overhead peers startup memory live_overhead live_path baselines ope recommit scenarios lifelong lifelong_speed
 
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"
 	$(BIN)/pickllm compare --json --reward pickllm > benchmarks/results/compare_nano_pickllm.json
 	$(BIN)/pickllm compare --json --reward additive > benchmarks/results/compare_nano_additive.json
-	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in $(BENCHMARKS); do PYTHONPATH=. $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
 	mkdir -p docs && cp results/compare/*.png docs/
 	$(BIN)/python benchmarks/readme.py

@@ -10,6 +10,7 @@ four. Agents that are fitted learn from one half of the split and are tried on t
 the "textbook" setting, and stands beside it in the results. A test holds the code to `results/defaults_nano.json`.
 """
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from results_file import save
 from rich.progress import Progress
 
 from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.envs.problem import MIXED
 from llm_routing_env.evaluation.setting import Setting
-from llm_routing_env.evaluation.tuning import Tuned, tune
+from llm_routing_env.evaluation.tuning import Grid, Tuned, tune
 from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.tables.load import load_table
 
@@ -46,14 +48,13 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "per_context_q": {"step_size": [0.1, 0.3, 0.5], "epsilon_decay": [0.85, 0.9, 0.95]},
     "outcome_thompson": {"scale": [0.35, 0.5, 0.7, 1.0], "price_slope": [0.0, 0.1], "pseudo_pulls": [4.0, 8.0, 16.0]},
     "outcome_ucb": {"exploration": [0.03, 0.1, 0.3, 1.0], "price_slope": [0.0, 0.1], "pseudo_pulls": [4.0, 8.0, 16.0]},
-    "outcome_linear": {"scale": [0.1, 0.2, 0.3, 0.5], "price_slope": [0.0, 0.1], "ridge": [1.0, 3.0, 10.0]},
+    "outcome_linear": {"scale": [0.1, 0.2, 0.3, 0.45], "price_slope": [0.0, 0.1]},
     "mlp_router": {"hidden_units": [25, 50, 100], "weight_decay": [0.3, 1.0, 3.0]},
     "matrix_factorisation": {"rank": [2, 3, 4], "noise": [0.02, 0.05, 0.1]},
     "ipo_router": {"beta": [0.02, 0.05, 0.1, 0.5]},
     "llm_bandit": {"rank": [2, 4, 8, 16]},
     "pairwise_mf": {"rank": [16, 32, 64], "noise": [0.02, 0.05, 0.1]},
 }
-MIXED = {"context": "mixed"}
 LIVES_LONG = ("outcome_thompson", "outcome_ucb", "outcome_linear")
 # Where a grid has no say: these choose for themselves on the train split, or have nothing to choose.
 WITHOUT = (
@@ -93,7 +94,7 @@ TEXTBOOK: dict[str, dict[str, Any]] = {
     "per_context_q": {"step_size": 0.1, "epsilon_decay": 0.99},
     "outcome_thompson": {"scale": 1.0, "price_slope": 0.0, "pseudo_pulls": 8.0},
     "outcome_ucb": {"exploration": 1.0, "price_slope": 0.0, "pseudo_pulls": 8.0},
-    "outcome_linear": {"scale": 0.3, "price_slope": 0.0, "ridge": 1.0},
+    "outcome_linear": {"scale": 0.45, "price_slope": 0.0},
     "mlp_router": {"hidden_units": 100, "weight_decay": 1.0},
     "matrix_factorisation": {"rank": 2, "noise": 0.05},
     "ipo_router": {"beta": 0.05},
@@ -118,27 +119,33 @@ def main(
         found = json.loads(path.read_text(encoding="utf-8"))["result"]
     with Progress() as progress:
         for name in progress.track(agents.split(","), description="tuning"):
-            forms = {form: _tuned(name, {"reward": form}, budget, seed) for form in FORMS}
-            if name in LIVES_LONG:
-                forms |= {f"{form}, mixed": _tuned(name, {"reward": form} | MIXED, budget, seed) for form in FORMS}
-            found[name] = document(name, forms)
+            forms = tried(name, GRIDS[name], budget, seed, lives_long=name in LIVES_LONG)
+            found[name] = document(TEXTBOOK[name], forms)
             print(f"{name}: {found[name]['chosen']}")
     print(f"wrote {save('defaults', load_table('nano'), {name: found[name] for name in GRIDS if name in found})}")
 
 
-def _tuned(name: str, options: dict[str, Any], budget: int, seed: int) -> Tuned:
-    length = load_table("nano").n_queries if "context" in options else SESSION_LENGTH
-    setting = Setting({"table": "nano", **options}, length, seed)
-    return tune({name: GRIDS[name]}, setting, budget)[name]
+def tried(
+    name: str, grid: Grid, budget: int, seed: int, *, lives_long: bool = False, blocks: Path | None = None
+) -> dict[str, Tuned]:
+    """Return what came of a grid under each reward form, and where agents live long in sessions of both lengths."""
+
+    def of(**options: str) -> Tuned:
+        length = load_table("nano").n_queries if "context" in options else SESSION_LENGTH
+        setting = Setting({"table": "nano", **options}, length, seed)
+        return tune({name: grid}, setting, budget, blocks_folder=blocks)[name]
+
+    found = {form: of(reward=form) for form in FORMS}
+    return found | ({f"{form}, mixed": of(reward=form, context=MIXED) for form in FORMS} if lives_long else {})
 
 
-def document(name: str, forms: dict[str, Tuned]) -> dict[str, Any]:
+def document(textbook: dict[str, Any], forms: dict[str, Tuned]) -> dict[str, Any]:
     """Return what was tried for an agent and what was chosen: the best on the average of all settings."""
     gaps = {form: [gap["mean"] if gap else None for gap in tuned.gaps_closed] for form, tuned in forms.items()}
     scores = np.mean([[-np.inf if gap is None else gap for gap in of_form] for of_form in gaps.values()], axis=0)
     candidates = next(iter(forms.values())).candidates
     return {
-        "textbook": TEXTBOOK[name],
+        "textbook": textbook,
         "chosen": candidates[int(np.argmax(scores))],
         "sessions": next(iter(forms.values())).n_sessions,
         "candidates": [

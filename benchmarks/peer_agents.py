@@ -4,13 +4,11 @@
 
 ParetoBandit (PyPI `paretobandit`, arXiv 2604.00136) is its own `DisjointLinUCBPolicy`, on rewards in [0, 1] as it asks
 for, with its own `BudgetPacer` where a target is given. Vowpal Wabbit is `--cb_explore_adf` with a feature for each
-dimension and an action's own constant. Both see what the other contextual bandits see.
+dimension, an action's own constant, and their products (`-q qa`): each LLM's reward is linear in what is seen. Both
+see what the other contextual bandits see.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -35,7 +33,7 @@ class ParetoBandit(Agent):
         task: RoutingTask,
         *,
         seed: int | None = None,
-        alpha: float = 0.05,
+        alpha: float = 0.5,
         init_lambda: float = 1.0,
         forgetting_factor: float = 1.0,
         max_usd_per_query: float | None = None,
@@ -94,7 +92,7 @@ class VowpalWabbit(Agent):
         task: RoutingTask,
         *,
         seed: int | None = None,
-        exploration: str = "--squarecb",
+        exploration: str = "--epsilon 0.02",
         options: str = "",
     ) -> None:
         """Make its workspace.
@@ -110,7 +108,7 @@ class VowpalWabbit(Agent):
         super().__init__(task, seed=seed)
         self.exploration, self.options = exploration, options
         self._workspace = vowpalwabbit.Workspace(
-            f"--cb_explore_adf {exploration} -q :: {options} --random_seed {(seed or 0) % 2**31} --quiet"
+            f"--cb_explore_adf {exploration} -q qa {options} --random_seed {(seed or 0) % 2**31} --quiet"
         )
         self._bounds = task.reward_bounds
 
@@ -137,12 +135,3 @@ class VowpalWabbit(Agent):
 def _with_one(observation: FloatArray) -> FloatArray:
     """Return the observation with a constant: LinUCB's regression has no intercept of its own."""
     return np.append(observation[0], 1.0)
-
-
-TUNING_GRIDS: Mapping[str, Mapping[str, list[Any]]] = {
-    "benchmarks.peer_agents:ParetoBandit": {"alpha": [0.01, 0.1, 0.5], "init_lambda": [0.3, 1.0, 3.0]},
-    "benchmarks.peer_agents:VowpalWabbit": {
-        "exploration": ["--squarecb", "--epsilon 0.05", "--bag 5"],
-        "options": ["", "-l 0.1", "-l 2"],
-    },
-}

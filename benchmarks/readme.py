@@ -8,6 +8,8 @@ import re
 from typing import Any
 
 import numpy as np
+from lifelong_page import lifetimes, pays, sample_size
+from lifelong_reached import misses, reached
 from readme_agents import baselines, convergence, paper, reading
 from readme_figures import figures, live
 from readme_speed import speed
@@ -139,7 +141,12 @@ def scorers() -> str:
 
 PARTS = {
     part.__name__: part
-    for part in (results, weights, nano, load, scorers, baselines, reading, paper, convergence, figures, speed, live)
+    for part in (
+        *(results, weights, nano, load, scorers),
+        *(baselines, reading, paper, convergence),
+        *(figures, speed, live),
+        *(pays, reached, misses, sample_size, lifetimes),
+    )
 }
 
 

@@ -20,6 +20,8 @@ ENVIRONMENTS = {
     "PickLLM-Multi-v0": "llm_routing_env.envs.multi:PickLLMMultiEnv",
     "PickLLM-Multi-v0, vectorised": "llm_routing_env.envs.multi_vector:PickLLMMultiVectorEnv",
     "PickLLMLive-v0, vectorised": "llm_routing_env.envs.live_vector:PickLLMLiveVectorEnv",
+    "PickLLM-MO-v0": "llm_routing_env.envs.multi_objective:PickLLMMOEnv",
+    "PickLLM-MO-v0, vectorised": "llm_routing_env.envs.multi_objective_vector:PickLLMMOVectorEnv",
     "PickLLMSB3VecEnv": "llm_routing_env.envs.sb3_vector:PickLLMSB3VecEnv",
     "DelayedFeedback": "llm_routing_env.envs.feedback:DelayedFeedback",
     "DroppedFeedback": "llm_routing_env.envs.feedback:DroppedFeedback",

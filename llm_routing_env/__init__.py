@@ -1,7 +1,7 @@
 """PickLLM: a Gymnasium bandit environment for routing queries to LLMs, with agents.
 
 Importing this package registers `PickLLM-v0` (recorded outcomes, deterministic), `PickLLM-Multi-v0` (several asks for
-one query, recorded) and `PickLLMLive-v0` (LLMs served by vLLM). It imports nothing heavy.
+one query), `PickLLM-MO-v0` (a vector reward) and `PickLLMLive-v0` (LLMs served by vLLM). It imports nothing heavy.
 """
 
 import gymnasium as gym
@@ -28,4 +28,11 @@ gym.register(
     max_episode_steps=SESSION_LENGTH,
     nondeterministic=True,
     kwargs={"backend": "vllm"},
+)
+gym.register(
+    id="PickLLM-MO-v0",
+    entry_point="llm_routing_env.envs:PickLLMMOEnv",
+    vector_entry_point="llm_routing_env.envs:PickLLMMOVectorEnv",
+    max_episode_steps=SESSION_LENGTH,
+    disable_env_checker=True,  # Gymnasium's expects a scalar reward
 )

@@ -28,13 +28,15 @@ from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.estimate import estimated
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.past import Past
+from llm_routing_env.evaluation.router import read_router
 from llm_routing_env.evaluation.setting import ASKING, ROUTING, Setting
 from llm_routing_env.evaluation.step_logs import require_tensorboard
 from llm_routing_env.evaluation.tuning import estimated_tuning, tune
+from llm_routing_env.scenarios.read import recorded_scenario
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
 
-DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapest"
+DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,outcome_linear@lifelong,random,round_robin,cheapest"
 
 
 _PAST = ("lifetimes", "lifetime_queries", "lifetimes_from", "log")
@@ -52,7 +54,8 @@ def compare(
         str,
         typer.Option(
             help="Agents, separated by commas; ppo, a2c, dqn; module:Class for your own; b1=ucb1 to name one; "
-            "ucb1@lifelong and ucb1@logged have learned before."
+            "ucb1@lifelong and ucb1@logged have learned before; router.npz (pickllm train) as it stands, "
+            "router.npz@lifelong learning on."
         ),
     ] = DEFAULT_AGENTS,
     env: Annotated[
@@ -120,6 +123,8 @@ def compare(
     Example: pickllm compare --agents learning_automaton,slow=learning_automaton --param slow.learning_rate=0.02
     """
     run = {name: ctx.params[name] for name in DECIDING} if from_results is None else _repeated(ctx, from_results)
+    if run["agents"] == DEFAULT_AGENTS and not _has_past(run):
+        run["agents"] = DEFAULT_AGENTS.replace("@lifelong", "")
     if tensorboard:
         require_tensorboard()
     blocks = _blocks_folder(out, resume=resume, needs_folder=log_steps or tensorboard)
@@ -134,6 +139,7 @@ def compare(
     problem["weights"] = options.parse_weights(run["weights"])
     if run["scenario"] is not None:
         problem["scenario"] = run["scenario"]
+        run["scenario"] = recorded_scenario(run["scenario"])  # to be repeated whatever becomes of its file
     live = live_access(
         *(run["backend"], run["pool"], engine),
         max_usd=max_usd,
@@ -221,7 +227,16 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
         raise ValueError(f"The table {run['table']} has changed since that run: sha256 {found}, not {sha256}.")
     if Past(*(run[name] for name in _PAST)).facts() != document.get("past", {}):
         raise ValueError(f"A log that agents learned from has changed since the run of {path}.")
+    for router in (row["router"] for row in document["agents"] if "router" in row):
+        if read_router(router["path"]).sha256 != router["sha256"]:
+            raise ValueError(f"{router['path']} has changed since the run of {path}.")
     return run
+
+
+def _has_past(run: Mapping[str, Any]) -> bool:
+    """Return whether lifelong agents have what they learn from before they are judged."""
+    is_test = run["backend"] == "table" and run["split"] == "test"
+    return is_test and len(load_table(run["table"]).select(None, "train")) > 0
 
 
 def _blocks_folder(out: Path | None, *, resume: bool, needs_folder: bool) -> Path | None:

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from llm_routing_env.envs.feedback import DelayedFeedback, DroppedFeedback
     from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
     from llm_routing_env.envs.multi import PickLLMMultiEnv
+    from llm_routing_env.envs.multi_objective import PickLLMMOEnv
+    from llm_routing_env.envs.multi_objective_vector import PickLLMMOVectorEnv
     from llm_routing_env.envs.multi_vector import PickLLMMultiVectorEnv
     from llm_routing_env.envs.pickllm import PickLLMEnv
     from llm_routing_env.envs.sb3_vector import PickLLMSB3VecEnv
@@ -17,6 +19,8 @@ __all__ = [
     "DroppedFeedback",
     "PickLLMEnv",
     "PickLLMLiveVectorEnv",
+    "PickLLMMOEnv",
+    "PickLLMMOVectorEnv",
     "PickLLMMultiEnv",
     "PickLLMMultiVectorEnv",
     "PickLLMSB3VecEnv",
@@ -28,6 +32,8 @@ _MODULES = {
     "DroppedFeedback": "feedback",
     "PickLLMEnv": "pickllm",
     "PickLLMLiveVectorEnv": "live_vector",
+    "PickLLMMOEnv": "multi_objective",
+    "PickLLMMOVectorEnv": "multi_objective_vector",
     "PickLLMMultiEnv": "multi",
     "PickLLMMultiVectorEnv": "multi_vector",
     "PickLLMSB3VecEnv": "sb3_vector",

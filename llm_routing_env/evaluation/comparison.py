@@ -74,7 +74,8 @@ def compare(
         agents: Registered names, "module:Class" of your own, or Stable-Baselines3's "ppo", "a2c", "dqn" or a
             "module:Class" derived from its algorithms: both as a fresh learner per session and pretrained;
             "ppo@online" and "ppo@pretrained" are one of the two. "ucb1@lifelong" and "ucb1@logged" have learned before
-            they are judged. "b1=ucb1" is one under a name of its own, so that an agent can be compared with itself.
+            they are judged. "router.npz" is one that `train` wrote, as it stands; "router.npz@lifelong" goes on
+            learning. "b1=ucb1" is one under a name of its own, so that an agent can be compared with itself.
         n_sessions: Sessions per context.
         length: Queries per session (fewer where a context has fewer).
         seed: Of the sessions (the same for every agent), the agents and the intervals.
@@ -171,6 +172,8 @@ def run_comparison(
 def _works(contestant: Contestant, setting: Setting, result: Comparison, training_seeds: int) -> Sequence[Work]:
     """Return the sessions or lives that a contestant runs, or the trainings by which it is judged."""
     if contestant.protocol == LIVES:
+        if contestant.router is not None:  # its past is in its file
+            setting = replace(setting, past=replace(setting.past, lifetime_queries=0))
         return lives_of(result.problem, setting, result.seeds, contestant.block_size)
     # What live LLMs answer is known only where they are asked.
     if contestant.is_frozen and setting.live is None:
@@ -212,7 +215,8 @@ def check_contestants(
         if setting.propensities and ROUTING not in contestant.environments:
             raise ValueError(f"Steps of {contestant.name}, which may ask several LLMs, are not logged: no --log-steps.")
         contestant.check(problem)
-    setting.past.check({contestant.protocol for contestant in contestants}, problem, n_sessions)
+    made, of_files = ({c.protocol for c in contestants if (c.router is None) == is_made} for is_made in (True, False))
+    setting.past.check(made, problem, n_sessions, of_files=of_files)
 
 
 def _require_whole(name: str, value: Any, least: int) -> None:

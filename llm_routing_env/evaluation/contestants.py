@@ -97,6 +97,8 @@ class Contestant(Protocol):
         is_frozen: Whether it learns nothing while it routes: then its means are exact, and are taken over trainings.
         learns: Whether what it is told while it routes changes it.
         learns_late: Whether it can be told of a reward after later choices.
+        router: The file that it comes from and what it learned on, see `Router.facts`; None: it is made for this
+            comparison.
         environments: Ids of those that it can take part in.
     """
 
@@ -111,6 +113,7 @@ class Contestant(Protocol):
     is_frozen: bool
     learns: bool
     learns_late: bool
+    router: Mapping[str, Any] | None
     environments: tuple[str, ...]
 
     def check(self, problem: RoutingProblem) -> None:
@@ -141,6 +144,7 @@ class AgentContestant:
     protocol = ""  # the agent's
     block_size = BLOCK_SIZE
     learns_late = True
+    router: Mapping[str, Any] | None = None
     environments: tuple[str, ...] = (ROUTING, ASKING)  # where it asks one LLM, and accepts
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], *, name: str | None = None) -> None:
@@ -238,7 +242,8 @@ def batches_of(problem: RoutingProblem, size: int) -> Iterator[Ints]:
 def describe(contestant: Contestant) -> dict[str, Any]:
     """Return what every table says of an agent, JSON-plain."""
     named = ("name", "agent", "protocol", "feedback", "observation", "maximises", "parameters")
-    return {attribute: getattr(contestant, attribute) for attribute in named}
+    described = {attribute: getattr(contestant, attribute) for attribute in named}
+    return described if contestant.router is None else described | {"router": contestant.router}
 
 
 def require_fair(contestant: Contestant, problem: RoutingProblem) -> None:

@@ -1,4 +1,4 @@
-"""Who is to be compared, as people write it: "ucb1", "wide=ucb1", "ucb1@lifelong", "my_module:MyAgent"."""
+"""Who is to be compared, as people write it: "ucb1", "wide=ucb1", "ucb1@lifelong", "my_module:MyAgent", a file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +12,8 @@ from llm_routing_env.evaluation.lifelong import LifelongContestant
 from llm_routing_env.evaluation.logged import LoggedContestant
 from llm_routing_env.evaluation.protocols import require_offered
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.evaluation.router import SUFFIX
+from llm_routing_env.evaluation.routers import router_contestant
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, is_sb3, sb3_contestants
 from llm_routing_env.evaluation.setting import ASKING
 from llm_routing_env.tables.queries import is_name
@@ -47,6 +49,8 @@ def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any
 def _agent_contestant(entry: str, given: Mapping[str, Any], row: str) -> AgentContestant:
     """Return an agent under the protocol that stands behind its name, or else under its usual one."""
     agent, at, protocol = entry.partition("@")
+    if agent.endswith(SUFFIX):
+        return router_contestant(agent, protocol, given, row)
     found = agent_class(agent)
     usual = AskingContestant if found.environment == ASKING else AgentContestant
     if not at:

@@ -184,6 +184,7 @@ class Comparison:
             "weights": list(self.problem.reward.weights),
             "scorer": self.problem.scorer,
             "split": self.problem.split,
+            "scenario": self.problem.scenario,
             "seed": self.seed,
             "sessions": self.n_sessions,
             "length": self.length,

@@ -37,6 +37,6 @@ def test_the_best_on_the_average_of_both_rewards_is_chosen(script):
         "pickllm": tuned(candidates, [], [gap(0.5), gap(0.4), gap(0.9)], 40),
         "additive": tuned(candidates, [], [gap(0.1), gap(0.3), None], 40),
     }
-    found = defaults.document("ucb1", forms)
+    found = defaults.document({"c": 2.0}, forms)
     assert found["chosen"] == {"c": 2}
     assert found["textbook"] == {"c": 2.0}

@@ -34,6 +34,7 @@ class SB3Contestant:
     learns = True
     environments: tuple[str, ...] = (ROUTING, ASKING)
     learns_late = False  # a rollout is of whole steps, rewards and all
+    router: Mapping[str, Any] | None = None
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], row: str = "") -> None:
         """Look the algorithm up, and its parameters.
