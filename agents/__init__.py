@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGENTS",
+    "ASKING_AGENTS",
     "Agent",
     "LLMInfo",
     "LoggedData",
@@ -71,6 +72,12 @@ AGENTS: dict[str, str] = {
     "round_robin": "llm_routing_env.agents.round_robin:RoundRobin",
     "fixed": "llm_routing_env.agents.fixed:Fixed",
     "cheapest": "llm_routing_env.agents.cheapest:Cheapest",
+}
+
+# Those of PickLLM-Multi-v0, which may ask several LLMs about a query.
+ASKING_AGENTS: dict[str, str] = {
+    "cascade": "llm_routing_env.agents.cascade:Cascade",
+    "subset_vote": "llm_routing_env.agents.subset_vote:SubsetVote",
 }
 
 # An environment needs none of these, and starts sooner without.

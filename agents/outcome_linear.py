@@ -16,6 +16,7 @@ from llm_routing_env.agents.parts.shared_regressions import SharedRegressions
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import PROMPT, RoutingTask
 
+_NOISE = 0.45  # of an answer: sqrt(p (1 - p)) is 0.4 to 0.5 for every p from 0.2 to 0.8
 _WIDEST = 0.5 * np.sqrt(2 * np.log(1 / RISK))  # of a bound, for the largest deviation that an accuracy can have
 
 
@@ -23,10 +24,12 @@ class OutcomeLinear(OutcomeAgent):
     """Predicts accuracy, base and gain from the query, asks each LLM with the probability that it is the best.
 
     What makes a query hard for one LLM makes it hard for most: the weights that all LLMs share say so, and what an LLM
-    has beside them is learned from its own answers. One that was never asked starts from what they share.
+    has beside them is learned from its own answers. One that was never asked starts from what they share. How much LLMs
+    differ from query to query, beyond that some are better on all, is learned too: where little, their means decide.
 
     Attributes:
-        regressions: Of accuracy, base and gain, less their priors, on the observation and an intercept.
+        accuracies: Regressions of accuracy less its prior, in units of its noise, on the observation and an intercept.
+        prices: Those of base and gain, which vary little around what the query and the LLM say.
     """
 
     observation = "context"
@@ -39,10 +42,10 @@ class OutcomeLinear(OutcomeAgent):
         seed: int | None = None,
         observation: str = "context",
         prior_accuracy: float | Sequence[float] = 0.5,
-        price_slope: float = 0.0,
+        price_slope: float = 0.1,
         scale: float = 0.2,
-        ridge: float = 1.0,
-        shared_ridge: float = 1.0,
+        intercept_deviation: float = 0.3,
+        feature_deviation: float = 0.15,
         discount: float = 1.0,
     ) -> None:
         """Start from the prior.
@@ -54,30 +57,33 @@ class OutcomeLinear(OutcomeAgent):
             observation: What it sees of a query: "context", "embedding32", "context+embedding32", "features", ...
             prior_accuracy: Expected accuracy of the mean LLM, or of each.
             price_slope: By how much accuracy is expected to rise with ten times the cost, from the mean LLM's.
-            scale: Assumed standard deviation of an accuracy around its prediction; lower explores less.
-            ridge: (scale / prior standard deviation)^2 of an LLM's own weights: how many answers the prior counts as.
-            shared_ridge: The same of the weights that all LLMs share.
+            scale: Standard deviation of an accuracy around its prediction that exploration assumes; lower explores
+                less. Thompson sampling by the book has sqrt(p (1 - p)), about 0.45.
+            intercept_deviation: Prior standard deviation of the mean accuracy of all LLMs, and of each from it.
+            feature_deviation: That of how far an observation of length 1 moves the accuracy of all LLMs, and of each
+                apart from the others; the latter's is where learning it begins.
             discount: What an answer still counts a query later; below 1 the agent follows LLMs that change, and
                 inverts matrices for every query.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self._believe(prior_accuracy, price_slope)
-        for name, value in (("scale", scale), ("ridge", ridge), ("shared_ridge", shared_ridge)):
+        deviations = {"intercept_deviation": intercept_deviation, "feature_deviation": feature_deviation}
+        for name, value in {"scale": scale, **deviations}.items():
             self._require(value > 0, name, "positive", value)
         self._require(0 < discount <= 1, "discount", "in (0, 1]", discount)
         is_vector = observation not in ("none", PROMPT)
         self._require(is_vector, "observation", 'a vector of numbers, such as "context"', observation)
         self.observation = observation
         self.scale = scale
-        self.ridge = ridge
-        self.shared_ridge = shared_ridge
+        self.intercept_deviation = intercept_deviation
+        self.feature_deviation = feature_deviation
         self.discount = discount
-        self.regressions = SharedRegressions(
-            (len(self._rows), task.n_actions, task.observation_size + 1, 3),
-            ridge=ridge,
-            shared_ridge=shared_ridge,
-            discount=discount,
-        )
+        shape = (len(self._rows), task.n_actions, task.observation_size + 1)
+        prior = np.full(shape[-1], feature_deviation)
+        prior[0] = intercept_deviation
+        ridge, even = np.square(_NOISE / prior), np.ones(shape[-1])
+        self.accuracies = SharedRegressions((*shape, 1), ridge=ridge, shared_ridge=ridge, discount=discount)
+        self.prices = SharedRegressions((*shape, 2), ridge=even, shared_ridge=even, discount=discount)
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         return gaussian_probability_of_best(*self._scores(observation, allowed))
@@ -88,15 +94,22 @@ class OutcomeLinear(OutcomeAgent):
 
     def _scores(self, observation: FloatArray, allowed: BoolArray | None) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Return mean and deviation of each arm's expected reward, and whether it is still asked; (sessions, arms)."""
-        learned, variance = self.regressions.predict(with_intercept(observation))
-        accuracy, base, gain = np.moveaxis(self._prior + learned, -1, 0)
+        features = with_intercept(observation)
+        learned, variance = self.accuracies.predict(features)
+        accuracy = self._prior[:, 0] + _NOISE * learned[..., 0]
+        base, gain = np.moveaxis(self._prior[:, 1:] + self.prices.predict(features)[0], -1, 0)
         uncertainty = np.sqrt(variance)
         is_open = still_asked(base, gain, accuracy - _WIDEST * uncertainty, allowed)
         return base + gain * accuracy, np.abs(gain) * self.scale * uncertainty, is_open
 
     def _keep(self, known: Self, arms: IntArray) -> None:
-        self.regressions.keep(known.regressions, arms)
+        self.accuracies.keep(known.accuracies, arms)
+        self.prices.keep(known.prices, arms)
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         surprise = self._measured(action, reward, outcome) - self._prior[action]
-        self.regressions.update(with_intercept(observation), action, surprise)
+        features = with_intercept(observation)
+        self.accuracies.update(features, action, surprise[:, :1] / _NOISE)
+        self.prices.update(features, action, surprise[:, 1:])
+        if (self.n_updates.item() + 1).bit_count() == 1:  # as many again: a power of two
+            self.accuracies.learn_ridge()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import llm_routing_env
-from llm_routing_env.agents import AGENTS, describe_agents
+from llm_routing_env.agents import AGENTS, ASKING_AGENTS, describe_agents
 from llm_routing_env.agents.parts.registry import agent_class
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +17,11 @@ TABLES = ("nano", "cascades9", "mmlu_pro")
 ENVIRONMENTS = {
     "PickLLM-v0": "llm_routing_env.envs.pickllm:PickLLMEnv",
     "PickLLM-v0, vectorised": "llm_routing_env.envs.vector:PickLLMVectorEnv",
+    "PickLLM-Multi-v0": "llm_routing_env.envs.multi:PickLLMMultiEnv",
+    "PickLLM-Multi-v0, vectorised": "llm_routing_env.envs.multi_vector:PickLLMMultiVectorEnv",
     "PickLLMLive-v0, vectorised": "llm_routing_env.envs.live_vector:PickLLMLiveVectorEnv",
+    "PickLLM-MO-v0": "llm_routing_env.envs.multi_objective:PickLLMMOEnv",
+    "PickLLM-MO-v0, vectorised": "llm_routing_env.envs.multi_objective_vector:PickLLMMOVectorEnv",
     "PickLLMSB3VecEnv": "llm_routing_env.envs.sb3_vector:PickLLMSB3VecEnv",
     "DelayedFeedback": "llm_routing_env.envs.feedback:DelayedFeedback",
     "DroppedFeedback": "llm_routing_env.envs.feedback:DroppedFeedback",
@@ -79,7 +83,7 @@ def _agents() -> Iterable[tuple[str, str]]:
         parts += [
             "## Results",
             _row_of(name, results),
-            f"Source: `agents/{AGENTS[name].split('.')[2].split(':')[0]}.py`.",
+            f"Source: `agents/{(AGENTS | ASKING_AGENTS)[name].split('.')[2].split(':')[0]}.py`.",
         ]
         yield f"agent-{name}", "\n\n".join(parts) + "\n"
 

@@ -94,7 +94,7 @@ class AdaptedAgent(Agent):
         action = getattr(self._agent, "committed_action", -1)
         return -1 if action is None or np.array_equal(action, -1) else int(self._checked_action(action)[0])
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, about: Mapping[str, Any] | None = None) -> None:
         """Refuse: what the object has learned only its own class knows."""
         raise NotImplementedError(f"{type(self).__name__} is saved by its own means: it is no subclass of Agent.")
 

@@ -38,6 +38,7 @@ class Agent(InputChecks, Saved):
         observation: What the agent wants to see: "none", "context", "embedding32", "embedding", ..., or "prompt": the
             query's text, an object array of texts in a batch.
         feedback: What fitting uses: "bandit" (it learns online and is never fitted), "full" or "none".
+        environment: The id of the one that it was made for.
         maximises: What it is after: "reward", or another measure; then its place among agents by reward says nothing.
         task: What the agent knew before it started.
         n_sessions: Number of sessions routed at once; None for one session without a leading axis.
@@ -49,6 +50,7 @@ class Agent(InputChecks, Saved):
 
     observation: str = "none"
     feedback: str = "bandit"
+    environment: str = "PickLLM-v0"
     maximises: str = "reward"
 
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:

@@ -174,7 +174,7 @@ class LiftedAgent(Agent):
         """The arm that each session has settled on for good, -1 while it has not."""
         return np.array([agent.committed_action for agent in self.agents])
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, about: Mapping[str, Any] | None = None) -> None:
         """Refuse: save ``agents`` one by one."""
         raise NotImplementedError(f"A lifted batch is not saved as one: save its agents ({len(self.agents)}) instead.")
 

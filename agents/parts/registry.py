@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_routing_env.agents import AGENTS
+from llm_routing_env.agents import AGENTS, ASKING_AGENTS
 from llm_routing_env.agents.parts.adapting import adapt
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
@@ -25,9 +25,10 @@ def agent_class(name: str) -> type[Agent]:
     Raises:
         ValueError: If there is no such agent, or it is neither.
     """
-    if name not in AGENTS and ":" not in name:
-        raise unknown_name("agent", name, AGENTS, "Your own agent: my_package.my_module:MyAgent.")
-    found = load("agent", AGENTS.get(name, name))
+    registered = AGENTS | ASKING_AGENTS
+    if name not in registered and ":" not in name:
+        raise unknown_name("agent", name, registered, "Your own agent: my_package.my_module:MyAgent.")
+    found = load("agent", registered.get(name, name))
     feedback = getattr(found, "feedback", "bandit")
     if feedback not in FEEDBACKS:
         raise unknown_name(f"feedback of {name}", feedback, FEEDBACKS)
@@ -102,7 +103,7 @@ def observation_of(name: str, hyperparameters: Mapping[str, Any]) -> str:
 def describe_agents() -> list[dict[str, Any]]:
     """Return name, protocol, feedback, observation and default parameters of every registered agent."""
     described = []
-    for name in AGENTS:
+    for name in AGENTS | ASKING_AGENTS:
         agent_type = agent_class(name)
         described.append(
             {
@@ -116,11 +117,18 @@ def describe_agents() -> list[dict[str, Any]]:
     return described
 
 
+def made_for(observation: str) -> str:
+    """Return how the environment of an observation is made."""
+    query = observation.removesuffix("+asks")
+    env_id = "PickLLM-v0" if query == observation else "PickLLM-Multi-v0"
+    return f'gym.make("{env_id}", observation={query!r})'
+
+
 def _require_seen(name: str, observation: str, task: RoutingTask) -> None:
     if observation == "none" or task.observation in (None, observation):
         return
     other = f", or the agent: observation={task.observation!r}" if observation not in NO_VECTORS else ""
     raise ValueError(
         f"{name} sees observation {observation!r}, but the environment gives {task.observation!r}. Make the "
-        f'environment for it: gym.make("PickLLM-v0", observation={observation!r}){other}.'
+        f"environment for it: {made_for(observation)}{other}."
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts import checkpoint
 from llm_routing_env.agents.parts.signatures import hyperparameters_of
@@ -15,13 +16,14 @@ from llm_routing_env.agents.parts.state import Stateful
 from llm_routing_env.agents.parts.task import RoutingTask
 
 # Set by the base class, or by a subclass in its constructor; a checkpoint's header has what of it must be known.
-_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback", "maximises")
+_NOT_LEARNED = ("task", "n_sessions", "observation", "feedback", "environment", "maximises")
 
 
 class Saved(Stateful):
     """Gives `Agent` its checkpoints: hyperparameters, generator and arrays, in one file without pickle."""
 
     observation: str
+    feedback: str
     task: RoutingTask
     n_sessions: int | None
     _rng: Any
@@ -31,8 +33,12 @@ class Saved(Stateful):
         """Return the hyperparameters that the constructor takes after the task, with their defaults."""
         return hyperparameters_of(cls)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, about: Mapping[str, Any] | None = None) -> None:
         """Write the agent to one ``.npz`` file of arrays and JSON, without pickle.
+
+        Args:
+            path: The file.
+            about: What whoever reads the file must know besides, JSON-plain; the agent itself does not read it.
 
         Raises:
             ValueError: If it has public attributes that such a file cannot keep.
@@ -49,6 +55,7 @@ class Saved(Stateful):
                 "n_sessions": self.n_sessions,
                 "hyperparameters": self._stored_hyperparameters(),
                 "generator": self._rng.bit_generator.state,
+                **({} if about is None else {"about": about}),
             },
             self.state(),
         )
@@ -74,7 +81,13 @@ class Saved(Stateful):
         Raises:
             ValueError: If the file holds another agent, or one for other LLMs or observations.
         """
-        header, arrays = checkpoint.read(path)
+        return cls.restored(path, *checkpoint.read(path), task)
+
+    @classmethod
+    def restored(
+        cls, path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], task: RoutingTask
+    ) -> Self:
+        """Return the agent of a file that was read already; see `load`."""
         checkpoint.require_match(path, "agent", header["agent"], cls.__name__)
         checkpoint.require_match(path, "number of LLMs", len(header["llm_names"]), len(task.llm_names))
         checkpoint.require_match(path, "llm_names", tuple(header["llm_names"]), task.llm_names)
@@ -91,7 +104,32 @@ class Saved(Stateful):
             agent = construct(task, **batch, **header["hyperparameters"])
             agent.observation = header["observation"]
             # Files of before choices were counted: there was a reward for each.
-            arrays.setdefault("n_selected", np.full(header["n_sessions"] or 1, arrays["n_updates"]))
-            agent.restore(arrays)
+            counted = {"n_selected": np.full(header["n_sessions"] or 1, arrays["n_updates"])} | dict(arrays)
+            agent.restore({name: array.copy() for name, array in counted.items()})
             agent._rng.bit_generator.state = header["generator"]
+        return agent
+
+    def copies(self, n_sessions: int | None, seed: int | None) -> Self:
+        """Return a batch of learners of which each knows what this one knows, and goes on with draws of its own.
+
+        Args:
+            n_sessions: How many; None: one, without an axis of sessions.
+            seed: See `Agent`.
+
+        Raises:
+            TypeError: If it is a batch itself, or was fitted: then its model is everybody's, and no session's own.
+        """
+        if self.n_sessions is not None or self.feedback == "full":
+            raise TypeError(f"{type(self).__name__}: only one learner of bandit feedback is copied.")
+        construct: Callable[..., Self] = type(self)
+        batch = {} if n_sessions is None else {"n_sessions": n_sessions}
+        agent = construct(self.task, **batch, seed=seed, **self._stored_hyperparameters())
+        agent.observation = self.observation
+        # All that it has learned has an axis of sessions, but for numbers that count for all of them.
+        agent.restore(
+            {
+                name: np.repeat(array, n_sessions or 1, axis=0) if array.ndim else array.copy()
+                for name, array in self.state().items()
+            }
+        )
         return agent

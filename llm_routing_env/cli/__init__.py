@@ -20,6 +20,7 @@ from llm_routing_env.cli import (
     ope,
     record,
     serve,
+    train,
     verify,
 )
 from llm_routing_env.stopping import IncompleteError, Terminated, exit_code, sigterm_raises, what_was_kept
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
+app.command("train")(train.train)
 app.command("inspect")(inspect.inspect)
 app.command("verify")(verify.verify)
 app.command("ope")(ope.ope)

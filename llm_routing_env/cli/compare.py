@@ -28,13 +28,15 @@ from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.estimate import estimated
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.past import Past
-from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.evaluation.router import read_router
+from llm_routing_env.evaluation.setting import ASKING, ROUTING, Setting
 from llm_routing_env.evaluation.step_logs import require_tensorboard
 from llm_routing_env.evaluation.tuning import estimated_tuning, tune
+from llm_routing_env.scenarios.read import recorded_scenario
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.terminal import Terminal
 
-DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,random,round_robin,cheapest"
+DEFAULT_AGENTS = "learning_automaton,epsilon_greedy_q,outcome_linear@lifelong,random,round_robin,cheapest"
 
 
 _PAST = ("lifetimes", "lifetime_queries", "lifetimes_from", "log")
@@ -42,7 +44,7 @@ _PAST = ("lifetimes", "lifetime_queries", "lifetimes_from", "log")
 DECIDING = (
     *("agents", "sessions", "length", "table", "context", "split", "reward", "weights", "scorer", "backend", "pool"),
     *("max_in_flight", "param", "sweep", "sweep_sessions", "training_seeds", "seed", "scenario", "feedback_delay"),
-    *_PAST,
+    *("env", *_PAST),
 )
 
 
@@ -52,9 +54,13 @@ def compare(
         str,
         typer.Option(
             help="Agents, separated by commas; ppo, a2c, dqn; module:Class for your own; b1=ucb1 to name one; "
-            "ucb1@lifelong and ucb1@logged have learned before."
+            "ucb1@lifelong and ucb1@logged have learned before; router.npz (pickllm train) as it stands, "
+            "router.npz@lifelong learning on."
         ),
     ] = DEFAULT_AGENTS,
+    env: Annotated[
+        str, typer.Option(help=f"{ROUTING}, or {ASKING} for agents that may ask several LLMs about a query.")
+    ] = ROUTING,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
     length: Annotated[int, typer.Option(help="Queries per session.")] = SESSION_LENGTH,
     table: options.Table = options.TABLE,
@@ -117,6 +123,8 @@ def compare(
     Example: pickllm compare --agents learning_automaton,slow=learning_automaton --param slow.learning_rate=0.02
     """
     run = {name: ctx.params[name] for name in DECIDING} if from_results is None else _repeated(ctx, from_results)
+    if run["agents"] == DEFAULT_AGENTS and not _has_past(run):
+        run["agents"] = DEFAULT_AGENTS.replace("@lifelong", "")
     if tensorboard:
         require_tensorboard()
     blocks = _blocks_folder(out, resume=resume, needs_folder=log_steps or tensorboard)
@@ -131,6 +139,7 @@ def compare(
     problem["weights"] = options.parse_weights(run["weights"])
     if run["scenario"] is not None:
         problem["scenario"] = run["scenario"]
+        run["scenario"] = recorded_scenario(run["scenario"])  # to be repeated whatever becomes of its file
     live = live_access(
         *(run["backend"], run["pool"], engine),
         max_usd=max_usd,
@@ -138,7 +147,7 @@ def compare(
         max_in_flight=run["max_in_flight"],
     )
     delay, past = options.parse_delay(run["feedback_delay"]), Past(*(run[name] for name in _PAST))
-    setting = Setting(problem, run["length"], run["seed"], log_steps, live, delay, past)
+    setting = Setting(problem, run["length"], run["seed"], log_steps, live, delay, past, run["env"])
     money = live.budget if live else None
     console = Terminal(stderr=as_json)
     budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
@@ -204,7 +213,8 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        run = {**dict.fromkeys(("scenario", "feedback_delay", *_PAST)), **document["run"]}  # earlier versions had none
+        missing = dict.fromkeys(("scenario", "feedback_delay", *_PAST)) | {"env": ROUTING}  # in earlier versions
+        run = {**missing, **document["run"]}
         run = {name: run[name] for name in DECIDING}
         sha256 = document["table"]["sha256"]
     except (ValueError, KeyError, TypeError) as error:
@@ -217,7 +227,16 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
         raise ValueError(f"The table {run['table']} has changed since that run: sha256 {found}, not {sha256}.")
     if Past(*(run[name] for name in _PAST)).facts() != document.get("past", {}):
         raise ValueError(f"A log that agents learned from has changed since the run of {path}.")
+    for router in (row["router"] for row in document["agents"] if "router" in row):
+        if read_router(router["path"]).sha256 != router["sha256"]:
+            raise ValueError(f"{router['path']} has changed since the run of {path}.")
     return run
+
+
+def _has_past(run: Mapping[str, Any]) -> bool:
+    """Return whether lifelong agents have what they learn from before they are judged."""
+    is_test = run["backend"] == "table" and run["split"] == "test"
+    return is_test and len(load_table(run["table"]).select(None, "train")) > 0
 
 
 def _blocks_folder(out: Path | None, *, resume: bool, needs_folder: bool) -> Path | None:

@@ -9,12 +9,13 @@ from gymnasium.utils import seeding
 from rich.markup import escape
 from rich.table import Column, Table
 
-from llm_routing_env.agents import agent_class, make_agent
+from llm_routing_env.agents import Agent, make_agent, observation_of
 from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.cli import options
 from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.evaluation.router import SUFFIX, read_router
 from llm_routing_env.evaluation.sessions import tells_chances
 from llm_routing_env.logs import LogSteps
 from llm_routing_env.pools.estimate import Estimate, one_llm
@@ -26,7 +27,7 @@ BAR = 12
 
 
 def demo(
-    agent: Annotated[str, typer.Option(help="Registered agent, or module:Class.")] = "learning_automaton",
+    agent: Annotated[str, typer.Option(help="Registered agent, module:Class, or router.npz.")] = "learning_automaton",
     length: Annotated[int, typer.Option(help="Queries of the session.")] = 60,
     table: options.Table = options.TABLE,
     context: options.Context = None,
@@ -44,6 +45,10 @@ def demo(
     log: Annotated[Path | None, typer.Option(help="Also log every step, to a parquet file (docs/logs.md).")] = None,
 ) -> None:
     """Print one session: who was asked, what it answered, what it cost, what the agent now believes."""
+    router = read_router(agent) if agent.endswith(SUFFIX) else None
+    given = options.parse_parameters(param, [agent]).get(agent, {})
+    if router is not None and given:
+        raise ValueError(f"{agent} keeps the hyperparameters that it learned with: leave --param out.")
     env = gym.make(
         "llm_routing_env:PickLLM-v0",
         max_episode_steps=length,
@@ -57,13 +62,17 @@ def demo(
         pool=pool,
         max_usd=max_usd,
         max_requests=max_requests,
-        observation=agent_class(agent).observation,
+        observation=router.observation if router else observation_of(agent, given),
     )
     if backend != "table":
         estimate = _estimated(env.get_wrapper_attr("problem"), seed, length)
         confirm(estimate, max_usd=max_usd, max_requests=max_requests, yes=yes)
     task = env.get_wrapper_attr("task")
-    learner = make_agent(agent, task, seed=seed, **options.parse_parameters(param, [agent]).get(agent, {}))
+    if router is not None:
+        learner = router.learner(env.get_wrapper_attr("problem"))
+        learner.begin_session()
+    else:
+        learner = make_agent(agent, task, seed=seed, **given)
     if log is not None:
         env = LogSteps(env, log, agent=agent)
     console = Terminal()
@@ -72,11 +81,9 @@ def demo(
     total, cost_usd, terminated, truncated = 0.0, 0.0, False, False
     n_sent, errors = 0, list[str | None]()  # of live calls
     while not truncated:
+        chances = _chances(learner, observation, info.get(MASK)) if log is not None else None
         action = learner.select_action(observation, **given_mask(learner.select_action, info.get(MASK)))
-        if isinstance(env, LogSteps) and tells_chances(type(learner)):
-            chances = learner.action_probabilities(
-                observation, **given_mask(learner.action_probabilities, info.get(MASK))
-            )
+        if isinstance(env, LogSteps) and chances is not None:
             env.log_propensity(float(chances[action]))
         following, step_reward, terminated, truncated, info = env.step(action)
         if terminated:
@@ -98,6 +105,13 @@ def demo(
     if backend != "table" and all(errors):
         failure = f"Every call failed, the first with: {errors[0]}"
         raise IncompleteError(failure) if n_sent else RuntimeError(failure)
+
+
+def _chances(learner: Agent, observation: Any, mask: Any) -> Any:
+    """Return the probabilities of the next choice, before it is made: some are others after; None where not told."""
+    if not tells_chances(type(learner)):
+        return None
+    return learner.action_probabilities(observation, **given_mask(learner.action_probabilities, mask))
 
 
 def _estimated(problem: RoutingProblem, seed: int, length: int) -> Estimate:

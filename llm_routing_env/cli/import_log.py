@@ -50,6 +50,8 @@ def import_log(
         raise ValueError(f"{out} is there already: a log is never written over; give another name.")
     if propensity is not None and propensity_column is not None:
         raise ValueError("--propensity says the probability of every choice: leave it out, or --propensity-column.")
+    if propensity is not None and not 0 < propensity <= 1:
+        raise ValueError(f"--propensity must be above 0 and at most 1, got {propensity}.")
     if context is not None and context_column is not None:
         raise ValueError("--context says the context of every row: leave it out, or --context-column.")
     given = {role: ctx.params.get(flag[2:].replace("-", "_")) for role, flag in FLAGS.items()}

@@ -23,7 +23,7 @@ def inspect(
     weights: options.Weights = options.WEIGHTS,
     scorer: options.Scorer = None,
     seed: Annotated[int, typer.Option(help="Of random halves, folds and resamples.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for the document and a figure of the weights.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the document and the figures.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Say whether a table has anything to learn: means, references, headroom, and what the reward's weights do."""
@@ -47,11 +47,13 @@ def inspect(
         _print(console, document)
     if out is not None:
         from llm_routing_env.evaluation.inspection_plots import write_sweep_figure
+        from llm_routing_env.evaluation.trade_off_plot import write_trade_off_figure
 
-        figure = write_sweep_figure(document, out)
+        written = [write_sweep_figure(document, out), write_trade_off_figure(document, out)]
         with replacing(out / "inspection.json") as new:
             new.write_text(json.dumps(document, indent=2), encoding="utf-8")
-        console.print(f"wrote {escape(str(out / 'inspection.json'))} and {escape(str(figure))}", soft_wrap=True)
+        figures = " and ".join(escape(str(path)) for path in written if path is not None)
+        console.print(f"wrote {escape(str(out / 'inspection.json'))}, {figures}", soft_wrap=True)
 
 
 def _print(console: Terminal, document: Document) -> None:
@@ -77,6 +79,8 @@ def _print(console: Terminal, document: Document) -> None:
     console.print(_headroom(document))
     for name in ("context_label", "embeddings"):
         console.print(f"{name.replace('_', ' ')}: {document[name]['judged']}", soft_wrap=True, style="dim")
+    console.print("\n[bold]Trade-offs[/] of accuracy, cost and latency, whatever they are worth\n")
+    _print_trade_offs(console, document["trade_offs"])
     console.print("\n[bold]Reward audit[/]: variance of the reward between LLM means within a context\n")
     console.print(_audit(document))
     console.print()
@@ -153,6 +157,27 @@ def _headroom(document: Document) -> Table:
 
 def _alone(mean: float | None) -> dict[str, float | None]:
     return {"mean": mean, "low": None, "high": None}
+
+
+def _print_trade_offs(console: Terminal, found: Document) -> None:
+    if "not_judged" in found:
+        console.print(escape(found["not_judged"]), soft_wrap=True, style="dim")
+        return
+    table = _table("choosing", "choices on the front", "hypervolume", "expected utility")
+    rows = {"single_llms": "one LLM", "per_context": "one per context", "per_query": "one per query (oracle)"}
+    for name, words in rows.items():
+        judged = found[name]
+        numbers = (f"{judged[measure]:.4f}" for measure in ("hypervolume", "expected_utility"))
+        table.add_row(words, str(len(judged["front"])), *numbers)
+    console.print(table)
+    lowest = ", ".join(f"{number:.3g}" for number in found["reference"])
+    console.print(
+        f"single LLMs on the front: {escape(', '.join(found['llms_on_front']))}\n"
+        f"of accuracy, -cost / {found['cost_scale_usd']:.3g} $ and -log10(latency in ms); hypervolume above "
+        f"({lowest}), utility over {found['n_preferences']} even preferences, by which choices are made",
+        soft_wrap=True,
+        style="dim",
+    )
 
 
 def _audit(document: Document) -> Table:

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llm_routing_env.envs.feedback import DelayedFeedback, DroppedFeedback
     from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
+    from llm_routing_env.envs.multi import PickLLMMultiEnv
+    from llm_routing_env.envs.multi_objective import PickLLMMOEnv
+    from llm_routing_env.envs.multi_objective_vector import PickLLMMOVectorEnv
+    from llm_routing_env.envs.multi_vector import PickLLMMultiVectorEnv
     from llm_routing_env.envs.pickllm import PickLLMEnv
     from llm_routing_env.envs.sb3_vector import PickLLMSB3VecEnv
     from llm_routing_env.envs.vector import PickLLMVectorEnv
@@ -15,6 +19,10 @@ __all__ = [
     "DroppedFeedback",
     "PickLLMEnv",
     "PickLLMLiveVectorEnv",
+    "PickLLMMOEnv",
+    "PickLLMMOVectorEnv",
+    "PickLLMMultiEnv",
+    "PickLLMMultiVectorEnv",
     "PickLLMSB3VecEnv",
     "PickLLMVectorEnv",
 ]
@@ -24,6 +32,10 @@ _MODULES = {
     "DroppedFeedback": "feedback",
     "PickLLMEnv": "pickllm",
     "PickLLMLiveVectorEnv": "live_vector",
+    "PickLLMMOEnv": "multi_objective",
+    "PickLLMMOVectorEnv": "multi_objective_vector",
+    "PickLLMMultiEnv": "multi",
+    "PickLLMMultiVectorEnv": "multi_vector",
     "PickLLMSB3VecEnv": "sb3_vector",
     "PickLLMVectorEnv": "vector",
 }

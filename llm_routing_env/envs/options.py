@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.rewards.forms import DEFAULT_FORM, DEFAULT_WEIGHTS
 from llm_routing_env.tables.table import OutcomeTable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
     from llm_routing_env.pools.pool import Pool
     from llm_routing_env.scenarios import Scenario
 
+EPISODES = ("session", "query")
 NEEDS_LIVE = "needs a live backend: recorded outcomes cost nothing, and nobody is asked for them"
 
 
@@ -55,6 +57,28 @@ class LiveOptions:
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
 
+@dataclass(frozen=True, kw_only=True)
+class MultiOptions:
+    """How LLMs are asked one after another; `PickLLMMultiEnv` says what each means."""
+
+    parallel: bool = False
+    max_asks: int | None = None
+    episode: str = "session"
+    n_queries: int = SESSION_LENGTH
+    measures: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Check what needs no table."""
+        if self.episode not in EPISODES:
+            raise unknown_name("episode", self.episode, EPISODES)
+        for name, value in (("n_queries", self.n_queries), ("max_asks", self.max_asks)):
+            is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            if value is not None and not is_count:
+                raise ValueError(f"{name} must be a whole number, 1 or more, got {value!r}.")
+        if isinstance(self.measures, str):
+            raise ValueError(f"measures must be a list of names, got {self.measures!r}.")
+
+
 def problem_options(given: Mapping[str, Any]) -> ProblemOptions:
     """Return the arguments of a problem.
 
@@ -81,6 +105,33 @@ def sort_options(given: Mapping[str, Any], own: Iterable[str]) -> tuple[dict[str
         {name: value for name, value in given.items() if name in problem},
         LiveOptions(**{name: value for name, value in given.items() if name in live}),
     )
+
+
+def multi_options(given: Mapping[str, Any], own: Iterable[str]) -> tuple[dict[str, Any], MultiOptions]:
+    """Return the arguments of an environment of several asks that are about the problem, and those about the asks.
+
+    Args:
+        given: The arguments.
+        own: Names of further ones that the environment takes, for the message.
+
+    Raises:
+        ValueError: For an unknown one, names the nearest known; for one of live LLMs, and one out of range.
+    """
+    names = [f.name for f in fields(MultiOptions)]
+    multi = {name: value for name, value in given.items() if name in names}
+    others = {name: value for name, value in given.items() if name not in names}
+    problem, live = sort_options(others, (*own, *names))
+    refuse_given(live.given, NEEDS_LIVE)
+    return {"reward": "additive"} | problem, MultiOptions(**multi)
+
+
+def refuse_live_backend(backend: Any) -> None:
+    """Raise ValueError for any backend but the table: there is no live form of several asks."""
+    if backend != "table":
+        raise ValueError(
+            f"Several asks are of recorded outcomes only, got backend={backend!r}: record a table first, "
+            "`pickllm record`, or ask one LLM per query, PickLLMLive-v0."
+        )
 
 
 def _require_known(given: Iterable[str], known: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask
+from llm_routing_env.envs.actions import checked_action
 from llm_routing_env.envs.facts import MASK, Facts
 from llm_routing_env.envs.options import NEEDS_LIVE, ProblemOptions, refuse_given, sort_options
 from llm_routing_env.envs.problem import RoutingProblem, session_context
@@ -214,9 +215,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
             ValueError: For an action that is no LLM's index, or one that `action_mask` forbids.
             RuntimeError: Before `reset`, or after the context's last query.
         """
-        llm = _llm_index(action)
-        if not 0 <= llm < self.task.n_actions:
-            raise ValueError(f"action must be 0 to {self.task.n_actions - 1}, got {action!r}.")
+        llm = checked_action(action, self.task.n_actions)
         position = self._position
         if position == len(self._cells):
             raise RuntimeError("The session has no query left: call reset() first.")
@@ -296,12 +295,3 @@ def _picture(llm_names: tuple[str, ...]) -> SessionPicture:
     from llm_routing_env.envs.render import SessionPicture
 
     return SessionPicture(llm_names)
-
-
-def _llm_index(action: Any) -> int:
-    if type(action) is not int and not isinstance(action, np.integer):  # not a bool, nor a number that int() would cut
-        number = np.asarray(action)
-        if number.size != 1 or number.dtype.kind not in "iu":
-            raise ValueError(f"action must be an integer, the index of an LLM, got {action!r}.")
-        return int(number.item())  # one element too: what predict() gives for a batch of one
-    return int(action)

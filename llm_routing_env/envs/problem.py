@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
 from llm_routing_env.rewards.base import Reward
 from llm_routing_env.rewards.forms import make_reward
-from llm_routing_env.rewards.reward_table import RewardTable
+from llm_routing_env.rewards.reward_table import RewardTable, mean_of_known
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.queries import NEXT
@@ -43,7 +43,8 @@ class RoutingProblem:
     Attributes:
         table: The outcome table.
         cells: Its numbers, of every phase; a row of them is a query in a phase.
-        scenario: What changes in a session, as it was given: a name where it is a text or a function.
+        scenario: What changes in a session, as it was given; of a function its name.
+        recorded_scenario: The same as logs keep it, see `scenarios.recorded_scenario`.
         same_as: Of each phase, the first one whose cells are the same, shape (phases,).
         course: When the phases of a session begin, and which contexts its queries come from.
         is_live: Whether LLMs are asked, so that what was never recorded of them does not matter.
@@ -113,14 +114,21 @@ class RoutingProblem:
         own = Cells.of(self.table, recorded)
         if self.is_live:  # such an LLM can be asked what was never recorded of it
             own = replace(own, available=np.ones_like(own.available))
-        name = getattr(given.scenario, "__name__", None)
-        self.scenario = given.scenario if name is None else name
+        self._recorded = own, reward
+        is_plain = isinstance(given.scenario, str | Sequence | Mapping | None)
+        self.scenario = self.recorded_scenario = (
+            given.scenario if is_plain else getattr(given.scenario, "__name__", str(given.scenario))
+        )
         phases: Sequence[Phase] = []
         if given.scenario is not None:
-            from llm_routing_env.scenarios import phases_of, read_scenario  # sessions without one start sooner so
+            # Sessions without one start sooner so.
+            from llm_routing_env.scenarios import phases_of, read_scenario, recorded_scenario
 
+            self.recorded_scenario = recorded_scenario(given.scenario)
             scenario = read_scenario(given.scenario, self.table.llm_names, lambda cells: _worth(cells, reward))
             phases = phases_of(own, scenario, is_live=self.is_live)
+            longest = len(self.table.select(None, self.split))  # what no session comes to must not move the bounds
+            phases = [each if each.step - each.earlier < longest else replace(each, cells=own) for each in phases]
             if not self.knows_truth and any(phase.cells is not own for phase in phases):
                 raise ValueError("The scenario changes the LLMs of the table, and the pool has others: leave it out.")
         of_phases = [phase.cells for phase in phases] or [own]
@@ -290,6 +298,8 @@ class RoutingProblem:
     def training_table(self) -> TrainingTable:
         """Return every LLM's mean outcomes on the train split, all contexts: what pretrained agents are fitted on.
 
+        As they were recorded: of what a scenario brings nobody knows before it comes.
+
         Raises:
             ValueError: If the table has no train split, or was recorded on other LLMs than the pool's.
         """
@@ -301,19 +311,21 @@ class RoutingProblem:
                 f"The table {self.table.path} was recorded on other LLMs than the pool's, "
                 f"{', '.join(self.task.llm_names)}: pretrained agents cannot be fitted."
             )
+        cells, reward = self._recorded
+        rewards = self.reward_table if self.scenario is None else RewardTable(cells, reward)
         return TrainingTable(
             observations=self.observations[train],
-            rewards=self.reward_table.query_means[train],
-            accuracy=self.cells.accuracy[train].mean(axis=2),
-            cost_usd=self.cells.cost_usd[train].mean(axis=2),
-            latency_s=self.cells.latency_s[train].mean(axis=2),
+            rewards=rewards.query_means[train],
+            accuracy=cells.accuracy[train].mean(axis=2),
+            cost_usd=cells.cost_usd[train].mean(axis=2),
+            latency_s=cells.latency_s[train].mean(axis=2),
         )
 
 
 def _worth(cells: Cells, reward: Reward) -> NDArray[np.float64]:
     """Return each LLM's mean reward over what is recorded of it, shape (LLMs,)."""
     rewards = reward(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
-    return np.asarray(np.nanmean(np.where(cells.failed, reward.bounds[0], rewards), axis=(0, 2)))
+    return mean_of_known(np.where(cells.failed, reward.bounds[0], rewards), (0, 2))
 
 
 def session_context(problem: RoutingProblem, options: dict[str, Any] | None) -> str | None:

@@ -23,8 +23,9 @@ class _LastStep:
 class SessionPicture:
     """Collects a session's steps and draws them as text or pixels."""
 
-    def __init__(self, llm_names: tuple[str, ...]) -> None:
-        """Draw sessions over these LLMs."""
+    def __init__(self, llm_names: tuple[str, ...], what: str = "queries") -> None:
+        """Draw sessions over these LLMs; `what`: of what they get shares."""
+        self._what = what
         self._llm_names = tuple(map(printable, llm_names))
         self.clear()
 
@@ -57,7 +58,7 @@ class SessionPicture:
         for name, count in zip(self._llm_names, self._counts, strict=True):
             bar = "#" * round(BAR_WIDTH * count / total)
             lines.append(f"{name:<{width}} {bar:<{BAR_WIDTH}} {count / total:6.1%}")
-        lines.append(f"{self._counts.sum()} queries, ${self._cost_usd:.2e}")
+        lines.append(f"{self._counts.sum()} {self._what}, ${self._cost_usd:.2e}")
         return "\n".join(lines)
 
     def show(self) -> None:
@@ -75,7 +76,7 @@ class SessionPicture:
         shares = self._counts / max(int(self._counts.sum()), 1)
         colours = [f"C{index}" for index in range(len(shares))]
         axes.barh(list(map(_drawable, self._llm_names)), shares, color=colours)
-        axes.set(xlim=(0, 1), xlabel="share of the queries so far")
+        axes.set(xlim=(0, 1), xlabel=f"share of the {self._what} so far")
         axes.invert_yaxis()
         head = "\n".join(line[:85] for line in self.text().splitlines()[:3]) if self._last else "new session"
         figure.text(0.03, 0.95, _drawable(head), va="top", fontsize=9, family="monospace")

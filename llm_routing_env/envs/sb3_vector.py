@@ -34,9 +34,14 @@ class PickLLMSB3VecEnv(VecEnv):  # type: ignore[misc]  # untyped, whether instal
             env_id: "PickLLM-v0", or "PickLLMLive-v0", whose sessions then ask their LLMs at the same time.
             info: "none", "numbers" or "full".
             options: As those of `PickLLMVectorEnv`; `max_episode_steps` too.
+
+        Raises:
+            ValueError: For an environment with a vector reward.
         """
         made = gym.make_vec(env_id, num_envs, info=info, autoreset_mode=AutoresetMode.SAME_STEP, **options)
         assert isinstance(made, RoutingVectorEnv)
+        if hasattr(made, "reward_space"):
+            raise ValueError(f"Stable-Baselines3 learns from one number a step, {env_id} gives several.")
         self.env = made
         self._actions = np.zeros(num_envs, dtype=np.int64)
         super().__init__(num_envs, made.single_observation_space, made.single_action_space)

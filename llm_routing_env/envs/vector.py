@@ -23,7 +23,7 @@ from llm_routing_env.envs.vector_base import (
     Step,
     refuse_rendering,
 )
-from llm_routing_env.envs.vector_infos import everyone, masked, merged
+from llm_routing_env.envs.vector_infos import everyone, masked, merged, started_anew
 from llm_routing_env.tables.cells import by_cell
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -188,15 +188,10 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
 
     def _start_anew(self, ended: Mask, infos: Infos) -> Infos:
         """Start sessions anew in the step in which they end; what they last saw and were told is under "final_..."."""
-        final = np.full(self.num_envs, None, dtype=object)
-        observations = self._observe(self._queries[self._now])
-        for row in np.flatnonzero(ended):
-            final[row] = observations[row]
+        last_seen = self._observe(self._queries[self._now])
         self._draw(ended, [self.problem.context] * self.num_envs)
-        last: Infos = {"final_obs": final, "_final_obs": ended.copy()}
-        last |= {"final_info": masked(infos, ended), "_final_info": ended.copy()}
         asked = self._with_masks(masked(self._facts.waiting_at(self._queries[self._now]), ended), ended)
-        return last | merged(masked(infos, ~ended) if not ended.all() else {}, asked, ended)
+        return started_anew(infos, last_seen, asked, ended)
 
     def _draw(self, mask: Mask, contexts: Sequence[str | None]) -> None:
         """Draw the sessions of the mask; they begin now."""

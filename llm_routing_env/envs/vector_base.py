@@ -145,12 +145,12 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         return checked if checked.dtype == np.int64 else checked.astype(np.int64)
 
 
-def refuse_rendering(render_mode: str | None) -> None:
-    """Raise ValueError if a picture is asked for."""
+def refuse_rendering(render_mode: str | None, env_id: str = "PickLLM-v0") -> None:
+    """Raise ValueError if a picture is asked for; names the id that gives one."""
     if render_mode is not None:
         raise ValueError(
             f"Vector environments do not render, got render_mode={render_mode!r}: leave it out, or watch one session, "
-            f'gym.make("PickLLM-v0", render_mode={render_mode!r}).'
+            f"gym.make({env_id!r}, render_mode={render_mode!r})."
         )
 
 

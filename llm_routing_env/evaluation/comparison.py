@@ -36,7 +36,7 @@ from llm_routing_env.evaluation.policies import Policies, always, distinct, poli
 from llm_routing_env.evaluation.recovery import Recoveries
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.evaluation.setting import ROUTING, Setting
 from llm_routing_env.evaluation.verdicts import no_verdict, verdict
 
 # Told an agent's name, how many queries it has routed, and how many it will.
@@ -64,6 +64,7 @@ def compare(
     lifetime_queries: int | None = None,
     lifetimes_from: str | None = None,
     log: str | None = None,
+    env: str = ROUTING,
     on_progress: OnProgress = lambda name, done, total: None,
     **problem: Any,
 ) -> Comparison:
@@ -73,7 +74,8 @@ def compare(
         agents: Registered names, "module:Class" of your own, or Stable-Baselines3's "ppo", "a2c", "dqn" or a
             "module:Class" derived from its algorithms: both as a fresh learner per session and pretrained;
             "ppo@online" and "ppo@pretrained" are one of the two. "ucb1@lifelong" and "ucb1@logged" have learned before
-            they are judged. "b1=ucb1" is one under a name of its own, so that an agent can be compared with itself.
+            they are judged. "router.npz" is one that `train` wrote, as it stands; "router.npz@lifelong" goes on
+            learning. "b1=ucb1" is one under a name of its own, so that an agent can be compared with itself.
         n_sessions: Sessions per context.
         length: Queries per session (fewer where a context has fewer).
         seed: Of the sessions (the same for every agent), the agents and the intervals.
@@ -93,6 +95,7 @@ def compare(
         lifetime_queries: Queries of the train split that each of them routes first; None: all.
         lifetimes_from: File of a log that they learn from instead.
         log: File of the log that logged agents learn from; None: uniform choices on the train split.
+        env: "PickLLM-v0", or "PickLLM-Multi-v0" for agents that may ask several LLMs about a query; the others ask one.
         on_progress: Told, after every step, the agent, how many queries it has routed and how many it will.
         problem: Arguments of `PickLLMEnv`: table, context, split, reward, weights, scorer, ...
 
@@ -102,7 +105,7 @@ def compare(
     """
     live = live_access(backend, pool, engine, max_usd=max_usd, max_requests=max_requests, max_in_flight=max_in_flight)
     past = Past(lifetimes, lifetime_queries, lifetimes_from, log)
-    setting = Setting(problem, length, seed, propensities, live, read_delay(feedback_delay), past)
+    setting = Setting(problem, length, seed, propensities, live, read_delay(feedback_delay), past, env)
     return run_comparison(
         contestants(agents, parameters or {}),
         setting,
@@ -169,6 +172,8 @@ def run_comparison(
 def _works(contestant: Contestant, setting: Setting, result: Comparison, training_seeds: int) -> Sequence[Work]:
     """Return the sessions or lives that a contestant runs, or the trainings by which it is judged."""
     if contestant.protocol == LIVES:
+        if contestant.router is not None:  # its past is in its file
+            setting = replace(setting, past=replace(setting.past, lifetime_queries=0))
         return lives_of(result.problem, setting, result.seeds, contestant.block_size)
     # What live LLMs answer is known only where they are asked.
     if contestant.is_frozen and setting.live is None:
@@ -204,8 +209,14 @@ def check_contestants(
     for contestant in contestants:
         if setting.feedback_delay is not None and not contestant.learns_late:
             raise ValueError(f"{contestant.name} learns from a reward at once, or never: leave it or the delay out.")
+        if setting.env not in contestant.environments:
+            only = contestant.environments[0]
+            raise ValueError(f"{contestant.name} was made for {only}: compare it there, --env {only}.")
+        if setting.propensities and ROUTING not in contestant.environments:
+            raise ValueError(f"Steps of {contestant.name}, which may ask several LLMs, are not logged: no --log-steps.")
         contestant.check(problem)
-    setting.past.check({contestant.protocol for contestant in contestants}, problem, n_sessions)
+    made, of_files = ({c.protocol for c in contestants if (c.router is None) == is_made} for is_made in (True, False))
+    setting.past.check(made, problem, n_sessions, of_files=of_files)
 
 
 def _require_whole(name: str, value: Any, least: int) -> None:
@@ -225,7 +236,7 @@ def _judge(result: Comparison, setting: Setting, found: Mapping[str, Sequence[tu
         lived = [(j.work, logs) for j, logs in results if isinstance(j.work, Lives) and isinstance(logs, list)]
         if lived:
             result.logs[name] = judged_sessions(lived)
-            learns = result.contestants[name].feedback != "none"
+            learns = result.contestants[name].learns
             judge.add_log(name, result.logs[name], learns=learns, lifetimes=result.n_lifetimes)
             result.life_curves[name] = life_curve(result.problem, before, result.references, lived)
         elif trained:
@@ -234,7 +245,7 @@ def _judge(result: Comparison, setting: Setting, found: Mapping[str, Sequence[tu
             result.logs[name] = _drawn_logs(result, name, policies)
         else:
             result.logs[name] = _by_context(results, list(result.seeds))
-            judge.add_log(name, result.logs[name], learns=result.contestants[name].feedback != "none")
+            judge.add_log(name, result.logs[name], learns=result.contestants[name].learns)
     for name, actions in result.references.actions.items():
         result.logs[name] = _drawn_logs(result, name, always(actions, result.problem.table.n_llms))
     for name in [*found, *result.references.actions]:

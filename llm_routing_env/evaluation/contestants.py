@@ -11,7 +11,7 @@ from llm_routing_env.agents import Agent, agent_class, make_agent, observation_o
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.late_feedback import needs_lifted
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog, chances_of, run_sessions
-from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.evaluation.setting import ASKING, ROUTING, Setting
 
 BLOCK_SIZE = 512
 BATCH_SIZE = 256  # queries that a frozen agent is asked about at a time
@@ -95,7 +95,11 @@ class Contestant(Protocol):
         block_size: Most sessions to run together.
         maximises: What it is made to maximise: "reward", or a measure that leaves it out of rankings by reward.
         is_frozen: Whether it learns nothing while it routes: then its means are exact, and are taken over trainings.
+        learns: Whether what it is told while it routes changes it.
         learns_late: Whether it can be told of a reward after later choices.
+        router: The file that it comes from and what it learned on, see `Router.facts`; None: it is made for this
+            comparison.
+        environments: Ids of those that it can take part in.
     """
 
     name: str
@@ -107,7 +111,10 @@ class Contestant(Protocol):
     block_size: int
     maximises: str
     is_frozen: bool
+    learns: bool
     learns_late: bool
+    router: Mapping[str, Any] | None
+    environments: tuple[str, ...]
 
     def check(self, problem: RoutingProblem) -> None:
         """Raise ValueError where the agent cannot take part: before anything is run."""
@@ -137,6 +144,8 @@ class AgentContestant:
     protocol = ""  # the agent's
     block_size = BLOCK_SIZE
     learns_late = True
+    router: Mapping[str, Any] | None = None
+    environments: tuple[str, ...] = (ROUTING, ASKING)  # where it asks one LLM, and accepts
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], *, name: str | None = None) -> None:
         """Look the agent up.
@@ -152,7 +161,7 @@ class AgentContestant:
         self.parameters: Mapping[str, Any] = dict(parameters)
         self.protocol, self.feedback = self.protocol or described.protocol(), described.feedback
         self.observation = observation_of(agent, parameters)
-        self.maximises = described.maximises
+        self.maximises, self.learns = described.maximises, self.feedback != "none"
         self.is_frozen = _is_frozen(described)
 
     def check(self, problem: RoutingProblem) -> None:
@@ -233,7 +242,8 @@ def batches_of(problem: RoutingProblem, size: int) -> Iterator[Ints]:
 def describe(contestant: Contestant) -> dict[str, Any]:
     """Return what every table says of an agent, JSON-plain."""
     named = ("name", "agent", "protocol", "feedback", "observation", "maximises", "parameters")
-    return {attribute: getattr(contestant, attribute) for attribute in named}
+    described = {attribute: getattr(contestant, attribute) for attribute in named}
+    return described if contestant.router is None else described | {"router": contestant.router}
 
 
 def require_fair(contestant: Contestant, problem: RoutingProblem) -> None:

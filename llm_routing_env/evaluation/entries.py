@@ -1,17 +1,21 @@
-"""Who is to be compared, as people write it: "ucb1", "wide=ucb1", "ucb1@lifelong", "my_module:MyAgent"."""
+"""Who is to be compared, as people write it: "ucb1", "wide=ucb1", "ucb1@lifelong", "my_module:MyAgent", a file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llm_routing_env.agents import AGENTS, agent_class
+from llm_routing_env.agents import AGENTS, ASKING_AGENTS, agent_class
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.evaluation.asking import AskingContestant
 from llm_routing_env.evaluation.contestants import AgentContestant, Contestant
 from llm_routing_env.evaluation.judging import POOLED, RANDOM
 from llm_routing_env.evaluation.lifelong import LifelongContestant
 from llm_routing_env.evaluation.logged import LoggedContestant
 from llm_routing_env.evaluation.protocols import require_offered
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
+from llm_routing_env.evaluation.router import SUFFIX
+from llm_routing_env.evaluation.routers import router_contestant
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, is_sb3, sb3_contestants
+from llm_routing_env.evaluation.setting import ASKING
 from llm_routing_env.tables.queries import is_name
 
 
@@ -45,16 +49,20 @@ def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any
 def _agent_contestant(entry: str, given: Mapping[str, Any], row: str) -> AgentContestant:
     """Return an agent under the protocol that stands behind its name, or else under its usual one."""
     agent, at, protocol = entry.partition("@")
+    if agent.endswith(SUFFIX):
+        return router_contestant(agent, protocol, given, row)
+    found = agent_class(agent)
+    usual = AskingContestant if found.environment == ASKING else AgentContestant
     if not at:
-        return AgentContestant(agent, given, name=row)
-    require_offered(agent, protocol, agent_class(agent).protocols())
+        return usual(agent, given, name=row)
+    require_offered(agent, protocol, found.protocols())
     kinds = {"lifelong": LifelongContestant, "logged": LoggedContestant}
-    return kinds.get(protocol, AgentContestant)(agent, given, name=row)
+    return kinds.get(protocol, usual)(agent, given, name=row)
 
 
 def _require_free(row: str) -> None:
     """Raise ValueError for a name that is somebody else's, or none."""
-    taken = (*AGENTS, *SB3_ALGORITHMS, CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE, RANDOM, POOLED)
+    taken = (*AGENTS, *ASKING_AGENTS, *SB3_ALGORITHMS, CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE, RANDOM, POOLED)
     plain = " ".join(row.split()).casefold()
     is_taken = plain in {name.casefold() for name in taken} or plain.startswith("always ")
     if is_taken or not plain or not is_name(row) or any(mark in row for mark in ("@", ":", "(online)", "(pretrained)")):

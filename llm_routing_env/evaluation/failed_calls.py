@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.envs.facts import Facts
 from llm_routing_env.tables.notes import DEAD
 
 if TYPE_CHECKING:  # a log of sessions is made of what is kept here
@@ -137,5 +138,5 @@ def _first_error(
     step, session = np.argwhere((failed & (log.actions == llm)).T)[0].tolist()
     if log.first_errors is not None:
         return str(log.first_errors[session, llm]), step
-    place = int(drawn.queries[session, step]), llm, int(drawn.repeats[session, step])
-    return problem.table.text("error", *place) or "", step
+    cell = problem.cells.number(drawn.rows[session, step], drawn.repeats[session, step]) + llm
+    return Facts(problem, "none").outcome(int(cell)).error or "", step

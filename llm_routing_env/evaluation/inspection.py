@@ -12,6 +12,7 @@ from llm_routing_env.evaluation.audit import audit_reward, sweep_weights, warnin
 from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
 from llm_routing_env.evaluation.references import choose_references
 from llm_routing_env.evaluation.split_half import HALVES, RoutedMeans, SplitHalf, routed_means
+from llm_routing_env.evaluation.trade_offs import trade_offs
 from llm_routing_env.observations.embedding_file import embeddings_path, read_embeddings
 from llm_routing_env.rewards.never_right import never_right
 from llm_routing_env.rewards.reward_table import best_of_known, mean_of_known
@@ -49,6 +50,7 @@ def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
         "repeat_noise": _repeat_noise(problem, queries),
         "context_label": _context_label(problem, queries, rng),
         "embeddings": _embeddings(problem, queries, rng, seed),
+        "trade_offs": trade_offs(problem),
         "audit": audit,
         "warnings": [*_never_right(problem), *warnings(problem, audit)],
         "sweep": sweep_weights(problem),

@@ -6,12 +6,13 @@ from contextlib import closing
 import numpy as np
 
 from llm_routing_env.agents import Agent, make_agent
+from llm_routing_env.agents.parts.generators import SessionSeeds
 from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.evaluation.contestants import AgentContestant, Block, Lives, Work
 from llm_routing_env.evaluation.late_feedback import needs_lifted
-from llm_routing_env.evaluation.past import LIVES, past_rng, read_past
+from llm_routing_env.evaluation.past import LIVES, past_rng, past_seed, read_past
 from llm_routing_env.evaluation.sessions import Ints, SessionLog, run_sessions
 from llm_routing_env.evaluation.setting import Setting
 
@@ -28,16 +29,7 @@ class LifelongContestant(AgentContestant):
         seeds = setting.session_seeds(self.agent, work.turns[0].contexts, work.turns[0].seeds)
         n_lives, logs = len(seeds.sessions), []
         with closing(setting.vector_env(n_lives, self.observation)) as env:
-            agent = make_agent(
-                self.agent,
-                env.problem.task,
-                n_sessions=n_lives,
-                seed=seeds,
-                lifted=needs_lifted(setting.feedback_delay),
-                **self.parameters,
-            )
-            if setting.past.lifetimes_from is not None:
-                agent.fit_log(read_past(setting.past.lifetimes_from, env.problem))
+            agent = self._born(setting, env.problem, seeds)
             if work.past is not None:
                 with closing(setting.before(work.past.length).vector_env(n_lives, self.observation)) as before:
                     logs.append(_lived(before, agent, work.past, on_step, delay=setting.feedback_delay))
@@ -45,6 +37,20 @@ class LifelongContestant(AgentContestant):
                 chances, delay = setting.propensities, setting.feedback_delay
                 logs.append(_lived(env, agent, turn, on_step, propensities=chances, delay=delay))
         return logs
+
+    def _born(self, setting: Setting, problem: RoutingProblem, seeds: SessionSeeds) -> Agent:
+        """Return the learners, one for each life, as they are before they route."""
+        agent = make_agent(
+            self.agent,
+            problem.task,
+            n_sessions=len(seeds.sessions),
+            seed=seeds,
+            lifted=needs_lifted(setting.feedback_delay),
+            **self.parameters,
+        )
+        if setting.past.lifetimes_from is not None:
+            agent.fit_log(read_past(setting.past.lifetimes_from, problem))
+        return agent
 
 
 def _lived(
@@ -92,7 +98,7 @@ def lives_of(problem: RoutingProblem, setting: Setting, seeds: Mapping[str, Sequ
     lives = []
     for numbers in np.array_split(np.arange(n_lives), -(-n_lives // size)):
         drawn = [[lots[number][turn] for number in numbers] for turn in range(len(turns))]
-        before = tuple(int(past_rng(setting.seed, f"life/{number}").integers(2**32)) for number in numbers)
+        before = tuple(past_seed(setting.seed, number) for number in numbers)
         lives.append(
             Lives(
                 past=Block((MIXED,) * len(numbers), before, n_past) if n_past else None,

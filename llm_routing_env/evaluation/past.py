@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,22 +31,26 @@ class Past:
     lifetimes_from: str | None = None
     log: str | None = None
 
-    def check(self, protocols: set[str], problem: RoutingProblem, n_sessions: int) -> None:
+    def check(
+        self, protocols: set[str], problem: RoutingProblem, n_sessions: int, *, of_files: Collection[str] = ()
+    ) -> None:
         """Raise ValueError where a past cannot be, or nobody would have it.
 
         Args:
             protocols: Of those who are compared.
             problem: What is judged.
             n_sessions: Per context.
+            of_files: Protocols of routers from files, which bring their past.
         """
         given = {name: value for name, value in asdict(self).items() if value is not None}
         for name, protocol in _USED_BY.items():
-            if name in given and protocol not in protocols:
+            have_it = protocols | set(of_files) if name == "lifetimes" else protocols
+            if name in given and protocol not in have_it:
                 raise ValueError(
                     f"{_option(name)} is of {protocol} agents, and none takes part: name one, as ucb1@{protocol}."
                 )
         n_train = len(problem.table.select(None, "train"))
-        if LIVES in protocols:
+        if LIVES in protocols | set(of_files):
             self._check_lifetimes(n_train, n_sessions)
             if problem.is_live:
                 raise ValueError("Lifelong agents are judged on recorded outcomes: leave --backend out, or @lifelong.")
@@ -108,6 +112,12 @@ def past_rng(seed: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(f"past/{purpose}".encode())])
 
 
+def past_seed(seed: int, life: int, times: int = 0) -> int:
+    """Return the seed of the session in which a lifetime routes the train split, for the first time or once more."""
+    again = f"/{times}" if times else ""
+    return int(past_rng(seed, f"life/{life}{again}").integers(2**32))
+
+
 def uniform_log(problem: RoutingProblem, rng: np.random.Generator) -> LoggedData:
     """Return the log of a router that asked each query of the train split of one LLM, drawn uniformly, in random order.
 
@@ -136,12 +146,13 @@ def uniform_log(problem: RoutingProblem, rng: np.random.Generator) -> LoggedData
     )
 
 
-def read_past(path: str, problem: RoutingProblem) -> LoggedData:
+def read_past(path: str, problem: RoutingProblem, *, judged: str | None = None) -> LoggedData:
     """Read a log as what agents can learn from.
 
     Args:
         path: The file.
-        problem: What they will be judged on, with their observations.
+        problem: The problem, with their observations.
+        judged: The split that they will be judged on; None: the problem's.
 
     Raises:
         ValueError: The log is of other LLMs, another table or reward, has no propensities, or has queries of the split
@@ -157,13 +168,14 @@ def read_past(path: str, problem: RoutingProblem) -> LoggedData:
     own, reward = log.metadata.get("reward") or {}, problem.reward
     if (own.get("form"), own.get("weights")) != (reward.form, list(reward.weights)):
         raise ValueError(
-            f"{path} was made with the reward {own.get('form')!r} and weights {own.get('weights')}, this comparison "
-            f"has {reward.form!r} and {list(reward.weights)}: give the log's --reward and --weights."
+            f"{path} was made with the reward {own.get('form')!r} and weights {own.get('weights')}, not with "
+            f"{reward.form!r} and {list(reward.weights)}: give the log's --reward and --weights."
         )
-    judged = np.isin(queries, problem.queries_of("mixed"))
-    if judged.any():
+    split = judged or problem.split
+    is_judged = np.isin(queries, problem.table.select(None, split))
+    if is_judged.any():
         raise ValueError(
-            f"{int(judged.sum())} of the {len(log)} rows of {path} are of the {problem.split} split, on which agents "
+            f"{int(is_judged.sum())} of the {len(log)} rows of {path} are of the {split} split, on which agents "
             "are judged: log the train split, pickllm compare --split train --log-steps."
         )
     return LoggedData(

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.problem import RoutingProblem
@@ -16,7 +18,7 @@ from llm_routing_env.evaluation.life_curves import LifeCurve
 from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.recovery import TOLERANCE, WINDOW, Event, Recovery
 from llm_routing_env.evaluation.references import ORACLE, References
-from llm_routing_env.evaluation.sessions import SessionLog
+from llm_routing_env.evaluation.sessions import N_ASKS, SessionLog
 from llm_routing_env.evaluation.statistics import LIFETIMES, SESSIONS
 from llm_routing_env.evaluation.verdicts import is_clear_gain, no_verdict, paired_verdict
 from llm_routing_env.rewards.unread import not_read
@@ -101,6 +103,16 @@ class Comparison:
         return self.past.lifetimes or self.n_sessions
 
     @property
+    def asks(self) -> dict[str, tuple[float, float]]:
+        """Of agents that may ask several LLMs about a query: asks per query, and the share of queries with several."""
+        counts = {name: [log.measures.get(N_ASKS) for log in self.logs.get(name, {}).values()] for name in self.agents}
+        return {
+            name: (float(np.mean([c.mean() for c in of_one])), float(np.mean([(c > 1).mean() for c in of_one])))
+            for name, each in counts.items()
+            if (of_one := [c for c in each if c is not None])
+        }
+
+    @property
     def lengths(self) -> dict[str, int]:
         """Queries that each session of a context really has."""
         return {context: min(self.length, len(self.problem.queries_of(context))) for context in self.seeds}
@@ -172,6 +184,7 @@ class Comparison:
             "weights": list(self.problem.reward.weights),
             "scorer": self.problem.scorer,
             "split": self.problem.split,
+            "scenario": self.problem.scenario,
             "seed": self.seed,
             "sessions": self.n_sessions,
             "length": self.length,
@@ -197,6 +210,8 @@ class Comparison:
                 "events": [[asdict(event) | {"most": event.most} for event in events] for events in self.events],
                 "agents": {name: found.document() for name, found in self.recovery.items()},
             }
+        if self.asks:
+            document["asks"] = {name: {"mean": mean, "several": several} for name, (mean, several) in self.asks.items()}
         if self.feedback_delay is not None:
             document["feedback_delay"] = asdict(self.feedback_delay)
         if facts := self.past.facts():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.intervals import ROUNDING
 from llm_routing_env.evaluation.policies import Policies, expected
-from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
+from llm_routing_env.evaluation.sessions import N_ASKS, Floats, Ints, SessionLog
 from llm_routing_env.evaluation.statistics import LIFETIMES, SESSIONS, TRAINING_SEEDS
 
 
@@ -61,12 +61,13 @@ def sample_of_log(problem: RoutingProblem, log: SessionLog, places: Ints) -> Sam
     """
     regret = log.measures["regret"]
     values = {name: log.measures[name] for name in ("accuracy", "cost_usd", "latency_s", "regret")}
+    is_unknown = np.isnan(regret) | (N_ASKS in log.measures)  # several asks have no best LLM
     asked = np.bincount(log.actions.ravel(), minlength=len(problem.task.llm_names)) / log.actions.size
     calls = log.measures["latency_s"].ravel()
     return Sample(
         queries=places,
         units=SESSIONS,
-        values={"reward": log.rewards, **values, "is_best": np.where(np.isnan(regret), np.nan, regret <= ROUNDING)},
+        values={"reward": log.rewards, **values, "is_best": np.where(is_unknown, np.nan, regret <= ROUNDING)},
         asked=asked,
         latencies_s=(calls, np.full(calls.shape, 1 / max(calls.size, 1))),
     )

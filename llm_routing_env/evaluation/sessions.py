@@ -1,6 +1,6 @@
 """Run an agent over many sessions at once and keep what happened."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -20,6 +20,7 @@ from llm_routing_env.evaluation.late_feedback import LateFeedback
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MEASURES = ("accuracy", "cost_usd", "latency_s", "regret")
+N_ASKS = "n_asks"
 TOKENS = ("prompt_tokens", "completion_tokens")
 
 
@@ -31,7 +32,9 @@ class SessionLog:
         actions: The LLM asked, shape (sessions, steps).
         rewards: The true reward, whatever the agent was told, shape (sessions, steps).
         measures: "accuracy" (the true one), "cost_usd", "latency_s", "regret" (expected, to the context's best LLM),
-            same shape.
+            same shape; of agents that may ask several LLMs about a query also "n_asks", and then cost and latency are
+            of all asks, the LLM is the one whose answer was accepted, and the regret is what the context's best LLM is
+            expected to get less the reward.
         final_probabilities: Each LLM's probability after the last step, shape (sessions, LLMs); NaN where the
             agent gives none.
         commit_steps: Queries routed when the agent committed, NaN where it did not, shape (sessions,).
@@ -106,7 +109,7 @@ def run_sessions(
     """
     agent.begin_session()
     observation, info = env.reset(seed=list(seeds), options={"context": list(contexts)})
-    rows, steps, chances = np.arange(env.num_envs), [], []
+    steps, chances = [], []
     commit_steps = np.where(np.asarray(agent.committed_action) >= 0, 0.0, np.nan)
     ended = np.zeros(env.num_envs, dtype=bool)
     calls = LiveCalls(env.num_envs, agent.task.n_actions) if env.problem.is_live else None
@@ -116,6 +119,8 @@ def run_sessions(
         if propensities or late is not None:
             distribution = chances_of(agent, observation, info.get(MASK))
         action = np.asarray(agent.select_action(observation, **masked))
+        if propensities or late is not None:
+            chosen = chances_of_chosen(distribution, action)  # before anything is paid for
         following, reward, terminated, truncated, info = env.step(action)
         if terminated.any():
             raise BudgetError(info["error"][terminated.argmax()])
@@ -125,11 +130,11 @@ def run_sessions(
         if late is None:
             agent.update(observation, action, reward, outcome=outcome)
         else:
-            late.add(observation, action, reward, outcome, distribution[rows, action])
+            late.add(observation, action, reward, outcome, chosen)
         observation, ended = following, truncated
-        steps.append((action, info.get("true_reward", reward), *_judged(info, env.num_envs)))
+        steps.append((action, *as_it_is(reward, info, np.full(env.num_envs, np.nan))))
         if propensities:
-            chances.append(distribution[rows, action])
+            chances.append(chosen)
         just_committed = np.isnan(commit_steps) & (np.asarray(agent.committed_action) >= 0)
         commit_steps[just_committed] = len(steps)
         on_step()
@@ -146,10 +151,10 @@ def run_sessions(
     )
 
 
-def _judged(info: dict[str, Any], n_sessions: int) -> list[Floats]:
-    """Return the measures of a step as they are, not as they are told; NaN where one is not known."""
-    true = info | {"accuracy": info.get("true_accuracy", info["accuracy"])}
-    return [true.get(name, np.full(n_sessions, np.nan)) for name in MEASURES]
+def as_it_is(reward: Any, info: Mapping[str, Any], unknown: Any = np.nan) -> list[Any]:
+    """Return reward and `MEASURES` of a step as they are, not as they are told; `unknown` where one is not known."""
+    true = {**info, "accuracy": info.get("true_accuracy", info["accuracy"])}
+    return [info.get("true_reward", reward), *(true.get(name, unknown) for name in MEASURES)]
 
 
 def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:
@@ -177,7 +182,23 @@ def chances_of(agent: Agent, observations: Any, mask: Any = None) -> Floats:
     if not is_fine.all():
         wrong = chances[~is_fine][0].tolist()
         raise ValueError(f"action_probabilities must give numbers of 0 or more that sum to 1, got {wrong}.")
-    return chances
+    return np.minimum(chances, 1.0)  # single precision rounds to above 1, which is no propensity
+
+
+def chances_of_chosen(chances: Floats, actions: Ints) -> Floats:
+    """Return the probability of each session's action, shape (sessions,); NaN where it is not told.
+
+    Raises:
+        ValueError: If one is 0: what the agent tells is not how it chooses.
+    """
+    chosen = np.asarray(chances[np.arange(len(actions)), actions])
+    if (chosen == 0).any():
+        wrong = int(np.argmax(chosen == 0))
+        raise ValueError(
+            f"the agent chose LLM {actions[wrong]}, of which action_probabilities told {chances[wrong].tolist()}: it "
+            "must tell the probabilities with which select_action chooses next."
+        )
+    return chosen
 
 
 def tells_chances(agent_type: type[Agent]) -> bool:

@@ -8,8 +8,10 @@ from typing import Any
 
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.agents.parts.generators import SessionSeeds
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.live_vector import PickLLMLiveVectorEnv
+from llm_routing_env.envs.multi_vector import PickLLMMultiVectorEnv
 from llm_routing_env.envs.options import ProblemOptions
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.envs.vector import PickLLMVectorEnv
@@ -17,6 +19,8 @@ from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.evaluation.live_access import LiveAccess
 from llm_routing_env.evaluation.past import Past
 from llm_routing_env.tables.table import OutcomeTable
+
+ROUTING, ASKING = "PickLLM-v0", "PickLLM-Multi-v0"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Setting:
         live: How live LLMs are reached; None for recorded outcomes.
         feedback_delay: By how many steps rewards reach the agents late; None: they come at once.
         past: What lies before the sessions, for agents that have learned by then.
+        env: The id of the environment; agents of `PickLLM-v0` face in `PickLLM-Multi-v0` what they face there.
     """
 
     options: Mapping[str, Any]
@@ -40,6 +45,14 @@ class Setting:
     live: LiveAccess | None = None
     feedback_delay: Delay | None = None
     past: Past = field(default_factory=Past)
+    env: str = ROUTING
+
+    def __post_init__(self) -> None:
+        """Refuse what is no environment to compare in."""
+        if self.env not in (ROUTING, ASKING):
+            raise unknown_name("env", self.env, (ROUTING, ASKING))
+        if self.env == ASKING and self.live is not None:
+            raise ValueError(f"{ASKING} has recorded outcomes only: leave the live backend out.")
 
     def before(self, length: int = SESSION_LENGTH) -> "Setting":
         """Return the setting of the past: sessions of the train split, contexts mixed, recorded, without a scenario."""
@@ -59,6 +72,11 @@ class Setting:
             return PickLLMVectorEnv(n_sessions, self.length, "DISABLED", **options)
         options |= {"backend": self.live.open(self.table), "pool": self.live.pool_for(self.table)}
         return PickLLMLiveVectorEnv(n_sessions, self.length, "DISABLED", **options)
+
+    def asking_env(self, n_sessions: int, observation: str, n_queries: int) -> PickLLMMultiVectorEnv:
+        """Return an environment of so many sessions in which several LLMs may be asked; those that end start anew."""
+        options = {"reward": ProblemOptions.reward, **self.options, "observation": observation, "info": "numbers"}
+        return PickLLMMultiVectorEnv(n_sessions, "NEXT_STEP", n_queries=n_queries, **options)
 
     def problem(self, observation: str = "none") -> RoutingProblem:
         """Return what is routed.

@@ -142,4 +142,4 @@ def _keep(table: OutcomeTable, folder: Path) -> None:
 
 def _is_whole(folder: Path) -> bool:
     table, told = folder / FILE, folder / _CHECKSUM
-    return table.is_file() and told.is_file() and told.read_text() == files_sha256([table])
+    return table.is_file() and told.is_file() and told.read_bytes() == files_sha256([table]).encode()

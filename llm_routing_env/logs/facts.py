@@ -1,6 +1,5 @@
 """What a log says of all its rows, and what a table says of a cell."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ def problem_facts(problem: RoutingProblem, **facts: Any) -> dict[str, Any]:
         "reward": reward_facts(problem.reward),
         "scorer": problem.scorer,
         "observation": problem.observation,
-        "scenario": problem.scenario if _is_plain(problem.scenario) else str(problem.scenario),
+        "scenario": problem.recorded_scenario,
         "context": problem.context,
         "split": problem.split,
         **facts,
@@ -65,7 +64,3 @@ def asked_columns(problem: RoutingProblem, rows: Ints) -> dict[str, Any]:
     if problem.is_masked:
         columns["action_mask"] = problem.cells.available[rows]
     return columns
-
-
-def _is_plain(scenario: Any) -> bool:
-    return isinstance(scenario, str | list | tuple | Mapping | None)

@@ -27,38 +27,58 @@ class GrowingLog:
         Raises:
             FileExistsError: A log is there, or one that was interrupted.
         """
-        self._path, self._spool = Path(path), unfinished(path)
+        self._path = Path(path).absolute()  # the program may go elsewhere before it closes the log
+        self._spool = unfinished(self._path)
         if self._path.exists():
             raise FileExistsError(f"{path} exists: a log is never written over; give another name.")
         if self._spool.exists():
             raise FileExistsError(
-                f"{self._spool} holds a log that was interrupted, or is being written: read_log({str(path)!r}) reads "
-                "it. Move it away, or give another name."
+                f"{unfinished(path)} holds a log that was interrupted, or is being written: read_log({str(path)!r}) "
+                "reads it. Move it away, or give another name."
             )
         self._schema = schema_of(metadata, terms, ())
-        self._file = open(self._spool, "xb")  # noqa: SIM115 -- closed by `close`
-        self._writer = pa.ipc.new_stream(self._file, self._schema)
-        self._file.flush()
-        self._n_rows = 0
+        pa.array([], pa.string())  # pyarrow looks for pandas at its first array, which an interpreter that ends refuses
+        self._n_rows, self._n_bytes, self._is_closed = 0, 0, False
+        self._file = open(self._spool, "xb", buffering=0)  # noqa: SIM115 -- closed by `close`
+        self._write(self._schema.serialize())
 
     def append(self, columns: Mapping[str, Any]) -> None:
-        """Append rows, see `batch_of`, and hand them to the operating system."""
+        """Append rows, see `batch_of`, and hand them to the operating system; all of them, or none."""
         batch = batch_of(columns, self._schema)
-        self._writer.write_batch(batch)
-        self._file.flush()
+        self._write(batch.serialize())
         self._n_rows += len(batch)
 
     def close(self) -> None:
-        """Make the log of what was appended; may be called twice. Without a row there is none."""
-        if self._file.closed:
+        """Make the log of what was appended, if anything; may be called twice, and again after an error.
+
+        Raises:
+            OSError: It cannot be written, or not all rows can be read back: what was appended stays where it is.
+        """
+        if self._is_closed:
             return
-        self._writer.close()
-        self._file.close()
         if self._n_rows:
+            n_rows = 0
             with replacing(self._path) as new, pq.ParquetWriter(new, self._schema, compression="zstd") as writer:
                 for rows in _groups(stream_batches(self._spool)):
                     writer.write_table(rows)
+                    n_rows += len(rows)
+                if n_rows != self._n_rows:
+                    raise OSError(f"{self._spool}: {n_rows} of {self._n_rows} rows can be read back, and it is kept.")
+        self._file.close()
         self._spool.unlink()
+        self._is_closed = True
+
+    def _write(self, message: pa.Buffer) -> None:
+        """Append a message whole, or nothing of it: beyond a torn one a stream cannot be read."""
+        left = memoryview(message)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+            self._n_bytes += len(memoryview(message))
+        except BaseException:
+            self._file.truncate(self._n_bytes)
+            self._file.seek(self._n_bytes)
+            raise
 
 
 def unfinished(path: str | Path) -> Path:
@@ -80,6 +100,7 @@ def stream_batches(path: Path) -> Iterator[pa.RecordBatch]:
         while True:
             try:
                 batch = reader.read_next_batch()
+                batch.validate(full=True)  # half a batch that something else follows may look like one
             except (StopIteration, pa.ArrowException, OSError):  # what was being written when the process was killed
                 return
             yield batch
@@ -87,10 +108,12 @@ def stream_batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     group: list[pa.RecordBatch] = []
+    n_rows = 0
     for batch in batches:
         group.append(batch)
-        if sum(map(len, group)) >= _GROUP_ROWS:
+        n_rows += len(batch)
+        if n_rows >= _GROUP_ROWS:
             yield pa.Table.from_batches(group).combine_chunks()
-            group = []
+            group, n_rows = [], 0
     if group:
         yield pa.Table.from_batches(group).combine_chunks()

@@ -1,5 +1,6 @@
 """Wrappers that log every step of an environment of this package, on recorded outcomes or live."""
 
+import os
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from llm_routing_env.logs.facts import asked_columns, problem_facts
 from llm_routing_env.logs.spool import GrowingLog
 
 _ROWS = 1024  # that are held back on recorded outcomes, which can be had again; a live one is written at once
+_ROUNDING = 1e-6
 Mask = NDArray[np.bool_]
 
 
@@ -73,8 +75,8 @@ class LogSteps(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             columns |= {"propensity": [propensity], "reward": [float(reward)]}
             columns |= {name: [info[name]] for name in OUTCOME} | {"error": [info.get("error")]}
             terms = {name: [term] for name, term in info[TERMS].items()}
+            self._step += 1  # whether or not the disk takes it
             self._log.append(cells, columns, terms)
-            self._step += 1
         return observation, reward, terminated, truncated, info
 
     def close(self) -> None:
@@ -121,18 +123,14 @@ class VectorLogSteps(gym.vector.VectorWrapper[Any, Any, Any, Any]):
         self._log.require_available(env.action_masks() | restarting[:, None], actions)
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
         routed = ~restarting & ~terminated
+        numbers = {"session": self._sessions.copy(), "step": self._steps.copy(), "propensity": self._propensities}
+        self._count(routed, restarting, terminated | truncated)  # whether or not the disk takes what follows
         if routed.any():
-            columns = {"session": self._sessions, "step": self._steps, "action": actions}
-            columns |= {"propensity": self._propensities, "reward": rewards}
+            columns = {**numbers, "action": actions, "reward": rewards}
             columns |= {name: _told(infos, name) for name in (*OUTCOME, "error")}
             terms = {name: _told(infos, name, TERMS) for name in self._log.terms}
             columns, terms = ({n: np.asarray(each)[routed] for n, each in part.items()} for part in (columns, terms))
             self._log.append(cells[routed], columns, terms)
-        self._steps += routed
-        self._propensities = np.full(self.num_envs, np.nan)
-        self._begin(restarting)
-        if self.metadata["autoreset_mode"] is gym.vector.AutoresetMode.SAME_STEP:
-            self._begin(terminated | truncated)
         return observations, rewards, terminated, truncated, infos
 
     def close(self, **kwargs: Any) -> None:
@@ -141,6 +139,14 @@ class VectorLogSteps(gym.vector.VectorWrapper[Any, Any, Any, Any]):
             self._log.close()
         finally:
             self.env.close(**kwargs)
+
+    def _count(self, routed: Mask, restarting: Mask, ended: Mask) -> None:
+        """Go on to the next step of each session, of which those that restarted or ended are others."""
+        self._steps += routed
+        self._propensities = np.full(self.num_envs, np.nan)
+        self._begin(restarting)
+        if self.metadata["autoreset_mode"] is gym.vector.AutoresetMode.SAME_STEP:
+            self._begin(ended)
 
     def _begin(self, started: Mask) -> None:
         n_started = int(started.sum())
@@ -161,6 +167,7 @@ class _Logged:
         facts = {"env": env.spec.id if env.spec is not None else type(env.unwrapped).__name__}
         self.terms = list(self._problem.reward.weight_by_term)
         self._agent, self._most_held = agent, 1 if self._problem.is_live else _ROWS
+        self._process = os.getpid()
         self._held: list[dict[str, Any]] = []
         self._n_held = 0
         self._file = GrowingLog(path, problem_facts(self._problem, **facts), self.terms)
@@ -188,7 +195,6 @@ class _Logged:
         columns: dict[str, Any] = {
             name: np.concatenate([np.asarray(step[name]) for step in self._held]) for name in self._held[0]
         }
-        self._held, self._n_held = [], 0
         of_all, actions, errors = self._problem.cells, columns["action"], columns.pop("error")
         _, n_llms, n_repeats = of_all.accuracy.shape
         rows, repeats = np.divmod(columns.pop("cell") // n_llms, n_repeats)
@@ -197,9 +203,12 @@ class _Logged:
         named = {"agent": (np.zeros(len(rows), dtype=np.int64), [self._agent])}
         named["llm"] = (actions, list(self._problem.task.llm_names))
         self._file.append(asked_columns(self._problem, rows) | named | columns | {"failed": failed})
+        self._held, self._n_held = [], 0  # now: a disk that is full may have room later
 
     def close(self) -> None:
-        """Complete the file."""
+        """Complete the file; what a fork inherits is its parent's to complete."""
+        if os.getpid() != self._process:
+            return
         self.flush()
         self._file.close()
 
@@ -216,11 +225,11 @@ def _told(infos: Mapping[str, Any], name: str, within: str | None = None) -> Any
 
 
 def _checked(propensities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return probabilities of what was chosen.
+    """Return probabilities of what was chosen; what single precision rounds to above 1 is 1.
 
     Raises:
         ValueError: One is 0 or below, above 1, or NaN.
     """
-    if not ((propensities > 0) & (propensities <= 1)).all():
+    if not ((propensities > 0) & (propensities <= 1 + _ROUNDING)).all():
         raise ValueError(f"a propensity must be above 0 and at most 1, got {propensities!r}.")
-    return propensities
+    return np.minimum(propensities, 1.0)

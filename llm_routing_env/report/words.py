@@ -1,5 +1,6 @@
 """The report's words: what was asked, and everything that it takes to ask it again."""
 
+import itertools
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
@@ -50,6 +51,11 @@ def conditions(result: Comparison) -> list[str]:
             f"Rewards reach the agents late, by so many steps: {result.feedback_delay}; those due after a session's "
             "end are never learned from."
         )
+    said += [
+        f"{name} asks {mean:.2f} LLMs about a query, and several about {several:.0%} of the queries; its cost and "
+        "latency are of all asks, its LLM of a query is the one whose answer it accepted."
+        for name, (mean, several) in result.asks.items()
+    ]
     left_out = not_judged(result.problem.table, result.problem.split)
     if left_out and result.problem.context is None:
         said.append(left_out)
@@ -70,17 +76,24 @@ def failed_calls(result: Comparison) -> list[str]:
 def about_intervals(result: Comparison) -> list[str]:
     """Return what each protocol is, and what the intervals of the rows at hand speak of."""
     said = []
-    for protocol in PROTOCOLS:
-        meaning = _meaning(result, protocol)
-        names = [name for name in result.agents if result.contestants[name].protocol == protocol]
+    for protocol, is_of_file in itertools.product(PROTOCOLS, (False, True)):
+        names = [
+            name
+            for name in result.agents
+            if (found := result.contestants[name]).protocol == protocol and (found.router is not None) == is_of_file
+        ]
+        meaning = _meaning(result, protocol, is_of_file=is_of_file)
         by_sources: dict[tuple[str, ...], list[str]] = {}
         for name in names:
             by_sources.setdefault(result.sources[name], []).append(name)
         for sources, of_sources in by_sources.items():
             speak = " and ".join(f"other {source}" for source in sources)
             which = "" if len(by_sources) == 1 else f" of {listed(of_sources)}"
-            once = ", and of one training" if protocol == "pretrained" and SESSIONS in sources else ""
-            said.append(f"{protocol}: {meaning}; intervals{which} speak of {speak}{once}.")
+            is_once = is_of_file or (protocol == "pretrained" and SESSIONS in sources)
+            once = ", and of one training" if is_once else ""
+            label = f"{protocol}, from a file" if is_of_file and protocol == "lifelong" else protocol
+            said.append(f"{label}: {meaning}; intervals{which} speak of {speak}{once}.")
+    said += _elsewhere(result)
     if any(SESSIONS in result.sources[name] for name in result.agents):
         said.append(
             "References are exact over the split; what is judged in sessions differs from them on its sessions."
@@ -88,7 +101,19 @@ def about_intervals(result: Comparison) -> list[str]:
     return said
 
 
-def _meaning(result: Comparison, protocol: str) -> str:
+def _elsewhere(result: Comparison) -> list[str]:
+    """Return a line on each router that learned on another table."""
+    here = result.problem.table
+    routers = {name: result.contestants[name].router for name in result.agents}
+    return [
+        f"{name} learned on another table, {router['table']['name']}: if that has queries that are judged here, it may "
+        "remember them."
+        for name, router in routers.items()
+        if router is not None and router["table"]["sha256"] != here.sha256
+    ]
+
+
+def _meaning(result: Comparison, protocol: str, *, is_of_file: bool = False) -> str:
     """Return what a protocol is, in this comparison."""
     past = result.past
     if protocol == "logged":
@@ -98,17 +123,19 @@ def _meaning(result: Comparison, protocol: str) -> str:
             f"learned from {log}{own}; judged on the test split, where learners go on learning and routers are frozen"
         )
     if protocol == "lifelong":
-        return f"{result.n_lifetimes} learners, each {_life(result)}, learning all the time"
+        return f"{result.n_lifetimes} learners, each {_life(result, is_of_file=is_of_file)}, learning all the time"
     return PROTOCOLS[protocol]
 
 
-def _life(result: Comparison) -> str:
+def _life(result: Comparison, *, is_of_file: bool) -> str:
     """Return what a life consists of."""
     past, n_train = result.past, len(result.problem.table.select(None, "train"))
     n_queries = n_train if past.lifetime_queries is None else past.lifetime_queries
     before = f"through {_counted('query', n_queries)} of the train split in random order"
     if past.lifetimes_from is not None:
         before = f"through the log {past.lifetimes_from}"
+    if is_of_file:
+        before = "from what its file knows"
     each = _counted("session", result.n_sessions // result.n_lifetimes)
     return f"{before}, then judged through {each} of each context in random order"
 

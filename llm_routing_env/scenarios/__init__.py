@@ -2,6 +2,6 @@
 
 from llm_routing_env.scenarios.phases import Phase, Scenario, phases_of
 from llm_routing_env.scenarios.presets import PRESETS
-from llm_routing_env.scenarios.read import EVENTS, read_scenario
+from llm_routing_env.scenarios.read import EVENTS, read_scenario, recorded_scenario
 
-__all__ = ["EVENTS", "PRESETS", "Phase", "Scenario", "phases_of", "read_scenario"]
+__all__ = ["EVENTS", "PRESETS", "Phase", "Scenario", "phases_of", "read_scenario", "recorded_scenario"]

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from llm_routing_env.scenarios.event import Event, Topics, bounds
 from llm_routing_env.scenarios.phases import Phase, Scenario
 from llm_routing_env.scenarios.roles import Worth, find_llm
@@ -21,10 +23,10 @@ class _Start:
 
 
 def composed(events: Sequence[Event], where: str, llm_names: Sequence[str], worth: Worth) -> Scenario:
-    """Return the scenario that events make together, each of what those before it leave; see `Event.rank` too.
+    """Return the scenario that events make together, each of what those that begin earlier leave; see `Event.rank`.
 
     Args:
-        events: As they are listed.
+        events: As they are listed, which is the order of those that begin at one step.
         where: What lists them, for messages.
         llm_names: The LLMs, in action order.
         worth: See `find_llm`.
@@ -34,17 +36,18 @@ def composed(events: Sequence[Event], where: str, llm_names: Sequence[str], wort
     """
     starts = _starts(events, where)
     # Whatever is drawn, events come in the order in which they come at the latest.
-    ranked = sorted(enumerate((event.at_latest() for event in events), start=1), key=lambda each: each[1].rank)
+    latest = enumerate((event.at_latest() for event in events), start=1)
+    ranked = sorted(latest, key=lambda each: (each[1].rank, each[1].starts()[0]))
 
     def scenario(cells: Cells) -> list[Phase]:
-        llms = {number: _llms(event, llm_names, cells, worth) for number, event in ranked}
+        llms = {n: _llms(event, llm_names, cells, worth, _place(where, n, event)) for n, event in ranked}
         phases = []
         for start in starts:
             left: Cells = cells
             topics: Topics = {}
             for number, event in ranked:
                 if event.is_on(start.step):
-                    left = _changed(event, left, llms[number], start.step, f"{where}, event {number}")
+                    left = _changed(event, left, llms[number], start.step, number, where)
                     topics = event.mixed(topics, start.step)
             phases.append(Phase(start.step, left, topics, start.draw, start.earlier))
         return phases
@@ -52,16 +55,24 @@ def composed(events: Sequence[Event], where: str, llm_names: Sequence[str], wort
     return scenario
 
 
-def _llms(event: Event, llm_names: Sequence[str], cells: Cells, worth: Worth) -> int | slice:
+def _place(where: str, number: int, event: Event) -> str:
+    return f"{where}, event {number} ({event.kind})"
+
+
+def _llms(event: Event, llm_names: Sequence[str], cells: Cells, worth: Worth, place: str) -> int | slice:
     name: str | None = getattr(event, "llm", None)
-    return slice(None) if name is None else find_llm(name, llm_names, cells, worth)
-
-
-def _changed(event: Event, cells: Cells, llms: int | slice, step: int, where: str) -> Cells:
     try:
-        return event.changed(cells, llms, step)
+        return slice(None) if name is None else find_llm(name, llm_names, cells, worth)
     except ValueError as fault:
-        raise ValueError(f"{where} ({event.kind}): {str(fault).rstrip('.')}.") from None
+        raise ValueError(f"{place}: {fault}") from None
+
+
+def _changed(event: Event, cells: Cells, llms: int | slice, step: int, number: int, where: str) -> Cells:
+    rng = np.random.default_rng([getattr(event, "seed", 0), number - 1])
+    try:
+        return event.changed(cells, llms, step, rng)
+    except ValueError as fault:
+        raise ValueError(f"{_place(where, number, event)}: {str(fault).rstrip('.')}.") from None
 
 
 def _starts(events: Sequence[Event], where: str) -> list[_Start]:

@@ -50,13 +50,14 @@ class Event:
         """Return whether it is so at a step. It has to be `at_latest`."""
         return self._first <= step and (self.until is None or step < bounds("until", self.until)[1])
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells of a phase that begins at a step, as it leaves them.
 
         Args:
             cells: As the events before it left them.
             llms: Which LLM it is about, or all.
             step: Where the phase begins; `is_on` holds there.
+            rng: Draws what it draws: the same in every phase, and other things than any other event.
 
         Raises:
             ValueError: The table lacks what it needs.
@@ -116,6 +117,18 @@ class GradualEvent(Event):
         return sum(begin <= step for begin in stages) / len(stages)
 
 
+def known(cells: Cells, name: str, llms: int | slice) -> NDArray[np.float64]:
+    """Return what is recorded of an LLM by the array's name, shape (queries, repeats).
+
+    Raises:
+        ValueError: Nothing is.
+    """
+    values: NDArray[np.float64] = getattr(cells, name)[:, llms]
+    if np.isnan(values).all():
+        raise ValueError(f"the table has no {name} of it, so there is nothing to change")
+    return values
+
+
 def with_llm(cells: Cells, llms: int | slice, **values: Any) -> Cells:
     """Return cells with other numbers of one LLM, or of all: by the array's name, what broadcasts to its part."""
     arrays: dict[str, Any] = {}
@@ -129,11 +142,6 @@ def with_told(cells: Cells, llms: int | slice, told: NDArray[np.float64]) -> Cel
     """Return cells of which another accuracy is told, shape (queries, LLMs, repeats); a call that failed is seen to."""
     before = cells.as_told.accuracy
     return with_llm(replace(cells, told=before), llms, told=np.where(cells.failed, before, told)[:, llms])
-
-
-def drawn_cells(cells: Cells, rate: float, seed: int) -> NDArray[np.bool_]:
-    """Return which cells are met by chance: the same for every agent and in every session."""
-    return np.random.default_rng(seed).random(cells.accuracy.shape) < rate
 
 
 def bounds(name: str, step: Any) -> tuple[int, int]:

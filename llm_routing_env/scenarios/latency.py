@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from llm_routing_env.scenarios.event import GradualEvent, LLMEvent, number_within, with_llm
+import numpy as np
+
+from llm_routing_env.scenarios.event import GradualEvent, LLMEvent, known, number_within, with_llm
 from llm_routing_env.tables.cells import Cells
 
 
@@ -22,6 +24,7 @@ class Latency(LLMEvent, GradualEvent):
         super().__post_init__()
         number_within("factor", self.factor, 1e-6, 1e6)
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells with the LLM's latencies multiplied, by as much as has come about at the step."""
-        return with_llm(cells, llms, latency_s=cells.latency_s[:, llms] * self.factor ** self.share(step))
+        latency_s = known(cells, "latency_s", llms) * self.factor ** self.share(step)
+        return with_llm(cells, llms, latency_s=latency_s)

@@ -25,7 +25,7 @@ class Load(GradualEvent):
         super().__post_init__()
         number_within("in_flight", self.in_flight, 1, 1e6)
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells with every latency multiplied, by as much as has come about at the step."""
         in_flight = 1 + (self.in_flight - 1) * self.share(step)
         slowdowns = np.array([float(curve.slowdown(in_flight)) for curve in load_curves(cells.tables[0])])

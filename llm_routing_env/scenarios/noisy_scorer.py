@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.scenarios.event import TOLD, Event, check_seed, drawn_cells, number_within, with_told
+from llm_routing_env.scenarios.event import TOLD, Event, check_seed, number_within, with_told
 from llm_routing_env.tables.cells import Cells
 
 BOTH, RIGHT_TO_WRONG, WRONG_TO_RIGHT = DIRECTIONS = ("both", "right_to_wrong", "wrong_to_right")
@@ -40,10 +40,10 @@ class NoisyScorer(Event):
             raise ValueError(f"llm must be a name, got {self.llm!r:.60}")
         check_seed(self.seed)
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells of which some scores are told the other way round."""
         scores = cells.as_told.accuracy
         turned = 1 - scores
         if self.direction != BOTH:
             turned = (np.minimum if self.direction == RIGHT_TO_WRONG else np.maximum)(scores, turned)
-        return with_told(cells, llms, np.where(drawn_cells(cells, self.rate, self.seed), turned, scores))
+        return with_told(cells, llms, np.where(rng.random(scores.shape) < self.rate, turned, scores))

@@ -26,7 +26,7 @@ class Outage(LLMEvent):
         if not isinstance(self.hidden, bool):
             raise ValueError(f"hidden must be true or false, got {self.hidden!r}")
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells with the LLM masked, or its calls failed."""
         if not self.hidden:
             return with_llm(cells, llms, available=False)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_routing_env.scenarios.event import TOLD, LLMEvent, check_seed, drawn_cells, number_within, with_told
+from llm_routing_env.scenarios.event import TOLD, LLMEvent, check_seed, number_within, with_told
 from llm_routing_env.tables.cells import Cells
 
 
@@ -31,8 +31,8 @@ class PoisonedFeedback(LLMEvent):
             raise ValueError(f"value must be 0 or 1, got {self.value!r:.60}")
         check_seed(self.seed)
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells of which some of the LLM's scores are told as the value."""
         scores = cells.as_told.accuracy
-        is_poisoned = drawn_cells(cells, self.rate, self.seed) & ~np.isnan(scores)
+        is_poisoned = (rng.random(scores.shape) < self.rate) & ~np.isnan(scores)
         return with_told(cells, llms, np.where(is_poisoned, float(self.value), scores))

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from llm_routing_env.scenarios.event import LLMEvent, number_within, with_llm
+import numpy as np
+
+from llm_routing_env.scenarios.event import LLMEvent, known, number_within, with_llm
 from llm_routing_env.tables.cells import Cells
 
 
@@ -18,6 +20,6 @@ class Price(LLMEvent):
         super().__post_init__()
         number_within("factor", self.factor, 0, 1e6)
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells with the LLM's costs multiplied."""
-        return with_llm(cells, llms, cost_usd=cells.cost_usd[:, llms] * self.factor)
+        return with_llm(cells, llms, cost_usd=known(cells, "cost_usd", llms) * self.factor)

@@ -27,8 +27,8 @@ class Quality(LLMEvent):
         number_within("probability", self.probability, 0, 1)
         check_seed(self.seed)
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells with some of the LLM's scores 0."""
         scores = cells.accuracy[:, llms]
-        is_wrong = np.random.default_rng(self.seed).random(scores.shape) < self.probability
+        is_wrong = rng.random(scores.shape) < self.probability
         return with_llm(cells, llms, accuracy=np.where(is_wrong & ~np.isnan(scores), 0.0, scores))

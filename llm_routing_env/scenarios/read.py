@@ -49,12 +49,22 @@ def read_scenario(
         if given in PRESETS:
             return _of_events(PRESETS[given], llm_names, worth, f"The scenario {given!r}")
         if given.endswith(".toml"):
-            return _of_events(_from_toml(Path(given)), llm_names, worth, given)
+            return _of_events(recorded_scenario(given), llm_names, worth, given)
         if ":" not in given:
             hint = "Or the path of a TOML file with [[events]], or my_module:my_scenario."
             raise unknown_name("scenario", given, PRESETS, hint)
         return load_function(given)
     return given if callable(given) else _of_events(given, llm_names, worth, "The scenario")
+
+
+def recorded_scenario(given: "str | Scenario | Sequence[Mapping[str, Any]] | None") -> Any:
+    """Return a scenario as logs keep it: a file's events, since it may change or go, and where a function is found."""
+    if isinstance(given, str):
+        return _from_toml(Path(given)) if given.endswith(".toml") else given
+    if callable(given):
+        name = getattr(given, "__qualname__", type(given).__qualname__)
+        return f"{getattr(given, '__module__', type(given).__module__)}:{name}"
+    return given
 
 
 def _from_toml(path: Path) -> Any:
@@ -77,7 +87,7 @@ def _of_events(given: Any, llm_names: Sequence[str], worth: Worth, where: str) -
 def _event(given: Any, where: str) -> Event:
     if not isinstance(given, Mapping) or "event" not in given:
         raise ValueError(f"{where}: expected a mapping with 'event' and its arguments, got {given!r:.80}.")
-    if given["event"] not in EVENTS:
+    if not isinstance(given["event"], str) or given["event"] not in EVENTS:
         raise ValueError(f"{where}: {unknown_name('event', given['event'], EVENTS)}")
     kind = EVENTS[given["event"]]
     known = {field.name: field for field in fields(kind)}

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from llm_routing_env.scenarios.event import LLMEvent, with_llm
 from llm_routing_env.tables.cells import Cells
 
@@ -18,6 +20,6 @@ class RetiredLLM(LLMEvent):
         if self.until is not None:
             raise ValueError("until has no meaning here: an outage ends")
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the cells with the LLM masked."""
         return with_llm(cells, llms, available=False)

@@ -6,29 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.rewards.reward_table import best_of_known, mean_of_known
 from llm_routing_env.tables.cells import Cells
 
 Floats = NDArray[np.float64]
 Worth = Callable[[Cells], Floats]
 
 
-def _means(cells: Cells, name: str) -> Floats:
-    """Return each LLM's mean over what is recorded of it, shape (LLMs,)."""
-    values: Floats = getattr(cells, name)
-    counts = (~np.isnan(values)).sum(axis=(0, 2))
-    return np.asarray(np.nansum(values, axis=(0, 2)) / np.maximum(counts, 1))
-
-
-ROLES: Mapping[str, Callable[[Cells], int]] = {
-    "cheapest": lambda cells: int(np.argmin(_means(cells, "cost_usd"))),
-    "dearest": lambda cells: int(np.argmax(_means(cells, "cost_usd"))),
-    "fastest": lambda cells: int(np.argmin(_means(cells, "latency_s"))),
-    "slowest": lambda cells: int(np.argmax(_means(cells, "latency_s"))),
-    "best": lambda cells: int(np.argmax(_means(cells, "accuracy"))),
-    "worst": lambda cells: int(np.argmin(_means(cells, "accuracy"))),
+# Whose mean of a measure is the highest, or with -1 the lowest.
+ROLES: Mapping[str, tuple[str, int]] = {
+    "cheapest": ("cost_usd", -1),
+    "dearest": ("cost_usd", 1),
+    "fastest": ("latency_s", -1),
+    "slowest": ("latency_s", 1),
+    "best": ("accuracy", 1),
+    "worst": ("accuracy", -1),
 }
-
-
 FAVOURITE = "favourite"  # whose mean reward is the highest
 
 
@@ -39,15 +32,19 @@ def find_llm(name: str, llm_names: Sequence[str], cells: Cells, worth: Worth) ->
         name: The LLM's, a role, or `FAVOURITE`.
         llm_names: In action order.
         cells: The table's.
-        worth: Returns each LLM's mean reward.
+        worth: Returns each LLM's mean reward; what is not known of an LLM makes it none of these.
 
     Raises:
-        ValueError: There is none such.
+        ValueError: There is none such, or the table cannot tell.
     """
     if name in llm_names:
         return llm_names.index(name)
     if name == FAVOURITE:
-        return int(np.argmax(worth(cells)))
+        return int(best_of_known(worth(cells)))
     if name in ROLES:
-        return ROLES[name](cells)
+        measure, sign = ROLES[name]
+        means = mean_of_known(getattr(cells, measure), (0, 2))
+        if np.isnan(means).all():
+            raise ValueError(f"No LLM is the {name}: the table has no {measure}.")
+        return int(best_of_known(sign * means))
     raise unknown_name("LLM of a scenario", name, [*llm_names, *ROLES, FAVOURITE])

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
+
+import numpy as np
 
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.scenarios.event import OUTCOMES, Event
@@ -14,7 +17,7 @@ from llm_routing_env.tables.table import OutcomeTable
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Event):
-    """Outcomes, responses and errors come from another table of the same queries, repeats and LLMs.
+    """Outcomes, responses and errors come from another table that has these queries, with the same repeats and LLMs.
 
     Attributes:
         table: A shipped table's name, or a path.
@@ -29,16 +32,30 @@ class Table(Event):
         if not isinstance(self.table, str):
             raise ValueError(f"table must be a name or a path, got {self.table!r:.60}")
 
-    def changed(self, cells: Cells, llms: int | slice, step: int) -> Cells:
+    def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the other table's cells."""
         own, other = cells.tables[0], load_table(self.table)
         if cells.scorer not in other.scorers:
             raise unknown_name(f"scorer of {self.table}", cells.scorer, other.scorers)
-        for what, expected, found in _compared(own, other):
-            if found != expected:
-                difference = _difference(expected, found)
-                raise ValueError(f"{self.table} must have the {what} of {own.name}, in their order: {difference}")
-        return Cells.of(other, cells.scorer)
+        return Cells.of(_of_queries(other, own, self.table), cells.scorer)
+
+
+@lru_cache(maxsize=4)  # every stage of another event asks again
+def _of_queries(other: OutcomeTable, own: OutcomeTable, name: str) -> OutcomeTable:
+    """Return what another table, asked for by a name, has of a table's queries.
+
+    Raises:
+        ValueError: It does not have them all, or differs otherwise.
+    """
+    places = {query_id: place for place, query_id in enumerate(other.query_ids)}
+    chosen = np.array([places.get(query_id, -1) for query_id in own.query_ids])
+    if len(other.query_ids) > len(chosen) and chosen[0] >= 0 and (np.diff(chosen) > 0).all():  # one half, to tune on
+        other = other.resplit(chosen, own.is_train)
+    for what, expected, found in _compared(own, other):
+        if found != expected:
+            difference = _difference(expected, found)
+            raise ValueError(f"{name} must have the {what} of {own.name}, in their order: {difference}")
+    return other
 
 
 def _compared(own: OutcomeTable, other: OutcomeTable) -> Iterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:

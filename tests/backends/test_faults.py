@@ -106,7 +106,7 @@ def test_a_step_never_raises_and_ends_by_the_deadline(server, model):
         assert time.monotonic() - begun < DEADLINE_S + GRACE_S
         assert_marked(FAULTS[model], info["error"], reward, env)
         assert not terminated
-        assert env.step(1)[4]["error"] is None  # the session goes on
+        assert env.step(1)[4]["error"] == ""  # the session goes on
         env.close()
 
 
@@ -122,10 +122,10 @@ def test_a_step_of_a_vector_never_raises_and_a_fault_costs_its_own_sessions_only
         assert time.monotonic() - begun < DEADLINE_S + GRACE_S
         for row, expected in enumerate(FAULTS.values()):
             assert_marked(expected, info["error"][row], rewards[row], env)
-        assert (info["response"][-1], info["error"][-1]) == ("Paris.", None)
+        assert (info["response"][-1], info["error"][-1]) == ("Paris.", "")
         assert not terminated.any()
         good = np.full(len(models), models.index("good"))
-        assert env.step(good)[4]["error"].tolist() == [None] * len(models)  # the sessions go on
+        assert env.step(good)[4]["error"].tolist() == [""] * len(models)  # the sessions go on
         env.close()
 
 
@@ -525,14 +525,14 @@ def test_a_session_goes_on_when_a_server_is_killed_and_started_again(monkeypatch
             random_table(n_llms=2), backend="vllm", pool=pool, split="all", observation="none", info="full"
         )
         env.reset(seed=0)
-        assert env.step(0)[4]["error"] is None
+        assert env.step(0)[4]["error"] == ""
         first.kill()
         errors = [env.step(step % 2)[4]["error"] for step in range(14)]
     assert None not in errors
     assert re.search(DOWN, errors[-1])
     with faulty_server(port):
         time.sleep(0.06)
-        assert [env.step(step % 2)[4]["error"] for step in range(6)] == [None] * 6
+        assert [env.step(step % 2)[4]["error"] for step in range(6)] == [""] * 6
     env.close()
 
 
@@ -556,7 +556,7 @@ def test_a_vector_goes_on_when_a_server_is_killed_under_its_requests():
     env = PickLLMLiveVectorEnv(n_envs, table=random_table(n_llms=1), pool=pool, observation="none", info="full")
     env.reset(seed=0)
     with faulty_server(port):
-        assert env.step(np.zeros(n_envs, dtype=int))[4]["error"].tolist() == [None] * n_envs
+        assert env.step(np.zeros(n_envs, dtype=int))[4]["error"].tolist() == [""] * n_envs
     env.close()
 
 

@@ -84,7 +84,11 @@ def test_compare_writes_results_and_figures(tmp_path: Path):
     failed = {name.replace("asked", "failed") for name in asked}
     assert {row["metric"] for row in rows} == METRICS | asked | failed
     assert {row["mean"] for row in rows if row["metric"] in failed} == {"0"}
-    assert {row["interval_over"] for row in rows if row["metric"] == "reward"} == {"queries and sessions", "queries"}
+    assert {row["interval_over"] for row in rows if row["metric"] == "reward"} == {
+        "queries",
+        "queries and lifetimes",
+        "queries and sessions",
+    }
     document = json.loads((tmp_path / "run" / "results.json").read_text())
     assert document["command"].startswith("pickllm compare --sessions 4")
     assert not (tmp_path / "run" / "blocks").exists()
@@ -259,6 +263,16 @@ def test_compare_tunes_on_the_train_split_and_says_what_it_chose():
     rows = {row["agent"]: row for row in document["agents"]}
     assert rows["ucb1"]["parameters"] == tuned["chosen"]
     assert rows["random"]["parameters"] == {}
+
+
+@pytest.mark.parametrize(("split", "protocol"), [("test", "lifelong"), ("train", "online")])
+def test_the_default_agents_have_lived_where_there_is_a_past(split: str, protocol: str):
+    done = pickllm("compare", *SMALL, "--split", split, "--json")
+    rows = {row["agent"].partition("@")[0]: row["protocol"] for row in json.loads(done.stdout)["agents"]}
+    assert rows == {
+        **dict.fromkeys(("learning_automaton", "epsilon_greedy_q", "random", "round_robin", "cheapest"), "online"),
+        "outcome_linear": protocol,
+    }
 
 
 def test_protocol_and_feedback_stand_in_every_row():

@@ -20,7 +20,8 @@ from llm_routing_env.observations.encoders import ENCODERS
 from llm_routing_env.tables.table import OutcomeTable
 
 IDS = sorted(name for name, spec in gym.registry.items() if str(spec.entry_point).startswith("llm_routing_env"))
-TABLE_IDS = [name for name in IDS if not gym.spec(name).nondeterministic]
+MULTI_OBJECTIVE_IDS = ["PickLLM-MO-v0"]  # the checkers want a number: tests/envs/test_multi_objective.py
+TABLE_IDS = [name for name in IDS if not gym.spec(name).nondeterministic and name not in MULTI_OBJECTIVE_IDS]
 
 
 # The table is part of the version: another table means another -v number.
@@ -38,8 +39,8 @@ def warnings_are_errors() -> Iterator[None]:
         yield
 
 
-def test_both_ids_are_registered():
-    assert IDS == ["PickLLM-v0", "PickLLMLive-v0"]
+def test_all_ids_are_registered():
+    assert IDS == ["PickLLM-MO-v0", "PickLLM-Multi-v0", "PickLLM-v0", "PickLLMLive-v0"]
     gym.register_envs(llm_routing_env)
 
 
@@ -47,6 +48,8 @@ def test_both_ids_are_registered():
 @pytest.mark.parametrize("observation", ENCODERS)
 def test_gymnasium_checker_passes_without_a_warning(env_id: str, observation: str):
     with warnings_are_errors():
+        if env_id == "PickLLM-Multi-v0" and observation == "prompt":
+            pytest.skip("what is seen of asks are numbers")
         env = gym.make(env_id, observation=observation)
         # The checker asks for a render mode at construction, which `make` covers below.
         check_env(env.unwrapped, skip_render_check=True)
@@ -116,7 +119,8 @@ def test_steps_return_builtin_types_and_fresh_objects(env_id: str):
     assert (type(reward), type(terminated), type(truncated)) == (float, bool, bool)
     assert info is not later
     assert not np.shares_memory(following, env.unwrapped.problem.observations)
-    json.dumps(later)  # plain values only
+    masks = {"action_mask"} & set(later)
+    json.dumps({name: value for name, value in later.items() if name not in masks})  # plain values only
 
 
 @pytest.mark.parametrize("name", ["PickLLM-v0", "llm_routing_env:PickLLM-v0"])

@@ -71,6 +71,15 @@ def test_recorded_failures_are_counted_for_learners_routers_and_references():
     assert line.startswith("Failed calls: '401' 24 of 24 (first: HTTP 500 at art-")
 
 
+def test_calls_that_fail_in_a_scenarios_outage_say_so():
+    outage = [{"event": "outage", "llm": "good", "step": 0, "hidden": True}]
+    given: dict[str, Any] = {"n_sessions": N_SESSIONS, "length": LENGTH, "scenario": outage}
+    result = compare(["round_robin"], table=table("HTTP 500"), **given)
+    good, failed = told(result, "round_robin", "art").values()
+    assert good["first_error"] == "the scenario's outage: the LLM does not answer"
+    assert failed["first_error"].startswith("HTTP 500 at art-")
+
+
 def test_without_failures_nothing_is_said():
     result = compare(["round_robin"], n_sessions=N_SESSIONS, length=LENGTH, table=table())
     assert result.document()["failed_calls"] == {}

@@ -9,6 +9,7 @@ from llm_routing_env.agents import Agent, PretrainedAgent
 from llm_routing_env.agents.ucb1 import UCB1
 from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.step_logs import write_steps
+from llm_routing_env.logs import read_log
 
 TABLE = random_table(per_context=40)
 
@@ -98,6 +99,30 @@ def test_propensities_of_agents_that_do_not_tell_theirs_are_unknown(tmp_path):
     rows = pq.read_table(tmp_path / "steps.parquet").to_pylist()
     unknown = {name: {row["propensity"] is None for row in rows if row["agent"] == name} for name in [*agents, "ucb1"]}
     assert unknown == {agents[0]: {True}, agents[1]: {True}, "ucb1": {False}}
+
+
+class TellsAnother(OnlyChooses):
+    """Chooses the first LLM, and tells of the second."""
+
+    def action_probabilities(self, observation, action_mask=None):
+        return np.tile([0.0, 1.0, 0.0, 0.0], (len(observation), 1))
+
+
+class Single(OnlyChooses):
+    """Tells probabilities as single precision rounds them."""
+
+    def action_probabilities(self, observation, action_mask=None):
+        return np.tile(np.array([1.0000001, 0.0, 0.0, 0.0], dtype=np.float32), (len(observation), 1))
+
+
+def test_propensities_that_no_log_could_hold(tmp_path):
+    agents = [f"{__name__}:{kind.__name__}" for kind in (TellsAnother, Single)]
+    result = compare(agents, n_sessions=2, length=6, table=TABLE, propensities=True)
+    assert (
+        "the agent chose LLM 0, of which action_probabilities told [0.0, 1.0, 0.0, 0.0]" in result.failures[agents[0]]
+    )
+    write_steps(result, tmp_path / "steps.parquet")
+    assert set(read_log(tmp_path / "steps.parquet").propensity.tolist()) == {1.0}
 
 
 class TurnsAround(Agent):

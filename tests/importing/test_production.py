@@ -97,7 +97,15 @@ def test_it_is_made_once(site: Path, monkeypatch: pytest.MonkeyPatch):
     assert production.table_path() == path
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), lambda path: path.unlink(), os.truncate])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"\xff\xfe"),
+        lambda path: path.unlink(),
+        os.truncate,
+    ],
+)
 @pytest.mark.parametrize("name", ["outcomes.parquet", "outcomes.sha256"])
 def test_a_damaged_table_is_made_anew(site: Path, name: str, damage: Any):
     path = production.table_path()

@@ -139,8 +139,9 @@ def test_minari_loads_what_was_exported(tmp_path: Path, monkeypatch: pytest.Monk
     minari = pytest.importorskip("minari")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
     log = log_of(n_sessions=2, mask=np.tile(MASK, (2, 1)))
-    assert write_minari(observed(log), tmp_path / "pickllm" / "uniform-v0") == 2
+    assert write_minari(observed(log), Path("pickllm/uniform-v0")) == 2
     dataset = minari.load_dataset("pickllm/uniform-v0")
     assert (len(dataset), dataset.total_steps) == (2, 6)
     for episode in dataset.iterate_episodes():
@@ -183,6 +184,12 @@ def run(*arguments: Any) -> None:
 
 def demo(path: Path, *options: str) -> None:
     run("demo", "--length", 6, "--log", path, *options)
+
+
+def test_a_demo_logs_the_probabilities_before_the_choice(tmp_path: Path):
+    demo(tmp_path / "log.parquet", "--agent", "round_robin")  # whose next choice is another one afterwards
+    log = read_log(tmp_path / "log.parquet")
+    assert (log.action.tolist(), log.propensity.tolist()) == ([0, 1, 2, 3, 0, 1], [1.0] * 6)
 
 
 def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

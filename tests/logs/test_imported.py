@@ -66,7 +66,8 @@ def test_one_propensity_for_all_or_none(
 @pytest.mark.parametrize(
     ("options", "rows", "line"),
     [
-        (("--propensity", "0"), ROWS, "expected a propensity above 0 and at most 1, found 0.0"),
+        (("--propensity", "0"), ROWS, "--propensity must be above 0 and at most 1, got 0.0"),
+        (("--propensity", "nan"), ROWS, "--propensity must be above 0 and at most 1, got nan"),
         (
             ("--propensity-column", "p"),
             ROWS.replace("0.25,art", "1.25,art"),

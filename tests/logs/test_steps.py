@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tables import random_table, sparse_table
 from llm_routing_env.envs import DelayedFeedback, PickLLMEnv, PickLLMLiveVectorEnv
 from llm_routing_env.logs import Log, LogSteps, VectorLogSteps, read_log
 from llm_routing_env.pools.pool import LLMSpec, Pool
+from llm_routing_env.tables.cells import Cells
 
 TABLE, SPARSE = random_table(), sparse_table()
 SCENARIO = [
@@ -145,6 +147,32 @@ def test_a_reward_is_logged_as_it_was_told(tmp_path: Path):
         env.step(0)
         env.close()
         assert (read_log(tmp_path / name).reward[0] == 0) == (name == "outside")
+
+
+def faster(cells: Cells) -> list[tuple[int, Cells]]:
+    return [(0, cells), (2, replace(cells, latency_s=cells.latency_s / 2))]
+
+
+def test_a_log_keeps_what_its_scenario_was(tmp_path: Path):
+    events = [{"event": "price", "llm": "llm-1", "factor": 0.5, "step": 3}]
+    file = tmp_path / "cut.toml"
+    file.write_text('[[events]]\nevent = "price"\nllm = "llm-1"\nfactor = 0.5\nstep = 3\n')
+    for name, (given, kept) in {"a": (str(file), events), "b": (faster, f"{__name__}:faster")}.items():
+        env = LogSteps(gym.make("PickLLM-v0", table=TABLE, scenario=given, observation="none"), tmp_path / name)
+        file.unlink(missing_ok=True)
+        env.reset(seed=0)
+        env.step(0)
+        env.close()
+        assert read_log(tmp_path / name).metadata["scenario"] == kept
+
+
+def test_single_precision_rounds_no_probability_to_above_1(tmp_path: Path):
+    env = LogSteps(made(), tmp_path / "log.parquet")
+    env.reset(seed=0)
+    env.log_propensity(float(np.float32(1) + np.finfo(np.float32).eps))
+    env.step(0)
+    env.close()
+    assert read_log(tmp_path / "log.parquet").propensity.tolist() == [1.0]
 
 
 def test_what_cannot_be_logged(tmp_path: Path):

@@ -12,11 +12,19 @@ from llm_routing_env.evaluation.off_policy.logged import Floats, Logged
 from llm_routing_env.evaluation.off_policy.logged_problem import problem_of, truth_of
 from llm_routing_env.evaluation.off_policy.policy import Asked, read_policy
 from llm_routing_env.evaluation.off_policy.reward_model import FOLDS, cross_fitted
-from llm_routing_env.evaluation.off_policy.support import calibration_of, calibration_warnings, support_of, warnings_of
+from llm_routing_env.evaluation.off_policy.support import (
+    calibration_of,
+    calibration_warnings,
+    skew_warnings,
+    support_of,
+    warnings_of,
+)
 from llm_routing_env.logs import Log
+from llm_routing_env.logs.check import name_of_row
 
 MEASURES = ("reward", "accuracy", "cost_usd", "latency_s")
 CONTEXT = "context"
+LEAST = 1e-50
 
 
 def evaluate_log(
@@ -35,6 +43,7 @@ def evaluate_log(
         ValueError: If the log has no propensities or is of another table, or there is no such policy.
     """
     log.require_propensities()
+    _require_possible(log)
 
     def problem_seeing(observation: str) -> RoutingProblem:
         return problem_of(log, observation, table)
@@ -47,17 +56,22 @@ def evaluate_log(
     support = support_of(_logged(log, np.zeros(len(log)), target, features))
     calibration = calibration_of(log.action, log.propensity, log.query, log.n_llms, log.mask)
     said = warnings_of(support) + calibration_warnings(calibration, log.llm_names)
+    unknown = {name: int(np.isnan(getattr(log, name)).sum()) for name in MEASURES}
+    known = {
+        name: _logged(log, getattr(log, name), target, features, is_bounded=name == "accuracy")
+        for name in MEASURES
+        if not unknown[name]
+    }
+    said += skew_warnings(known)
     if named.is_fitted and (n_seen := _n_fitted_on(log, problem_seeing("none"))):
         said.append(f"The policy was fitted on the train split, of which {n_seen} of {len(log)} rows are: too good.")
-    unknown = {name: int(np.isnan(getattr(log, name)).sum()) for name in MEASURES}
-    known = {name: getattr(log, name) for name in MEASURES if not unknown[name]}
     return {
         "policy": policy,
         "rows": len(log),
         "queries": len(np.unique(log.query)),
         "logged_by": list(log.agents),
         "reward_model": f"ridge regression per LLM on {observation}, cross-fitted over {FOLDS} folds of queries",
-        "estimates": {name: _estimates(_logged(log, values, target, features)) for name, values in known.items()},
+        "estimates": {name: _estimates(logged) for name, logged in known.items()},
         "not_estimated": {name: f"not known in {n} of {len(log)} rows" for name, n in unknown.items() if n},
         "truth": truth_of(log, problem_seeing("none"), named.chances) if with_truth else None,
         "support": asdict(support),
@@ -71,9 +85,17 @@ def _estimates(logged: Logged) -> dict[str, Any]:
     return {"log": float(logged.value.mean())} | {name: estimate(name, logged) for name in ESTIMATORS}
 
 
-def _logged(log: Log, values: Floats, target: Floats, features: Floats) -> Logged:
+def _logged(log: Log, values: Floats, target: Floats, features: Floats, *, is_bounded: bool = False) -> Logged:
     model = cross_fitted(values, log.action, log.query, features, log.n_llms)
-    return Logged(values, log.action, log.propensity, target, log.query, model)
+    return Logged(values, log.action, log.propensity, target, log.query, model, is_bounded)
+
+
+def _require_possible(log: Log) -> None:
+    """Raise ValueError for a probability that nobody could ever have seen come true: weights would overflow."""
+    never = log.propensity < LEAST
+    if never.any():
+        found = log.propensity[np.argmax(never)]
+        raise ValueError(f"{name_of_row(log, never)}: expected a propensity of at least {LEAST:g}, found {found:g}.")
 
 
 def _features(log: Log, observation: str, problem_seeing: Callable[[str], RoutingProblem]) -> Floats:

@@ -38,7 +38,8 @@ def interval_of(estimate: Estimate, logged: Logged, *, is_share: bool = False) -
     error = standard_error(sums) * len(sums) / len(logged.value)
     has_width = error > ROUNDING * np.abs(logged.value).max()
     error *= widening(freedom(sums)) if has_width else 1.0
-    if np.isin(logged.value, (0.0, 1.0)).all() and (is_share or not has_width) and 0 <= mean <= 1:
+    is_binary = logged.is_bounded and np.isin(logged.value, (0.0, 1.0)).all()
+    if is_binary and (is_share or not has_width) and 0 <= mean <= 1:
         return wilson(mean, mean * (1 - mean) / error**2 if has_width else effective_sample_size(logged))
     if not has_width:
         return bare

@@ -23,6 +23,8 @@ class Logged:
         target: The target policy's probability of each LLM, shape (n, k).
         queries: The query of each step, as numbers; steps of one query are no independent evidence. Shape (n,).
         model: A reward model's prediction for each LLM, shape (n, k).
+        is_bounded: Whether values of 0 and 1 are wrong and right answers; not where they may be above 1: a cost that is
+            always 0 is no share of anything.
     """
 
     value: Floats
@@ -31,6 +33,7 @@ class Logged:
     target: Floats
     queries: Ints
     model: Floats
+    is_bounded: bool = True
 
     @cached_property
     def weights(self) -> Floats:

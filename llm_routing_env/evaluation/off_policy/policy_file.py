@@ -26,6 +26,9 @@ def read_probabilities(path: Path, llm_names: Sequence[str]) -> Callable[[Sequen
         )
     if unknown := [name for name in table.column_names if name not in (QUERY, *llm_names)]:
         raise unknown_name(f"column of {path}", unknown[0], (QUERY, *llm_names))
+    if len(set(table.column_names)) < len(table.column_names):
+        twice = next(name for name in table.column_names if table.column_names.count(name) > 1)
+        raise ValueError(f"{path} has more than one column {twice!r}: expected one per LLM.")
     chances = np.zeros((len(table), len(llm_names)))
     try:
         for llm, name in enumerate(llm_names):

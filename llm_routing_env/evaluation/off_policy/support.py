@@ -1,12 +1,13 @@
 """Whether a log can say anything of a policy: what of it was never tried, on how few queries it rests, and warnings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.evaluation.intervals import NOTHING, Interval
+from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval
+from llm_routing_env.evaluation.off_policy.doubly_robust import dr
 from llm_routing_env.evaluation.off_policy.intervals import (
     NORMAL,
     by_query,
@@ -20,6 +21,7 @@ from llm_routing_env.evaluation.statistics import MIN_QUERIES, widening
 MIN_EFFECTIVE = 50.0  # queries of equal weight
 MAX_SHARE = 0.05  # of all weight, that one query may have
 CLOSE = 0.1  # standard deviation of the weights, below which the target does what the log did
+MIN_FREEDOM = 20.0  # of a variance: with fewer, 95 % intervals of simulated logs held the truth in 68 to 92 %
 NEGLIGIBLE = 1e-3  # of the policy's queries, without support
 SURE = 1 - 1e-9  # a propensity from here on leaves nothing for other LLMs
 
@@ -143,6 +145,20 @@ def calibration_warnings(calibration: Sequence[Interval], llm_names: Sequence[st
         for name, claimed in zip(llm_names, calibration, strict=True)
         if claimed["mean"] is not None and _is_off(claimed)
     ]
+
+
+def skew_warnings(measures: Mapping[str, Logged]) -> list[str]:
+    """Return in words which measures' intervals hang on a few large values, and hold the truth too rarely."""
+    said = []
+    for name, logged in measures.items():
+        sums = by_query(dr(logged).deviations, logged.queries)
+        is_alike = np.abs(sums).max() <= ROUNDING * np.abs(logged.value).max()
+        if len(sums) > MIN_FREEDOM and not is_alike and freedom(sums) < MIN_FREEDOM:
+            said.append(
+                f"A few large values make most of the variance of {name}, which is known as badly as from "
+                f"{freedom(sums):.0f} queries: such intervals hold the truth in fewer than 95 of 100 logs."
+            )
+    return said
 
 
 def _mean(values: Floats, queries: Ints) -> Interval:

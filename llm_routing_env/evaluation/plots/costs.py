@@ -48,9 +48,9 @@ def cost_accuracy(result: Comparison) -> Plot:
     if max(cost for cost, _ in points.values()) <= 0:
         return Plot("cost_accuracy", title, "Not drawn: nothing costs anything.")
     figure, axis = new_axis(3.4)
-    _scale(axis, [cost for cost, _ in points.values()])
+    scale_x(axis, [cost for cost, _ in points.values()])
     hull = non_decreasing_hull(*np.array([points[name] for name in singles]).T)
-    _draw_hull(axis, hull, max(cost for cost, _ in points.values()))
+    draw_hull(axis, hull, max(cost for cost, _ in points.values()))
     for name in singles:
         axis.plot(*points[name], "s", color=MUTED, ms=6)
     for name, marker in ((CONTEXT_BEST, "P"), (ORACLE, "*")):
@@ -59,7 +59,7 @@ def cost_accuracy(result: Comparison) -> Plot:
     axis.set(xlabel="cost of a session (US dollars)", ylabel="share of right answers")
     axis.margins(x=0.1, y=0.1)
     legend_below(figure, named_lines(axis))
-    unnamed = _name_points(
+    unnamed = name_points(
         figure, axis, {name.removeprefix("always "): points[name] for name in singles}, points.values()
     )
     caption = _caption(result, points, singles) + about_grey(result, result.agents)
@@ -80,7 +80,7 @@ def latencies(result: Comparison) -> Plot:
     boxes = [_box(name, found) for name, found in drawn.items()]
     axis.bxp(boxes, orientation="horizontal", showfliers=False, widths=0.6, patch_artist=True, **BOXES)
     axis.invert_yaxis()
-    _scale(axis, [quantile for box in boxes for quantile in (box["whislo"], box["whishi"])])
+    scale_x(axis, [quantile for box in boxes for quantile in (box["whislo"], box["whishi"])])
     axis.set_xlabel("milliseconds")
     axis.tick_params(labelsize=9)
     caption = (
@@ -95,7 +95,7 @@ def _point(result: Comparison, name: str) -> Point:
     return np.nan if cost is None else cost, np.nan if accuracy is None else accuracy
 
 
-def _scale(axis: Any, values: Sequence[float]) -> None:
+def scale_x(axis: Any, values: Sequence[float]) -> None:
     """Give the x axis a logarithmic scale where its values span more than a factor of 10, with plain numbers on it."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -109,7 +109,8 @@ def _scale(axis: Any, values: Sequence[float]) -> None:
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _draw_hull(axis: Any, hull: Floats, largest_cost: float) -> None:
+def draw_hull(axis: Any, hull: Floats, largest_cost: float) -> None:
+    """Draw the hull of single LLMs up to some cost."""
     # Straight in cost, so on a logarithmic axis it has to be drawn point by point.
     costs = np.unique(np.append(np.geomspace(max(hull[0, 0], largest_cost * 1e-6), largest_cost, 80), hull[:, 0]))
     axis.plot(costs, quality_at(hull, costs), color=MUTED, lw=1.3, ls="--", label="single LLMs' hull", zorder=1)
@@ -131,7 +132,7 @@ def _bounds(value: Interval) -> Floats:
     return np.array([value["low"], value["mean"], value["high"]], dtype=np.float64)
 
 
-def _name_points(figure: Any, axis: Any, points: dict[str, Point], others: Iterable[Point]) -> list[str]:
+def name_points(figure: Any, axis: Any, points: dict[str, Point], others: Iterable[Point]) -> list[str]:
     """Write each name beside its point, in the first place where it covers no other name and no point.
 
     Returns:

@@ -87,7 +87,8 @@ def best_arm_share(result: Comparison) -> Plot:
         middles, shares, _ = binned((log.measures["regret"][:, :length] <= ROUNDING).astype(np.float64))
         return middles, shares
 
-    figure, axis = _over_session(result, hits)
+    one_call = [name for name in result.agents if name not in result.asks]
+    figure, axis = _over_session(result, hits, names=one_call)
     axis.set(ylabel="share of queries", ylim=(-0.02, 1.02))
     caption = (
         "How often the LLM asked is the best of the query's context. An agent that has converged stays at 1. "

@@ -29,7 +29,7 @@ def life_curves(result: Comparison) -> Plot:
     for name, curve in result.life_curves.items():
         band = Band(curve.reward, curve.reward - curve.half_width, curve.reward + curve.half_width)
         draw_curve(axis, curve.ends.astype(np.float64), band, styles.get(name), name)
-    curve = next(iter(result.life_curves.values()))
+    curve = max(result.life_curves.values(), key=lambda found: int(found.ends[-1]))  # routers from files live less
     unknown = np.full(len(curve.ends), np.nan)
     line = Band(curve.best_fixed, unknown, unknown)
     draw_curve(axis, curve.ends.astype(np.float64), line, REFERENCE_LINE, BEST_FIXED)

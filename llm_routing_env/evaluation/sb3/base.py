@@ -18,7 +18,7 @@ from llm_routing_env.evaluation.sb3.models import (
     sb3_class,
 )
 from llm_routing_env.evaluation.sessions import SessionLog
-from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.evaluation.setting import ASKING, ROUTING, Setting
 
 _NOT_GIVEN = ("env", "seed", "_init_setup_model")  # the comparison gives environment and seed
 
@@ -31,7 +31,10 @@ class SB3Contestant:
     feedback = "bandit"
     maximises = "reward"
     is_frozen = False
+    learns = True
+    environments: tuple[str, ...] = (ROUTING, ASKING)
     learns_late = False  # a rollout is of whole steps, rewards and all
+    router: Mapping[str, Any] | None = None
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], row: str = "") -> None:
         """Look the algorithm up, and its parameters.

@@ -104,7 +104,7 @@ class PretrainedContestant(SB3Contestant):
             return
         from llm_routing_env.envs.sb3_vector import PickLLMSB3VecEnv
 
-        options = {**setting.options, "split": "train", "context": MIXED, "observation": self.observation}
+        options = {**setting.before().options, "observation": self.observation}
         env = PickLLMSB3VecEnv(N_TRAINING_ENVS, max_episode_steps=setting.length, **options)
         try:
             model = self._new_model(env, self._seed(setting, f"training/{number}"))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.backends.budget import BudgetError
 from llm_routing_env.evaluation.failed_calls import LiveCalls
-from llm_routing_env.evaluation.sessions import MEASURES, TOKENS, Floats, SessionLog
+from llm_routing_env.evaluation.sessions import MEASURES, TOKENS, Floats, SessionLog, as_it_is
 
 Observation = NDArray[np.float32]
 Distribution = Callable[[Observation], Floats]
@@ -72,7 +72,7 @@ class SessionRecorder(gym.Wrapper[Observation, np.int64, Observation, np.int64])
         following, reward, terminated, truncated, info = self.env.step(action)
         if terminated:
             raise BudgetError(info["error"])
-        self._steps.append((int(action), float(reward), *(info.get(name, np.nan) for name in MEASURES)))
+        self._steps.append((int(action), *map(float, as_it_is(reward, info))))
         if self._calls is not None:
             self._calls.add([int(action)], [info.get("error")], [info["is_cut"]], [[info[name]] for name in TOKENS])
         self._waiting = self.last_observation = following

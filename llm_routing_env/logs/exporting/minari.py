@@ -45,7 +45,7 @@ def write_minari(seen: Observed, folder: Path) -> int:
         raise FileExistsError(f"{folder} exists: a data set is never written over; give another name.")
     (folder / "data").mkdir(parents=True)
     try:
-        return _write(seen, folder)
+        return _write(seen, folder.absolute())  # what Minari is given relative it looks for within itself
     except BaseException:
         shutil.rmtree(folder)
         raise

@@ -15,7 +15,7 @@ FORMS = {"additive": Additive, "pickllm": Ratio}
 CERTAIN = {
     "outcome_thompson": {"prior_pulls": 1e12},
     "outcome_ucb": {"prior_pulls": 1e12},
-    "outcome_linear": {"ridge": 1e12, "shared_ridge": 1e12},
+    "outcome_linear": {"intercept_deviation": 1e-6, "feature_deviation": 1e-6},
 }
 pytestmark = pytest.mark.parametrize("name", NAMES)
 

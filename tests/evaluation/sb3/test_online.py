@@ -158,3 +158,17 @@ def test_torch_gets_its_threads_back(setting: Setting, block: Block):
 def test_rewards_that_come_late_are_refused_before_anything_is_run():
     with pytest.raises(ValueError, match=r"ppo \(online\) learns from a reward at once"):
         compare(["ppo@online"], n_sessions=1, length=5, feedback_delay=2)
+
+
+def test_it_is_told_what_a_scorer_says_and_judged_by_what_is_so(setting: Setting, block: Block):
+    """Every score is told the other way round, so what is told and what is so add up to one."""
+    wrong = [{"event": "noisy_scorer", "step": 0, "rate": 1}]
+    lied = replace(setting, options={**setting.options, "scenario": wrong})
+    log = OnlineContestant("a2c", {}).run(lied, block, ignore)
+    env = lied.vector_env(2, "none")
+    env.reset(seed=list(block.seeds), options={"context": list(block.contexts)})
+    for step in range(block.length):
+        _, told, _, _, info = env.step(log.actions[:, step])
+        np.testing.assert_array_equal(log.measures["accuracy"][:, step], 1 - info["accuracy"])
+        np.testing.assert_array_equal(log.rewards[:, step], info["true_reward"])
+        assert (told != log.rewards[:, step]).all()

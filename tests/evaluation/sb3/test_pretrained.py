@@ -176,3 +176,14 @@ def test_a_table_without_train_split_has_nothing_to_train_on(specialists: Outcom
     test_only = specialists.resplit(np.arange(specialists.n_queries), np.zeros(specialists.n_queries, dtype=bool))
     with pytest.raises(ValueError, match="no train split"):
         PretrainedContestant("ppo", {"observation": "context"}).check(RoutingProblem(test_only, observation="none"))
+
+
+def test_training_does_not_see_what_a_scenario_brings(setting: Setting):
+    events = [
+        {"event": "noisy_scorer", "step": 0, "rate": 1},
+        {"event": "quality", "llm": "llm-0", "step": 1, "probability": 1},
+        {"event": "context_shift", "context": "next", "step": 2},
+    ]
+    under = replace(setting, options={**setting.options, "scenario": events})
+    policies = [quick("a2c").run(each, Training(0, 10), ignore) for each in (under, setting)]
+    np.testing.assert_array_equal(policies[0][: len(policies[1])], policies[1])

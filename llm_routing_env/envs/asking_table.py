@@ -1,0 +1,39 @@
+"""What agents that may ask several LLMs are fitted on, of a problem's train split."""
+
+import numpy as np
+
+from llm_routing_env.agents.parts.asking_table import AskingTable
+from llm_routing_env.envs.answer_groups import AnswerGroups
+from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.tables.cells import by_cell
+
+
+def asking_table(problem: RoutingProblem) -> AskingTable:
+    """Return every LLM's answers on the train split, all contexts, before anything changes.
+
+    Raises:
+        ValueError: If the table has no train split, no responses, or lacks some LLM's answer.
+    """
+    table, train = problem.table, problem.table.select(None, "train")
+    if not len(train):
+        raise ValueError(f"The table {table.path} has no train split: pretrained agents cannot be fitted.")
+    cells, n_repeats = problem.cells, table.n_repeats
+    places = (train[:, None] * n_repeats + np.arange(n_repeats)).ravel()
+    by_place = [
+        by_cell(values).reshape(-1, table.n_llms)[places]
+        for values in (cells.accuracy, cells.cost_usd, cells.latency_s, cells.failed)
+    ]
+    accuracy, cost_usd, latency_s, failed = by_place
+    queries = np.repeat(train, n_repeats)
+    contexts = table.query_contexts[queries]
+    counts = np.bincount(contexts)
+    return AskingTable(
+        observations=problem.observations[queries].astype(np.float64),
+        answers=AnswerGroups(problem).of(places),
+        accuracy=accuracy,
+        cost_usd=cost_usd,
+        latency_s=latency_s,
+        failed=failed,
+        weights=1 / counts[contexts] / np.count_nonzero(counts),
+        lost_reward=problem.reward.bounds[0],
+    )
