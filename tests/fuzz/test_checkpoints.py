@@ -13,7 +13,9 @@ from llm_routing_env.agents import AGENTS, agent_class, make_agent
 from llm_routing_env.agents.parts import checkpoint
 from llm_routing_env.agents.parts.task import RoutingTask
 
-TASK = RoutingTask(2, 3, ("a", "b"), (1e-3, 2e-3), (0.0, 1.0))
+TASK = RoutingTask(
+    2, 3, ("a", "b"), (1e-3, 2e-3), (0.0, 1.0), reward=lambda accuracy, cost, latency: accuracy - cost - latency
+)
 FUZZED = ("learning_automaton", "lin_ts")
 
 
