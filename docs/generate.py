@@ -1,10 +1,12 @@
 """Writes the pages that the code itself says: environments, agents, and the public names."""
 
+import ast
 import inspect
 import json
 import re
 from collections.abc import Iterable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,7 @@ def write_pages(folder: Path) -> None:
 def _environments() -> str:
     parts = ["# Reference of the environments", "What the classes say of themselves."]
     for title, name in ENVIRONMENTS.items():
-        text = inspect.getdoc(_load(name)) or ""
+        text = _class_docstring(name)
         parts += [f"## {title}", re.sub(r"^## ", "### ", text, flags=re.M)]
     return "\n\n".join(parts) + "\n"
 
@@ -156,6 +158,17 @@ def _docstring(found: Any) -> str:
             section = section and not line
             lines.append(line)
     return "\n".join(lines)
+
+
+def _class_docstring(name: str) -> str:
+    """Return a class's docstring, read and not imported: Stable-Baselines3 need not be there."""
+    module, _, wanted = name.partition(":")
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    return ast.get_docstring(classes[wanted]) or ""
 
 
 def _load(name: str) -> Any:
