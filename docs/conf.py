@@ -20,7 +20,8 @@ html_title = f"PickLLM {__version__}"
 html_show_copyright = False
 myst_enable_extensions = ["colon_fence", "attrs_block"]
 myst_heading_anchors = 3
-# Pages are read on the forge too, so they link to files of the repository, which are no pages here.
-suppress_warnings = ["myst.xref_missing"]
+# Pages are read on the forge too, so they link to files of the repository, which are no pages here; and what a command
+# printed stands under it.
+suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]
 
 write_pages(HERE / "generated")
