@@ -33,7 +33,12 @@ def run(folder: Path) -> dict[str, Any]:
 
     os.chdir(folder)
     env = PickLLMLiveVectorEnv(
-        N_ENVS, 20, table="random.parquet", pool="pool.toml", journal="journal", resume=True, info="full"
+        *(N_ENVS, 20, "SAME_STEP"),
+        table="random.parquet",
+        pool="pool.toml",
+        journal="journal",
+        resume=True,
+        info="full",
     )
     env.reset(seed=0)
     said = []
