@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
+from llm_routing_env.agents.parts.counting_agent import CountingAgent
 from llm_routing_env.agents.parts.distributions import best_arm
-from llm_routing_env.agents.parts.outcome_agent import OutcomeAgent
-from llm_routing_env.agents.parts.outcome_means import Believed, OutcomeMeans
+from llm_routing_env.agents.parts.outcome_means import Believed
 from llm_routing_env.agents.parts.posterior_sampling import scaled_beta_probability_of_best
 from llm_routing_env.agents.parts.session_array import PerSession
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
 
 
-class OutcomeThompson(OutcomeAgent):
-    """Asks each LLM with the probability that it is the best in the query's context, knowing what answers cost.
-
-    Attributes:
-        outcomes: What was learned of each LLM in each context.
-    """
-
-    observation = "context"
+class OutcomeThompson(CountingAgent):
+    """Asks each LLM with the probability that it is the best in the query's context, knowing what answers cost."""
 
     def __init__(
         self,
@@ -51,22 +44,9 @@ class OutcomeThompson(OutcomeAgent):
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self._believe(prior_accuracy, price_slope)
-        self._require(prior_pulls > 0, "prior_pulls", "positive", prior_pulls)
-        self._require(pseudo_pulls >= 0, "pseudo_pulls", "at least 0", pseudo_pulls)
+        self._count(prior_pulls, pseudo_pulls, discount)
         self._require(scale > 0, "scale", "positive", scale)
-        self._require(0 < discount <= 1, "discount", "in (0, 1]", discount)
-        self.prior_pulls = prior_pulls
-        self.pseudo_pulls = pseudo_pulls
         self.scale = scale
-        self.discount = discount
-        self.outcomes = OutcomeMeans(
-            len(self._rows),
-            task.observation_size,
-            self._prior,
-            prior_pulls=prior_pulls,
-            pseudo_pulls=pseudo_pulls,
-            discount=discount,
-        )
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         believed = self.outcomes.believed(observation.argmax(axis=1))
@@ -83,9 +63,3 @@ class OutcomeThompson(OutcomeAgent):
         """Return both parameters of each arm's posterior, shape (sessions, arms)."""
         pulls = believed.pulls / self.scale**2
         return believed.accuracy * pulls, (1 - believed.accuracy) * pulls
-
-    def _keep(self, known: Self, arms: IntArray) -> None:
-        self.outcomes.keep(known.outcomes, arms)
-
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
-        self.outcomes.update(observation.argmax(axis=1), action, self._measured(action, reward, outcome))

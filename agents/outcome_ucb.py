@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 
 from llm_routing_env.agents.kl_ucb import highest_plausible_mean
+from llm_routing_env.agents.parts.counting_agent import CountingAgent
 from llm_routing_env.agents.parts.distributions import uniform_over_best
-from llm_routing_env.agents.parts.outcome_agent import OutcomeAgent
-from llm_routing_env.agents.parts.outcome_means import OutcomeMeans
 from llm_routing_env.agents.parts.session_array import column, maximum
-from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
 
 
-class OutcomeUCB(OutcomeAgent):
-    """Asks the LLM with the highest reward at its highest plausible accuracy in the query's context.
-
-    Attributes:
-        outcomes: What was learned of each LLM in each context.
-    """
-
-    observation = "context"
+class OutcomeUCB(CountingAgent):
+    """Asks the LLM with the highest reward at its highest plausible accuracy in the query's context."""
 
     def __init__(
         self,
@@ -53,31 +45,12 @@ class OutcomeUCB(OutcomeAgent):
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self._believe(prior_accuracy, price_slope)
-        self._require(prior_pulls > 0, "prior_pulls", "positive", prior_pulls)
-        self._require(pseudo_pulls >= 0, "pseudo_pulls", "at least 0", pseudo_pulls)
+        self._count(prior_pulls, pseudo_pulls, discount)
         self._require(exploration >= 0, "exploration", "at least 0", exploration)
-        self._require(0 < discount <= 1, "discount", "in (0, 1]", discount)
-        self.prior_pulls = prior_pulls
-        self.pseudo_pulls = pseudo_pulls
         self.exploration = exploration
-        self.discount = discount
-        self.outcomes = OutcomeMeans(
-            len(self._rows),
-            task.observation_size,
-            self._prior,
-            prior_pulls=prior_pulls,
-            pseudo_pulls=pseudo_pulls,
-            discount=discount,
-        )
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         believed = self.outcomes.believed(observation.argmax(axis=1))
         budget = self.exploration * np.log(maximum(self.n_selected.now, 1) + 1)
         accuracy = highest_plausible_mean(believed.accuracy, column(budget) / believed.pulls)
         return uniform_over_best(believed.base + believed.gain * accuracy, believed.open_arms(allowed))
-
-    def _keep(self, known: Self, arms: IntArray) -> None:
-        self.outcomes.keep(known.outcomes, arms)
-
-    def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
-        self.outcomes.update(observation.argmax(axis=1), action, self._measured(action, reward, outcome))

@@ -13,6 +13,7 @@ from llm_routing_env.agents.parts.clusters import cluster_counts, cluster_means,
 from llm_routing_env.agents.parts.distributions import level, softmax
 from llm_routing_env.agents.parts.folds import folds
 from llm_routing_env.agents.parts.leave_one_out import routed_reward
+from llm_routing_env.agents.parts.linear_model import with_intercept
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.onboarding import task_with
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
@@ -183,7 +184,7 @@ def _learned_map(queries: FloatArray, errors: FloatArray, clusters: IntArray, ce
     # The descent starts at a softmax of the distances to the centres.
     intercepts = -_SHARPNESS / 2 * np.square(centres).sum(axis=1)
     weights: FloatArray = np.concatenate([intercepts[None], _SHARPNESS * centres.T])
-    inputs = np.concatenate([np.ones((len(queries), 1)), queries], axis=1)
+    inputs = with_intercept(queries)
 
     def gradient(theta: FloatArray) -> tuple[FloatArray]:
         phi = softmax(inputs @ theta)
