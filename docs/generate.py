@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import llm_routing_env
 from llm_routing_env.agents import AGENTS, ASKING_AGENTS, describe_agents
 from llm_routing_env.agents.parts.registry import agent_class
 
@@ -174,8 +173,3 @@ def _class_docstring(name: str) -> str:
 def _load(name: str) -> Any:
     module, _, attribute = name.partition(":")
     return getattr(import_module(module), attribute)
-
-
-if __name__ == "__main__":
-    write_pages(Path(__file__).parent / "generated")
-    print(llm_routing_env.__version__)

@@ -1,4 +1,4 @@
-"""Actions as environments of one session are given them."""
+"""What environments are given as actions, and how they refuse one."""
 
 from typing import Any
 
@@ -15,6 +15,12 @@ def checked_action(action: Any, n_actions: int) -> int:
     if not 0 <= index < n_actions:
         raise ValueError(f"action must be 0 to {n_actions - 1}, got {action!r}.")
     return index
+
+
+def masked_error(action: int, llm_name: str, session: int | None = None) -> ValueError:
+    """Return the error of an action whose LLM cannot be asked; `session`: its number, where there are several."""
+    of_session = "" if session is None else f" of session {session}"
+    return ValueError(f"action {action}{of_session} is masked: {llm_name} cannot be asked this query.")
 
 
 def _integer(action: Any) -> int:

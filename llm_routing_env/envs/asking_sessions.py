@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llm_routing_env.agents import RoutingTask
 from llm_routing_env.agents.parts.ask_view import size_of_asks
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.envs.actions import masked_error
 from llm_routing_env.envs.asks import Asks, AskStep
 from llm_routing_env.envs.options import MultiOptions
 from llm_routing_env.envs.problem import RoutingProblem
@@ -135,9 +136,8 @@ class AskingSessions:
         refused = routing & self._asks.would_ask(actions) & ~is_available
         if refused.any():
             row = int(np.argmax(refused))
-            name = self.problem.task.llm_names[int(actions[row])]
-            of_session = f" of session {row}" if len(actions) > 1 else ""
-            raise ValueError(f"action {actions[row]}{of_session} is masked: {name} cannot be asked this query.")
+            name = self.problem.task.llm_names[actions[row]]
+            raise masked_error(int(actions[row]), name, row if len(actions) > 1 else None)
 
 
 def _check(problem: RoutingProblem, options: MultiOptions) -> None:

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask
-from llm_routing_env.envs.actions import checked_action
+from llm_routing_env.envs.actions import checked_action, masked_error
 from llm_routing_env.envs.facts import MASK, Facts
 from llm_routing_env.envs.options import NEEDS_LIVE, ProblemOptions, refuse_given, sort_options
 from llm_routing_env.envs.problem import RoutingProblem, session_context
@@ -223,7 +223,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
         outcome, terminated = None, False
         if self._live is None:
             if self._masks is not None and not self._masks[position, llm]:
-                raise ValueError(f"action {llm} is masked: {self.task.llm_names[llm]} cannot be asked this query.")
+                raise masked_error(llm, self.task.llm_names[llm])
             reward, info = self._facts.step(cell, waiting)
         else:
             outcome, reward, info = self._ask(self._live, self._cells[position], llm)

@@ -182,10 +182,6 @@ class RoutingProblem:
         """The step of a session at which each phase begins, at the latest where it is drawn, shape (phases,)."""
         return self.course.first_steps
 
-    def phase_shares(self, length: int) -> NDArray[np.float64]:
-        """Return which share of a session of so many steps each phase has on average, shape (phases,)."""
-        return self.course.shares(length)
-
     def query_weights(self, context: str, length: int, split: str | None = None) -> NDArray[np.float64]:
         """Return how much each query counts in a session, phase by phase; see `Course.weights`.
 

@@ -18,7 +18,6 @@ from llm_routing_env.agents.parts.task import PROMPT
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.growing import grown, old_task
 from llm_routing_env.observations.observed import observe
-from llm_routing_env.rewards.base import Reward
 
 SUFFIX = ".npz"
 _OF_TEXTS = ("none", "context", "features", PROMPT)  # observations that are the same whatever else a table has
@@ -130,7 +129,7 @@ class Router:
         return known if known.task.llm_names == task.llm_names else grown(known, self, task, problem)
 
     def _require_reward(self, problem: RoutingProblem) -> None:
-        learned, faced = self.learned.reward, facts_of_reward(problem.reward)
+        learned, faced = self.learned.reward, problem.reward.facts()
         for name in ("form", "weights", "t_scaling", "extra_terms"):
             if learned.get(name) != faced[name]:
                 raise ValueError(
@@ -197,7 +196,7 @@ def learned_on(problem: RoutingProblem, agent: str, *, queries: int, routed: int
     return Learned(
         agent=agent,
         prices=prices_of(problem),
-        reward=facts_of_reward(problem.reward),
+        reward=problem.reward.facts(),
         scorer=problem.scorer,
         table={"name": problem.table.name, "sha256": problem.table.sha256},
         contexts=list(problem.table.contexts),
@@ -206,17 +205,6 @@ def learned_on(problem: RoutingProblem, agent: str, *, queries: int, routed: int
         routed=routed,
         seed=seed,
     )
-
-
-def facts_of_reward(reward: Reward) -> dict[str, Any]:
-    """Return what makes a reward another one, JSON-plain."""
-    return {
-        "form": reward.form,
-        "weights": list(reward.weights),
-        "t_scaling": reward.t_scaling,
-        "cost_scale_usd": reward.cost_scale_usd,
-        "extra_terms": dict(reward.extra_terms),
-    }
 
 
 def prices_of(problem: RoutingProblem) -> dict[str, list[float | None]]:

@@ -36,14 +36,7 @@ def problem_facts(problem: RoutingProblem, **facts: Any) -> dict[str, Any]:
 
 def reward_facts(reward: Reward) -> dict[str, Any]:
     """Return what a log says of its reward."""
-    return {
-        "form": reward.form,
-        "weights": list(reward.weights),
-        "t_scaling": reward.t_scaling,
-        "cost_scale_usd": reward.cost_scale_usd,
-        "extra_terms": dict(reward.extra_terms),
-        "bounds": list(reward.bounds),
-    }
+    return reward.facts() | {"bounds": list(reward.bounds)}
 
 
 def asked_columns(problem: RoutingProblem, rows: Ints) -> dict[str, Any]:

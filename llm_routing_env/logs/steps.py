@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
+from llm_routing_env.envs.actions import masked_error
 from llm_routing_env.envs.facts import OUTCOME, TERMS
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.logs.columns import TERM
@@ -178,8 +179,7 @@ class _Logged:
             return
         for mask, action in zip(masks, actions.tolist(), strict=False):
             if action in range(len(mask)) and not mask[action]:
-                name = self._problem.task.llm_names[action]
-                raise ValueError(f"action {action} is masked: {name} cannot be asked this query.")
+                raise masked_error(action, self._problem.task.llm_names[action])
 
     def append(self, cells: NDArray[np.int64], columns: Mapping[str, Any], terms: Mapping[str, Any]) -> None:
         """Append a step of some sessions, whose queries' first cells are these."""

@@ -58,6 +58,16 @@ class Reward(ABC):
         """Whether every outcome has the same reward, because nothing is weighed."""
         return not any(self.weight_by_term.values())
 
+    def facts(self) -> dict[str, Any]:
+        """Return what makes it another reward of the same outcomes, JSON-plain."""
+        return {
+            "form": self.form,
+            "weights": list(self.weights),
+            "t_scaling": self.t_scaling,
+            "cost_scale_usd": self.cost_scale_usd,
+            "extra_terms": dict(self.extra_terms),
+        }
+
     def remarks(self, rewards: NDArray[np.float64]) -> list[str]:
         """Return what a reader of these rewards should know of the form, as sentences."""
         return []

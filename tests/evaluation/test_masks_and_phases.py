@@ -73,7 +73,7 @@ def test_no_single_llm_is_better_than_the_best_one_in_hindsight_whatever_stands_
 
 def test_the_best_fixed_llm_is_that_of_all_phases_by_their_length():
     problem = accuracy_only(scenario=swap)
-    assert problem.phase_shares(LENGTH).tolist() == [0.25, 0.75]
+    assert problem.course.shares(LENGTH).tolist() == [0.25, 0.75]
     # Over a session the first LLM earns 0.25, the second 0.5, the third 0.75; in the first 8 steps 0.625, 0.5, 0.375.
     assert choose_references(problem, problem.contexts, dict.fromkeys(problem.contexts, LENGTH)).best_fixed == "poor"
     assert choose_references(problem, problem.contexts, dict.fromkeys(problem.contexts, 8)).best_fixed == "good"

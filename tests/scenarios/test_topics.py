@@ -114,7 +114,7 @@ def test_weights_are_how_often_sessions_come_to_each_query_in_each_phase(context
     n_met = (weights.sum(axis=0) > 0).sum()
     assert weights.sum() == pytest.approx(n_met)
     np.testing.assert_allclose(weights / n_met, counts, atol=0.01)
-    np.testing.assert_allclose(of.phase_shares(length), counts.sum(axis=1), atol=0.01)
+    np.testing.assert_allclose(of.course.shares(length), counts.sum(axis=1), atol=0.01)
 
 
 class TableLLMs:
