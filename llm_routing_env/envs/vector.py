@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.envs.actions import masked_error
 from llm_routing_env.envs.facts import MASK, Facts
 from llm_routing_env.envs.facts_under_load import FactsUnderLoad
 from llm_routing_env.envs.options import NEEDS_LIVE, ProblemOptions, refuse_given, sort_options
@@ -95,8 +96,10 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
         shape = (self._size, num_envs, self.task.n_actions)
         self._masks = np.ones(shape, dtype=np.int8) if self.problem.is_masked else None
         self._everyone = everyone((MASK,), num_envs)
-        cells = self.problem.cells
-        self._askable = by_cell(np.broadcast_to(cells.available[:, :, None], cells.failed.shape).astype(np.int8))
+        self._askable = np.ones(0, dtype=np.int8)  # by cell; as large as the table, so only where it is asked for
+        if self.problem.is_masked:
+            cells = self.problem.cells
+            self._askable = by_cell(np.broadcast_to(cells.available[:, :, None], cells.failed.shape)).astype(np.int8)
         self._ends = np.zeros(num_envs, dtype=np.int64)  # what the clock shows when a session is truncated
         self._next_end = 0
         # Without observations every session sees the same.
@@ -157,8 +160,7 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
         is_available = masks[np.arange(self.num_envs), actions]
         if not is_available.all():
             row = int(np.argmin(is_available))
-            name = self.task.llm_names[int(actions[row])]
-            raise ValueError(f"action {actions[row]} of session {row} is masked: {name} cannot be asked this query.")
+            raise masked_error(int(actions[row]), self.task.llm_names[actions[row]], row)
 
     def _step_to_an_end(self, actions: Ints) -> Step:
         """Step where some session ends, or, with NEXT_STEP, starts anew: that ignores its action and gets reward 0."""

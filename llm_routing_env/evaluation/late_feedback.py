@@ -42,8 +42,8 @@ class LateFeedback:
         self._agent, self._delay = agent, delay
         self._rngs = [delay_generator(seed) for seed in seeds]
         self._step = 0
-        self._told: dict[int, _Told] = {}  # by the step of the choice; of all sessions
-        self._due: dict[int, list[tuple[int, int]]] = {}  # by the step of arrival: session and step of the choice
+        # By the step of arrival: what of all sessions' step arrives, and in which session; None: in all.
+        self._due: dict[int, list[tuple[int | None, _Told]]] = {}
 
     def add(
         self, observation: Any, action: NDArray[np.int64], reward: Floats, outcome: Mapping[str, Any], chance: Floats
@@ -58,16 +58,17 @@ class LateFeedback:
             chance: With which probability each action was chosen; NaN where the agent does not tell.
         """
         probability = chance if (chance > 0).all() else None  # NaN, or lost in rounding: it is not told
-        self._told[self._step] = observation, action, reward, outcome, probability
+        told = observation, action, reward, outcome, probability
         if self._delay.steps is not None:
-            arrived = self._told.pop(self._step - self._delay.steps, None)
-            if arrived is not None:
-                self._learn(*arrived)
+            self._due[self._step + self._delay.steps] = [(None, told)]
         else:
             for row, rng in enumerate(self._rngs):
-                self._due.setdefault(self._step + self._delay.draw(rng), []).append((row, self._step))
-            for row, step in self._due.pop(self._step, []):
-                self._learn_one(row, *self._told[step])
+                self._due.setdefault(self._step + self._delay.draw(rng), []).append((row, told))
+        for arrived_in, arrived in self._due.pop(self._step, []):
+            if arrived_in is None:
+                self._learn(*arrived)
+            else:
+                self._learn_one(arrived_in, *arrived)
         self._step += 1
 
     def _learn(

@@ -4,13 +4,17 @@ import hashlib
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llm_routing_env.agents import LoggedData
 from llm_routing_env.envs.problem import RoutingProblem
+
+if TYPE_CHECKING:
+    from llm_routing_env.logs import Log
 
 LIVES, LOGGED = "lifelong", "logged"
 
@@ -146,6 +150,14 @@ def uniform_log(problem: RoutingProblem, rng: np.random.Generator) -> LoggedData
     )
 
 
+@lru_cache(maxsize=1)
+def _read_log(path: str, changed_ns: tuple[int, ...]) -> "Log":
+    """Read a log, unless it is the one that was read last: every block of sessions asks for it."""
+    from llm_routing_env.logs import read_log  # comparisons without one start sooner so
+
+    return read_log(path)
+
+
 def read_past(path: str, problem: RoutingProblem, *, judged: str | None = None) -> LoggedData:
     """Read a log as what agents can learn from.
 
@@ -158,9 +170,10 @@ def read_past(path: str, problem: RoutingProblem, *, judged: str | None = None) 
         ValueError: The log is of other LLMs, another table or reward, has no propensities, or has queries of the split
             that is judged.
     """
-    from llm_routing_env.logs import read_log  # comparisons without one start sooner so
+    from llm_routing_env.logs.spool import unfinished
 
-    log = read_log(path)
+    files = (Path(path), unfinished(path))
+    log = _read_log(path, tuple(file.stat().st_mtime_ns for file in files if file.exists()))
     queries = log.require_table(problem.table)
     log.require_propensities()
     if log.llm_names != problem.task.llm_names:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def evaluate_log(
     log.require_propensities()
     _require_possible(log)
 
+    @cache
     def problem_seeing(observation: str) -> RoutingProblem:
         return problem_of(log, observation, table)
 
@@ -53,7 +55,8 @@ def evaluate_log(
     named = read_policy(policy, log.llm_names, problem_seeing)
     target = named.chances(Asked([log.query_ids[query] for query in log.query], log.mask, log.phase))
     features = _features(log, observation, problem_seeing)
-    support = support_of(_logged(log, np.zeros(len(log)), target, features))
+    nothing = np.zeros(len(log))  # it goes by weights alone
+    support = support_of(Logged(nothing, log.action, log.propensity, target, log.query, np.zeros_like(target)))
     calibration = calibration_of(log.action, log.propensity, log.query, log.n_llms, log.mask)
     said = warnings_of(support) + calibration_warnings(calibration, log.llm_names)
     unknown = {name: int(np.isnan(getattr(log, name)).sum()) for name in MEASURES}

@@ -77,8 +77,7 @@ def calibration_of(
 
     Of the probabilities a log has only that of who was asked, so that frequencies cannot be held against them bin by
     bin: a bin of those would hold only what came true. This mean is what they must satisfy: below 1, the LLM was asked
-    more rarely than they say;
-    above, more often.
+    more rarely than they say; above, more often.
 
     Args:
         action: Who was asked, shape (n,).
