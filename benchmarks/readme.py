@@ -28,7 +28,7 @@ def results() -> str:
     parts = []
     for form in FORMS:
         document = json.loads((RESULTS / f"compare_nano_{form}.json").read_text(encoding="utf-8"))
-        agents = {row["agent"]: row["metrics"] for row in document["agents"] if row["context"] == "all"}
+        agents = {row["name"]: row["metrics"] for row in document["agents"] if row["context"] == "all"}
         names = (CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE)
         references = {name: document["references"][name]["all"] for name in names}
         chosen, fixed, known, oracle = (references[name]["metrics"]["reward"]["mean"] for name in references)
