@@ -73,10 +73,12 @@ class Setting:
         options |= {"backend": self.live.open(self.table), "pool": self.live.pool_for(self.table)}
         return PickLLMLiveVectorEnv(n_sessions, self.length, "DISABLED", **options)
 
-    def asking_env(self, n_sessions: int, observation: str, n_queries: int) -> PickLLMMultiVectorEnv:
+    def asking_env(
+        self, n_sessions: int, observation: str, n_queries: int, measures: Sequence[str] = ()
+    ) -> PickLLMMultiVectorEnv:
         """Return an environment of so many sessions in which several LLMs may be asked; those that end start anew."""
         options = {"reward": ProblemOptions.reward, **self.options, "observation": observation, "info": "numbers"}
-        return PickLLMMultiVectorEnv(n_sessions, "NEXT_STEP", n_queries=n_queries, **options)
+        return PickLLMMultiVectorEnv(n_sessions, "NEXT_STEP", n_queries=n_queries, measures=measures, **options)
 
     def problem(self, observation: str = "none") -> RoutingProblem:
         """Return what is routed.
