@@ -124,7 +124,9 @@ class AdvisorGate(Agent):
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
         view, (base, advisor) = AskView(observation, self._n_llms, self._measures), self.llms.tolist()
         wants = self._wants(self._seen(view)) & (view.order[:, base] > 0)
-        actions = np.where(wants | (view.order[:, advisor] > 0), advisor, base)  # naming an LLM again accepts its answer
+        actions = np.where(
+            wants | (view.order[:, advisor] > 0), advisor, base
+        )  # naming an LLM again accepts its answer
         return certain(actions, allowed, self.task.n_actions)
 
     def _wants(self, seen: FloatArray) -> BoolArray:

@@ -80,7 +80,9 @@ class AutoMix(AskingAgent):
 
     def _fit(self, training_table: AskingTable) -> None:  # type: ignore[override]  # see AskingAgent.fit
         table, rows = training_table, len(training_table.weights)
-        self._require(rows >= self.n_bins, "training_table", f"of {self.n_bins} queries or more, one for each bin", rows)
+        self._require(
+            rows >= self.n_bins, "training_table", f"of {self.n_bins} queries or more, one for each bin", rows
+        )
         checks = _known(table.measures[self.measure]) if self.measure else self._fit_accuracies(table)
         best = -np.inf
         for pair in product(*(range(self._n_llms) if llm is None else [llm] for llm in self._given)):
@@ -97,11 +99,15 @@ class AutoMix(AskingAgent):
         asked = np.tile(every[0], (len(bins), 1)), np.tile(every.any(axis=0), (len(bins), 1))
         worth = [self._worth(table, who, llm * everyone) for who, llm in zip(asked, pair, strict=True)]
         accuracy = np.where(table.failed, 0.0, table.accuracy)[:, pair]
-        order = np.argsort(-smoothed(self._by_bin(table, bins, accuracy[:, 1] - accuracy[:, 0], mean=True)), kind="stable")
+        order = np.argsort(
+            -smoothed(self._by_bin(table, bins, accuracy[:, 1] - accuracy[:, 0], mean=True)), kind="stable"
+        )
         worths = table.weights @ worth[0] + _cumulated(self._by_bin(table, bins, worth[1] - worth[0])[order])
         chosen = worths
         if self.choose_by == LIFT:
-            small, large = (tuple(table.weights @ np.stack(of, 1)) for of in zip(accuracy.T, table.cost_usd.T[list(pair)]))
+            small, large = (
+                tuple(table.weights @ np.stack(of, 1)) for of in zip(accuracy.T, table.cost_usd.T[list(pair)])
+            )
             if large[1] <= small[1]:
                 return np.zeros(self.n_bins, dtype=bool), -np.inf
             right = small[0] + _cumulated(self._by_bin(table, bins, accuracy[:, 1] - accuracy[:, 0])[order])

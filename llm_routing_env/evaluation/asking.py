@@ -14,7 +14,7 @@ from llm_routing_env.envs.multi_vector import PickLLMMultiVectorEnv
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import AgentContestant, Block, Work, require_fair
 from llm_routing_env.evaluation.sessions import MEASURES, N_ASKS, SessionLog
-from llm_routing_env.evaluation.setting import ASKING, Setting
+from llm_routing_env.evaluation.setting import Setting
 
 _TOLD = ("llm_index", "query_reward", "accuracy", "cost_usd", "latency_s", N_ASKS)
 
@@ -23,7 +23,6 @@ class AskingContestant(AgentContestant):
     """An agent of `PickLLM-Multi-v0`, see `Contestant`: its row is of accepted answers and of all asks."""
 
     learns_late = False
-    environments: tuple[str, ...] = (ASKING,)
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], *, name: str | None = None) -> None:
         """See `AgentContestant`."""
