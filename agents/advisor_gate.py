@@ -30,7 +30,7 @@ class AdvisorGate(Agent):
     (`signal="lagr"`). Fitted on full information, "advisor_gate@pretrained", it is the same linear model of both arms,
     and frozen.
 
-    Kept of LaGR-SEQ: a second learner that decides, from what has been done so far, whether the advisor is worth asking.
+    Kept of LaGR-SEQ: a second learner that decides, from what has been done so far, whether to ask the advisor.
     Left out: the task of many steps that the advice is about, and its learner: a query is answered at once.
 
     Attributes:

@@ -35,7 +35,7 @@ class AskingContestant(AgentContestant):
     def check(self, problem: RoutingProblem) -> None:
         """Construct the agent once, for its complaints, and make sure that it can be fitted."""
         require_fair(self, problem)
-        sees = {"observation": self._query, "measures": self._measures}
+        sees: dict[str, Any] = {"observation": self._query, "measures": self._measures}
         env = PickLLMMultiEnv(problem.table, scorer=problem.scorer, weights=(1, 0, 0), **sees)
         make_agent(self.agent, env.task, **self.parameters)
         if not self.learns:

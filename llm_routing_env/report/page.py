@@ -74,6 +74,7 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
 
 
 def page_environment() -> Environment:
+    """Return what fills in the templates: everything is escaped, and no control character stays."""
     environment = Environment(
         loader=PackageLoader("llm_routing_env.report"),
         autoescape=True,
