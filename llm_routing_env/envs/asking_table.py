@@ -36,4 +36,5 @@ def asking_table(problem: RoutingProblem) -> AskingTable:
         failed=failed,
         weights=1 / counts[contexts] / np.count_nonzero(counts),
         lost_reward=problem.reward.bounds[0],
+        prompts=problem.prompts[queries],
     )
