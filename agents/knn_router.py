@@ -11,7 +11,7 @@ import numpy as np
 
 from llm_routing_env.agents.knn_bandit import unit_rows
 from llm_routing_env.agents.parts.distributions import level
-from llm_routing_env.agents.parts.leave_one_out import merit, twin_groups
+from llm_routing_env.agents.parts.leave_one_out import merit
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
@@ -77,7 +77,7 @@ class KNNRouter(PretrainedAgent):
         sizes = [_FEWEST]
         while 4 * sizes[0] <= n_queries:
             sizes.insert(0, 2 * sizes[0])  # the most first: of several that earn as much, it is least by chance
-        groups, earned = twin_groups(training_table.observations), np.zeros(len(sizes))
+        groups, earned = training_table.groups, np.zeros(len(sizes))
         for start in range(0, n_queries, _BLOCK):
             rows = slice(start, start + _BLOCK)
             similarity = self.queries[rows] @ self.queries.T

@@ -7,7 +7,6 @@ import numpy as np
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.ask_view import AskView, size_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
-from llm_routing_env.agents.parts.leave_one_out import twin_groups
 from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
@@ -82,7 +81,7 @@ class AskingAgent(PretrainedAgent):
 
         The penalty is the one under which that is best, by squared error.
         """
-        seen, right, groups = table.observations, table.accuracy, twin_groups(table.observations)
+        seen, right, groups = table.observations, table.accuracy, table.groups
         if groups.max() == 0:
             ridge, left_out = RIDGES[0], np.tile(table.weights @ right, (len(right), 1))
         else:

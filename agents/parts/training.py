@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.parts.session_array import BoolArray, FloatArray
+from llm_routing_env.agents.parts.copies import copy_groups
+from llm_routing_env.agents.parts.session_array import BoolArray, FloatArray, IntArray
 
 _MEASURES = ("rewards", "accuracy", "cost_usd", "latency_s")
 
@@ -26,6 +28,8 @@ class TrainingTable:
         cost_usd: In US dollars, shape (queries, LLMs); all NaN where costs were not recorded.
         latency_s: In seconds, shape (queries, LLMs); all NaN where latencies were not recorded.
         weights: How much each row counts, positive, shape (queries,); None: all the same.
+        prompts: A number for each query, the same for the same prompt, shape (queries,); None: queries that look alike
+            are taken for copies.
     """
 
     observations: NDArray[Any]
@@ -34,15 +38,16 @@ class TrainingTable:
     cost_usd: FloatArray
     latency_s: FloatArray
     weights: FloatArray = None  # type: ignore[assignment]  # __post_init__ fills them in
+    prompts: IntArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, numbers that are infinite or missing, and LLMs that were never asked."""
         are_texts = self.are_texts
         if self.weights is None:
             object.__setattr__(self, "weights", np.ones(len(self.rewards)))
-        for field in fields(self):
-            kind = np.object_ if are_texts and field.name == "observations" else np.float64
-            object.__setattr__(self, field.name, np.asarray(getattr(self, field.name), dtype=kind))
+        for name in ("observations", *_MEASURES, "weights"):
+            kind = np.object_ if are_texts and name == "observations" else np.float64
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=kind))
         self._check_shapes()
         if not are_texts:
             self._require_finite("observations", True)
@@ -68,6 +73,8 @@ class TrainingTable:
             raise ValueError(f"TrainingTable: observations must be of shape {expected}, got {seen}.")
         if self.weights.shape != shape[:1] or not ((self.weights > 0) & np.isfinite(self.weights)).all():
             raise ValueError(f"TrainingTable: weights must be {shape[0]} positive numbers, got {self.weights}.")
+        if self.prompts is not None and np.shape(self.prompts) != shape[:1]:
+            raise ValueError(f"TrainingTable: prompts must be {shape[0]} numbers, got shape {np.shape(self.prompts)}.")
 
     def _require_finite(self, name: str, has_number: bool | BoolArray) -> None:
         """Refuse what is not finite where there must be a number, and a number where there must be none."""
@@ -79,6 +86,11 @@ class TrainingTable:
                 f"TrainingTable: {name} must be finite, got {values[query, column]} in row {query}, column {column}; "
                 "where a query was not asked of an LLM, rewards, accuracy, cost and latency are all NaN."
             )
+
+    @cached_property
+    def groups(self) -> IntArray:
+        """A number for each query, the same for copies of one, shape (queries,)."""
+        return copy_groups(self.observations, self.prompts)
 
     @property
     def has_cell(self) -> BoolArray:
@@ -107,4 +119,5 @@ class TrainingTable:
     def part(self, queries: Any = slice(None), llms: Any = slice(None)) -> TrainingTable:
         """Return some of the queries and LLMs, each as numpy indexes an axis."""
         measures = {name: getattr(self, name)[queries][:, llms] for name in _MEASURES}
-        return TrainingTable(observations=self.observations[queries], **measures)
+        prompts = None if self.prompts is None else self.prompts[queries]
+        return TrainingTable(observations=self.observations[queries], prompts=prompts, **measures)

@@ -45,4 +45,5 @@ def asking_table(problem: RoutingProblem, measures: Sequence[str] = ()) -> Askin
         weights=1 / counts[contexts] / np.count_nonzero(counts),
         lost_reward=problem.reward.bounds[0],
         measures={name: np.where(rank > NOT_SHOWN, rank, np.nan) for name, rank in ranks.items()},
+        prompts=problem.prompts[queries],
     )

@@ -291,6 +291,13 @@ class RoutingProblem:
         size = observation_size(observe(self.table, observation))
         return replace(self.task, observation=observation, observation_size=size)
 
+    @cached_property
+    def prompts(self) -> NDArray[np.int64]:
+        """A number for each query, the same for the same prompt, shape (queries,); a query without one is its own."""
+        texts = [query.prompt or (query.query_id,) for query in self.table.queries]
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        return np.array([numbers[text] for text in texts])
+
     def training_table(self) -> TrainingTable:
         """Return every LLM's mean outcomes on the train split, all contexts: what pretrained agents are fitted on.
 
@@ -315,6 +322,7 @@ class RoutingProblem:
             accuracy=cells.accuracy[train].mean(axis=2),
             cost_usd=cells.cost_usd[train].mean(axis=2),
             latency_s=cells.latency_s[train].mean(axis=2),
+            prompts=self.prompts[train],
         )
 
 
