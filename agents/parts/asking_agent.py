@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_routing_env.agents.parts.ask_view import AskView, size_of_asks
+from llm_routing_env.agents.parts.ask_view import AskView, seen_of_asks, size_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.agents.parts.leave_one_out import twin_groups
 from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
@@ -19,7 +19,8 @@ class AskingAgent(PretrainedAgent):
     """A policy that is fitted once on full information: which LLM to ask next, or which answer to accept.
 
     All that it needs of a query's asks is in the observation, so it holds nothing between steps. A subclass gives
-    `_fit` and `_ask`. Where an action is masked, the vote is accepted instead, or the first LLM that can be is asked.
+    `_fit` and `_ask`, and its `observation` names the measures of answers that it goes by. Where an action is masked,
+    the vote is accepted instead, or the first LLM that can be is asked.
 
     Attributes:
         coefficients: Of each LLM's accuracy, the intercepts as first row, shape (1 + query's size, LLMs).
@@ -45,7 +46,10 @@ class AskingAgent(PretrainedAgent):
         self._require(
             is_asking, "task", f"one of {self.environment}, an action for each LLM and one more", task.n_actions
         )
-        size = task.observation_size - size_of_asks(self._n_llms, 0)
+        self._measures = seen_of_asks(type(self).observation)[1]
+        shown = self._measures if task.observation is None else seen_of_asks(task.observation)[1]
+        self._require(shown == self._measures, "task", f"one that shows the measures {self._measures}", shown)
+        size = task.observation_size - size_of_asks(self._n_llms, len(self._measures))
         self._require(size > 0, "task.observation_size", "that of a query and its asks", task.observation_size)
         self.coefficients = np.zeros((1 + size, self._n_llms))
 
@@ -61,6 +65,9 @@ class AskingAgent(PretrainedAgent):
         expected = (len(self.coefficients) - 1, self._n_llms)
         found = (training_table.observations.shape[1], training_table.answers.shape[1])
         self._require(found == expected, "training_table", f"of (observation size, LLMs) {expected}", found)
+        for measure in self._measures:
+            has_it = measure in training_table.measures
+            self._require(has_it, "training_table.measures", f"with {measure!r}", sorted(training_table.measures))
         self._require(self.task.reward is not None, "task.reward", "known: asks are weighed by it", None)
         self._fit(training_table)  # type: ignore[arg-type]
         self.is_fitted = np.ones((), dtype=np.bool_)
@@ -70,7 +77,7 @@ class AskingAgent(PretrainedAgent):
         raise NotImplementedError
 
     def _route(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        actions = self._ask(AskView(observation, self._n_llms))
+        actions = self._ask(AskView(observation, self._n_llms, self._measures))
         if allowed is not None:
             rows = np.arange(len(actions))
             instead = np.where(allowed[:, -1], self._n_llms, allowed.argmax(axis=1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class AskingTable:
         failed: Whether the call failed. All of these have the shape (rows, LLMs).
         weights: How much each row counts, shape (rows,): contexts count equally, and they add up to 1.
         lost_reward: What a query gets at most whose accepted answer failed.
+        measures: Further measures of the answers by name, as `AskView` shows them once every LLM was asked.
     """
 
     observations: FloatArray
@@ -32,6 +34,7 @@ class AskingTable:
     failed: BoolArray
     weights: FloatArray
     lost_reward: float
+    measures: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, and accuracies that are missing."""
@@ -42,6 +45,9 @@ class AskingTable:
             actual = getattr(self, name).shape
             if actual != shape:
                 raise ValueError(f"AskingTable: {name} must be of shape {shape}, as the answers are, got {actual}.")
+        for name, values in self.measures.items():
+            if values.shape != shape:
+                raise ValueError(f"AskingTable: the measure {name} must be of shape {shape}, got {values.shape}.")
         if self.observations.ndim != 2 or len(self.observations) != shape[0] or self.weights.shape != shape[:1]:
             raise ValueError(f"AskingTable: observations and weights must have {shape[0]} rows, as the answers have.")
         if np.isnan(self.accuracy).any():

@@ -8,6 +8,7 @@ from typing import Any
 from llm_routing_env.agents import AGENTS, ASKING_AGENTS
 from llm_routing_env.agents.parts.adapting import adapt
 from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.ask_view import seen_of_asks
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.plug_ins import load
@@ -119,9 +120,10 @@ def describe_agents() -> list[dict[str, Any]]:
 
 def made_for(observation: str) -> str:
     """Return how the environment of an observation is made."""
-    query = observation.removesuffix("+asks")
+    query, measures = seen_of_asks(observation)
     env_id = "PickLLM-v0" if query == observation else "PickLLM-Multi-v0"
-    return f'gym.make("{env_id}", observation={query!r})'
+    shown = f", measures={measures!r}" if measures else ""
+    return f'gym.make("{env_id}", observation={query!r}{shown})'
 
 
 def _require_seen(name: str, observation: str, task: RoutingTask) -> None:

@@ -26,6 +26,9 @@ class TrainingTable:
         cost_usd: In US dollars, shape (queries, LLMs); all NaN where costs were not recorded.
         latency_s: In seconds, shape (queries, LLMs); all NaN where latencies were not recorded.
         weights: How much each row counts, positive, shape (queries,); None: all the same.
+        response_distances: Squared distances between the embeddings of the LLMs' responses, the mean over repeats, NaN
+            where one of the two gave none; shape (queries, LLMs, LLMs). None: not for this agent, see
+            `Agent.needs_responses`.
     """
 
     observations: NDArray[Any]
@@ -34,6 +37,7 @@ class TrainingTable:
     cost_usd: FloatArray
     latency_s: FloatArray
     weights: FloatArray = None  # type: ignore[assignment]  # __post_init__ fills them in
+    response_distances: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, numbers that are infinite or missing, and LLMs that were never asked."""
@@ -41,6 +45,8 @@ class TrainingTable:
         if self.weights is None:
             object.__setattr__(self, "weights", np.ones(len(self.rewards)))
         for field in fields(self):
+            if getattr(self, field.name) is None:
+                continue
             kind = np.object_ if are_texts and field.name == "observations" else np.float64
             object.__setattr__(self, field.name, np.asarray(getattr(self, field.name), dtype=kind))
         self._check_shapes()
@@ -66,6 +72,11 @@ class TrainingTable:
         seen, expected = self.observations.shape, f"({shape[0]},)" if self.are_texts else f"({shape[0]}, size)"
         if len(seen) != (1 if self.are_texts else 2) or seen[0] != shape[0]:
             raise ValueError(f"TrainingTable: observations must be of shape {expected}, got {seen}.")
+        distances, n_llms = self.response_distances, shape[1]
+        if distances is not None and distances.shape != (*shape, n_llms):
+            raise ValueError(
+                f"TrainingTable: response_distances must be of shape {(*shape, n_llms)}, got {distances.shape}."
+            )
         if self.weights.shape != shape[:1] or not ((self.weights > 0) & np.isfinite(self.weights)).all():
             raise ValueError(f"TrainingTable: weights must be {shape[0]} positive numbers, got {self.weights}.")
 
@@ -107,4 +118,7 @@ class TrainingTable:
     def part(self, queries: Any = slice(None), llms: Any = slice(None)) -> TrainingTable:
         """Return some of the queries and LLMs, each as numpy indexes an axis."""
         measures = {name: getattr(self, name)[queries][:, llms] for name in _MEASURES}
-        return TrainingTable(observations=self.observations[queries], **measures)
+        distances = self.response_distances
+        if distances is not None:
+            distances = distances[queries][:, llms][:, :, llms]
+        return TrainingTable(observations=self.observations[queries], response_distances=distances, **measures)

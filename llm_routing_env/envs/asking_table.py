@@ -1,15 +1,22 @@
 """What agents that may ask several LLMs are fitted on, of a problem's train split."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.envs.answer_groups import AnswerGroups
+from llm_routing_env.envs.answer_measures import UNKNOWN, answer_measure
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.tables.cells import by_cell
 
 
-def asking_table(problem: RoutingProblem) -> AskingTable:
+def asking_table(problem: RoutingProblem, measures: Sequence[str] = ()) -> AskingTable:
     """Return every LLM's answers on the train split, all contexts, before anything changes.
+
+    Args:
+        problem: The problem.
+        measures: What else is seen of answers, see `PickLLMMultiEnv`.
 
     Raises:
         ValueError: If the table has no train split, no responses, or lacks some LLM's answer.
@@ -24,6 +31,8 @@ def asking_table(problem: RoutingProblem) -> AskingTable:
         for values in (cells.accuracy, cells.cost_usd, cells.latency_s, cells.failed)
     ]
     accuracy, cost_usd, latency_s, failed = by_place
+    everyone = np.ones(failed.shape, dtype=bool)
+    measured = {name: answer_measure(problem, name)(places, everyone) for name in measures}
     queries = np.repeat(train, n_repeats)
     contexts = table.query_contexts[queries]
     counts = np.bincount(contexts)
@@ -36,4 +45,5 @@ def asking_table(problem: RoutingProblem) -> AskingTable:
         failed=failed,
         weights=1 / counts[contexts] / np.count_nonzero(counts),
         lost_reward=problem.reward.bounds[0],
+        measures={name: np.where(values > UNKNOWN, values, np.nan) for name, values in measured.items()},
     )

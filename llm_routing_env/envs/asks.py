@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.ask_view import write_asks
 from llm_routing_env.envs.answer_groups import AnswerGroups
+from llm_routing_env.envs.answer_measures import answer_measure
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.rewards.same_answers import NO_ANSWER
 from llm_routing_env.tables.cells import by_cell
@@ -69,7 +70,7 @@ class Asks:
         self._accuracy, self._failed = by_cell(told.accuracy), by_cell(cells.failed)
         self._true_accuracy = None if told is cells else by_cell(cells.accuracy)
         self._answers = AnswerGroups(problem) if max_asks > 1 else None
-        self._ranks = [_ranks(problem, name).reshape(-1, self._n_llms) for name in measures]
+        self._measures = [answer_measure(problem, name) for name in measures]
         shape, self._rows = (n_sessions, self._n_llms), np.arange(n_sessions)
         self.order, self._group, self._votes = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         self.n_asks, self._n_groups = (np.zeros(n_sessions, dtype=np.int64) for _ in range(2))
@@ -184,20 +185,5 @@ class Asks:
         if self._parallel:
             shown &= self.is_closed[:, None]
         share = self._votes / np.maximum(self.n_asks, 1)[:, None]
-        ranks = [np.where(shown, ranks.take(places, axis=0), -1.0) for ranks in self._ranks]
-        return write_asks(self.order, self._group * shown, share * shown, ranks, self.is_closed)
-
-
-def _ranks(problem: RoutingProblem, name: str) -> Floats:
-    """Return for each outcome how its measure ranks among the LLM's on the train split, in (-1, 1], by cell.
-
-    -1 where it was not recorded.
-    """
-    values, train = problem.cells.measures[name], problem.table.select(None, "train")
-    ranks = np.empty(values.shape)
-    for llm in range(values.shape[1]):
-        known = np.sort(problem.table.measures[name][train, llm], axis=None)
-        known = known[~np.isnan(known)]
-        below = np.searchsorted(known, values[:, llm], side="right")
-        ranks[:, llm] = 2 * (below + 1) / (len(known) + 1) - 1
-    return by_cell(np.where(np.isnan(values), -1.0, ranks))
+        measured = [measure(places, shown) for measure in self._measures]
+        return write_asks(self.order, self._group * shown, share * shown, measured, self.is_closed)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env.agents import Agent, make_agent
+from llm_routing_env.agents.parts.ask_view import seen_of_asks
 from llm_routing_env.envs.asking_table import asking_table
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.multi import PickLLMMultiEnv
@@ -33,23 +34,21 @@ class AskingContestant(AgentContestant):
     def check(self, problem: RoutingProblem) -> None:
         """Construct the agent once, for its complaints, and make sure that it can be fitted."""
         require_fair(self, problem)
-        env = PickLLMMultiEnv(problem.table, observation=self._query, scorer=problem.scorer, weights=(1, 0, 0))
+        query, measures = seen_of_asks(self.observation)
+        env = PickLLMMultiEnv(
+            problem.table, observation=query, measures=measures, scorer=problem.scorer, weights=(1, 0, 0)
+        )
         make_agent(self.agent, env.task, **self.parameters)
         asking_table(env.problem)
 
     def run(self, setting: Setting, work: Work, on_step: Callable[[int], None]) -> SessionLog:
         """See `Contestant`; the agent is fitted first."""
         assert isinstance(work, Block)
-        with closing(setting.asking_env(len(work.seeds), self._query, work.length)) as env:
+        with closing(setting.asking_env(len(work.seeds), self.observation, work.length)) as env:
             seeds = setting.session_seeds(self.agent, work.contexts, work.seeds)
             agent = make_agent(self.agent, env.task, n_sessions=env.num_envs, seed=seeds, **self.parameters)
-            agent.fit(asking_table(env.problem))  # type: ignore[arg-type]  # a table of its own kind
+            agent.fit(asking_table(env.problem, seen_of_asks(self.observation)[1]))  # type: ignore[arg-type]  # a table of its own kind
             return run_asks(env, agent, work, on_step)
-
-    @property
-    def _query(self) -> str:
-        """What it sees of a query."""
-        return self.observation.removesuffix("+asks")
 
 
 def run_asks(env: PickLLMMultiVectorEnv, agent: Agent, work: Block, on_step: Callable[[int], None]) -> SessionLog:
