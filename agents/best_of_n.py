@@ -38,4 +38,4 @@ class BestOfN(BestScored):
         is_count = isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= self._n_llms
         self._require(is_count, "n", f"from 1 to {self._n_llms}, the LLMs", n)
         self.n = n
-        self.n_asks = n
+        self._n_asks = n

@@ -16,6 +16,8 @@ from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
+N_NEIGHBOURS = 20
+
 
 class Smoothie(PretrainedAgent):
     """Asks the LLM that errs least on the most similar training queries, as far as responses alone can tell.
@@ -46,7 +48,7 @@ class Smoothie(PretrainedAgent):
         *,
         n_sessions: int | None = None,
         seed: int | None = None,
-        n_neighbours: int = 20,
+        n_neighbours: int | None = None,
         cost_weight: float = 0.25,
     ) -> None:
         """Start without queries.
@@ -55,14 +57,16 @@ class Smoothie(PretrainedAgent):
             task: See `Agent`.
             n_sessions: See `Agent`.
             seed: See `Agent`.
-            n_neighbours: Training queries to average; 1 in the paper. Without labels nothing can choose it.
+            n_neighbours: Training queries to average; 1 in the paper. None: 20, all if there are fewer. Without labels
+                nothing can choose it.
             cost_weight: What the mean cost of the dearest LLM counts beside a squared distance; 0 in the paper.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self._require(
             task.n_actions >= FEWEST, "task", f"one of {FEWEST} LLMs or more, to see who differs", task.n_actions
         )
-        self._require(n_neighbours >= 1, "n_neighbours", "at least 1", n_neighbours)
+        is_number = n_neighbours is None or n_neighbours >= 1
+        self._require(is_number, "n_neighbours", "None or at least 1", n_neighbours)
         self._require(0 <= cost_weight < np.inf, "cost_weight", "finite and at least 0", cost_weight)
         self.n_neighbours = n_neighbours
         self.cost_weight = cost_weight
@@ -73,7 +77,8 @@ class Smoothie(PretrainedAgent):
 
     def _fit(self, training_table: TrainingTable) -> None:
         table, n_queries = training_table, len(training_table.rewards)
-        self._require(self.n_neighbours <= n_queries, "n_neighbours", f"at most {n_queries}", self.n_neighbours)
+        is_number = self.n_neighbours is None or self.n_neighbours <= n_queries
+        self._require(is_number, "n_neighbours", f"at most {n_queries}, the training queries", self.n_neighbours)
         self._require(table.response_distances is not None, "training_table", "with response_distances", None)
         assert table.response_distances is not None
         self.queries, self.weights = unit_rows(table.observations), table.weights
@@ -93,5 +98,5 @@ class Smoothie(PretrainedAgent):
 
     def _scores(self, observation: FloatArray) -> FloatArray:
         similarity = unit_rows(observation) @ self.queries.T
-        (errors,) = neighbour_means(similarity, self.errors, self.weights, [self.n_neighbours])
+        (errors,) = neighbour_means(similarity, self.errors, self.weights, [self.n_neighbours or N_NEIGHBOURS])
         return -errors - self.prices

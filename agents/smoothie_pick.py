@@ -40,4 +40,4 @@ class SmoothiePick(BestScored):
         is_count = isinstance(size, int) and not isinstance(size, bool) and least <= size <= most
         self._require(size is None or is_count, "size", f"None, or {least} to {most}", size)
         self.size = size
-        self.n_asks = self._n_llms if size is None else size
+        self._n_asks = self._n_llms if size is None else size

@@ -14,10 +14,10 @@ from llm_routing_env.agents.parts.task import RoutingTask
 class BestScored(AskingAgent):
     """Asks the LLMs of the highest mean score, best first, and accepts the answer of the highest score.
 
-    It looks at no accuracy and at no reward. A subclass shows one measure, and sets `n_asks`.
+    It looks at no accuracy and at no reward. A subclass shows one measure, and gives `_n_asks`, how many LLMs are asked
+    about every query.
 
     Attributes:
-        n_asks: How many LLMs are asked about every query.
         order: All LLMs, by falling mean score on the training queries, shape (LLMs,).
     """
 
@@ -30,7 +30,7 @@ class BestScored(AskingAgent):
             seed: See `Agent`.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self.n_asks = self._n_llms
+        self._n_asks = self._n_llms
         self.order = np.arange(self._n_llms)
 
     def _fit(self, training_table: AskingTable) -> None:  # type: ignore[override]  # see AskingAgent.fit
@@ -42,7 +42,7 @@ class BestScored(AskingAgent):
         self.order = np.argsort(-means, kind="stable")
 
     def _ask(self, view: AskView) -> IntArray:
-        chain = self.order[: self.n_asks]
+        chain = self.order[: self._n_asks]
         is_open = view.order[:, chain] == 0
         (scores,) = view.measures.values()
         return np.where(is_open.any(axis=1), chain[is_open.argmax(axis=1)], best_scored(scores, view))
