@@ -82,32 +82,36 @@ def read_embeddings(table: OutcomeTable, column: str) -> Vectors:
             f"The table {table.name} has no embeddings beside it ({path}); observation 'features', 'context' or "
             "'none' need none, and `pickllm embed TABLE` computes them."
         )
-    return read_vectors(path, "query_id", table.query_ids, column, "queries")
+    vectors, is_found = read_vectors(path, "query_id", table.query_ids, column)
+    require_found(path, is_found, table.query_ids, "queries")
+    return vectors
 
 
-def read_vectors(path: Path, key: str, keys: Sequence[str], column: str, what: str) -> Vectors:
-    """Return the vectors that a file has for some keys, shape (keys, dimensions), rows of length 1.
+def require_found(path: Path, is_found: NDArray[np.bool_], names: Sequence[str], what: str) -> None:
+    """Raise ValueError if some of what was asked for has no vector in the file."""
+    if not is_found.all():
+        first = names[int(np.argmin(is_found))]
+        raise ValueError(f"{path}: no embedding for {np.sum(~is_found)} {what}, the first is {first!r:.60}.")
+
+
+def read_vectors(path: Path, key: str, keys: Sequence[str], column: str) -> tuple[Vectors, NDArray[np.bool_]]:
+    """Return the vectors that a file has for some keys, shape (keys, dimensions), rows of length 1; and which it has.
 
     Args:
         path: A file of `write_vectors`.
         key: The name of its column of keys.
         keys: Those asked for, in order.
         column: The name of the vectors.
-        what: What the keys are of, for the message.
 
     Raises:
-        ValueError: Some key has no vector, or the file is damaged.
+        ValueError: The file is damaged.
     """
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             DecodedSize(path, file.metadata, str(path))
-            vectors, is_found = _read_known(file, path, key, {name: place for place, name in enumerate(keys)}, column)
+            return _read_known(file, path, key, {name: place for place, name in enumerate(keys)}, column)
     except (pa.ArrowException, OSError, LookupError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not embeddings that can be read: {error}. {_ANEW}") from error
-    if not is_found.all():
-        first = keys[int(np.argmin(is_found))]
-        raise ValueError(f"{path}: no embedding for {np.sum(~is_found)} {what}, the first is {first!r}.")
-    return vectors
 
 
 def _read_known(

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from llm_routing_env.observations.embedding_file import embeddings_path, read_vectors, write_vectors
+from llm_routing_env.observations.embedding_file import embeddings_path, read_vectors, require_found, write_vectors
 from llm_routing_env.observations.embedding_model import Vectors
 from llm_routing_env.tables.parts import EMBEDDINGS_SUFFIX
 from llm_routing_env.tables.table import OutcomeTable
@@ -69,7 +69,8 @@ def response_embeddings(table: OutcomeTable) -> tuple[Vectors, NDArray[np.int64]
             "`pickllm embed TABLE --responses` computes them."
         )
     said = [text for text in texts if text]
-    known = read_vectors(path, _KEY, [_digest(text) for text in said], _COLUMN, "responses")
+    known, is_found = read_vectors(path, _KEY, [_digest(text) for text in said], _COLUMN)
+    require_found(path, is_found, said, "responses")
     vectors = np.zeros((len(texts), known.shape[1]), dtype=np.float32)
     vectors[[bool(text) for text in texts]] = known
     vectors.flags.writeable = numbers.flags.writeable = False
