@@ -29,8 +29,9 @@ class AutoMix(AskingAgent):
 
     Kept of AutoMix: two LLMs, the bins, the smoothed gains, escalation bin by bin (what its "POMDP" comes to), and
     `choose_by="lift"`, the gain per dollar over that of always asking the large LLM. Ours: the check, which the paper
-    gets by asking the small LLM about its own answer, is a recorded measure such as a confidence, whose price is in the
-    recorded cost, or else what a linear model says of the query; by default the bins are as many as earn most reward,
+    gets by asking the small LLM about its own answer, is the first measure of answers that is seen, such as a recorded
+    confidence (`observation="embedding+asks+confidence"`), whose price is in the recorded cost; where none is, what a
+    linear model says of the query. By default the bins are as many as earn most reward,
     and the two LLMs those that do.
 
     Attributes:
@@ -38,6 +39,8 @@ class AutoMix(AskingAgent):
         edges: Where the bins meet, shape (bins - 1,).
         escalates: In which of them the large LLM is asked, shape (bins,).
     """
+
+    takes_measures = True
 
     def __init__(
         self,
@@ -47,7 +50,6 @@ class AutoMix(AskingAgent):
         seed: int | None = None,
         small: str | None = None,
         large: str | None = None,
-        measure: str | None = None,
         n_bins: int = 8,
         choose_by: str = REWARD,
     ) -> None:
@@ -59,12 +61,9 @@ class AutoMix(AskingAgent):
             seed: See `Agent`.
             small: The LLM that is asked first; None: with which most is earned on the training queries.
             large: The one that may be asked then; None: as well.
-            measure: The recorded measure that is the check, one of the environment's `measures`; None: how probably the
-                small LLM is right by the query alone.
             n_bins: How many bins; 8 in the paper.
             choose_by: "reward", or "lift": what the escalated bins are to make most of.
         """
-        self.measure = measure
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         is_count = isinstance(n_bins, int) and not isinstance(n_bins, bool) and n_bins >= 2
         self._require(is_count, "n_bins", "2 or more", n_bins)
@@ -83,7 +82,7 @@ class AutoMix(AskingAgent):
         self._require(
             rows >= self.n_bins, "training_table", f"of {self.n_bins} queries or more, one for each bin", rows
         )
-        checks = _known(table.measures[self.measure]) if self.measure else self._fit_accuracies(table)
+        checks = _known(table.measures[self._measures[0]]) if self._measures else self._fit_accuracies(table)
         best = -np.inf
         for small, large in product(*(range(self._n_llms) if llm is None else [llm] for llm in self._given)):
             if small != large:
@@ -125,7 +124,7 @@ class AutoMix(AskingAgent):
 
     def _ask(self, view: AskView) -> IntArray:
         small, large = self.pair.tolist()
-        checks = _known(view.measures[self.measure]) if self.measure else self._accuracies(view.query)
+        checks = _known(view.measures[self._measures[0]]) if self._measures else self._accuracies(view.query)
         escalates = self.escalates[np.searchsorted(self.edges, checks[:, small], "right")]
         goes_on = (view.order[:, small] > 0) & (escalates | (view.order[:, large] > 0))
         return np.where(goes_on, large, small)  # to name an LLM again accepts its answer

@@ -56,12 +56,14 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "pairwise_mf": {"rank": [16, 32, 64], "noise": [0.02, 0.05, 0.1]},
 }
 LIVES_LONG = ("outcome_thompson", "outcome_ucb", "outcome_linear")
-# Where a grid has no say: these choose for themselves on the train split, or have nothing to choose.
+# Where a grid has no say: these choose for themselves on the train split, have nothing to choose, or no label to choose
+# by.
 WITHOUT = (
     "knn_router",
     "linear_router",
     "uniroute",
     "hull_router",
+    "smoothie",
     "tier_router",
     "zero_router",
     "random",

@@ -25,8 +25,7 @@ class AskingTable:
         failed: Whether the call failed. All of these have the shape (rows, LLMs).
         weights: How much each row counts, shape (rows,): contexts count equally, and they add up to 1.
         lost_reward: What a query gets at most whose accepted answer failed.
-        measures: Of each measure what is seen of it, its rank in [-1, 1], NaN where not recorded; by name, the shape
-            of the answers.
+        measures: Further measures of the answers by name, as `AskView` shows them once every LLM was asked.
         prompts: A number for each row, the same for the same prompt, shape (rows,); None: rows that look alike are
             taken for copies.
     """

@@ -8,6 +8,7 @@ from typing import Any
 from llm_routing_env.agents import AGENTS, ASKING_AGENTS
 from llm_routing_env.agents.parts.adapting import adapt
 from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.ask_view import seen_of_asks
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.plug_ins import load
@@ -119,10 +120,12 @@ def describe_agents() -> list[dict[str, Any]]:
 
 def made_for(observation: str) -> str:
     """Return how the environment of an observation is made."""
-    query, _, more = observation.rpartition("+")
-    if more == "asks":
-        return f'gym.make("PickLLM-Multi-v0", observation={query!r})'
-    if f"+{more}" == WITH_PREFERENCE:
+    query, measures = seen_of_asks(observation)
+    if query != observation:
+        shown = f", measures={measures!r}" if measures else ""
+        return f'gym.make("PickLLM-Multi-v0", observation={query!r}{shown})'
+    if observation.endswith(WITH_PREFERENCE):
+        query = observation.removesuffix(WITH_PREFERENCE)
         return f'gym.make("PickLLM-MO-v0", observation={query!r}, preference="dirichlet")'
     return f'gym.make("PickLLM-v0", observation={observation!r})'
 

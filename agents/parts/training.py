@@ -30,6 +30,9 @@ class TrainingTable:
         weights: How much each row counts, positive, shape (queries,); None: all the same.
         prompts: A number for each query, the same for the same prompt, shape (queries,); None: queries that look alike
             are taken for copies.
+        response_distances: Squared distances between the embeddings of the LLMs' responses, the mean over repeats, NaN
+            where one of the two gave none; shape (queries, LLMs, LLMs). None: not for this agent, see
+            `Agent.needs_responses`.
     """
 
     observations: NDArray[Any]
@@ -39,15 +42,17 @@ class TrainingTable:
     latency_s: FloatArray
     weights: FloatArray = None  # type: ignore[assignment]  # __post_init__ fills them in
     prompts: IntArray | None = None
+    response_distances: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, numbers that are infinite or missing, and LLMs that were never asked."""
         are_texts = self.are_texts
         if self.weights is None:
             object.__setattr__(self, "weights", np.ones(len(self.rewards)))
-        for name in ("observations", *_MEASURES, "weights"):
+        for name in ("observations", *_MEASURES, "weights", "response_distances"):
             kind = np.object_ if are_texts and name == "observations" else np.float64
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=kind))
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=kind))
         self._check_shapes()
         if not are_texts:
             self._require_finite("observations", True)
@@ -71,6 +76,11 @@ class TrainingTable:
         seen, expected = self.observations.shape, f"({shape[0]},)" if self.are_texts else f"({shape[0]}, size)"
         if len(seen) != (1 if self.are_texts else 2) or seen[0] != shape[0]:
             raise ValueError(f"TrainingTable: observations must be of shape {expected}, got {seen}.")
+        distances, n_llms = self.response_distances, shape[1]
+        if distances is not None and distances.shape != (*shape, n_llms):
+            raise ValueError(
+                f"TrainingTable: response_distances must be of shape {(*shape, n_llms)}, got {distances.shape}."
+            )
         if self.weights.shape != shape[:1] or not ((self.weights > 0) & np.isfinite(self.weights)).all():
             raise ValueError(f"TrainingTable: weights must be {shape[0]} positive numbers, got {self.weights}.")
         if self.prompts is not None and np.shape(self.prompts) != shape[:1]:
@@ -119,5 +129,9 @@ class TrainingTable:
     def part(self, queries: Any = slice(None), llms: Any = slice(None)) -> TrainingTable:
         """Return some of the queries and LLMs, each as numpy indexes an axis."""
         measures = {name: getattr(self, name)[queries][:, llms] for name in _MEASURES}
-        prompts = None if self.prompts is None else self.prompts[queries]
-        return TrainingTable(observations=self.observations[queries], prompts=prompts, **measures)
+        prompts, distances = None if self.prompts is None else self.prompts[queries], self.response_distances
+        if distances is not None:
+            distances = distances[queries][:, llms][:, :, llms]
+        return TrainingTable(
+            observations=self.observations[queries], prompts=prompts, response_distances=distances, **measures
+        )

@@ -11,8 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask
-from llm_routing_env.agents.parts.ask_view import size_of_asks
-from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.agents.parts.ask_view import observation_of_asks, size_of_asks
 from llm_routing_env.envs.actions import masked_error
 from llm_routing_env.envs.asks import Asks, AskStep
 from llm_routing_env.envs.options import NEEDS_LIVE, LiveOptions, MultiOptions, refuse_given
@@ -88,7 +87,7 @@ class AskingSessions:
             problem.task,
             n_actions=self._n_llms + 1,
             observation_size=problem.observations.shape[1] + size_of_asks(self._n_llms, len(options.measures)),
-            observation=f"{problem.observation}+asks",
+            observation=observation_of_asks(problem.observation, options.measures),
             reward_bounds=(min(lowest, reward.bounds[0]), reward.bounds[1]),
         )
 
@@ -210,9 +209,6 @@ def _check(problem: RoutingProblem, options: MultiOptions, n_llms: int) -> None:
         raise ValueError(f"measures {list(options.measures)} are of recorded outcomes: a live LLM's has none.")
     if options.max_asks is not None and not 1 <= options.max_asks <= n_llms:
         raise ValueError(f"max_asks must be 1 to {n_llms}, the number of LLMs, got {options.max_asks}.")
-    for measure in options.measures:
-        if measure not in problem.table.measures:
-            raise unknown_name("measure", measure, problem.table.measures)
     if problem.observations.ndim < 2:
         raise ValueError(
             f"Several asks are seen as numbers beside the query's, got observation={problem.observation!r}: "

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.ask_view import write_asks
+from llm_routing_env.envs.answer_measures import answer_measure
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.rewards.same_answers import NO_ANSWER
-from llm_routing_env.tables.cells import by_cell
 
 if TYPE_CHECKING:
     from llm_routing_env.envs.live_answers import LiveAnswers
@@ -20,7 +20,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 NOBODY = -1
-NOT_SHOWN = -1.0  # below the rank of any measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +89,7 @@ class Asks:
         self._answers, self._n_llms = answers, len(problem.task.llm_names)
         self._reward, self._low, self._bounds = problem.reward, problem.reward.bounds[0], bounds
         self._parallel, self._max_asks = parallel, max_asks
-        self._ranks = [measure_ranks(problem, name) for name in measures]
+        self._measures = [answer_measure(problem, name) for name in measures]
         shape, self._rows = (n_sessions, self._n_llms), np.arange(n_sessions)
         self.order, self._group, self._votes = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         self.n_asks, self._n_groups = (np.zeros(n_sessions, dtype=np.int64) for _ in range(2))
@@ -212,21 +211,5 @@ class Asks:
         if self._parallel:
             shown &= self.is_closed[:, None]
         share = self._votes / np.maximum(self.n_asks, 1)[:, None]
-        ranks = [np.where(shown, ranks.take(places, axis=0), NOT_SHOWN) for ranks in self._ranks]
-        return write_asks(self.order, self._group * shown, share * shown, ranks, self.is_closed)
-
-
-def measure_ranks(problem: RoutingProblem, name: str) -> Floats:
-    """Return for each outcome how its measure ranks among the LLM's on the train split, in (-1, 1].
-
-    Returns:
-        By place, shape (places, LLMs); `NOT_SHOWN` where it was not recorded.
-    """
-    values, train = problem.cells.measures[name], problem.table.select(None, "train")
-    ranks = np.empty(values.shape)
-    for llm in range(values.shape[1]):
-        known = np.sort(problem.table.measures[name][train, llm], axis=None)
-        known = known[~np.isnan(known)]
-        below = np.searchsorted(known, values[:, llm], side="right")
-        ranks[:, llm] = 2 * (below + 1) / (len(known) + 1) - 1
-    return by_cell(np.where(np.isnan(values), NOT_SHOWN, ranks)).reshape(-1, values.shape[1])
+        measured = [measure(places, shown) for measure in self._measures]
+        return write_asks(self.order, self._group * shown, share * shown, measured, self.is_closed)
