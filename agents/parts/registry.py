@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,7 +104,10 @@ def observation_of(name: str, hyperparameters: Mapping[str, Any]) -> str:
 
 
 def describe_agents() -> list[dict[str, Any]]:
-    """Return name, protocol, feedback, observation and default parameters of every registered agent."""
+    """Return name, protocol, feedback, observation, paper and default parameters of every registered agent.
+
+    The paper is the first arXiv number that its module names; None where it names none.
+    """
     described = []
     for name in AGENTS | ASKING_AGENTS:
         agent_type = agent_class(name)
@@ -112,10 +117,16 @@ def describe_agents() -> list[dict[str, Any]]:
                 "protocol": agent_type.protocol(),
                 "feedback": agent_type.feedback,
                 "observation": agent_type.observation,
+                "paper": _paper(agent_type),
                 "parameters": agent_type.hyperparameters(),
             }
         )
     return described
+
+
+def _paper(agent_type: type[Agent]) -> str | None:
+    found = re.search(r"arXiv (\d{4}\.\d{4,5})", sys.modules[agent_type.__module__].__doc__ or "")
+    return found.group(1) if found else None
 
 
 def made_for(observation: str) -> str:

@@ -17,13 +17,13 @@ from llm_routing_env.evaluation.verdicts import headroom
 from llm_routing_env.report.recovery import ABOUT_RECOVERY
 from llm_routing_env.report.svg import inline_svg
 from llm_routing_env.report.tables import (
-    COLUMNS,
     agent_rows,
     context_table,
     failed_table,
     pair_table,
     recovery_table,
     routing_table,
+    shown_columns,
 )
 from llm_routing_env.report.words import about_intervals, facts, failed_calls, question, versions
 from llm_routing_env.text import printable
@@ -54,7 +54,7 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
             verdicts=result.verdicts,
             failures=result.failures,
             failed_calls=failed_calls(result),
-            columns=COLUMNS,
+            columns=shown_columns(result),
             rows=agent_rows(result),
             plots=[(plot, inline_svg(plot)) for plot in draw(result)],
             contexts=context_table(result),
