@@ -20,6 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from llm_routing_env.data.nano.tasks import generate_queries, generate_training
 from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
 from llm_routing_env.observations.embedding_model import encode
+from llm_routing_env.observations.response_embeddings import (
+    different_responses,
+    response_embeddings_path,
+    write_response_embeddings,
+)
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
@@ -123,11 +128,14 @@ def record_outcomes(folder: Path = FOLDER) -> None:
     result.journal.unlink()
 
 
-def embed_queries(folder: Path = FOLDER) -> None:
-    """Write the embeddings of the queries beside the outcome table."""
+def embed_texts(folder: Path = FOLDER) -> None:
+    """Write the embeddings of the queries, and of the responses, beside the outcome table."""
     table = OutcomeTable.read(folder / "outcomes.parquet")
     vectors = encode([query.prompt for query in table.queries], ENCODER, progress=True)
     write_embeddings(embeddings_path(folder / "outcomes.parquet"), table.queries, vectors, ENCODER)
+    responses = [text for text in different_responses(table)[0] if text]
+    path = response_embeddings_path(folder / "outcomes.parquet")
+    write_response_embeddings(path, responses, encode(responses, ENCODER, progress=True), ENCODER)
 
 
 def train_llms(options: argparse.Namespace, console: Console) -> None:
@@ -157,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.only in (None, "record"):
         record_outcomes(options.folder)
     if options.only in (None, "embed"):
-        embed_queries(options.folder)
+        embed_texts(options.folder)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
     | order | 1 an LLM | 0 to 1 | (`n_llms` + 1 - number of its ask) / `n_llms`; 0: not asked |
     | group | 1 an LLM | 0 to 1 | number of its answer, as they first appear, / `n_llms`; 0: none, or hidden |
     | share | 1 an LLM | 0 to 1 | of the asked LLMs, how many gave its answer; 0: none, or hidden |
-    | measures | 1 an LLM each | -1 to 1 | rank among the LLM's answers on the train split; -1: not asked, or hidden |
+    | measures | 1 an LLM each | -1 to 1 | rank among the LLM's answers on the train split, or score; -1: not known |
     | closed | 1 | 0 to 1 | 1 when parallel asks are closed |
 
     ## Rewards
@@ -123,7 +123,7 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
     | `parallel` | `False` | whether the asks of a query run at once |
     | `episode` | `"session"` | `"session"`, or `"query"`: an episode is one query |
     | `n_queries` | `200` | queries of a session |
-    | `measures` | `()` | further measures of the table that are seen of an answer, such as a confidence |
+    | `measures` | `()` | what else is seen of an answer: measures of the table, "smoothie", "matching" |
 
     `reset(options={"context": "math"})` chooses the context of one session.
 
