@@ -52,6 +52,7 @@ AGENTS: dict[str, str] = {
     "linucb": "llm_routing_env.agents.linucb:LinUCB",
     "lin_ts": "llm_routing_env.agents.lin_ts:LinTS",
     "neural_linear": "llm_routing_env.agents.neural_linear:NeuralLinear",
+    "budget_pacer": "llm_routing_env.agents.budget_pacer:BudgetPacer",
     "knn_bandit": "llm_routing_env.agents.knn_bandit:KNNBandit",
     "per_context_q": "llm_routing_env.agents.per_context_q:PerContextQ",
     "outcome_thompson": "llm_routing_env.agents.outcome_thompson:OutcomeThompson",

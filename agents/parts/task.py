@@ -52,6 +52,7 @@ class RoutingTask:
             agent takes them.
         reward: The reward of answers, from accuracy in [0, 1], cost in US dollars and latency in seconds, arrays of one
             shape: who routes knows what for. None: not said. Tasks are equal whatever theirs is.
+        max_usd_per_query: Mean cost of a query, in US dollars, that routing is to keep to; None: whatever it costs.
     """
 
     n_actions: int
@@ -63,6 +64,7 @@ class RoutingTask:
     llms: tuple[LLMInfo, ...] = ()
     observation: str | None = None
     reward: Callable[[FloatArray, FloatArray, FloatArray], FloatArray] | None = field(default=None, compare=False)
+    max_usd_per_query: float | None = None
 
     @property
     def actions_are_llms(self) -> bool:
@@ -84,6 +86,9 @@ class RoutingTask:
             object.__setattr__(self, "llms", known)
         if tuple(llm.name for llm in self.llms) != tuple(self.llm_names):
             raise ValueError(f"RoutingTask: llms must be those of llm_names, {self.llm_names}, got {self.llms}.")
+        budget = self.max_usd_per_query
+        if budget is not None and not 0 < budget < np.inf:
+            raise ValueError(f"RoutingTask: max_usd_per_query must be None, or finite and above 0, got {budget!r}.")
         for name in ("reward_bounds", "reward_quantiles"):
             low, high = getattr(self, name) or (0.0, 1.0)
             if not -np.inf < low < high < np.inf:

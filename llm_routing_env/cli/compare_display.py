@@ -14,6 +14,7 @@ from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.tuning import Tuned
 from llm_routing_env.evaluation.verdicts import headroom
 from llm_routing_env.report.recovery import ABOUT_RECOVERY, recovery_cells, recovery_heads
+from llm_routing_env.report.spending import ABOUT_SPENDING, SPENDING_HEADS, spending_cells, spending_title
 from llm_routing_env.report.words import about_intervals, conditions, failed_calls
 from llm_routing_env.terminal import Terminal
 
@@ -72,6 +73,8 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
             table.add_row(escape(name), "", *_cells(metrics, is_clear=result.is_clear_gain(name)))
     _print_whole(console, table)
     _print_whole(console, _routing(result))
+    if result.spending:
+        _print_whole(console, _spending(result))
     if result.events:
         _print_whole(console, _recovery(result))
     _print_verdicts(console, result, against)
@@ -84,6 +87,8 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
         "context's best; after: the median number of queries until then, of all sessions. gap: share closed of the gap "
         "between the best fixed LLM in hindsight and the oracle. *: beats that LLM clearly."
     )
+    if result.spending:
+        console.print(ABOUT_SPENDING, highlight=False, markup=False)
     if result.events:
         console.print(ABOUT_RECOVERY, highlight=False, markup=False)
 
@@ -122,6 +127,17 @@ def _routing(result: Comparison) -> Table:
         table.add_row(
             escape(_shown_name(result, name)), *(f"{share:.0%}{failed[llm]}" for llm, share in shares.items())
         )
+    return table
+
+
+def _spending(result: Comparison) -> Table:
+    """Return what agents and references spend against the budget."""
+    table = Table(title=spending_title(result), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for head in SPENDING_HEADS:
+        table.add_column(head, justify="right", no_wrap=True)
+    for name in result.spending:
+        table.add_row(escape(_shown_name(result, name)), *map(escape, spending_cells(result, name)))
     return table
 
 
