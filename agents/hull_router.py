@@ -107,7 +107,7 @@ class HullRouter(PretrainedAgent):
             out_of_bag += (times == 0)[:, None]
         mean, square = total / np.maximum(out_of_bag, 1)
         left_out = mean + self.risk * np.sqrt(np.maximum(square - mean**2, 0))
-        return np.where(out_of_bag > 0, left_out, self._predicted(queries))  # few samples may all have the query
+        return np.where(out_of_bag > 0, left_out, self.predicted_accuracy(queries))  # few samples may all have the query
 
     def _place(self, front: Front, predicted: FloatArray, costs: FloatArray, table: TrainingTable) -> int:
         """Return which assignment of the front is meant: the number of raises."""
@@ -125,11 +125,11 @@ class HullRouter(PretrainedAgent):
         return int(candidates[np.append(0.0, gains.cumsum())[candidates].argmax()])
 
     def _scores(self, observation: FloatArray) -> FloatArray:
-        scores: FloatArray = self._predicted(observation) - self.price * self.cost_usd
+        scores: FloatArray = self.predicted_accuracy(observation) - self.price * self.cost_usd
         return scores
 
-    def _predicted(self, observation: FloatArray) -> FloatArray:
-        """Return each LLM's robust accuracy, shape (observations, arms)."""
+    def predicted_accuracy(self, observation: FloatArray) -> FloatArray:
+        """Return each LLM's robust accuracy, as far as a line predicts it, shape (observations, arms)."""
         predictions = with_intercept(observation) @ self.coefficients
         robust: FloatArray = predictions.mean(axis=0) + self.risk * predictions.std(axis=0)
         return robust

@@ -97,8 +97,12 @@ class LLMBandit(PretrainedAgent):
         is_known = self.preference is None or bool(np.isfinite(self.cost_usd).all())
         self._require(is_known, "training_table.cost_usd", "recorded: the preference is about it", np.nan)
 
+    def predicted_accuracy(self, observation: FloatArray) -> FloatArray:
+        """Return how probably each LLM is right, shape (observations, arms)."""
+        return _sigma(observation @ self.projection @ self.identities.T + self.intercepts)
+
     def _scores(self, observation: FloatArray) -> FloatArray:
-        right = _sigma(observation @ self.projection @ self.identities.T + self.intercepts)
+        right = self.predicted_accuracy(observation)
         if self.preference is None:
             at_zero, slopes = self.lines
             worth: FloatArray = at_zero + slopes * right
