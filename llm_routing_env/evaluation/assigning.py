@@ -92,26 +92,31 @@ def make_batch(
             as if it were known before.
         split: Whose queries.
         seed: Of the agent.
-        problem: Arguments of `PickLLMEnv`: table, reward, weights, scorer.
+        problem: Arguments of `PickLLMEnv`: table, scorer.
 
     Raises:
         ValueError: For an agent that predicts no accuracies, queries that it was fitted on, or costs not known.
     """
-    name = agent.learned.agent if isinstance(agent, Router) else agent
+    router = agent if isinstance(agent, Router) else None
+    name = router.learned.agent if router else str(agent)
     _require_predicting(name)
     if costs not in COSTS:
         raise unknown_name("costs", costs, COSTS)
-    fitted = None if isinstance(agent, Router) else train(agent, seed=seed, parameters=parameters, **problem).agent
-    observation = agent.observation if isinstance(agent, Router) else fitted.observation  # type: ignore[union-attr]
+    # Whatever answers are worth: a router takes none but the reward that it learned, and no other needs any.
+    problem |= router.learned.reward if router else {"form": "additive", "weights": (1.0, 0.0, 0.0)}
+    problem["reward"] = problem.pop("form")
+    if router:
+        problem["scorer"] = problem.get("scorer") or router.learned.scorer
+    fitted = None if router else train(name, seed=seed, parameters=parameters, **problem).agent
+    observation = router.observation if router else fitted.observation  # type: ignore[union-attr]
     faced = RoutingProblem(**problem, split=split, observation=observation)
-    known = agent.learned.table["sha256"] if isinstance(agent, Router) else faced.table.sha256
+    known = router.learned.table["sha256"] if router else faced.table.sha256
     if split != "test" and known == faced.table.sha256:
         raise ValueError(
             f"{name} is fitted on the train split of {faced.table.name}, so it can only assign the test split: give "
             f"split='test', not {split!r}."
         )
-    predicting = agent.learner(faced) if isinstance(agent, Router) else fitted
-    return _batch(faced, predicting, costs)
+    return _batch(faced, router.learner(faced) if router else fitted, costs)
 
 
 def _batch(problem: RoutingProblem, agent: Any, costs: str) -> Batch:
