@@ -78,6 +78,8 @@ AGENTS: dict[str, str] = {
 
 # Those of PickLLM-Multi-v0, which may ask several LLMs about a query.
 ASKING_AGENTS: dict[str, str] = {
+    "advisor_gate": "llm_routing_env.agents.advisor_gate:AdvisorGate",
+    "automix": "llm_routing_env.agents.automix:AutoMix",
     "cascade": "llm_routing_env.agents.cascade:Cascade",
     "subset_vote": "llm_routing_env.agents.subset_vote:SubsetVote",
 }

@@ -13,7 +13,7 @@ from llm_routing_env.agents.parts.onboarding import task_with
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.reward_lines import reward_lines
 from llm_routing_env.agents.parts.state import FloatArray
-from llm_routing_env.agents.parts.task import LLMInfo, RoutingTask
+from llm_routing_env.agents.parts.task import N_OBJECTIVES, LLMInfo, RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
 _STEPS, _LEARNING_RATE, _DECAY = 400, 0.05, 1e-4
@@ -25,14 +25,17 @@ class LLMBandit(PretrainedAgent):
 
     With a preference w it asks the one with the highest p / max p - w c / max c, where c is the LLM's mean cost: 0 is
     accuracy whatever it costs, and the higher w, the cheaper. Without one, what right and wrong answers of each LLM
-    earn turns p into a reward.
+    earn turns p into a reward. Where observations end with a preference, as in `PickLLM-MO-v0`, it asks the one whose
+    predicted accuracy, mean cost and mean latency are worth most by that.
 
     This is the paper's first stage, the identities, in its smallest form: linear, where it has a network with 128
     hidden units and a second head for pairs, and fitted to graded scores as they are, where it cuts them in two. Its
     second and third stage train a policy that sees the preference; where every LLM's outcome is known and there is one
-    decision per query, the best such policy is the rule above, so there is nothing to train. A few numbers per LLM
-    cannot hold which LLM is good at what where LLMs are alike: on public tables this router is no better than the best
-    single LLM.
+    decision per query, the best such policy is the rule above, so there is nothing to train. Its policy-gradient form,
+    which needs no more than the outcomes of what it chose, is any such learner on `PickLLM-MO-v0` with
+    `preference="dirichlet"`: `barp`, or Stable-Baselines3's PPO on the reward weighed by the preference. A few numbers
+    per LLM cannot hold which LLM is good at what where LLMs are alike: on public tables this router is no better than
+    the best single LLM.
 
     Attributes:
         projection: U, shape (observation size, rank).
@@ -40,9 +43,11 @@ class LLMBandit(PretrainedAgent):
         intercepts: a, shape (arms,).
         cost_usd: c, shape (arms,).
         lines: What no accuracy earns and what it adds, see `reward_lines`, shape (2, arms).
+        prices: The mean of each objective without any accuracy, where there is a preference in sight; shape (3, arms).
     """
 
     observation = "embedding"
+    sees_preferences = True
 
     def __init__(
         self,
@@ -69,14 +74,18 @@ class LLMBandit(PretrainedAgent):
         self._require(rank >= 1, "rank", "at least 1", rank)
         self.preference = preference
         self.rank = rank
-        self.projection = np.zeros((task.observation_size, rank))
+        is_once = preference is None or not task.shows_preference
+        self._require(is_once, "preference", "None where observations end with one", preference)
+        self.projection = np.zeros((self._query_size, rank))
         self.identities = np.zeros((task.n_actions, rank))
         self.intercepts = np.zeros(task.n_actions)
         self.cost_usd = np.zeros(task.n_actions)
         self.lines = np.zeros((2, task.n_actions))
+        self.prices = np.zeros((N_OBJECTIVES, task.n_actions))
 
     def _fit(self, training_table: TrainingTable) -> None:
         self.cost_usd, self.lines = training_table.means("cost_usd"), reward_lines(training_table)
+        self.prices = self._prices(training_table)
         self._require_costs()
         queries, accuracy = training_table.observations, training_table.accuracy
         was_asked = training_table.has_cell
@@ -93,6 +102,17 @@ class LLMBandit(PretrainedAgent):
         arrays = [self.projection, self.identities, self.intercepts]
         adam(arrays, gradient, n_steps=_STEPS, learning_rate=_LEARNING_RATE)
 
+    def _prices(self, table: TrainingTable) -> FloatArray:
+        """Return the mean objectives of LLMs that are never right, shape (3, LLMs); 0 where no preference is shown."""
+        if not self.task.shows_preference:
+            return np.zeros((N_OBJECTIVES, table.rewards.shape[1]))
+        self._require(self.task.objectives is not None, "task.objectives", "known: the preference is about them", None)
+        assert self.task.objectives is not None
+        costs = self.task.objectives(np.zeros_like(table.cost_usd), table.cost_usd, table.latency_s)
+        counts = table.weights[:, None] * table.has_cell
+        sums = np.einsum("qmo,qm->om", np.where(table.has_cell[..., None], costs, 0.0), counts)
+        return np.asarray(sums / counts.sum(axis=0))
+
     def _require_costs(self) -> None:
         is_known = self.preference is None or bool(np.isfinite(self.cost_usd).all())
         self._require(is_known, "training_table.cost_usd", "recorded: the preference is about it", np.nan)
@@ -102,7 +122,11 @@ class LLMBandit(PretrainedAgent):
         return _sigma(observation @ self.projection @ self.identities.T + self.intercepts)
 
     def _scores(self, observation: FloatArray) -> FloatArray:
-        right = self.predicted_accuracy(observation)
+        preference = observation[:, self._query_size :]
+        right = self.predicted_accuracy(observation[:, : self._query_size])
+        if self.task.shows_preference:
+            utility: FloatArray = preference[:, :1] * right + preference @ self.prices
+            return utility
         if self.preference is None:
             at_zero, slopes = self.lines
             worth: FloatArray = at_zero + slopes * right
@@ -127,7 +151,7 @@ class LLMBandit(PretrainedAgent):
         self._require_llms()
         if not self.is_fitted:
             raise RuntimeError("LLMBandit is not fitted: call fit(training_table) before add_llm.")
-        task = task_with(self.task, llm, probes)
+        task = task_with(self.task, llm, probes, self._query_size)
         seen = np.concatenate([probes.observations @ self.projection, np.ones((len(probes.rewards), 1))], axis=1)
         known = np.concatenate([self.identities, self.intercepts[:, None]], axis=1)
         centre, precision = known.mean(axis=0), 1 / (known.var(axis=0) + _LEAST_VARIANCE)
@@ -141,6 +165,7 @@ class LLMBandit(PretrainedAgent):
         self.intercepts = np.append(self.intercepts, new[-1])
         self.cost_usd = np.append(self.cost_usd, probes.means("cost_usd"))
         self.lines = np.concatenate([self.lines, reward_lines(probes)], axis=1)
+        self.prices = np.concatenate([self.prices, self._prices(probes)], axis=1)
         self._require_costs()
         self.task = task
 

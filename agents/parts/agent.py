@@ -39,6 +39,8 @@ class Agent(InputChecks, Saved):
             query's text, an object array of texts in a batch.
         feedback: What fitting uses: "bandit" (it learns online and is never fitted), "full" or "none".
         environment: The id of the one that it was made for.
+        sees_preferences: Whether it goes by the preference that observations of `PickLLM-MO-v0` may end with, so that
+            one agent serves all.
         maximises: What it is after: "reward", or another measure; then its place among agents by reward says nothing.
         task: What the agent knew before it started.
         n_sessions: Number of sessions routed at once; None for one session without a leading axis.
@@ -52,6 +54,7 @@ class Agent(InputChecks, Saved):
     feedback: str = "bandit"
     environment: str = "PickLLM-v0"
     maximises: str = "reward"
+    sees_preferences: bool = False
 
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
         """Start a learner that has seen nothing.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.ask_view import AskView, size_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.agents.parts.leave_one_out import twin_groups
 from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
+from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
 from llm_routing_env.agents.parts.task import RoutingTask
@@ -22,11 +24,13 @@ class AskingAgent(PretrainedAgent):
     `_fit` and `_ask`. Where an action is masked, the vote is accepted instead, or the first LLM that can be is asked.
 
     Attributes:
+        measure: A measure of answers that it sees too, such as a confidence; a subclass may take it as an argument.
         coefficients: Of each LLM's accuracy, the intercepts as first row, shape (1 + query's size, LLMs).
     """
 
     environment = "PickLLM-Multi-v0"
     observation = "embedding+asks"
+    measure: str | None = None
 
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
         """Start without a model.
@@ -40,13 +44,8 @@ class AskingAgent(PretrainedAgent):
             ValueError: The task is of another environment.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._n_llms = len(task.llm_names)
-        is_asking = task.n_actions == self._n_llms + 1
-        self._require(
-            is_asking, "task", f"one of {self.environment}, an action for each LLM and one more", task.n_actions
-        )
-        size = task.observation_size - size_of_asks(self._n_llms, 0)
-        self._require(size > 0, "task.observation_size", "that of a query and its asks", task.observation_size)
+        self._n_llms, self._measures = len(task.llm_names), () if self.measure is None else (self.measure,)
+        size = size_of_query(self, len(self._measures))
         self.coefficients = np.zeros((1 + size, self._n_llms))
 
     def fit(self, training_table: AskingTable) -> None:  # type: ignore[override]  # answers, which no router needs
@@ -70,13 +69,8 @@ class AskingAgent(PretrainedAgent):
         raise NotImplementedError
 
     def _route(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        actions = self._ask(AskView(observation, self._n_llms))
-        if allowed is not None:
-            rows = np.arange(len(actions))
-            instead = np.where(allowed[:, -1], self._n_llms, allowed.argmax(axis=1))
-            actions = np.where(allowed[rows, actions], actions, instead)
-        chances: FloatArray = np.eye(self._n_llms + 1)[actions]
-        return chances
+        actions = self._ask(AskView(observation, self._n_llms, self._measures))
+        return certain(actions, allowed, self.task.n_actions)
 
     def _accuracies(self, query: FloatArray) -> FloatArray:
         """Return how probably each LLM is right, shape (sessions, LLMs)."""
@@ -107,10 +101,71 @@ class AskingAgent(PretrainedAgent):
             asked: Who was asked, one after another, shape (rows, LLMs).
             accepted: Whose answer was accepted, shape (rows,).
         """
-        assert self.task.reward is not None
-        cost_usd, latency_s = ((values * asked).sum(axis=1) for values in (table.cost_usd, table.latency_s))
-        rows, nothing = np.arange(len(accepted)), np.zeros(len(accepted))
-        failed = table.failed[rows, accepted]
-        accuracy = np.where(failed, nothing, table.accuracy[rows, accepted])
-        worth = np.asarray(self.task.reward(accuracy, cost_usd, latency_s))
-        return np.where(failed, np.minimum(worth, table.lost_reward), worth)
+        return worth_of_asks(self.task, table, asked, accepted)
+
+
+def size_of_query(agent: Agent, n_measures: int) -> int:
+    """Return how many numbers of an observation are the query's.
+
+    Raises:
+        ValueError: The agent's task is of another environment.
+    """
+    task, n_llms = agent.task, len(agent.task.llm_names)
+    if task.n_actions != n_llms + 1:
+        raise ValueError(
+            f"{type(agent).__name__}: task must be one of {agent.environment}, an action for each LLM and one more, "
+            f"got {task.n_actions}."
+        )
+    size = task.observation_size - size_of_asks(n_llms, n_measures)
+    if size <= 0:
+        raise ValueError(
+            f"{type(agent).__name__}: task.observation_size must be that of a query and its asks, "
+            f"got {task.observation_size}."
+        )
+    return size
+
+
+def certain(actions: IntArray, allowed: BoolArray | None, n_actions: int) -> FloatArray:
+    """Return the distribution that has all mass on one action per session, shape (sessions, actions).
+
+    Where that is masked it is the vote, the last action, or the first one that is not.
+    """
+    if allowed is not None:
+        rows = np.arange(len(actions))
+        instead = np.where(allowed[:, -1], n_actions - 1, allowed.argmax(axis=1))
+        actions = np.where(allowed[rows, actions], actions, instead)
+    chances: FloatArray = np.eye(n_actions)[actions]
+    return chances
+
+
+def llm_number(task: RoutingTask, name: str) -> int:
+    """Return the number of an LLM of the pool.
+
+    Raises:
+        ValueError: If it has none of that name.
+    """
+    if name not in task.llm_names:
+        raise unknown_name("LLM", name, task.llm_names)
+    return task.llm_names.index(name)
+
+
+def worth_of_asks(task: RoutingTask, table: AskingTable, asked: BoolArray, accepted: IntArray | int) -> FloatArray:
+    """Return the reward of each row's query, shape (rows,).
+
+    Args:
+        task: Says what outcomes are worth.
+        table: The rows.
+        asked: Who was asked, one after another, shape (rows, LLMs).
+        accepted: Whose answer was accepted, shape (rows,), or one for all.
+
+    Raises:
+        ValueError: If the task does not know the reward.
+    """
+    if task.reward is None:
+        raise ValueError("task.reward must be known, asks are weighed by it, got None.")
+    cost_usd, latency_s = ((values * asked).sum(axis=1) for values in (table.cost_usd, table.latency_s))
+    rows = np.arange(len(table.weights))
+    failed = table.failed[rows, accepted]
+    accuracy = np.where(failed, 0.0, table.accuracy[rows, accepted])
+    worth = np.asarray(task.reward(accuracy, cost_usd, latency_s))
+    return np.where(failed, np.minimum(worth, table.lost_reward), worth)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class AskingTable:
         failed: Whether the call failed. All of these have the shape (rows, LLMs).
         weights: How much each row counts, shape (rows,): contexts count equally, and they add up to 1.
         lost_reward: What a query gets at most whose accepted answer failed.
+        measures: Of each measure what is seen of it, its rank in [-1, 1], NaN where not recorded; by name, the shape
+            of the answers.
     """
 
     observations: FloatArray
@@ -32,16 +35,19 @@ class AskingTable:
     failed: BoolArray
     weights: FloatArray
     lost_reward: float
+    measures: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, and accuracies that are missing."""
         shape = self.answers.shape
         if len(shape) != 2 or not all(shape):
             raise ValueError(f"AskingTable: answers must be of shape (rows, LLMs), not empty, got {shape}.")
-        for name in ("accuracy", "cost_usd", "latency_s", "failed"):
-            actual = getattr(self, name).shape
-            if actual != shape:
-                raise ValueError(f"AskingTable: {name} must be of shape {shape}, as the answers are, got {actual}.")
+        named = {name: getattr(self, name) for name in ("accuracy", "cost_usd", "latency_s", "failed")}
+        for name, values in (named | dict(self.measures)).items():
+            if values.shape != shape:
+                raise ValueError(
+                    f"AskingTable: {name} must be of shape {shape}, as the answers are, got {values.shape}."
+                )
         if self.observations.ndim != 2 or len(self.observations) != shape[0] or self.weights.shape != shape[:1]:
             raise ValueError(f"AskingTable: observations and weights must have {shape[0]} rows, as the answers have.")
         if np.isnan(self.accuracy).any():

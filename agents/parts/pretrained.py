@@ -10,7 +10,7 @@ from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.distributions import level, only, uniform_over_best
 from llm_routing_env.agents.parts.logged import LoggedData
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray
-from llm_routing_env.agents.parts.task import RoutingTask
+from llm_routing_env.agents.parts.task import N_OBJECTIVES, RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
 _ROUNDING = 1e-10  # of the rewards' size: more than floating point loses, less than any difference that matters
@@ -57,12 +57,18 @@ class PretrainedAgent(Agent):
         """
         n_llms, size = training_table.rewards.shape[1], training_table.observation_size
         self._require(n_llms == self.task.n_actions, "training_table", f"of {self.task.n_actions} LLMs", n_llms)
-        expected = self.task.observation_size
+        expected = self._query_size
         fits = self.observation == "none" or size == expected
         self._require(fits, "training_table", f"of observations of size {expected}", size)
         self.rounding = np.array(_ROUNDING * np.nanmax(np.abs(training_table.rewards)))
         self._fit(training_table)
         self.is_fitted = np.ones((), dtype=np.bool_)
+
+    @property
+    def _query_size(self) -> int:
+        """How many numbers of an observation are the query's; a preference that it goes by is no part of that."""
+        of_preference = N_OBJECTIVES if self.sees_preferences and self.task.shows_preference else 0
+        return self.task.observation_size - of_preference
 
     @classmethod
     def protocols(cls) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.plug_ins import load
-from llm_routing_env.agents.parts.task import NO_VECTORS, RoutingTask
+from llm_routing_env.agents.parts.task import NO_VECTORS, WITH_PREFERENCE, RoutingTask
 
 FEEDBACKS = ("bandit", "full", "none")
 
@@ -119,9 +119,12 @@ def describe_agents() -> list[dict[str, Any]]:
 
 def made_for(observation: str) -> str:
     """Return how the environment of an observation is made."""
-    query = observation.removesuffix("+asks")
-    env_id = "PickLLM-v0" if query == observation else "PickLLM-Multi-v0"
-    return f'gym.make("{env_id}", observation={query!r})'
+    query, _, more = observation.rpartition("+")
+    if more == "asks":
+        return f'gym.make("PickLLM-Multi-v0", observation={query!r})'
+    if f"+{more}" == WITH_PREFERENCE:
+        return f'gym.make("PickLLM-MO-v0", observation={query!r}, preference="dirichlet")'
+    return f'gym.make("PickLLM-v0", observation={observation!r})'
 
 
 def _require_seen(name: str, observation: str, task: RoutingTask) -> None:

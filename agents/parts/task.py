@@ -11,6 +11,8 @@ from llm_routing_env.agents.parts.session_array import FloatArray
 
 PROMPT = "prompt"  # the query's text
 NO_VECTORS = ("none", "context", PROMPT)  # observations that no vector of numbers could replace
+WITH_PREFERENCE = "+preference"  # ends the kind of observations that end with the importance of each objective
+N_OBJECTIVES = 3  # accuracy, cost, latency
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class RoutingTask:
             agent takes them.
         reward: The reward of answers, from accuracy in [0, 1], cost in US dollars and latency in seconds, arrays of one
             shape: who routes knows what for. None: not said. Tasks are equal whatever theirs is.
+        objectives: The same unweighed, where an environment has a reward for each objective: the accuracy, and cost and
+            latency in its units, the higher the better, shape (..., 3).
         max_usd_per_query: Mean cost of a query, in US dollars, that routing is to keep to; None: whatever it costs.
     """
 
@@ -64,7 +68,13 @@ class RoutingTask:
     llms: tuple[LLMInfo, ...] = ()
     observation: str | None = None
     reward: Callable[[FloatArray, FloatArray, FloatArray], FloatArray] | None = field(default=None, compare=False)
+    objectives: Callable[[FloatArray, FloatArray, FloatArray], FloatArray] | None = field(default=None, compare=False)
     max_usd_per_query: float | None = None
+
+    @property
+    def shows_preference(self) -> bool:
+        """Whether an observation ends with what each objective is worth: three numbers with the sum 1."""
+        return self.observation is not None and self.observation.endswith(WITH_PREFERENCE)
 
     @property
     def actions_are_llms(self) -> bool:

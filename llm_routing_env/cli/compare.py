@@ -19,6 +19,8 @@ from llm_routing_env.cli import options
 from llm_routing_env.cli.compare_display import print_comparison, print_tuning
 from llm_routing_env.cli.compare_ending import require_complete, saying_what_is_kept
 from llm_routing_env.cli.compare_files import write_files
+from llm_routing_env.cli.compare_fronts import DEFAULT_AGENTS as DEFAULT_ROUTERS
+from llm_routing_env.cli.compare_fronts import end_fronts, require_of_fronts
 from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.evaluation.block_store import journals_of
 from llm_routing_env.evaluation.comparison import check_contestants, run_comparison
@@ -26,10 +28,11 @@ from llm_routing_env.evaluation.contestants import TRAINING_SEEDS
 from llm_routing_env.evaluation.engines import make_engine
 from llm_routing_env.evaluation.entries import contestants, row_name
 from llm_routing_env.evaluation.estimate import estimated
+from llm_routing_env.evaluation.fronts import compare_fronts
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.router import read_router
-from llm_routing_env.evaluation.setting import ASKING, ROUTING, Setting
+from llm_routing_env.evaluation.setting import ASKING, OBJECTIVES, ROUTING, Setting
 from llm_routing_env.evaluation.step_logs import require_tensorboard
 from llm_routing_env.evaluation.tuning import estimated_tuning, tune
 from llm_routing_env.scenarios.read import recorded_scenario
@@ -59,7 +62,11 @@ def compare(
         ),
     ] = DEFAULT_AGENTS,
     env: Annotated[
-        str, typer.Option(help=f"{ROUTING}, or {ASKING} for agents that may ask several LLMs about a query.")
+        str,
+        typer.Option(
+            help=f"{ROUTING}; {ASKING} for agents that may ask several LLMs about a query; {OBJECTIVES} for routers "
+            "judged by every preference between accuracy, cost and latency."
+        ),
     ] = ROUTING,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
     length: Annotated[int, typer.Option(help="Queries per session.")] = SESSION_LENGTH,
@@ -124,7 +131,10 @@ def compare(
     Example: pickllm compare --agents learning_automaton,slow=learning_automaton --param slow.learning_rate=0.02
     """
     run = {name: ctx.params[name] for name in DECIDING} if from_results is None else _repeated(ctx, from_results)
-    if run["agents"] == DEFAULT_AGENTS and not _has_past(run):
+    if run["env"] == OBJECTIVES:
+        require_of_fronts(ctx)
+        run["agents"] = DEFAULT_ROUTERS if run["agents"] == DEFAULT_AGENTS else run["agents"]
+    elif run["agents"] == DEFAULT_AGENTS and not _has_past(run):
         run["agents"] = DEFAULT_AGENTS.replace("@lifelong", "")
     if tensorboard:
         require_tensorboard()
@@ -153,6 +163,12 @@ def compare(
     setting = Setting(problem, run["length"], run["seed"], log_steps, live, delay, past, run["env"])
     money = live.budget if live else None
     console = Terminal(stderr=as_json)
+    if run["env"] == OBJECTIVES:
+        with _progress(console, None) as on_progress:
+            seeds = run["training_seeds"]
+            fronts = compare_fronts(competitors, setting, training_seeds=seeds, on_progress=on_progress)
+        end_fronts(console, fronts, run, out, command=shlex.join(["pickllm", *sys.argv[1:]]), as_json=as_json)
+        return
     budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
     entries = {row_name(name): name for name in names}
     tried = {entries[row]: grid for row, grid in grids.items()}

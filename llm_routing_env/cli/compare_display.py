@@ -71,12 +71,12 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
             table.add_row(f"{escape(name)}: its calls fail", "", escape(shown(metrics["reward"], ".2f")))
         else:
             table.add_row(escape(name), "", *_cells(metrics, is_clear=result.is_clear_gain(name)))
-    _print_whole(console, table)
-    _print_whole(console, _routing(result))
+    print_whole(console, table)
+    print_whole(console, _routing(result))
     if result.spending:
-        _print_whole(console, _spending(result))
+        print_whole(console, _spending(result))
     if result.events:
-        _print_whole(console, _recovery(result))
+        print_whole(console, _recovery(result))
     _print_verdicts(console, result, against)
     for line in failed_calls(result):
         console.print(line, highlight=False, markup=False, style="yellow", soft_wrap=True)
@@ -108,8 +108,8 @@ def _print_verdicts(console: Terminal, result: Comparison, against: str | None) 
         console.print(f"{name} failed: {line}", highlight=False, markup=False, style="red")
 
 
-def _print_whole(console: Terminal, table: Table) -> None:
-    # Narrower, numbers would be cut off.
+def print_whole(console: Terminal, table: Table) -> None:
+    """Print a table on a console that is made as wide as it: narrower, numbers would be cut off."""
     console.width = max(console.width, Measurement.get(console, console.options.update_width(1000), table).maximum)
     console.print(table)
 

@@ -1,15 +1,22 @@
 """What agents that may ask several LLMs are fitted on, of a problem's train split."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.envs.answer_groups import AnswerGroups
+from llm_routing_env.envs.asks import NOT_SHOWN, measure_ranks
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.tables.cells import by_cell
 
 
-def asking_table(problem: RoutingProblem) -> AskingTable:
+def asking_table(problem: RoutingProblem, measures: Sequence[str] = ()) -> AskingTable:
     """Return every LLM's answers on the train split, all contexts, before anything changes.
+
+    Args:
+        problem: What is routed.
+        measures: The environment's argument of that name.
 
     Raises:
         ValueError: If the table has no train split, no responses, or lacks some LLM's answer.
@@ -27,6 +34,7 @@ def asking_table(problem: RoutingProblem) -> AskingTable:
     queries = np.repeat(train, n_repeats)
     contexts = table.query_contexts[queries]
     counts = np.bincount(contexts)
+    ranks = {name: measure_ranks(problem, name)[places] for name in measures}
     return AskingTable(
         observations=problem.observations[queries].astype(np.float64),
         answers=AnswerGroups(problem).of(places),
@@ -36,4 +44,5 @@ def asking_table(problem: RoutingProblem) -> AskingTable:
         failed=failed,
         weights=1 / counts[contexts] / np.count_nonzero(counts),
         lost_reward=problem.reward.bounds[0],
+        measures={name: np.where(rank > NOT_SHOWN, rank, np.nan) for name, rank in ranks.items()},
     )

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 NOBODY = -1
+NOT_SHOWN = -1.0  # below the rank of any measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class Asks:
         self._accuracy, self._failed = by_cell(told.accuracy), by_cell(cells.failed)
         self._true_accuracy = None if told is cells else by_cell(cells.accuracy)
         self._answers = AnswerGroups(problem) if max_asks > 1 else None
-        self._ranks = [_ranks(problem, name).reshape(-1, self._n_llms) for name in measures]
+        self._ranks = [measure_ranks(problem, name) for name in measures]
         shape, self._rows = (n_sessions, self._n_llms), np.arange(n_sessions)
         self.order, self._group, self._votes = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         self.n_asks, self._n_groups = (np.zeros(n_sessions, dtype=np.int64) for _ in range(2))
@@ -184,14 +185,15 @@ class Asks:
         if self._parallel:
             shown &= self.is_closed[:, None]
         share = self._votes / np.maximum(self.n_asks, 1)[:, None]
-        ranks = [np.where(shown, ranks.take(places, axis=0), -1.0) for ranks in self._ranks]
+        ranks = [np.where(shown, ranks.take(places, axis=0), NOT_SHOWN) for ranks in self._ranks]
         return write_asks(self.order, self._group * shown, share * shown, ranks, self.is_closed)
 
 
-def _ranks(problem: RoutingProblem, name: str) -> Floats:
-    """Return for each outcome how its measure ranks among the LLM's on the train split, in (-1, 1], by cell.
+def measure_ranks(problem: RoutingProblem, name: str) -> Floats:
+    """Return for each outcome how its measure ranks among the LLM's on the train split, in (-1, 1].
 
-    -1 where it was not recorded.
+    Returns:
+        By place, shape (places, LLMs); `NOT_SHOWN` where it was not recorded.
     """
     values, train = problem.cells.measures[name], problem.table.select(None, "train")
     ranks = np.empty(values.shape)
@@ -200,4 +202,4 @@ def _ranks(problem: RoutingProblem, name: str) -> Floats:
         known = known[~np.isnan(known)]
         below = np.searchsorted(known, values[:, llm], side="right")
         ranks[:, llm] = 2 * (below + 1) / (len(known) + 1) - 1
-    return by_cell(np.where(np.isnan(values), -1.0, ranks))
+    return by_cell(np.where(np.isnan(values), NOT_SHOWN, ranks)).reshape(-1, values.shape[1])

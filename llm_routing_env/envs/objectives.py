@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -11,9 +12,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask
+from llm_routing_env.agents.parts.task import WITH_PREFERENCE
 from llm_routing_env.envs.options import sort_options
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.rewards.objectives import OBJECTIVES, cell_objectives, objective_bounds
+from llm_routing_env.rewards.objectives import OBJECTIVES, cell_objectives, objective_bounds, objectives_of
 
 Floats = NDArray[np.float64]
 DIRICHLET = "dirichlet"
@@ -39,10 +41,11 @@ class Objectives:
         told = cell_objectives(problem.cells.as_told, problem.reward)
         self.rewards: Floats = told.swapaxes(1, 2).reshape(-1, len(OBJECTIVES))
         self.reward_space = spaces.Box(*objective_bounds(problem.reward), dtype=np.float64)
-        self.observation_space, self.task = problem.observation_space, problem.task
+        self.observation_space = problem.observation_space
+        self.task = replace(problem.task, objectives=partial(objectives_of, problem.reward))
         if preference is not None:
             self.observation_space = _with_preference(problem)
-            self.task = _seeing_preference(problem.task)
+            self.task = _seeing_preference(self.task)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # as `Facts`
@@ -115,4 +118,4 @@ def _with_preference(problem: RoutingProblem) -> spaces.Box:
 
 def _seeing_preference(task: RoutingTask) -> RoutingTask:
     size = task.observation_size + len(OBJECTIVES)
-    return replace(task, observation=f"{task.observation}+preference", observation_size=size)
+    return replace(task, observation=f"{task.observation}{WITH_PREFERENCE}", observation_size=size)

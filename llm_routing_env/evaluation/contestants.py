@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llm_routing_env.agents import Agent, agent_class, make_agent, observation_of
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.late_feedback import needs_lifted
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog, chances_of, run_sessions
-from llm_routing_env.evaluation.setting import ASKING, ROUTING, Setting
+from llm_routing_env.evaluation.setting import ASKING, OBJECTIVES, ROUTING, Setting
 
 BLOCK_SIZE = 512
 BATCH_SIZE = 256  # queries that a frozen agent is asked about at a time
@@ -145,7 +146,6 @@ class AgentContestant:
     block_size = BLOCK_SIZE
     learns_late = True
     router: Mapping[str, Any] | None = None
-    environments: tuple[str, ...] = (ROUTING, ASKING)  # where it asks one LLM, and accepts
 
     def __init__(self, agent: str, parameters: Mapping[str, Any], *, name: str | None = None) -> None:
         """Look the agent up.
@@ -163,6 +163,8 @@ class AgentContestant:
         self.observation = observation_of(agent, parameters)
         self.maximises, self.learns = described.maximises, self.feedback != "none"
         self.is_frozen = _is_frozen(described)
+        self.sees_preferences = described.sees_preferences or described.environment == OBJECTIVES
+        self.environments = _environments(described, is_fitted=self.is_frozen and self.protocol == "pretrained")
 
     def check(self, problem: RoutingProblem) -> None:
         """Construct the agent once, for its complaints about hyperparameters."""
@@ -195,21 +197,7 @@ class AgentContestant:
     def _frozen_policy(self, setting: Setting, training: Training) -> Floats:
         problem = setting.problem(self.observation)
         seed, size = setting.agent_seed(self.agent, f"training/{training.number}"), min(training.n_queries, BATCH_SIZE)
-        agent = self._made(setting, problem, training, seed, size)
-
-        def ask(rows: Ints) -> Floats:
-            filled = np.resize(rows, size)  # the last batch is filled up
-            mask = problem.cells.available[filled] if problem.is_masked else None
-            return chances_of(agent, problem.observations[filled % problem.table.n_queries], mask)[: len(rows)]
-
-        policy = np.zeros(problem.cells.available.shape)
-        for rows in batches_of(problem, size):
-            policy[rows] = ask(rows)
-        if not np.array_equal(policy[rows], ask(rows)):
-            raise ValueError(
-                "asked twice, it answers otherwise: an agent that changes while it routes has to say so in `_learn`."
-            )
-        return policy
+        return frozen_policy(self._made(setting, problem, training, seed, size), problem, problem.observations)
 
     def _made(
         self, setting: Setting, problem: RoutingProblem, work: Block | Training, seed: int, n_sessions: int
@@ -229,6 +217,34 @@ class AgentContestant:
         """Let the agent learn what it is to know before it is judged."""
         if agent.feedback == "full":
             agent.fit(problem.training_table())
+
+
+def frozen_policy(agent: Agent, problem: RoutingProblem, observations: NDArray[Any]) -> Floats:
+    """Return an agent's probability of each LLM for each query that is judged, shape (rows, LLMs), 0 for the others.
+
+    Args:
+        agent: Routes a batch of queries at a time.
+        problem: What is routed.
+        observations: What it sees of each query of the table, shape (queries, size), or the texts.
+
+    Raises:
+        ValueError: If it answers otherwise when it is asked again.
+    """
+    size = len(agent._rows)
+
+    def ask(rows: Ints) -> Floats:
+        filled = np.resize(rows, size)  # the last batch is filled up
+        mask = problem.cells.available[filled] if problem.is_masked else None
+        return chances_of(agent, observations[filled % problem.table.n_queries], mask)[: len(rows)]
+
+    policy = np.zeros(problem.cells.available.shape)
+    for rows in batches_of(problem, size):
+        policy[rows] = ask(rows)
+    if not np.array_equal(policy[rows], ask(rows)):
+        raise ValueError(
+            "asked twice, it answers otherwise: an agent that changes while it routes has to say so in `_learn`."
+        )
+    return policy
 
 
 def batches_of(problem: RoutingProblem, size: int) -> Iterator[Ints]:
@@ -274,6 +290,14 @@ def blocks_of(problem: RoutingProblem, seeds: Mapping[str, Sequence[int]], lengt
             contexts, of_block = zip(*(sessions[index] for index in part), strict=True)
             blocks.append(Block(contexts, of_block, steps))
     return blocks
+
+
+def _environments(agent_type: type[Agent], *, is_fitted: bool) -> tuple[str, ...]:
+    """Return the ids of the environments that an agent can take part in."""
+    if agent_type.environment != ROUTING:
+        return (agent_type.environment,)
+    # Where several may be asked it asks one LLM, and accepts; of objectives one that is fitted is fitted to each.
+    return (ROUTING, ASKING, OBJECTIVES) if is_fitted else (ROUTING, ASKING)
 
 
 def _is_frozen(agent_type: type[Agent]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from llm_routing_env.agents import AGENTS, ASKING_AGENTS, agent_class
 from llm_routing_env.agents.parts.names import unknown_name
-from llm_routing_env.evaluation.asking import AskingContestant
+from llm_routing_env.evaluation.asking import AskingContestant, FittedAskingContestant
 from llm_routing_env.evaluation.contestants import AgentContestant, Contestant
 from llm_routing_env.evaluation.judging import POOLED, RANDOM
 from llm_routing_env.evaluation.lifelong import LifelongContestant
@@ -52,11 +52,12 @@ def _agent_contestant(entry: str, given: Mapping[str, Any], row: str) -> AgentCo
     if agent.endswith(SUFFIX):
         return router_contestant(agent, protocol, given, row)
     found = agent_class(agent)
-    usual = AskingContestant if found.environment == ASKING else AgentContestant
+    usual, kinds = AgentContestant, {"lifelong": LifelongContestant, "logged": LoggedContestant}
+    if found.environment == ASKING:
+        usual, kinds = AskingContestant, {"pretrained": FittedAskingContestant}
     if not at:
         return usual(agent, given, name=row)
     require_offered(agent, protocol, found.protocols())
-    kinds = {"lifelong": LifelongContestant, "logged": LoggedContestant}
     return kinds.get(protocol, usual)(agent, given, name=row)
 
 

@@ -20,7 +20,7 @@ from llm_routing_env.evaluation.live_access import LiveAccess
 from llm_routing_env.evaluation.past import Past
 from llm_routing_env.tables.table import OutcomeTable
 
-ROUTING, ASKING = "PickLLM-v0", "PickLLM-Multi-v0"
+ROUTING, ASKING, OBJECTIVES = ENVIRONMENTS = ("PickLLM-v0", "PickLLM-Multi-v0", "PickLLM-MO-v0")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Setting:
 
     def __post_init__(self) -> None:
         """Refuse what is no environment to compare in."""
-        if self.env not in (ROUTING, ASKING):
-            raise unknown_name("env", self.env, (ROUTING, ASKING))
+        if self.env not in ENVIRONMENTS:
+            raise unknown_name("env", self.env, ENVIRONMENTS)
         if self.env == ASKING and self.live is not None:
             raise ValueError(f"{ASKING} has recorded outcomes only: leave the live backend out.")
 
@@ -73,10 +73,12 @@ class Setting:
         options |= {"backend": self.live.open(self.table), "pool": self.live.pool_for(self.table)}
         return PickLLMLiveVectorEnv(n_sessions, self.length, "DISABLED", **options)
 
-    def asking_env(self, n_sessions: int, observation: str, n_queries: int) -> PickLLMMultiVectorEnv:
+    def asking_env(
+        self, n_sessions: int, observation: str, n_queries: int, measures: Sequence[str] = ()
+    ) -> PickLLMMultiVectorEnv:
         """Return an environment of so many sessions in which several LLMs may be asked; those that end start anew."""
         options = {"reward": ProblemOptions.reward, **self.options, "observation": observation, "info": "numbers"}
-        return PickLLMMultiVectorEnv(n_sessions, "NEXT_STEP", n_queries=n_queries, **options)
+        return PickLLMMultiVectorEnv(n_sessions, "NEXT_STEP", n_queries=n_queries, measures=measures, **options)
 
     def problem(self, observation: str = "none") -> RoutingProblem:
         """Return what is routed.

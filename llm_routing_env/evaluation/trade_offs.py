@@ -20,6 +20,11 @@ class TradeOffs:
     """The means of the objectives on a problem's split, contexts weighted equally; points have the shape (n, 3).
 
     Attributes:
+        queries: The queries that are judged, context by context, shape (judged,).
+        sizes: How many there are of each context.
+        weights: How much each counts, with the sum 1, shape (judged,).
+        by_query: The objectives of each LLM on each of them, shape (judged, LLMs, 3).
+        by_context: The same of each context, shape (contexts, LLMs, 3).
         reference: The lowest value of each objective, that of a failed call: what hypervolumes are measured from.
     """
 
@@ -31,19 +36,16 @@ class TradeOffs:
         """
         if len(problem.first_steps) > 1:
             raise ValueError("Trade-offs are of a table as it was recorded: leave the scenario out.")
-        self._problem = problem
-        self._queries = np.concatenate([problem.queries_of(name) for name in problem.contexts])
-        sizes = [len(problem.queries_of(name)) for name in problem.contexts]
-        self._weights = np.repeat([1 / (len(sizes) * size) for size in sizes], sizes)
-        self._ends = np.cumsum(sizes)[:-1]
-        # Of queries, shape (queries, LLMs, 3), and of contexts.
-        self._by_query = cell_objectives(problem.cells, problem.reward)[self._queries].mean(axis=2)
-        self._by_context = np.stack([mean_of_known(part, 0) for part in np.split(self._by_query, self._ends)])
+        self.queries = np.concatenate([problem.queries_of(name) for name in problem.contexts])
+        self.sizes = sizes = [len(problem.queries_of(name)) for name in problem.contexts]
+        self.weights = np.repeat([1 / (len(sizes) * size) for size in sizes], sizes)
+        self.by_query = cell_objectives(problem.cells, problem.reward)[self.queries].mean(axis=2)
+        self.by_context = np.stack([mean_of_known(part, 0) for part in np.split(self.by_query, np.cumsum(sizes)[:-1])])
         self.reference = objective_bounds(problem.reward)[0]
 
     def single_llms(self) -> Floats:
         """Return the point of each LLM asked every query that it has an outcome of, shape (LLMs, 3)."""
-        return mean_of_known(self._by_context, 0)
+        return mean_of_known(self.by_context, 0)
 
     def per_context(self, preferences: Floats) -> Floats:
         """Return the point of the best LLM per context by each preference: all that a context label can reach.
@@ -51,8 +53,8 @@ class TradeOffs:
         Args:
             preferences: Shape (n, 3).
         """
-        even = np.full(len(self._by_context), 1 / len(self._by_context))
-        return _best_by(self._by_context, even, preferences)
+        even = np.full(len(self.by_context), 1 / len(self.by_context))
+        return _best_by(self.by_context, even, preferences)
 
     def per_query(self, preferences: Floats) -> Floats:
         """Return the point of the best LLM per query by each preference, in hindsight: what no router can beat.
@@ -60,7 +62,7 @@ class TradeOffs:
         Args:
             preferences: Shape (n, 3).
         """
-        return _best_by(self._by_query, self._weights, preferences)
+        return _best_by(self.by_query, self.weights, preferences)
 
     def policies(self, policies: Policies) -> Floats:
         """Return the point of each frozen policy.
@@ -68,9 +70,12 @@ class TradeOffs:
         Args:
             policies: Probabilities of LLMs for every query of the table, shape (n, queries, LLMs).
         """
-        chosen = np.asarray(policies)[:, self._queries]
-        points = [expected(chosen, self._by_query[..., number]) @ self._weights for number in range(len(OBJECTIVES))]
-        return np.stack(points, axis=1)
+        return np.stack([of_one @ self.weights for of_one in np.moveaxis(self.values(policies), 2, 0)], axis=1)
+
+    def values(self, policies: Policies) -> Floats:
+        """Return what each frozen policy is expected to get on each query that is judged, shape (n, judged, 3)."""
+        chosen = np.asarray(policies)[:, self.queries]
+        return np.stack([expected(chosen, self.by_query[..., number]) for number in range(len(OBJECTIVES))], axis=2)
 
 
 def trade_offs(problem: RoutingProblem) -> Document:

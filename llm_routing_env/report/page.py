@@ -44,12 +44,12 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
     style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.css", "sort.js"))
     pooled = {name: result.metrics[name][POOLED] for name in result.references.actions}
     page = (
-        _environment()
+        page_environment()
         .get_template("report.html")
         .render(
             style=style,
             script=script,
-            policy=_policy(style, script),
+            policy=security_policy(style, script),
             question=question(result),
             headroom=headroom(pooled, result.references.best_fixed, result.references.chosen_fixed),
             intervals=about_intervals(result),
@@ -78,7 +78,7 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
     return path
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("llm_routing_env.report"),
         autoescape=True,
@@ -91,7 +91,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _policy(style: str, script: str) -> str:
+def security_policy(style: str, script: str) -> str:
     """Return a content security policy that allows this very style and script: nothing else, and no request."""
 
     def digest(text: str) -> str:

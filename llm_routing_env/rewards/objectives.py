@@ -18,8 +18,8 @@ def objective_bounds(reward: Reward) -> tuple[Floats, Floats]:
     Args:
         reward: Gives units, highest cost and highest latency; its form and weights do not matter.
     """
-    worst = _objectives(reward, np.array(0.0), np.array(reward.max_cost_usd), np.array(reward.max_latency_s))
-    return worst, _objectives(reward, np.array(1.0), np.array(0.0), np.array(LATENCY_FLOOR_MS / 1000))
+    worst = objectives_of(reward, np.array(0.0), np.array(reward.max_cost_usd), np.array(reward.max_latency_s))
+    return worst, objectives_of(reward, np.array(1.0), np.array(0.0), np.array(LATENCY_FLOOR_MS / 1000))
 
 
 def cell_objectives(cells: Cells, reward: Reward) -> Floats:
@@ -40,12 +40,13 @@ def cell_objectives(cells: Cells, reward: Reward) -> Floats:
             )
     if not 0 < reward.cost_scale_usd < np.inf:
         raise ValueError(f"cost_scale_usd must be a finite number above 0, got {reward.cost_scale_usd}.")
-    objectives = _objectives(reward, cells.accuracy, cells.cost_usd, cells.latency_s)
+    objectives = objectives_of(reward, cells.accuracy, cells.cost_usd, cells.latency_s)
     objectives[cells.failed] = objective_bounds(reward)[0]
     objectives[~is_asked] = np.nan
     return objectives
 
 
-def _objectives(reward: Reward, accuracy: Floats, cost_usd: Floats, latency_s: Floats) -> Floats:
+def objectives_of(reward: Reward, accuracy: Floats, cost_usd: Floats, latency_s: Floats) -> Floats:
+    """Return the objectives of outcomes, the arrays' shape with one more axis of 3; failed calls are not told apart."""
     terms = replace(reward, weights=(1.0, 1.0, 1.0), extra_terms={}).terms(accuracy, cost_usd, latency_s)
     return np.stack([terms["accuracy"], 0.0 - terms["cost"], 0.0 - terms["latency"]], axis=-1)  # 0 - 0 is no -0
