@@ -81,6 +81,7 @@ ASKING_AGENTS: dict[str, str] = {
     "advisor_gate": "llm_routing_env.agents.advisor_gate:AdvisorGate",
     "automix": "llm_routing_env.agents.automix:AutoMix",
     "cascade": "llm_routing_env.agents.cascade:Cascade",
+    "re_propose": "llm_routing_env.agents.re_propose:RePropose",
     "subset_vote": "llm_routing_env.agents.subset_vote:SubsetVote",
 }
 
