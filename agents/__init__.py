@@ -65,6 +65,7 @@ AGENTS: dict[str, str] = {
     "uniroute": "llm_routing_env.agents.uniroute:UniRoute",
     "hull_router": "llm_routing_env.agents.hull_router:HullRouter",
     "awr_router": "llm_routing_env.agents.awr_router:AWRRouter",
+    "barp": "llm_routing_env.agents.barp:BaRP",
     "ipo_router": "llm_routing_env.agents.ipo_router:IPORouter",
     "tier_router": "llm_routing_env.agents.tier_router:TierRouter",
     "pairwise_mf": "llm_routing_env.agents.pairwise_mf:PairwiseMF",
