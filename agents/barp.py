@@ -15,7 +15,7 @@ from llm_routing_env.agents.parts.state import FloatArray, IntArray
 from llm_routing_env.agents.parts.task import N_OBJECTIVES, RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
-_STEPS, _BATCH, _LEARNING_RATE, _DECAY = 4_000, 128, 0.003, 1e-4
+_BATCH, _LEARNING_RATE, _DECAY = 128, 0.003, 1e-4
 _ENTROPY, _BASELINE_STEP = 0.02, 0.1
 _HIGH_COST = 0.95  # quantile of the costs that counts as 1
 _GRID = np.linspace(0, 1, 21)  # of preferences, for who has none
@@ -52,6 +52,7 @@ class BaRP(PretrainedAgent):
         seed: int | None = None,
         preference: float | None = None,
         hidden_units: int = 64,
+        n_steps: int = 4_000,
     ) -> None:
         """Start without weights.
 
@@ -62,6 +63,7 @@ class BaRP(PretrainedAgent):
             preference: w, from 0, cost alone, to 1, quality alone. None: the observation's, or else the one whose
                 choices earn most on the training queries.
             hidden_units: Width of the hidden layer.
+            n_steps: Steps of training, each of 128 draws.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         is_share = preference is None or 0 <= preference <= 1
@@ -69,8 +71,10 @@ class BaRP(PretrainedAgent):
         is_once = preference is None or not task.shows_preference
         self._require(is_once, "preference", "None where observations end with one", preference)
         self._require(hidden_units >= 1, "hidden_units", "at least 1", hidden_units)
+        self._require(n_steps >= 1, "n_steps", "at least 1", n_steps)
         self.preference = preference
         self.hidden_units = hidden_units
+        self.n_steps = n_steps
         self._n_objectives = N_OBJECTIVES if task.shows_preference else 2
         n_features = 3 * self._n_objectives
         self.centre, self.spread = np.zeros(self._query_size), np.ones(self._query_size)
@@ -111,7 +115,7 @@ class BaRP(PretrainedAgent):
             return inputs.T @ by_hidden + pull, seen.T @ error
 
         arrays = [self.hidden_weights, self.output_weights]
-        adam(arrays, gradient, n_steps=_STEPS, learning_rate=_LEARNING_RATE)
+        adam(arrays, gradient, n_steps=self.n_steps, learning_rate=_LEARNING_RATE)
         if self.preference is None and not self.task.shows_preference:
             self.chosen = np.array(self._best_preference(table))
 

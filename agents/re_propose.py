@@ -81,7 +81,8 @@ class RePropose(AskingAgent):
             self.threshold = np.array(float(self.tau))
             return
         of_first = right[np.arange(len(right)), worth.argmax(axis=1)]
-        tried = np.append(0.0, np.unique(np.quantile(of_first, np.linspace(0, 1, _N_THRESHOLDS + 1))))
+        quantiles = np.quantile(of_first, np.linspace(0, 1, _N_THRESHOLDS + 1))
+        tried = np.unique([0.0, *quantiles, 1.0])
         earned = []
         for tau in tried:
             asked, accepted = self._proposed(table.answers, right, worth, float(tau))
@@ -124,7 +125,11 @@ class RePropose(AskingAgent):
         likely = self._likely(answers, right, asked)
         proposals = np.argsort(np.argsort(-worth, axis=1, kind="stable"), axis=1, kind="stable")
         best = np.where(asked, likely, -1.0).max(axis=1, keepdims=True)
-        accepted = np.where(asked & (likely >= best - 1e-12), proposals, self._n_llms).argmin(axis=1)
+        likeliest = np.where(asked & (likely >= best - 1e-12), proposals, self._n_llms).argmin(axis=1)
+        rows = np.arange(len(answers))
+        gave_it = agreement(answers)[rows, likeliest]
+        gave_it[rows, likeliest] = True
+        accepted = np.where(asked & gave_it, proposals, self._n_llms).argmin(axis=1)
         following = np.where(asked, self._n_llms, proposals).argmin(axis=1)
         n_asked = asked.sum(axis=1)
         accepts = (n_asked > 0) & ((best[:, 0] >= tau) | (n_asked >= min(self.max_asks, self._n_llms)))
