@@ -127,9 +127,7 @@ def _batch(problem: RoutingProblem, agent: Any, costs: str) -> Batch:
     if np.isnan(cost_usd[can_be_asked]).any():
         raise ValueError(f"The table {problem.table.name} lacks costs: nothing can be assigned by them.")
     accuracy = np.clip(agent.predicted_accuracy(problem.observations[queries]), 0.0, 1.0)
-    return Batch(
-        problem, queries, np.where(can_be_asked, accuracy, -1.0), np.where(can_be_asked, cost_usd, np.inf)
-    )
+    return Batch(problem, queries, np.where(can_be_asked, accuracy, -1.0), np.where(can_be_asked, cost_usd, np.inf))
 
 
 def assign(

@@ -197,7 +197,11 @@ def spending_table(result: Comparison) -> ContextTable:
     if not result.spending:
         return ContextTable([])
     rows = [
-        Row(name, "agent" if name in result.agents else "reference", [Cell(text) for text in spending_cells(result, name)])
+        Row(
+            name,
+            "agent" if name in result.agents else "reference",
+            [Cell(text) for text in spending_cells(result, name)],
+        )
         for name in result.spending
     ]
     return ContextTable(list(SPENDING_HEADS), rows)
