@@ -1,7 +1,7 @@
 """Assign a batch of queries to LLMs at once, under a budget in all or for an accuracy that is aimed at.
 
-OptLLM (Liu et al. 2024, arXiv 2405.15130): accuracies are predicted, and of all assignments those are found of which none
-is as cheap and more accurate. `agents/parts/hull.py` says how, and `agents/hull_router.py` who predicts.
+OptLLM (Liu et al. 2024, arXiv 2405.15130): accuracies are predicted, and of all assignments those are found of which
+none is as cheap and more accurate. `agents/parts/hull.py` says how, and `agents/hull_router.py` who predicts.
 """
 
 from collections.abc import Mapping
@@ -176,6 +176,7 @@ def _place(cost_usd: Floats, right: Floats, n_queries: int, budget_usd: float | 
                 f"for each, got {budget_usd:g}."
             )
         return place
+    assert accuracy is not None
     place = int(np.searchsorted(right, accuracy - 1e-12))
     if place == len(right):
         raise ValueError(

@@ -48,7 +48,8 @@ def test_the_search_lands_on_the_front_and_never_above(batch):
 
 
 def test_nobody_is_asked_who_cannot_be(batch):
-    cannot = Batch(batch.problem, batch.queries, np.where([[True, True, False]], RIGHT, -1.0), np.where([[True, True, False]], COSTS, np.inf))  # fmt: skip
+    can = np.array([[True, True, False]])
+    cannot = Batch(batch.problem, batch.queries, np.where(can, RIGHT, -1.0), np.where(can, COSTS, np.inf))
     assert assign(cannot, budget_usd=100).llms.tolist() == [1, 1, 1]
     with pytest.raises(ValueError, match='method "search" takes no table that lacks outcomes'):
         assign(cannot, budget_usd=100, method="search")
