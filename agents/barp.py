@@ -26,8 +26,8 @@ class BaRP(PretrainedAgent):
 
     It is trained by REINFORCE: at every step queries and preferences are drawn, the policy asks one LLM each, and is
     told w q - (1 - w) min(c / tau, 1) of that one alone, tau being a high cost. So it is fitted on the train split as
-    if it routed it many times, but on nothing that routing would not tell. Where observations end with a preference, as in
-    `PickLLM-MO-v0`, that is w and the objectives are the environment's three.
+    if it routed it many times, but on nothing that routing would not tell. Where observations end with a
+    preference, as in `PickLLM-MO-v0`, that is w and the objectives are the environment's three.
 
     Kept: the reward, the preference as an input, policy gradients with a baseline and an entropy bonus, a small network
     on frozen embeddings. Ours: standardised embeddings (without, it asks one LLM of all), squares and roots of the

@@ -106,9 +106,8 @@ class HullRouter(PretrainedAgent):
             out_of_bag += (times == 0)[:, None]
         mean, square = total / np.maximum(out_of_bag, 1)
         left_out = mean + self.risk * np.sqrt(np.maximum(square - mean**2, 0))
-        return np.where(
-            out_of_bag > 0, left_out, self.predicted_accuracy(queries)
-        )  # few samples may all have the query
+        by_all = self.predicted_accuracy(queries)  # few samples may all have the query
+        return np.where(out_of_bag > 0, left_out, by_all)
 
     def _place(self, front: Front, predicted: FloatArray, costs: FloatArray, table: TrainingTable) -> int:
         """Return which assignment of the front is meant: the number of raises."""
