@@ -59,8 +59,8 @@ class HullRouter(PretrainedAgent):
             task: See `Agent`.
             n_sessions: See `Agent`.
             seed: See `Agent`; also of the bootstrap samples.
-            max_cost_usd: Highest mean cost of a query, in US dollars, whatever it earns. None: the price under which
-                the training queries earn most.
+            max_cost_usd: Highest mean cost of a query, in US dollars, whatever it earns. None: the task's budget, or
+                without one the price under which the training queries earn most.
             method: "hull": all assignments that a price reaches; "search": those that the paper's search finds.
             n_samples: Bootstrap samples; 100 in the paper.
             risk: Standard deviations over the samples that are added to a prediction: above 0 it asks who might be
@@ -106,28 +106,30 @@ class HullRouter(PretrainedAgent):
             out_of_bag += (times == 0)[:, None]
         mean, square = total / np.maximum(out_of_bag, 1)
         left_out = mean + self.risk * np.sqrt(np.maximum(square - mean**2, 0))
-        return np.where(out_of_bag > 0, left_out, self._predicted(queries))  # few samples may all have the query
+        by_all = self.predicted_accuracy(queries)  # few samples may all have the query
+        return np.where(out_of_bag > 0, left_out, by_all)
 
     def _place(self, front: Front, predicted: FloatArray, costs: FloatArray, table: TrainingTable) -> int:
         """Return which assignment of the front is meant: the number of raises."""
         candidates = np.arange(len(front.cost_usd))
         if self.method == "search":
             candidates = np.array([front.within(found.cost_usd) for found in destroy_and_repair(predicted, costs)])
-        if self.max_cost_usd is not None:
+        limit = self.task.max_usd_per_query if self.max_cost_usd is None else self.max_cost_usd
+        if limit is not None:
             cheapest = f"at least {self.cost_usd.min():.4g}, the mean cost of the cheapest LLM"
-            place = front.within(self.max_cost_usd * len(predicted))
-            self._require(place >= 0, "max_cost_usd", cheapest, self.max_cost_usd)
+            place = front.within(limit * len(predicted))
+            self._require(place >= 0, "max_cost_usd", cheapest, limit)
             return int(candidates[candidates <= place].max())  # the cheapest assignment is among them
         earned = np.where(table.has_cell, table.rewards, table.means("rewards"))
         gains = earned[front.query, front.after] - earned[front.query, front.before]
         return int(candidates[np.append(0.0, gains.cumsum())[candidates].argmax()])
 
     def _scores(self, observation: FloatArray) -> FloatArray:
-        scores: FloatArray = self._predicted(observation) - self.price * self.cost_usd
+        scores: FloatArray = self.predicted_accuracy(observation) - self.price * self.cost_usd
         return scores
 
-    def _predicted(self, observation: FloatArray) -> FloatArray:
-        """Return each LLM's robust accuracy, shape (observations, arms)."""
+    def predicted_accuracy(self, observation: FloatArray) -> FloatArray:
+        """Return each LLM's robust accuracy, as far as a line predicts it, shape (observations, arms)."""
         predictions = with_intercept(observation) @ self.coefficients
         robust: FloatArray = predictions.mean(axis=0) + self.risk * predictions.std(axis=0)
         return robust

@@ -117,9 +117,13 @@ class LLMBandit(PretrainedAgent):
         is_known = self.preference is None or bool(np.isfinite(self.cost_usd).all())
         self._require(is_known, "training_table.cost_usd", "recorded: the preference is about it", np.nan)
 
+    def predicted_accuracy(self, observation: FloatArray) -> FloatArray:
+        """Return how probably each LLM is right, shape (observations, arms)."""
+        return _sigma(observation @ self.projection @ self.identities.T + self.intercepts)
+
     def _scores(self, observation: FloatArray) -> FloatArray:
-        query, preference = observation[:, : self._query_size], observation[:, self._query_size :]
-        right = _sigma(query @ self.projection @ self.identities.T + self.intercepts)
+        preference = observation[:, self._query_size :]
+        right = self.predicted_accuracy(observation[:, : self._query_size])
         if self.task.shows_preference:
             utility: FloatArray = preference[:, :1] * right + preference @ self.prices
             return utility

@@ -43,8 +43,8 @@ class ZeroRouter(PretrainedAgent):
             task: See `Agent`.
             n_sessions: See `Agent`.
             seed: See `Agent`.
-            max_cost_usd: Highest mean cost of a query, in US dollars. None: halfway between the cheapest LLM and the
-                one with the highest accuracy, since either end would be a single LLM.
+            max_cost_usd: Highest mean cost of a query, in US dollars. None: the task's budget, or without one halfway
+                between the cheapest LLM and the most accurate one, since either end would be a single LLM.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         is_cost = max_cost_usd is None or 0 <= max_cost_usd < np.inf
@@ -56,7 +56,8 @@ class ZeroRouter(PretrainedAgent):
         cost, accuracy = training_table.means("cost_usd"), training_table.means("accuracy")
         self._require(np.isfinite(cost).all(), "training_table.cost_usd", "recorded: LLMs are mixed by cost", np.nan)
         hull = cost_accuracy_hull(cost, accuracy)
-        limit = (cost[hull[0]] + cost[hull[-1]]) / 2 if self.max_cost_usd is None else self.max_cost_usd
+        limit = self.task.max_usd_per_query if self.max_cost_usd is None else self.max_cost_usd
+        limit = (cost[hull[0]] + cost[hull[-1]]) / 2 if limit is None else limit
         cheapest = f"at least {cost[hull[0]]:.4g}, the mean cost of the cheapest LLM"
         self._require(limit >= cost[hull[0]], "max_cost_usd", cheapest, limit)
         self.mixture = np.zeros(len(cost))

@@ -51,14 +51,17 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "outcome_linear": {"scale": [0.1, 0.2, 0.3, 0.45], "price_slope": [0.0, 0.1]},
     "mlp_router": {"hidden_units": [25, 50, 100], "weight_decay": [0.3, 1.0, 3.0]},
     "matrix_factorisation": {"rank": [2, 3, 4], "noise": [0.02, 0.05, 0.1]},
+    "awr_router": {"beta": [0.02, 0.05, 0.1, 0.2]},
     "ipo_router": {"beta": [0.02, 0.05, 0.1, 0.5]},
     "llm_bandit": {"rank": [2, 4, 8, 16]},
     "pairwise_mf": {"rank": [16, 32, 64], "noise": [0.02, 0.05, 0.1]},
 }
 LIVES_LONG = ("outcome_thompson", "outcome_ucb", "outcome_linear")
-# Where a grid has no say: these choose for themselves on the train split, have nothing to choose, or no label to choose
-# by.
+# Where a grid has no say: these choose for themselves on the train split, have nothing to choose, no label to choose
+# by, or are for budgets and preferences, of which the reward's gap says nothing.
 WITHOUT = (
+    "barp",
+    "budget_pacer",
     "knn_router",
     "linear_router",
     "uniroute",
@@ -99,6 +102,7 @@ TEXTBOOK: dict[str, dict[str, Any]] = {
     "outcome_linear": {"scale": 0.45, "price_slope": 0.0},
     "mlp_router": {"hidden_units": 100, "weight_decay": 1.0},
     "matrix_factorisation": {"rank": 2, "noise": 0.05},
+    "awr_router": {"beta": 0.05},
     "ipo_router": {"beta": 0.05},
     "llm_bandit": {"rank": 128},
     "pairwise_mf": {"rank": 128, "noise": 0.1},

@@ -7,7 +7,7 @@ from itertools import repeat
 
 import numpy as np
 
-from llm_routing_env.agents.parts.state import FloatArray, IntArray, Stateful
+from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Stateful
 
 
 class ArmRegressions(Stateful):
@@ -95,19 +95,29 @@ def ridge_regression(
     """
     ridges = np.broadcast_to(ridge, targets.shape[1])
     weights = np.ones(len(inputs)) if weights is None else weights
-    counts = ~np.isnan(targets)
-    if not counts.all():
-        parts = [
-            (inputs[rows], targets[rows, output, None], r, weights[rows])
-            for output, (rows, r) in enumerate(zip(counts.T, ridges, strict=True))
-        ]
-        return np.concatenate([ridge_regression(*part) for part in parts], axis=1)
+    if np.isnan(targets).any():
+        coefficients = np.empty((1 + inputs.shape[1], targets.shape[1]))
+        for rows, outputs in _alike(targets, ridges):
+            part = inputs[rows], targets[rows][:, outputs], float(ridges[outputs[0]]), weights[rows]
+            coefficients[:, outputs] = ridge_regression(*part)
+        return coefficients
     centre, mean = _mean(inputs, weights), _mean(targets, weights)
     roots = np.sqrt(weights)[:, None]
     deviations = roots * (inputs - centre)
     penalised = deviations.T @ deviations + ridges[0] * np.eye(inputs.shape[1])
     slopes = np.linalg.solve(penalised, deviations.T @ (roots * (targets - mean)))
     return np.concatenate([[mean - centre @ slopes], slopes])
+
+
+def _alike(targets: FloatArray, ridges: FloatArray) -> Iterator[tuple[BoolArray, IntArray]]:
+    """Yield the queries that have a target, and the outputs of which that is so and whose penalty is one.
+
+    One matrix serves all of them: of a table that lacks a few outcomes that is what takes the time.
+    """
+    kinds = np.concatenate([~np.isnan(targets), ridges[None]])
+    _, first, kind = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
+    for number, output in enumerate(first):
+        yield ~np.isnan(targets[:, output]), np.flatnonzero(kind.reshape(-1) == number)
 
 
 def _mean(values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -135,17 +145,15 @@ def predictions_left_out(
         Shape (queries, outputs); minus infinity where there is no target.
     """
     weights = np.ones(len(inputs)) if weights is None else weights
-    counts = ~np.isnan(targets)
-    if counts.all():
+    if not np.isnan(targets).any():
         yield from _left_out(inputs, targets, groups, ridges, weights)
         return
-    columns = [
-        _left_out(inputs[rows], targets[rows, output, None], groups[rows], ridges, weights[rows])
-        for output, rows in enumerate(counts.T)
-    ]
-    for predicted in zip(*columns, strict=True):
+    parts = list(_alike(targets, np.zeros(targets.shape[1])))
+    found = [_left_out(inputs[r], targets[r][:, o], groups[r], ridges, weights[r]) for r, o in parts]
+    for predicted in zip(*found, strict=True):
         table = np.full(targets.shape, -np.inf)
-        table.T[counts.T] = np.concatenate(predicted)[:, 0]
+        for (rows, outputs), part in zip(parts, predicted, strict=True):
+            table[np.ix_(rows, outputs)] = part
         yield table
 
 

@@ -13,25 +13,30 @@ DECAY = 1e-3  # of the squared weights, beside the mean loss; intercepts are not
 _STEPS, _LEARNING_RATE = 400, 0.1
 
 
-def softmax_regression(inputs: FloatArray, targets: FloatArray, n_steps: int = _STEPS) -> FloatArray:
+def softmax_regression(
+    inputs: FloatArray, targets: FloatArray, n_steps: int = _STEPS, weights: FloatArray | None = None
+) -> FloatArray:
     """Return the weights with the least cross-entropy, by Adam on all queries at every step.
 
     Args:
         inputs: Shape (queries, features).
         targets: Distributions over the classes, shape (queries, classes).
         n_steps: Steps of Adam.
+        weights: How much each query counts, positive, shape (queries,); None: all the same.
 
     Returns:
         The intercepts as first row, shape (1 + features, classes).
     """
     features = with_intercept(inputs)
-    weights = np.zeros((features.shape[1], targets.shape[1]))
+    coefficients = np.zeros((features.shape[1], targets.shape[1]))
+    shares = np.ones(len(targets)) if weights is None else weights * (len(targets) / weights.sum())
 
     def gradient(theta: FloatArray) -> tuple[FloatArray]:
-        return (features.T @ (softmax(features @ theta) - targets) / len(targets) + decay(theta),)
+        error = shares[:, None] * (softmax(features @ theta) - targets)
+        return (features.T @ error / len(targets) + decay(theta),)
 
-    adam([weights], gradient, n_steps=n_steps, learning_rate=_LEARNING_RATE)
-    return weights
+    adam([coefficients], gradient, n_steps=n_steps, learning_rate=_LEARNING_RATE)
+    return coefficients
 
 
 def decay(weights: FloatArray) -> FloatArray:

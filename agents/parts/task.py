@@ -56,6 +56,7 @@ class RoutingTask:
             shape: who routes knows what for. None: not said. Tasks are equal whatever theirs is.
         objectives: The same unweighed, where an environment has a reward for each objective: the accuracy, and cost and
             latency in its units, the higher the better, shape (..., 3).
+        max_usd_per_query: Mean cost of a query, in US dollars, that routing is to keep to; None: whatever it costs.
     """
 
     n_actions: int
@@ -68,6 +69,7 @@ class RoutingTask:
     observation: str | None = None
     reward: Callable[[FloatArray, FloatArray, FloatArray], FloatArray] | None = field(default=None, compare=False)
     objectives: Callable[[FloatArray, FloatArray, FloatArray], FloatArray] | None = field(default=None, compare=False)
+    max_usd_per_query: float | None = None
 
     @property
     def shows_preference(self) -> bool:
@@ -94,6 +96,9 @@ class RoutingTask:
             object.__setattr__(self, "llms", known)
         if tuple(llm.name for llm in self.llms) != tuple(self.llm_names):
             raise ValueError(f"RoutingTask: llms must be those of llm_names, {self.llm_names}, got {self.llms}.")
+        budget = self.max_usd_per_query
+        if budget is not None and not 0 < budget < np.inf:
+            raise ValueError(f"RoutingTask: max_usd_per_query must be None, or finite and above 0, got {budget!r}.")
         for name in ("reward_bounds", "reward_quantiles"):
             low, high = getattr(self, name) or (0.0, 1.0)
             if not -np.inf < low < high < np.inf:

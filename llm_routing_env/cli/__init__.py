@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from llm_routing_env.agents.parts.plug_ins import found_in
 from llm_routing_env.cli import (
     agents,
+    assign,
     compare,
     demo,
     export,
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("train")(train.train)
+app.command("assign")(assign.assign_queries)
 app.command("inspect")(inspect.inspect)
 app.command("verify")(verify.verify)
 app.command("ope")(ope.ope)

@@ -47,7 +47,7 @@ _PAST = ("lifetimes", "lifetime_queries", "lifetimes_from", "log")
 DECIDING = (
     *("agents", "sessions", "length", "table", "context", "split", "reward", "weights", "scorer", "backend", "pool"),
     *("max_in_flight", "param", "sweep", "sweep_sessions", "training_seeds", "seed", "scenario", "feedback_delay"),
-    *("env", *_PAST),
+    *("env", "max_usd_per_query", *_PAST),
 )
 
 
@@ -78,6 +78,7 @@ def compare(
     scorer: options.Scorer = None,
     scenario: options.ScenarioName = None,
     feedback_delay: options.FeedbackDelay = None,
+    max_usd_per_query: options.MaxUSDPerQuery = None,
     backend: options.Backend = "table",
     pool: options.Pool = None,
     max_usd: options.MaxUSD = None,
@@ -147,6 +148,8 @@ def compare(
         raise unknown_name("agent to compare --against", against, known)
     problem = {name: run[name] for name in ("table", "context", "split", "reward", "scorer")}
     problem["weights"] = options.parse_weights(run["weights"])
+    if run["max_usd_per_query"] is not None:
+        problem["max_usd_per_query"] = run["max_usd_per_query"]
     if run["scenario"] is not None:
         problem["scenario"] = run["scenario"]
         run["scenario"] = recorded_scenario(run["scenario"])  # to be repeated whatever becomes of its file
@@ -229,7 +232,9 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        missing = dict.fromkeys(("scenario", "feedback_delay", *_PAST)) | {"env": ROUTING}  # in earlier versions
+        missing = dict.fromkeys(("scenario", "feedback_delay", "max_usd_per_query", *_PAST)) | {
+            "env": ROUTING
+        }  # in earlier versions
         run = {**missing, **document["run"]}
         run = {name: run[name] for name in DECIDING}
         sha256 = document["table"]["sha256"]

@@ -14,6 +14,7 @@ from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.tuning import Tuned
 from llm_routing_env.evaluation.verdicts import headroom
 from llm_routing_env.report.recovery import ABOUT_RECOVERY, recovery_cells, recovery_heads
+from llm_routing_env.report.spending import ABOUT_SPENDING, SPENDING_HEADS, spending_cells, spending_title
 from llm_routing_env.report.words import about_intervals, conditions, failed_calls
 from llm_routing_env.terminal import Terminal
 
@@ -73,6 +74,8 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
             table.add_row(escape(name), "", *_cells(result, name))
     print_whole(console, table)
     print_whole(console, _routing(result))
+    if result.spending:
+        print_whole(console, _spending(result))
     if result.events:
         print_whole(console, _recovery(result))
     _print_verdicts(console, result, against)
@@ -88,6 +91,8 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
         f"right: share of right answers. {commits if result.some_commit else ''}gap: share closed of the gap between "
         "the best fixed LLM in hindsight and the oracle. *: beats that LLM clearly."
     )
+    if result.spending:
+        console.print(ABOUT_SPENDING, highlight=False, markup=False)
     if result.events:
         console.print(ABOUT_RECOVERY, highlight=False, markup=False)
 
@@ -126,6 +131,17 @@ def _routing(result: Comparison) -> Table:
         table.add_row(
             escape(_shown_name(result, name)), *(f"{share:.0%}{failed[llm]}" for llm, share in shares.items())
         )
+    return table
+
+
+def _spending(result: Comparison) -> Table:
+    """Return what agents and references spend against the budget."""
+    table = Table(title=spending_title(result), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for head in SPENDING_HEADS:
+        table.add_column(head, justify="right", no_wrap=True)
+    for name in result.spending:
+        table.add_row(escape(_shown_name(result, name)), *map(escape, spending_cells(result, name)))
     return table
 
 

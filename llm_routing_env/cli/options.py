@@ -37,6 +37,13 @@ FeedbackDelay = Annotated[
 ]
 Backend = Annotated[str, typer.Option(help="table (recorded), vllm (running servers) or vllm-inprocess.")]
 Pool = Annotated[str | None, typer.Option(help="Live pool: shipped name or TOML; default: the table's.")]
+MaxUSDPerQuery = Annotated[
+    float | None,
+    typer.Option(
+        help="Mean cost of a query that agents are to keep to (budget_pacer, hull_router and zero_router do), and are "
+        "measured against."
+    ),
+]
 MaxUSD = Annotated[float | None, typer.Option(help="Live: stop before the cost could exceed this.")]
 MaxRequests = Annotated[int | None, typer.Option(help="Live: send no more requests than this, retries included.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Live: send what costs money without a bound, and do not ask.")]

@@ -37,6 +37,7 @@ class ProblemOptions:
     cost_scale_usd: float | None = None
     extra_terms: Mapping[str, float] | None = None
     scenario: str | Scenario | Sequence[Mapping[str, Any]] | None = None
+    max_usd_per_query: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,6 +119,7 @@ class PickLLMEnv(gym.Env[Observation, np.int64]):
     | `cost_scale_usd` | the table's | the cost that counts as 1: mean cost of the dearest LLM |
     | `extra_terms` | `None` | weights of further measures in the table, subtracted like the cost; not live |
     | `scenario` | `None` | what changes in a session: a preset, a list of events, a TOML file, `"my_module:f"` |
+    | `max_usd_per_query` | `None` | mean cost of a query to keep to: agents know it by their task; nobody is stopped |
     | `stream` | `False` | for `backend="vllm"`: have responses streamed, which measures `ttft_s` |
     | `max_usd` | `None` | live: most US dollars; a request is sent only if its worst case is left |
     | `max_requests` | `None` | live: most requests, retries included |

@@ -54,6 +54,7 @@ class RoutingProblem:
         truth: What is expected of every LLM, and who is best.
         observation: What is seen of a query: the name it was asked for by, or "array".
         observations: Shape (queries, size); for "prompt" the texts, shape (queries,).
+        max_usd_per_query: What routing a query may cost on average, in US dollars; None: whatever it costs.
         contexts: The contexts that have queries in the split.
         contexts_not_judged: The table's other contexts.
     """
@@ -87,6 +88,8 @@ class RoutingProblem:
         self.contexts_not_judged = self.table.contexts_without(self.split)
         self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
         self._require_queries()
+        self.max_usd_per_query = given.max_usd_per_query
+        self._require_affordable()
         self.context = self.check_context(given.context)
         self._queries = self._by_context(self.split)
         of_contexts, n_queries = [self._queries[name] for name in self.contexts], self.table.n_queries
@@ -155,6 +158,26 @@ class RoutingProblem:
             raise ValueError(
                 f"The table {self.table.name} has no query in the split {self.split!r}; it has {counts}: "
                 "ask for another with split= or --split."
+            )
+
+    def _require_affordable(self) -> None:
+        """Refuse a budget that no LLM keeps to."""
+        budget = self.max_usd_per_query
+        if budget is None:
+            return
+        if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget < np.inf:
+            raise ValueError(f"max_usd_per_query must be None, or a finite number above 0, got {budget!r}.")
+        costs = {llm.name: llm.expected_cost_usd for llm in self.task.llms if llm.expected_cost_usd is not None}
+        if not costs:
+            raise ValueError(
+                f"The table {self.table.name} records no costs, so that no budget can be kept to, got "
+                f"max_usd_per_query={budget:g}: leave it out."
+            )
+        cheapest = min(costs, key=lambda name: costs[name])
+        if budget < costs[cheapest]:
+            raise ValueError(
+                f"max_usd_per_query must be at least {costs[cheapest]:.4g}, the mean cost of the cheapest LLM, "
+                f"{cheapest}, got {budget:g}."
             )
 
     def check_context(self, context: str | None) -> str | None:
@@ -279,6 +302,7 @@ class RoutingProblem:
             llms=llms,
             observation=self.observation,
             reward=None if self.reward.extra_terms else self.reward,  # further measures no agent is told
+            max_usd_per_query=self.max_usd_per_query,
         )
 
     def task_seeing(self, observation: str) -> RoutingTask:

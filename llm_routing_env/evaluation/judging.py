@@ -126,6 +126,27 @@ class Judge:
         """
         return self._difference(name, other, group, measure).interval()
 
+    def mean(self, name: str, measure: str, group: str = POOLED) -> Interval:
+        """Return a row's mean of a measure per query, see `difference` for the arguments."""
+        means = [
+            self._mean(name, measure, context, group, in_sessions=name in self._logs) for context in self._groups[group]
+        ]
+        return self._widened(pooled(means), name).interval()
+
+    def gain_over(self, name: str, shares: Mapping[str, float], group: str = POOLED) -> Interval:
+        """Return how much more reward a row gets per query than a mixture of others, paired.
+
+        Args:
+            name: The row's name.
+            shares: Of the queries that each of the others routes, with the sum 1.
+            group: All contexts, or one.
+        """
+        parts = [self._difference(name, other, group) * share for other, share in shares.items()]
+        total = parts[0]
+        for part in parts[1:]:
+            total -= part * -1.0
+        return total.interval()
+
     def share_saved(self, name: str, other: str, measure: str, group: str = POOLED) -> Interval:
         """Return how much less of a measure a row takes than another, as a share of what the other takes, paired."""
         means = zip(*self._paired(name, other, group, measure), strict=True)

@@ -19,6 +19,7 @@ from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.recovery import TOLERANCE, WINDOW, Event, Recovery
 from llm_routing_env.evaluation.references import ORACLE, References
 from llm_routing_env.evaluation.sessions import N_ASKS, SessionLog
+from llm_routing_env.evaluation.spending import Spending, spending_of
 from llm_routing_env.evaluation.statistics import LIFETIMES, SESSIONS
 from llm_routing_env.evaluation.verdicts import is_clear_gain, no_verdict, paired_verdict
 from llm_routing_env.rewards.unread import not_read
@@ -111,6 +112,16 @@ class Comparison:
             for name, each in counts.items()
             if (of_one := [c for c in each if c is not None])
         }
+
+    @cached_property
+    def spending(self) -> dict[str, Spending]:
+        """What agents and references spend against `max_usd_per_query`; empty where there is no such budget."""
+        budget = self.problem.max_usd_per_query
+        if budget is None:
+            return {}
+        rows = [*self.agents, *self.references.actions]
+        each = {name: spending_of(self.judge, name, budget) for name in rows if name not in self.dead_llms}
+        return {name: found for name, found in each.items() if found is not None}
 
     @property
     def some_commit(self) -> bool:
@@ -217,6 +228,11 @@ class Comparison:
             }
         if self.asks:
             document["asks"] = {name: {"mean": mean, "several": several} for name, (mean, several) in self.asks.items()}
+        if self.spending:
+            document["spending"] = {
+                "max_usd_per_query": self.problem.max_usd_per_query,
+                "rows": {name: found.document() for name, found in self.spending.items()},
+            }
         if self.feedback_delay is not None:
             document["feedback_delay"] = asdict(self.feedback_delay)
         if facts := self.past.facts():

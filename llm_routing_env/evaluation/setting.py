@@ -29,7 +29,7 @@ class Setting:
     """What every agent of a comparison faces.
 
     Attributes:
-        options: See `ProblemOptions`; the observation is the agent's.
+        options: See `ProblemOptions`; the observation is the agent's, and `max_usd_per_query` what it is to keep to.
         length: Queries per session at most.
         seed: Of the agents; sessions have seeds of their own.
         propensities: Whether the probability of each action is logged.

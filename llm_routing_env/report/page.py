@@ -15,6 +15,7 @@ from llm_routing_env.evaluation.plots import draw
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.verdicts import headroom
 from llm_routing_env.report.recovery import ABOUT_RECOVERY
+from llm_routing_env.report.spending import ABOUT_SPENDING, spending_title
 from llm_routing_env.report.svg import inline_svg
 from llm_routing_env.report.tables import (
     agent_rows,
@@ -24,6 +25,7 @@ from llm_routing_env.report.tables import (
     recovery_table,
     routing_table,
     shown_columns,
+    spending_table,
 )
 from llm_routing_env.report.words import about_intervals, facts, failed_calls, question, versions
 from llm_routing_env.text import printable
@@ -60,6 +62,9 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
             contexts=context_table(result),
             routing=routing_table(result),
             failed=failed_table(result),
+            spending=spending_table(result),
+            spending_title=spending_title(result) if result.spending else "",
+            about_spending=ABOUT_SPENDING,
             recovery=recovery_table(result),
             about_recovery=ABOUT_RECOVERY,
             pairs=pair_table(result),

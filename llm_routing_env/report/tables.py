@@ -10,6 +10,7 @@ from llm_routing_env.evaluation.plots.style import interval
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.verdicts import MIN_SESSIONS
 from llm_routing_env.report.recovery import recovery_cells, recovery_heads
+from llm_routing_env.report.spending import SPENDING_HEADS, spending_cells
 
 DASH = "–"
 N_SHADES = 5
@@ -197,6 +198,21 @@ def recovery_table(result: Comparison) -> ContextTable:
         return ContextTable([])
     rows = [Row(name, "agent", [Cell(text) for text in recovery_cells(result, name)]) for name in result.agents]
     return ContextTable(recovery_heads(result), rows)
+
+
+def spending_table(result: Comparison) -> ContextTable:
+    """Return what rows spend against the budget; without columns where there is none."""
+    if not result.spending:
+        return ContextTable([])
+    rows = [
+        Row(
+            name,
+            "agent" if name in result.agents else "reference",
+            [Cell(text) for text in spending_cells(result, name)],
+        )
+        for name in result.spending
+    ]
+    return ContextTable(list(SPENDING_HEADS), rows)
 
 
 def pair_table(result: Comparison) -> ContextTable:

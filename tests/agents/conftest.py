@@ -15,6 +15,8 @@ from llm_routing_env.rewards.additive import Additive
 
 # An answer is worth its accuracy.
 ACCURACY = Additive(form="additive", weights=(1, 0, 0), cost_scale_usd=1.0, max_cost_usd=1.0, max_latency_s=1.0)
+# What takes long to fit is fitted in fewer steps.
+QUICK: dict[str, dict[str, Any]] = {"barp": {"n_steps": 100}}
 RewardDraw = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.float64]]
 
 
@@ -67,7 +69,7 @@ def make_ready(make_training_table: Callable[..., TrainingTable]) -> Callable[..
     """Return a function that makes an agent, and fits it where it must be, on a table or one that is drawn."""
 
     def make(name: str, task: RoutingTask, *, table: TrainingTable | None = None, **options: Any) -> Agent:
-        agent = make_agent(name, task, **options)
+        agent = make_agent(name, task, **(QUICK.get(name, {}) | options))
         if agent.feedback == "full":
             asked = np.array([f"question {number}" for number in range(60)], dtype=object)
             seen = {"observations": asked} if agent.observation == "prompt" else {}

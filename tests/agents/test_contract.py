@@ -21,8 +21,8 @@ from llm_routing_env.agents.parts.signatures import takes
 
 # Of your own agents too: PICKLLM_AGENTS=my_module:MyAgent,...
 ALL = sorted(AGENTS) + [name for name in os.environ.get("PICKLLM_AGENTS", "").split(",") if name]
-# What these do depends on the position of an arm, not on its rewards alone.
-POSITIONAL = {"fixed", "round_robin"}
+# What these do depends on the position of an arm, not on its rewards alone: whom barp asks in training is drawn.
+POSITIONAL = {"barp", "fixed", "round_robin"}
 
 
 def observations_for(name, task, n_rounds, n_sessions, rng):

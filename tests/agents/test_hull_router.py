@@ -69,7 +69,7 @@ def test_risk_adds_the_spread_of_the_samples(world):
         agent.fit(table)
     seen = np.array([EASY, HARD])
     spread = (np.array([[1.0, *row] for row in seen]) @ plain.coefficients).std(axis=0)
-    np.testing.assert_allclose(risky._predicted(seen), plain._predicted(seen) + 2 * spread)
+    np.testing.assert_allclose(risky.predicted_accuracy(seen), plain.predicted_accuracy(seen) + 2 * spread)
 
 
 def test_with_equal_costs_the_most_accurate_is_asked(world):
@@ -89,7 +89,7 @@ def test_llms_that_a_sample_lacks_have_their_mean(make_task, make_training_table
     measures = dict.fromkeys(("rewards", "accuracy", "cost_usd", "latency_s"), cells)
     agent = make_agent("hull_router", task, seed=0)
     agent.fit(make_training_table(task, n_queries=30, **measures))
-    np.testing.assert_allclose(agent._predicted(np.zeros((1, 5)))[0, 1], cells[0, 1])
+    np.testing.assert_allclose(agent.predicted_accuracy(np.zeros((1, 5)))[0, 1], cells[0, 1])
 
 
 @pytest.mark.parametrize(

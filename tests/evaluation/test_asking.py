@@ -107,7 +107,7 @@ def test_a_table_to_fit_on_is_of_the_train_split_repeat_by_repeat():
     np.testing.assert_array_equal(found & (table.answers[0] >= 0), same)
 
 
-@pytest.mark.parametrize("name", ["cascade", "subset_vote"])
+@pytest.mark.parametrize("name", ["cascade", "re_propose", "subset_vote"])
 def test_what_the_fit_reckons_with_is_what_the_environment_gives(name: str):
     # An agent's own reckoning of asks on the train split, and the environment's, query by query.
     options = {

@@ -74,6 +74,25 @@ def test_each_output_is_fitted_on_the_queries_that_have_it():
     assert (left_out[np.isnan(targets)] == -np.inf).all()
 
 
+def test_outputs_that_lack_the_same_queries_are_fitted_as_they_are_alone():
+    rng = np.random.default_rng(4)
+    inputs, targets, weights = rng.normal(size=(40, 4)), rng.normal(size=(40, 5)), rng.random(40) + 0.5
+    targets[:7, [0, 3]], targets[5:9, 4] = np.nan, np.nan
+    ridges = np.array([1.0, 1.0, 2.0, 1.0, 1.0])
+    fitted = ridge_regression(inputs, targets, ridges, weights)
+    (left_out,) = predictions_left_out(inputs, targets, np.arange(40), [RIDGE], weights)
+    for output, ridge in enumerate(ridges):
+        rows = ~np.isnan(targets[:, output])
+        alone = ridge_regression(inputs[rows], targets[rows, output, None], ridge, weights[rows])
+        np.testing.assert_allclose(fitted[:, output], alone[:, 0], rtol=0, atol=1e-12)
+        one = next(
+            predictions_left_out(
+                inputs[rows], targets[rows, output, None], np.arange(rows.sum()), [RIDGE], weights[rows]
+            )
+        )
+        np.testing.assert_allclose(left_out[rows, output], one[:, 0], rtol=0, atol=1e-12)
+
+
 def test_predictions_left_out_are_those_of_regressions_without_the_group():
     rng = np.random.default_rng(2)
     groups = np.array([0, 1, 2, 1, 3, 4, 5, 6, 6, 6, 7, 8])

@@ -13,6 +13,12 @@ def test_without_features_it_is_the_mean_of_the_targets():
     np.testing.assert_array_equal(weights[1:], 0)
 
 
+def test_a_query_counts_as_often_as_its_weight():
+    targets = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    weights = softmax_regression(np.zeros((3, 2)), targets, weights=np.array([1.0, 3.0, 4.0]))
+    np.testing.assert_allclose(softmax(weights[0]), [0.125, 0.375, 0.5], atol=1e-3)
+
+
 def test_the_gradient_all_but_vanishes_where_it_ends():
     rng = np.random.default_rng(0)
     inputs, targets = rng.normal(size=(50, 3)), rng.dirichlet(np.ones(4), size=50)
