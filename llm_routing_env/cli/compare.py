@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.agents.parts.names import unknown_name
@@ -20,6 +19,7 @@ from llm_routing_env.cli.compare_display import print_comparison, print_tuning
 from llm_routing_env.cli.compare_ending import require_complete, saying_what_is_kept
 from llm_routing_env.cli.compare_files import write_files
 from llm_routing_env.cli.confirm import confirm
+from llm_routing_env.cli.progress import counted
 from llm_routing_env.evaluation.block_store import journals_of
 from llm_routing_env.evaluation.comparison import check_contestants, run_comparison
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS
@@ -59,7 +59,7 @@ def compare(
         ),
     ] = DEFAULT_AGENTS,
     env: Annotated[
-        str, typer.Option(help=f"{ROUTING}, or {ASKING} for agents that may ask several LLMs about a query.")
+        str, options.choice((ROUTING, ASKING), "The latter for agents that may ask several LLMs about a query.")
     ] = ROUTING,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
     length: Annotated[int, typer.Option(help="Queries per session.")] = SESSION_LENGTH,
@@ -110,12 +110,13 @@ def compare(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted comparison that lies in OUT.")
     ] = False,
-    engine: Annotated[str, typer.Option(help="local, or ray: sessions spread over a cluster.")] = "local",
+    engine: options.Engine = "local",
     address: options.Address = None,
     log_steps: Annotated[
         bool, typer.Option("--log-steps", help="Also write OUT/steps.parquet, a log (docs/logs.md).")
     ] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write OUT/tensorboard.")] = False,
+    quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare agents on the same sessions, with 95 % intervals over queries and the references beside them.
@@ -149,7 +150,7 @@ def compare(
     delay, past = options.parse_delay(run["feedback_delay"]), Past(*(run[name] for name in _PAST))
     setting = Setting(problem, run["length"], run["seed"], log_steps, live, delay, past, run["env"])
     money = live.budget if live else None
-    console = Terminal(stderr=as_json)
+    console = Terminal(stderr=as_json, quiet=quiet)
     budget = run["sessions"] if run["sweep_sessions"] is None else run["sweep_sessions"]
     entries = {row_name(name): name for name in names}
     tried = {entries[row]: grid for row, grid in grids.items()}
@@ -254,8 +255,7 @@ def _blocks_folder(out: Path | None, *, resume: bool, needs_folder: bool) -> Pat
 
 @contextmanager
 def _progress(console: Terminal, budget: Budget | None) -> Iterator[Any]:
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with counted(console) as progress:
         bar = progress.add_task("", total=None)
 
         def show(name: str, done: int, total: int) -> None:

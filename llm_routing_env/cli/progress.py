@@ -1,0 +1,44 @@
+"""How far long work is: a bar on a terminal; into a file, nothing or a line now and then."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from llm_routing_env.terminal import Terminal
+
+_LINE_EVERY_S = 10.0
+_DESCRIPTION = TextColumn("{task.description}", markup=False)
+
+
+Tell = Callable[[float], None]
+
+
+def counted(console: Terminal) -> Progress:
+    """Return a bar of work that is counted."""
+    columns = (_DESCRIPTION, BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+    # A bar that nobody watches would still leave an empty line.
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def share_shown(console: Terminal, what: str) -> Iterator[Tell]:
+    """Show a bar, or a line every ten seconds, of work whose end is not known in units.
+
+    Yields:
+        What is told the share done, from 0 to 1.
+    """
+    columns = (_DESCRIPTION, BarColumn(bar_width=None), TaskProgressColumn(), TimeRemainingColumn(compact=True))
+    last = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(what, total=1.0)
+
+        def tell(share: float) -> None:
+            nonlocal last
+            progress.update(bar, completed=share)
+            if not console.is_terminal and time.monotonic() - last >= _LINE_EVERY_S:
+                last = time.monotonic()
+                console.print(f"{what}: {share:.0%}", markup=False, highlight=False, soft_wrap=True)
+
+        yield tell
