@@ -34,8 +34,7 @@ COMMANDS = {
 
 
 # Typer's boxes need characters beyond ASCII, and on a narrow terminal they would cut the names of options.
-_COLUMNS = min(shutil.get_terminal_size().columns, 100)
-_HAS_BOXES = _COLUMNS >= 72 and str(sys.stdout.encoding).lower().startswith("utf")
+_HAS_BOXES = shutil.get_terminal_size().columns >= 72 and str(sys.stdout.encoding).lower().startswith("utf")
 _MARKUP: Any = "rich" if _HAS_BOXES else None
 
 
@@ -68,7 +67,7 @@ def _imported(name: str) -> TyperCommand | TyperGroup:
 
 app = typer.Typer(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _COLUMNS},
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=_MARKUP,

@@ -1,6 +1,5 @@
 """Where a pool's LLMs answer: the addresses that `pickllm serve` leaves in the user's state directory."""
 
-import fcntl
 import json
 import os
 import socket
@@ -104,6 +103,10 @@ def _path(pool: Pool, folder: Path | None) -> Path:
 
 
 def _try_lock(file: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        raise ServingError("Serving LLMs needs Linux or macOS: ask those of another machine, by base_url.") from None
     for _ in range(10):  # a reader holds the lock for an instant while it looks
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,6 +119,8 @@ def _try_lock(file: int) -> bool:
 def _is_locked(path: Path) -> bool:
     try:
         with open(path.with_suffix(".lock"), "rb") as lock:
+            import fcntl  # what Windows lacks it also never locked
+
             fcntl.flock(lock.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
