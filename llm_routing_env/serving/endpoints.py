@@ -15,6 +15,11 @@ from platformdirs import user_state_dir
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.pools.pool import Pool, shipped_pools
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is served
+    fcntl = None  # type: ignore[assignment]
+
 STATE_DIR_VARIABLE = "PICKLLM_STATE_DIR"
 
 
@@ -103,10 +108,8 @@ def _path(pool: Pool, folder: Path | None) -> Path:
 
 
 def _try_lock(file: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        raise ServingError("Serving LLMs needs Linux or macOS: ask those of another machine, by base_url.") from None
+    if fcntl is None:
+        raise ServingError("Serving LLMs needs Linux or macOS: ask those of another machine, by their base_url.")
     for _ in range(10):  # a reader holds the lock for an instant while it looks
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,10 +120,10 @@ def _try_lock(file: int) -> bool:
 
 
 def _is_locked(path: Path) -> bool:
+    if fcntl is None:
+        return False
     try:
         with open(path.with_suffix(".lock"), "rb") as lock:
-            import fcntl  # what Windows lacks it also never locked
-
             fcntl.flock(lock.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
