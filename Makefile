@@ -68,6 +68,7 @@ bench: $(VENV)/.full
 	for name in $(BENCHMARKS); do PYTHONPATH=. $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
 	mkdir -p docs && cp results/compare/*.png docs/
+	$(BIN)/python benchmarks/palette.py
 	$(BIN)/python benchmarks/readme.py
 
 nano: $(VENV)/.full
