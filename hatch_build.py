@@ -15,6 +15,6 @@ class CustomBuildHook(BuildHookInterface):
         for name in ("agents", "data"):
             if not Path(self.root, "llm_routing_env", name).is_dir():
                 sys.exit(
-                    f"llm_routing_env/{name} is no link to a folder: clone again with `git clone -c core.symlinks=true`, "
-                    "or install from an sdist or a wheel."
+                    f"llm_routing_env/{name} is no link to a folder: clone with `git clone -c core.symlinks=true`, or "
+                    "install an sdist or a wheel."
                 )
