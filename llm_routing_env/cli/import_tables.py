@@ -85,7 +85,7 @@ def import_files(
     _check_out([*src, *others], out, overwrite)
     # Arrow's own allocator keeps several times what the batches of a long file take.
     pa.set_memory_pool(pa.system_memory_pool())
-    given = ctx.params
+    given = {**ctx.params, "src": src}  # which earlier versions of typer leave texts there
     preset = PRESETS[str(ctx.info_name)]
     console = Terminal(stderr=as_json, quiet=quiet, soft_wrap=True, highlight=False, markup=False)
     with share_shown(console, "reading") as tell:
