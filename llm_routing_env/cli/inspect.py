@@ -10,6 +10,7 @@ from rich.markup import escape
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.cli import options
 from llm_routing_env.cli.columns import print_table
+from llm_routing_env.cli.progress import working
 from llm_routing_env.terminal import Terminal
 
 Document = dict[str, Any]
@@ -34,7 +35,7 @@ def inspect(
     from llm_routing_env.evaluation.inspection import inspect_table
 
     console = Terminal(stderr=as_json, quiet=quiet, highlight=False)
-    with console.status("inspecting"):
+    with working(console, "inspecting"):
         problem = RoutingProblem(
             table,
             split=split,

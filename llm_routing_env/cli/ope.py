@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from llm_routing_env.cli import options
 from llm_routing_env.cli.columns import print_table
+from llm_routing_env.cli.progress import working
 from llm_routing_env.evaluation.intervals import Interval, number, shown
 from llm_routing_env.terminal import Terminal
 
@@ -49,7 +50,7 @@ def ope(
     from llm_routing_env.logs import read_log
 
     console = Terminal(stderr=as_json, highlight=False)
-    with console.status("estimating"):
+    with working(console, "estimating"):
         rows = read_log(log)
         chosen = rows if agent is None else rows.for_agent(agent)
         document = evaluate_log(chosen, policy, table=table, observation=observation, with_truth=truth)

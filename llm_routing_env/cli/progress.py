@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -20,6 +20,11 @@ def counted(console: Terminal) -> Progress:
     columns = (_DESCRIPTION, BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
     # A bar that nobody watches would still leave an empty line.
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def working(console: Terminal, what: str) -> AbstractContextManager[object]:
+    """Show on a terminal that something is being done, for the length of a block."""
+    return console.status(what) if console.is_terminal else nullcontext()
 
 
 @contextmanager
