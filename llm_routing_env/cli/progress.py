@@ -4,7 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from llm_routing_env.terminal import Terminal
 
@@ -17,9 +25,16 @@ Tell = Callable[[float], None]
 
 def counted(console: Terminal) -> Progress:
     """Return a bar of work that is counted."""
-    columns = (_DESCRIPTION, BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
-    # A bar that nobody watches would still leave an empty line.
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return _bar(console, MofNCompleteColumn())
+
+
+def _bar(console: Terminal, how_far: ProgressColumn) -> Progress:
+    columns = (_DESCRIPTION, BarColumn(bar_width=None), how_far, TimeRemainingColumn(compact=True))
+    is_watched = console.is_terminal
+    # Rich would leave an empty line of a bar that is not shown, before version 15.
+    return Progress(
+        *columns, console=console if is_watched else Terminal(quiet=True), transient=True, disable=not is_watched
+    )
 
 
 def working(console: Terminal, what: str) -> AbstractContextManager[object]:
@@ -34,9 +49,8 @@ def share_shown(console: Terminal, what: str) -> Iterator[Tell]:
     Yields:
         What is told the share done, from 0 to 1.
     """
-    columns = (_DESCRIPTION, BarColumn(bar_width=None), TaskProgressColumn(), TimeRemainingColumn(compact=True))
     last = time.monotonic()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with _bar(console, TaskProgressColumn()) as progress:
         bar = progress.add_task(what, total=1.0)
 
         def tell(share: float) -> None:
