@@ -13,6 +13,7 @@ from urllib.parse import quote
 from platformdirs import user_state_dir
 
 from llm_routing_env.agents.parts.replacing import replacing
+from llm_routing_env.cache import made
 from llm_routing_env.pools.pool import Pool, shipped_pools
 
 try:
@@ -81,7 +82,7 @@ def claim(pool: Pool, folder: Path | None) -> Iterator[Path]:
         ServingError: Another process serves this pool.
     """
     path = _path(pool, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made(path.parent, STATE_DIR_VARIABLE)
     with open(path.with_suffix(".lock"), "a+b") as lock:
         if not _try_lock(lock.fileno()):
             raise ServingError(
