@@ -29,6 +29,7 @@ LAYERS = (
     ("evaluation",),
     ("report",),
     ("cli",),
+    ("__main__",),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 FILES = [
