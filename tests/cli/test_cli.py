@@ -276,11 +276,11 @@ def test_a_results_file_repeats_its_run(tmp_path: Path):
 
 
 def test_a_results_file_keeps_how_late_rewards_came(tmp_path: Path):
-    late = ("--agents", "ucb1", "--feedback-delay", "uniform,0,9", "--out")
-    assert pickllm("compare", *SMALL, *late, tmp_path / "one").returncode == 0
-    again = pickllm("compare", "--from", tmp_path / "one" / "results.json", "--out", tmp_path / "two")
-    assert "late, by so many steps: 0 to 9 (uniform)" in " ".join(again.stdout.split())
-    one, two = (json.loads((tmp_path / run / "results.json").read_text()) for run in ("one", "two"))
+    late = ("--agents", "ucb1", "--feedback-delay", "uniform,0,9")
+    (tmp_path / "one.json").write_text(pickllm("compare", *SMALL, *late, "--json").stdout)
+    assert "late, by so many steps: 0 to 9 (uniform)" in " ".join(pickllm("compare", *SMALL, *late).stdout.split())
+    one = json.loads((tmp_path / "one.json").read_text())
+    two = json.loads(pickllm("compare", "--from", tmp_path / "one.json", "--json").stdout)
     assert one["agents"] == two["agents"]
     assert one["run"]["feedback_delay"] == "uniform,0,9"
     del one["run"]["feedback_delay"]  # as of before there was any
