@@ -12,7 +12,7 @@ from gymnasium.wrappers import TransformReward
 from tables import random_table, sparse_table
 
 from llm_routing_env.agents import make_agent
-from llm_routing_env.envs import PickLLMMOEnv, PickLLMMOVectorEnv, PickLLMSB3VecEnv
+from llm_routing_env.envs import PickLLMMOEnv, PickLLMMOVectorEnv
 from llm_routing_env.envs.pickllm import PickLLMEnv
 
 WEIGHTS = np.array([1, 0.5, 0.5])
@@ -237,8 +237,9 @@ def test_bad_input_is_one_line(kind: Any, arguments: dict[str, Any], message: st
 
 
 def test_stable_baselines3_is_told_before_it_learns():
+    vector = pytest.importorskip("llm_routing_env.envs.sb3_vector", exc_type=ImportError)
     with pytest.raises(ValueError, match="one number a step, PickLLM-MO-v0 gives several"):
-        PickLLMSB3VecEnv(2, "PickLLM-MO-v0")
+        vector.PickLLMSB3VecEnv(2, "PickLLM-MO-v0")
 
 
 def test_actions_are_refused_as_in_v0():
