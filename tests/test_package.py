@@ -22,7 +22,7 @@ action = agent.select_action(observation)
 print(env.step(action)[1])
 """
 # Of the core, what is quick and reads what an sdist might lack.
-FROM_THE_SDIST = ("tests/cli/test_commands.py", "tests/tables", "tests/envs/test_pickllm.py", "tests/test_docs.py")
+FROM_THE_SDIST = ("tests/cli/test_commands.py", "tests/tables", "tests/envs/test_pickllm.py")
 OWN_CLASS = """
 from llm_routing_env.envs import PickLLMEnv
 own = PickLLMEnv(context="math")
