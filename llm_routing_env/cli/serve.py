@@ -15,7 +15,10 @@ def serve(
     log_dir: Annotated[Path | None, typer.Option(help="Folder for the servers' logs.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Start one vLLM server per LLM, wait until all are ready, print the endpoints, stop them on Ctrl-C."""
+    """Start one vLLM server per LLM, wait until all are ready, print the endpoints, stop them on Ctrl-C.
+
+    Example: pickllm serve nano --log-dir logs
+    """
     from llm_routing_env.serving.display import run_until_signal
 
     raise typer.Exit(run_until_signal(load_pool(pool), timeout_s=timeout_s, log_dir=log_dir, as_json=as_json))
