@@ -1,0 +1,69 @@
+"""What the builders of the shipped tables share: a pool is served and recorded, and its queries are embedded."""
+
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
+from llm_routing_env.observations.embedding_model import encode
+from llm_routing_env.pools.pool import load_pool
+from llm_routing_env.tables.queries import QuerySet
+from llm_routing_env.tables.table import OutcomeTable
+
+SCORERS = ("final_answer", "exact_match", "token_f1", "cosine")
+ENCODER = "all-MiniLM-L6-v2"
+
+
+def record_outcomes(
+    folder: Path, *, repeats: int, loads: Sequence[int] = (1, 4, 16, 64), n_requests: int = 256
+) -> None:
+    """Serve the pool of a folder with vLLM and write ``outcomes.parquet``: every query on every LLM, one at a time.
+
+    One that was interrupted goes on. The table also gets the LLMs' latency under load, and how busy the machine was:
+    the mean of its load average while outcomes came in, about 1 where nothing else ran.
+
+    Args:
+        folder: Holds ``pool.toml`` and ``queries.jsonl``.
+        repeats: How often each query is asked.
+        loads: Requests in flight at which latency under load is measured.
+        n_requests: How many count at each of them.
+    """
+    from llm_routing_env.backends import make_backend
+    from llm_routing_env.recording import record
+    from llm_routing_env.recording.under_load import measure_load
+    from llm_routing_env.serving import serve
+
+    pool = load_pool(folder / "pool.toml")
+    queries = QuerySet.read(folder / "queries.jsonl")
+    new = folder / "recorded.parquet"  # the old table stays until the new one is whole
+    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with serve(pool), Progress(*columns) as progress:
+        busy = [os.getloadavg()[0]]
+        bar = progress.add_task("recording")
+
+        def on_progress(done: int, total: int, spent_usd: float) -> None:
+            progress.update(bar, completed=done, total=total)
+            busy.append(os.getloadavg()[0])
+
+        again = {"resume": True, "retry_errors": True}
+        result = record(pool, queries, new, repeats=repeats, scorers=SCORERS, on_progress=on_progress, **again)
+        if result.table is None:
+            why = result.stopped or f"{result.n_failed} failed"
+            raise SystemExit(f"{result.n_recorded} of {result.n_total} outcomes: {why}. Run it again to go on.")
+        measured = {"load_average": round(float(np.mean(busy)), 1)}
+        with closing(make_backend("vllm", pool)) as backend:
+            curve = measure_load(pool, result.table, backend=backend, concurrency=loads, n_requests=n_requests)
+            result.table.with_metadata(measured | {"load_curve": curve}).write(new)
+    new.replace(folder / "outcomes.parquet")
+    result.journal.unlink()
+
+
+def embed_queries(folder: Path) -> None:
+    """Write the embeddings of the queries beside the outcome table of a folder."""
+    table = OutcomeTable.read(folder / "outcomes.parquet")
+    vectors = encode([query.prompt for query in table.queries], ENCODER, progress=True)
+    write_embeddings(embeddings_path(folder / "outcomes.parquet"), table.queries, vectors, ENCODER)
