@@ -16,7 +16,7 @@ from llm_routing_env.data.nano.build import FOLDER as NANO
 from llm_routing_env.tables.queries import Query, QuerySet
 
 FOLDER = Path(__file__).parent
-SPLIT_SIZES = {"train": 30, "test": 60}  # of each of nano's contexts
+SPLIT_SIZES = {"train": 50, "test": 100}  # of each of nano's contexts
 REPEATS = 1
 LOADS, LOAD_REQUESTS = (1, 4, 16), 32  # SmolLM2 takes as long for one as nano's LLMs for ten
 
