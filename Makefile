@@ -74,7 +74,7 @@ nano: $(VENV)/.full
 	$(BIN)/python -m llm_routing_env.data.nano.build
 	$(BIN)/pickllm export croissant nano envs_data/nano/croissant.json --fields envs_data/nano/croissant.toml
 
-# Nano's LLMs beside one that was not made for it. Goes on where an interrupted one stopped.
+# Nano's LLMs beside one that was not made for it, in half an hour at most. Goes on where an interrupted one stopped.
 everyday: $(VENV)/.full
 	$(PIP) --editable ".[everyday]"
 	$(BIN)/python -m llm_routing_env.data.everyday.build

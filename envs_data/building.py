@@ -50,8 +50,16 @@ def record_outcomes(
             progress.update(bar, completed=done, total=total)
             busy.append(os.getloadavg()[0])
 
-        again = {"resume": True, "retry_errors": True}
-        result = record(pool, queries, new, repeats=repeats, scorers=SCORERS, on_progress=on_progress, **again)
+        result = record(
+            pool,
+            queries,
+            new,
+            repeats=repeats,
+            resume=True,
+            retry_errors=True,
+            scorers=SCORERS,
+            on_progress=on_progress,
+        )
         if result.table is None:
             why = result.stopped or f"{result.n_failed} failed"
             raise SystemExit(f"{result.n_recorded} of {result.n_total} outcomes: {why}. Run it again to go on.")
@@ -67,5 +75,5 @@ def embed_queries(folder: Path) -> None:
     """Write the embeddings of the queries beside the outcome table of a folder."""
     table = OutcomeTable.read(folder / "outcomes.parquet")
     vectors = encode([query.prompt for query in table.queries], ENCODER, progress=True)
-    vectors = np.round(vectors * STEPS) / STEPS
-    write_embeddings(embeddings_path(folder / "outcomes.parquet"), table.queries, vectors, ENCODER)
+    rounded = np.asarray(np.round(vectors * STEPS) / STEPS, dtype=np.float32)
+    write_embeddings(embeddings_path(folder / "outcomes.parquet"), table.queries, rounded, ENCODER)
