@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from llm_routing_env.cli import options
-from llm_routing_env.pools.pool import load_pool
+from llm_routing_env.pools.pool import load_pool, shipped_pools
 
 
 def serve(
-    pool: Annotated[str, typer.Argument(help="Shipped pool's name (nano), or a pool's TOML file.")],
+    pool: Annotated[str, typer.Argument(help=f"A pool's name ({', '.join(shipped_pools())}), or its TOML file.")],
     timeout_s: Annotated[float, typer.Option(help="Seconds until all servers must be healthy.")] = 900.0,
     log_dir: Annotated[Path | None, typer.Option(help="Folder for the servers' logs.")] = None,
     as_json: options.AsJson = False,

@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PARTS = ("results", "weights", "nano", "load", "scorers", "baselines", "reading", "paper", "convergence", "figures")
+PARTS = (
+    *("results", "weights", "nano", "everyday", "load", "scorers"),
+    *("baselines", "reading", "paper", "convergence", "figures"),
+)
 # What prose may say with a number and a unit: what others claim, how intervals are defined, and sizes of files.
 STATED = (
     "60 %", "52 %",  # the paper's claims, from secondary sources
