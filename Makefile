@@ -8,6 +8,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_FLAGS ?=
 VENV := .venv
+EXAMPLES := .venv-examples
 BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
@@ -24,7 +25,7 @@ HERE := $(shell uname -sm) $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys
 HASHED := $(if $(findstring Linux x86_64 3.11,$(HERE)),$(wildcard requirements/hashed.txt))
 PINNED := --constraint requirements/dev.txt --constraint requirements/apart.txt
 
-.PHONY: compare demo test fast live chromium check docs bench nano lock clean
+.PHONY: compare demo test fast live chromium check docs notebook examples bench nano lock clean
 
 # Goes on where an interrupted one stopped.
 compare: $(VENV)/.core $(if $(IS_PRODUCTION),$(VENV)/.production)
@@ -33,7 +34,7 @@ compare: $(VENV)/.core $(if $(IS_PRODUCTION),$(VENV)/.production)
 demo: $(VENV)/.core
 	$(BIN)/pickllm demo
 
-SLOW := vllm or package or torture or cluster
+SLOW := vllm or package or torture or cluster or pages
 
 test: fast
 	$(BIN)/pytest -m "$(SLOW)"
@@ -59,6 +60,15 @@ check: $(VENV)/.full
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build
 
+# The tour, executed anew where it stands, with its figures.
+notebook: $(VENV)/.docs
+	$(BIN)/jupyter-execute --inplace docs/tour.ipynb
+
+# Every library's example, in two environments of their own (2.6 and 1.8 GB on disk), then the table of docs/libraries.md.
+examples: $(EXAMPLES)/together/.done $(EXAMPLES)/rllib/.done
+	$(EXAMPLES)/together/bin/python benchmarks/examples.py $(EXAMPLES)
+	PYTHONPATH=. $(EXAMPLES)/together/bin/python benchmarks/readme.py
+
 BENCHMARKS := convergence headline weights scorers throughput scenario_overhead peers startup memory live_overhead live_path baselines ope recommit scenarios lifelong lifelong_speed
 
 bench: $(VENV)/.full
@@ -67,7 +77,7 @@ bench: $(VENV)/.full
 	$(BIN)/pickllm compare --json --reward additive > benchmarks/results/compare_nano_additive.json
 	for name in $(BENCHMARKS); do PYTHONPATH=. $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
-	mkdir -p docs && cp results/compare/*.png docs/
+	cp results/compare/probabilities.png docs/
 	$(BIN)/python benchmarks/readme.py
 
 nano: $(VENV)/.full
@@ -86,7 +96,7 @@ lock:
 		>> requirements/hashed.txt
 
 clean:
-	rm -rf $(VENV) results dist build docs/_build docs/generated
+	rm -rf $(VENV) $(EXAMPLES) results dist build docs/_build docs/generated
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
@@ -100,6 +110,11 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.production: pyproject.toml | $(VENV)/.core
 	@echo "Installing paretobandit for its data (46 MB more to download: it asks for scikit-learn and scipy)."
 	$(PIP) --editable ".[production]"
+	@touch $@
+
+$(EXAMPLES)/%/.done: pyproject.toml examples/requirements/%.txt
+	$(PYTHON) -m venv --upgrade-deps $(EXAMPLES)/$*
+	$(EXAMPLES)/$*/bin/python -m pip install --quiet $(PIP_FLAGS) --editable . --requirement examples/requirements/$*.txt
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/.core

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
 from typing import Any, NamedTuple
 
 from results_file import save
@@ -59,7 +58,6 @@ def run(example: Example, venvs: Path) -> dict[str, Any]:
     versions = subprocess.run(
         [python, "-c", VERSIONS, *example.packages], capture_output=True, text=True, check=True
     ).stdout.split()
-    begun = perf_counter()
     done = subprocess.run(
         [python, f"{example.file}.py"],
         stdout=subprocess.PIPE,
@@ -74,7 +72,7 @@ def run(example: Example, venvs: Path) -> dict[str, Any]:
     row = example._asdict() | {"versions": dict(zip(example.packages, versions, strict=True))}
     del row["packages"], row["venv"]
     print(example.file, lines[0], file=sys.stderr)
-    return row | {"seconds": round(perf_counter() - begun, 1)} | json.loads(lines[0])
+    return row | json.loads(lines[0])
 
 
 def main() -> None:

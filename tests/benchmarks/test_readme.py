@@ -21,7 +21,7 @@ FIGURE = re.compile(
 )
 
 
-@pytest.mark.parametrize("part", [*PARTS, "speed", "live", "pays", "reached", "misses", "lifetimes", "sample_size"])
+@pytest.mark.parametrize("part", [*PARTS, "speed", "live", "pays", "reached", "misses", "lifetimes", "sample_size", "libraries"])
 def test_every_part_is_what_its_script_makes_of_the_committed_results(script, part: str):
     made = getattr(script("readme"), part)()
     shown = [
