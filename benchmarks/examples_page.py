@@ -10,14 +10,14 @@ def libraries() -> str:
     lines = [
         (
             f"[{row['library']}](../examples/{row['file']}.py)",
-            ", ".join(f"{name} {version}" for name, version in row["versions"].items()),
             row["learner"],
-            row["judged"],
             f"{row['reward']:.3f}",
             f"{row['random']:.3f}",
+            row["judged"],
+            ", ".join(f"{name} {version}" for name, version in row["versions"].items()),
         )
         for row in result["rows"]
     ]
-    header = ("library", "version", "learner", "judged on", "mean reward", "random")
+    header = ("library", "learner", "mean reward", "random", "judged on", "version")
     made = f"Run on {result['date']}, Python {document['versions']['python']}, by `make examples`.\n"
     return markdown(header, lines) + "\n\n" + made

@@ -4,6 +4,7 @@ What is not run stands in `NOT_RUN` with its reason; its options are parsed neve
 are run by tests of their own.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -18,6 +19,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from llm_routing_env.agents.parts.plug_ins import found_in
 from llm_routing_env.cli import app
 from llm_routing_env.tables.shipped import DATA
 
@@ -114,7 +116,8 @@ def run(words: list[str], few: bool) -> Any:
     less = [*FEW.get(words[0], []), *([] if given else lifelong)] if few else []
     if "--from" in words or "--from-log" in words:
         less = []
-    return CliRunner().invoke(app, [*words, *less])
+    with found_in(os.getcwd()):  # as `pickllm` does
+        return CliRunner().invoke(app, [*words, *less])
 
 
 @pytest.mark.parametrize("page", with_commands(), ids=lambda page: page.stem)
