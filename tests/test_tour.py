@@ -18,7 +18,7 @@ def cells(notebook: Any) -> list[Any]:
 
 def said(cell: Any) -> str:
     """Return what a cell printed and gave; a figure by its kind alone."""
-    texts = [output.get("text") or list(output["data"]) + [output["data"]["text/plain"]] for output in cell["outputs"]]
+    texts = [output.get("text") or [*output["data"], output["data"]["text/plain"]] for output in cell["outputs"]]
     return "".join("".join(map("".join, text)) for text in texts)
 
 
