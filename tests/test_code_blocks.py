@@ -93,7 +93,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(["compare", "--split", "train", "--agents", "random", "--log-steps", "--out", str(folder / "RUN")], few=True)
     shutil.copytree(folder / "RUN", folder / "old")
     shutil.copy(folder / "mine.parquet", folder / "table.parquet")
-    outcomes = "query_id,llm,score,prompt,context,ms\nq1,a,1,2 + 2?,maths,400\nq1,b,1,2 + 2?,maths,900\n"
+    outcomes = (
+        "query_id,llm,score,prompt,context,ms,cost_usd\nq1,a,1,2 + 2?,maths,400,0.1\nq1,b,1,2 + 2?,maths,900,0.2\n"
+    )
     (folder / "outcomes.csv").write_text(outcomes, encoding="utf-8")
     for toml in blocks(ROOT / "docs" / "scenarios.md", "toml")[:1]:
         (folder / "drift.toml").write_text(toml, encoding="utf-8")
