@@ -8,6 +8,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_FLAGS ?=
 VENV := .venv
+EXAMPLES := .venv-examples
 BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
@@ -24,7 +25,7 @@ HERE := $(shell uname -sm) $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys
 HASHED := $(if $(findstring Linux x86_64 3.11,$(HERE)),$(wildcard requirements/hashed.txt))
 PINNED := --constraint requirements/dev.txt --constraint requirements/apart.txt
 
-.PHONY: compare demo test fast lowest live chromium check docs bench nano everyday lock clean
+.PHONY: compare demo test fast lowest live chromium check docs notebook examples bench nano everyday lock clean
 
 # Goes on where an interrupted one stopped.
 compare: $(VENV)/.core $(if $(IS_PRODUCTION),$(VENV)/.production)
@@ -33,7 +34,7 @@ compare: $(VENV)/.core $(if $(IS_PRODUCTION),$(VENV)/.production)
 demo: $(VENV)/.core
 	$(BIN)/pickllm demo
 
-SLOW := vllm or package or torture or cluster
+SLOW := vllm or package or torture or cluster or pages
 
 test: fast
 	$(BIN)/pytest -m "$(SLOW)"
@@ -64,6 +65,15 @@ check: $(VENV)/.full
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build
 
+# The tour, executed anew where it stands, with its figures.
+notebook: $(VENV)/.docs
+	$(BIN)/jupyter-execute --inplace docs/tour.ipynb
+
+# Every library's example, in two environments of their own (2.6 and 1.8 GB on disk), then the table of docs/libraries.md.
+examples: $(EXAMPLES)/together/.done $(EXAMPLES)/rllib/.done
+	$(EXAMPLES)/together/bin/python benchmarks/examples.py $(EXAMPLES)
+	PYTHONPATH=. $(EXAMPLES)/together/bin/python benchmarks/readme.py
+
 BENCHMARKS := convergence headline weights scorers throughput scenario_overhead peers startup memory live_overhead live_path baselines ope recommit scenarios lifelong lifelong_speed
 
 bench: $(VENV)/.full
@@ -72,7 +82,7 @@ bench: $(VENV)/.full
 	$(BIN)/pickllm compare --json --reward additive > benchmarks/results/compare_nano_additive.json
 	for name in $(BENCHMARKS); do PYTHONPATH=. $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
-	mkdir -p docs && cp results/compare/*.png docs/
+	cp results/compare/probabilities.png docs/
 	$(BIN)/python benchmarks/palette.py
 	$(BIN)/python benchmarks/readme.py
 
@@ -102,7 +112,7 @@ lock:
 		pyproject.toml >> requirements/lowest.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest results dist build docs/_build docs/generated
+	rm -rf $(VENV) $(VENV)-lowest $(EXAMPLES) results dist build docs/_build docs/generated
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
@@ -123,6 +133,11 @@ $(VENV)-lowest/.done: pyproject.toml requirements/lowest.txt
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) \
 		--constraint requirements/lowest.txt --editable . hypothesis pytest pytest-timeout pytest-xdist
+	@touch $@
+
+$(EXAMPLES)/%/.done: pyproject.toml examples/requirements/%.txt
+	$(PYTHON) -m venv --upgrade-deps $(EXAMPLES)/$*
+	$(EXAMPLES)/$*/bin/python -m pip install --quiet $(PIP_FLAGS) --editable . --requirement examples/requirements/$*.txt
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/.core

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import numpy as np
+from examples_page import libraries
 from lifelong_page import lifetimes, pays, sample_size
 from lifelong_reached import misses, reached
 from readme_agents import baselines, convergence, paper, reading
@@ -157,6 +158,7 @@ PARTS = {
         *(baselines, reading, paper, convergence),
         *(figures, speed, live),
         *(pays, reached, misses, sample_size, lifetimes),
+        libraries,
     )
 }
 

@@ -36,11 +36,12 @@ def test_the_shipped_tables_are_those_that_v0_means():
 
 @pytest.mark.parametrize("table", SHA256)
 def test_every_shipped_table_passes_both_checkers_in_every_context(table: str):
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
     with warnings_are_errors():
         for context in OutcomeTable.read(table).contexts:
             env = gym.make("PickLLM-v0", table=table, context=context)
             check_env(env.unwrapped, skip_render_check=True)
-            sb3_check_env(env, warn=True)
+            checker.check_env(env, warn=True)
 
 
 @contextmanager
