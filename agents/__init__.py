@@ -70,6 +70,7 @@ AGENTS: dict[str, str] = {
     "tier_router": "llm_routing_env.agents.tier_router:TierRouter",
     "pairwise_mf": "llm_routing_env.agents.pairwise_mf:PairwiseMF",
     "llm_bandit": "llm_routing_env.agents.llm_bandit:LLMBandit",
+    "smoothie": "llm_routing_env.agents.smoothie:Smoothie",
     "zero_router": "llm_routing_env.agents.zero_router:ZeroRouter",
     "random": "llm_routing_env.agents.random:Random",
     "round_robin": "llm_routing_env.agents.round_robin:RoundRobin",
@@ -81,8 +82,10 @@ AGENTS: dict[str, str] = {
 ASKING_AGENTS: dict[str, str] = {
     "advisor_gate": "llm_routing_env.agents.advisor_gate:AdvisorGate",
     "automix": "llm_routing_env.agents.automix:AutoMix",
+    "best_of_n": "llm_routing_env.agents.best_of_n:BestOfN",
     "cascade": "llm_routing_env.agents.cascade:Cascade",
     "re_propose": "llm_routing_env.agents.re_propose:RePropose",
+    "smoothie_pick": "llm_routing_env.agents.smoothie_pick:SmoothiePick",
     "subset_vote": "llm_routing_env.agents.subset_vote:SubsetVote",
 }
 

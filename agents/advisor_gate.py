@@ -9,7 +9,7 @@ import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.ask_view import AskView
-from llm_routing_env.agents.parts.asking_agent import certain, llm_number, size_of_query, worth_of_asks
+from llm_routing_env.agents.parts.asking_agent import certain, llm_number, measures_shown, size_of_query, worth_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.agents.parts.linear_model import ArmRegressions, ridge_regression, with_intercept
 from llm_routing_env.agents.parts.names import unknown_name
@@ -24,13 +24,14 @@ _SCALE = 5.0  # of embeddings, whose numbers are small, beside the intercept
 class AdvisorGate(Agent):
     """The base LLM answers; the gate takes its answer, or asks the advisor and takes that one's.
 
-    The gate is a bandit with two arms, LinUCB on the query and on what is seen of the base's answer, and learns from
+    The gate is a bandit with two arms, LinUCB on the query and on what is seen of the base's answer: whether there is
+    one, and all its measures (`observation="embedding32+asks+matching"`, for one). It learns from
     what each query was worth in the end. A fee that outweighs the gain thus keeps it from asking, which the paper's
     signal does not: +1 where the advice was right, -1 where it was wrong, 0 where none was asked for
     (`signal="lagr"`). Fitted on full information, "advisor_gate@pretrained", it is the same linear model of both arms,
     and frozen.
 
-    Kept of LaGR-SEQ: a second learner that decides, from what has been done so far, whether the advisor is worth asking.
+    Kept of LaGR-SEQ: a second learner that decides, from what has been done so far, whether to ask the advisor.
     Left out: the task of many steps that the advice is about, and its learner: a query is answered at once.
 
     Attributes:
@@ -53,7 +54,6 @@ class AdvisorGate(Agent):
         seed: int | None = None,
         base: str | None = None,
         advisor: str | None = None,
-        measure: str | None = None,
         alpha: float = 0.3,
         ridge: float = 1.0,
         signal: str = REWARD,
@@ -66,7 +66,6 @@ class AdvisorGate(Agent):
             seed: See `Agent`.
             base: The LLM that answers every query; None: the cheapest.
             advisor: The one that may be asked then; None: the dearest.
-            measure: A recorded measure of the base's answer that is seen too, one of the environment's `measures`.
             alpha: Width of the confidence bounds, in units of the reward.
             ridge: Weight of the penalty on the coefficients.
             signal: "reward", or "lagr": what it learns from.
@@ -76,7 +75,7 @@ class AdvisorGate(Agent):
         self._require(ridge > 0, "ridge", "positive", ridge)
         if signal not in (REWARD, LAGR):
             raise unknown_name("signal", signal, (REWARD, LAGR))
-        self._n_llms, self._measures = len(task.llm_names), () if measure is None else (measure,)
+        self._n_llms, self._measures = len(task.llm_names), measures_shown(self)
         n_features = size_of_query(self, len(self._measures)) + 2 + len(self._measures)
         cost = np.array(task.expected_cost_usd)
         chosen = [
@@ -84,7 +83,7 @@ class AdvisorGate(Agent):
             for name, usual in ((base, int(np.argmin(cost))), (advisor, int(self._n_llms - 1 - np.argmax(cost[::-1]))))
         ]
         self._require(chosen[0] != chosen[1], "advisor", "another LLM than the base", task.llm_names[chosen[1]])
-        self.base, self.advisor, self.measure = base, advisor, measure
+        self.base, self.advisor = base, advisor
         self.alpha, self.ridge, self.signal = alpha, ridge, signal
         self.llms = np.array(chosen)
         self.regressions = ArmRegressions(len(self._rows), 2, n_features, ridge)

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from llm_routing_env.agents.parts.ask_view import AskView
-from llm_routing_env.agents.parts.asking_agent import AskingAgent, llm_number
+from llm_routing_env.agents.parts.asking_agent import AskingAgent, llm_number, worth_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
@@ -29,8 +29,9 @@ class AutoMix(AskingAgent):
 
     Kept of AutoMix: two LLMs, the bins, the smoothed gains, escalation bin by bin (what its "POMDP" comes to), and
     `choose_by="lift"`, the gain per dollar over that of always asking the large LLM. Ours: the check, which the paper
-    gets by asking the small LLM about its own answer, is a recorded measure such as a confidence, whose price is in the
-    recorded cost, or else what a linear model says of the query; by default the bins are as many as earn most reward,
+    gets by asking the small LLM about its own answer, is the first measure of answers that is seen, such as a recorded
+    confidence (`observation="embedding+asks+confidence"`), whose price is in the recorded cost; where none is, what a
+    linear model says of the query. By default the bins are as many as earn most reward,
     and the two LLMs those that do.
 
     Attributes:
@@ -38,6 +39,8 @@ class AutoMix(AskingAgent):
         edges: Where the bins meet, shape (bins - 1,).
         escalates: In which of them the large LLM is asked, shape (bins,).
     """
+
+    takes_measures = True
 
     def __init__(
         self,
@@ -47,7 +50,6 @@ class AutoMix(AskingAgent):
         seed: int | None = None,
         small: str | None = None,
         large: str | None = None,
-        measure: str | None = None,
         n_bins: int = 8,
         choose_by: str = REWARD,
     ) -> None:
@@ -59,12 +61,9 @@ class AutoMix(AskingAgent):
             seed: See `Agent`.
             small: The LLM that is asked first; None: with which most is earned on the training queries.
             large: The one that may be asked then; None: as well.
-            measure: The recorded measure that is the check, one of the environment's `measures`; None: how probably the
-                small LLM is right by the query alone.
             n_bins: How many bins; 8 in the paper.
             choose_by: "reward", or "lift": what the escalated bins are to make most of.
         """
-        self.measure = measure
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         is_count = isinstance(n_bins, int) and not isinstance(n_bins, bool) and n_bins >= 2
         self._require(is_count, "n_bins", "2 or more", n_bins)
@@ -75,7 +74,7 @@ class AutoMix(AskingAgent):
         self._require(None in self._given or small != large, "large", f"another LLM than small, {small!r}", large)
         self.small, self.large, self.n_bins, self.choose_by = small, large, n_bins, choose_by
         self.pair = np.array([0, 1])
-        self.edges = np.zeros(n_bins - 1)
+        self.edges: FloatArray = np.zeros(n_bins - 1)
         self.escalates = np.zeros(n_bins, dtype=bool)
 
     def _fit(self, training_table: AskingTable) -> None:  # type: ignore[override]  # see AskingAgent.fit
@@ -83,48 +82,49 @@ class AutoMix(AskingAgent):
         self._require(
             rows >= self.n_bins, "training_table", f"of {self.n_bins} queries or more, one for each bin", rows
         )
-        checks = _known(table.measures[self.measure]) if self.measure else self._fit_accuracies(table)
+        checks = _known(table.measures[self._measures[0]]) if self._measures else self._fit_accuracies(table)
         best = -np.inf
-        for pair in product(*(range(self._n_llms) if llm is None else [llm] for llm in self._given)):
-            if pair[0] != pair[1]:
-                edges = np.quantile(checks[:, pair[0]], np.arange(1, self.n_bins) / self.n_bins)
-                escalates, earned = self._escalated(table, pair, np.searchsorted(edges, checks[:, pair[0]], "right"))
+        for small, large in product(*(range(self._n_llms) if llm is None else [llm] for llm in self._given)):
+            if small != large:
+                edges = np.asarray(
+                    np.quantile(checks[:, small], np.linspace(0, 1, self.n_bins + 1)[1:-1]), dtype=np.float64
+                )
+                bins = np.searchsorted(edges, checks[:, small], "right")
+                escalates, earned = self._escalated(table, (small, large), bins)
                 if earned > best + 1e-12:
-                    best, self.pair, self.edges, self.escalates = earned, np.array(pair), edges, escalates
+                    best, self.pair, self.edges, self.escalates = earned, np.array([small, large]), edges, escalates
         self._require(best > -np.inf, "choose_by", '"reward" where no large LLM costs more than a small one', LIFT)
 
     def _escalated(self, table: AskingTable, pair: tuple[int, int], bins: IntArray) -> tuple[BoolArray, float]:
         """Return which bins of a pair are escalated, and what that earns; minus infinity where there is no lift."""
-        every, everyone = np.eye(self._n_llms, dtype=bool)[list(pair)], np.ones(len(bins), dtype=np.int64)
-        asked = np.tile(every[0], (len(bins), 1)), np.tile(every.any(axis=0), (len(bins), 1))
-        worth = [self._worth(table, who, llm * everyone) for who, llm in zip(asked, pair, strict=True)]
+        every = np.eye(self._n_llms, dtype=bool)
+        asked = [np.tile(who, (len(bins), 1)) for who in (every[pair[0]], every[pair[0]] | every[pair[1]])]
+        worth = [worth_of_asks(self.task, table, *each) for each in zip(asked, pair, strict=True)]
         accuracy = np.where(table.failed, 0.0, table.accuracy)[:, pair]
-        order = np.argsort(
-            -smoothed(self._by_bin(table, bins, accuracy[:, 1] - accuracy[:, 0], mean=True)), kind="stable"
-        )
-        worths = table.weights @ worth[0] + _cumulated(self._by_bin(table, bins, worth[1] - worth[0])[order])
-        chosen = worths
-        if self.choose_by == LIFT:
-            small, large = (
-                tuple(table.weights @ np.stack(of, 1)) for of in zip(accuracy.T, table.cost_usd.T[list(pair)])
-            )
-            if large[1] <= small[1]:
-                return np.zeros(self.n_bins, dtype=bool), -np.inf
-            right = small[0] + _cumulated(self._by_bin(table, bins, accuracy[:, 1] - accuracy[:, 0])[order])
-            cost = small[1] + _cumulated(self._by_bin(table, bins, table.cost_usd[:, pair[1]])[order])
-            chosen = np.array([lift(*each, small, large) for each in zip(right, cost, strict=True)])
-        n_escalated = int(np.argmax(chosen))
-        return np.isin(np.arange(self.n_bins), order[:n_escalated]), float(worths[n_escalated])
 
-    def _by_bin(self, table: AskingTable, bins: IntArray, values: FloatArray, *, mean: bool = False) -> FloatArray:
-        """Return the weighted sum, or mean, of rows' values in each bin, 0 in an empty one."""
-        sums = np.bincount(bins, table.weights * values, self.n_bins)
-        weights = np.bincount(bins, table.weights, self.n_bins) if mean else np.ones(self.n_bins)
-        return np.asarray(np.divide(sums, weights, out=np.zeros(self.n_bins), where=weights > 0))
+        def sums(values: FloatArray) -> FloatArray:
+            return np.asarray(np.bincount(bins, table.weights * values, self.n_bins), dtype=np.float64)
+
+        shares = sums(np.ones(len(bins)))
+        gained = sums(accuracy[:, 1] - accuracy[:, 0])
+        means = np.divide(gained, shares, out=np.zeros(self.n_bins), where=shares > 0)
+        order = np.argsort(-smoothed(means), kind="stable")
+        earned = table.weights @ worth[0] + _cumulated(sums(worth[1] - worth[0])[order])
+        made_most = earned
+        if self.choose_by == LIFT:
+            cost = table.weights @ table.cost_usd[:, pair]
+            if not cost[1] > cost[0]:
+                return self.escalates, -np.inf
+            right = table.weights @ accuracy
+            small, large = ((right[place], cost[place]) for place in (0, 1))
+            mixes = right[0] + _cumulated(gained[order]), cost[0] + _cumulated(sums(table.cost_usd[:, pair[1]])[order])
+            made_most = np.array([lift(*mix, small, large) for mix in zip(*mixes, strict=True)])
+        n_escalated = int(np.argmax(made_most))
+        return np.isin(np.arange(self.n_bins), order[:n_escalated]), float(earned[n_escalated])
 
     def _ask(self, view: AskView) -> IntArray:
         small, large = self.pair.tolist()
-        checks = _known(view.measures[self.measure]) if self.measure else self._accuracies(view.query)
+        checks = _known(view.measures[self._measures[0]]) if self._measures else self._accuracies(view.query)
         escalates = self.escalates[np.searchsorted(self.edges, checks[:, small], "right")]
         goes_on = (view.order[:, small] > 0) & (escalates | (view.order[:, large] > 0))
         return np.where(goes_on, large, small)  # to name an LLM again accepts its answer

@@ -48,7 +48,7 @@ class AWRRouter(PretrainedAgent):
         n_sessions: int | None = None,
         seed: int | None = None,
         advantage: str = "critic",
-        beta: float = 0.05,
+        beta: float = 0.1,
         divide_by_propensity: bool = False,
     ) -> None:
         """Start without weights.

@@ -25,9 +25,9 @@ class BaRP(PretrainedAgent):
     """Asks the most probable LLM of a policy that sees the query and what quality is worth: w of 1, the rest is cost.
 
     It is trained by REINFORCE: at every step queries and preferences are drawn, the policy asks one LLM each, and is
-    told w q - (1 - w) min(c / tau, 1) of that one alone, tau being a high cost. So it is fitted on the train split as if
-    it routed it many times, but on nothing that routing would not tell. Where observations end with a preference, as in
-    `PickLLM-MO-v0`, that is w and the objectives are the environment's three.
+    told w q - (1 - w) min(c / tau, 1) of that one alone, tau being a high cost. So it is fitted on the train split as
+    if it routed it many times, but on nothing that routing would not tell. Where observations end with a
+    preference, as in `PickLLM-MO-v0`, that is w and the objectives are the environment's three.
 
     Kept: the reward, the preference as an input, policy gradients with a baseline and an entropy bonus, a small network
     on frozen embeddings. Ours: standardised embeddings (without, it asks one LLM of all), squares and roots of the
@@ -120,7 +120,7 @@ class BaRP(PretrainedAgent):
             self.chosen = np.array(self._best_preference(table))
 
     def _objectives(self, table: TrainingTable) -> FloatArray:
-        """Return what a preference weighs, the higher the better, shape (queries, LLMs, objectives); 0 where unknown."""
+        """Return what a preference weighs, shape (queries, LLMs, objectives); 0 where unknown."""
         asked = table.has_cell
         is_known = bool(np.isfinite(table.cost_usd[asked]).all())
         self._require(is_known, "training_table.cost_usd", "recorded: the preference is about it", np.nan)
@@ -176,7 +176,7 @@ def preference_features(worth: FloatArray) -> FloatArray:
 
 
 def policy_gradient(chances: FloatArray, asked: IntArray, ahead: FloatArray) -> FloatArray:
-    """Return the gradient by the logits of -ahead x log pi(asked), less the entropy at its weight; shape (queries, arms).
+    """Return the gradient by the logits of -ahead x log pi(asked), less the entropy; shape (queries, arms).
 
     Args:
         chances: pi, shape (queries, arms).

@@ -10,7 +10,6 @@ import numpy as np
 
 from llm_routing_env.agents.parts.destroy_repair import destroy_and_repair
 from llm_routing_env.agents.parts.hull import Front, supported_front
-from llm_routing_env.agents.parts.leave_one_out import twin_groups
 from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
@@ -94,7 +93,7 @@ class HullRouter(PretrainedAgent):
 
     def _fit_predictions(self, table: TrainingTable) -> FloatArray:
         """Fit a model to each bootstrap sample, and predict each query by those whose samples lack it (out of bag)."""
-        queries, groups = table.observations, twin_groups(table.observations)
+        queries, groups = table.observations, table.groups
         ridge = _best_ridge(table, groups)
         n_groups = int(groups.max()) + 1
         total, out_of_bag = np.zeros((2, *table.accuracy.shape)), np.zeros((len(queries), 1))
@@ -107,7 +106,8 @@ class HullRouter(PretrainedAgent):
             out_of_bag += (times == 0)[:, None]
         mean, square = total / np.maximum(out_of_bag, 1)
         left_out = mean + self.risk * np.sqrt(np.maximum(square - mean**2, 0))
-        return np.where(out_of_bag > 0, left_out, self.predicted_accuracy(queries))  # few samples may all have the query
+        by_all = self.predicted_accuracy(queries)  # few samples may all have the query
+        return np.where(out_of_bag > 0, left_out, by_all)
 
     def _place(self, front: Front, predicted: FloatArray, costs: FloatArray, table: TrainingTable) -> int:
         """Return which assignment of the front is meant: the number of raises."""

@@ -5,20 +5,17 @@ The baseline of RouterBench (Hu et al. 2024, arXiv 2403.12031), which elaborate 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 
 from llm_routing_env.agents.knn_bandit import unit_rows
 from llm_routing_env.agents.parts.distributions import level
-from llm_routing_env.agents.parts.leave_one_out import merit, twin_groups
+from llm_routing_env.agents.parts.leave_one_out import merit
+from llm_routing_env.agents.parts.neighbours import neighbour_means
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
-# Cosines of the same two queries differ by rounding, between a batch and a single session for instance.
-_ROUNDING = 1e-12
 _FEWEST = 5
 _BLOCK = 256  # training queries at once, whose cosines with all the others are held
 
@@ -77,33 +74,16 @@ class KNNRouter(PretrainedAgent):
         sizes = [_FEWEST]
         while 4 * sizes[0] <= n_queries:
             sizes.insert(0, 2 * sizes[0])  # the most first: of several that earn as much, it is least by chance
-        groups, earned = twin_groups(training_table.observations), np.zeros(len(sizes))
+        groups, earned = training_table.groups, np.zeros(len(sizes))
         for start in range(0, n_queries, _BLOCK):
             rows = slice(start, start + _BLOCK)
             similarity = self.queries[rows] @ self.queries.T
             similarity[groups[rows, None] == groups] = -np.inf
-            for i, scores in enumerate(self._mean_rewards(similarity, sizes)):
+            for i, scores in enumerate(neighbour_means(similarity, self.rewards, self.weights, sizes)):
                 earned[i] += merit(level(scores, self.rounding), training_table, rows)
         return sizes[int(np.argmax(earned))]
 
     def _scores(self, observation: FloatArray) -> FloatArray:
-        (means,) = self._mean_rewards(unit_rows(observation) @ self.queries.T, [int(self.fitted_n_neighbours)])
+        similarity = unit_rows(observation) @ self.queries.T
+        (means,) = neighbour_means(similarity, self.rewards, self.weights, [int(self.fitted_n_neighbours)])
         return means
-
-    def _mean_rewards(self, similarity: FloatArray, sizes: Sequence[int]) -> Iterator[FloatArray]:
-        """For each number of neighbours, yield each LLM's mean reward over them, shape (observations, arms).
-
-        Args:
-            similarity: Cosines, shape (observations, queries); minus infinity for queries that are left out.
-            sizes: Numbers of neighbours.
-        """
-        lasts = [len(self.queries) - min(size, len(self.queries)) for size in sizes]
-        was_asked = ~np.isnan(self.rewards) * self.weights[:, None]
-        rewards = np.where(was_asked > 0, self.rewards, 0.0) * self.weights[:, None]
-        overall = rewards.sum(axis=0) / was_asked.sum(axis=0)
-        ordered = np.partition(similarity, lasts, axis=1)
-        for last in lasts:
-            threshold = np.maximum(ordered[:, [last]], -1.0) - _ROUNDING
-            is_near = (similarity >= threshold).astype(np.float64)
-            n_asked = is_near @ was_asked
-            yield np.where(n_asked > 0, is_near @ rewards / np.where(n_asked > 0, n_asked, 1.0), overall)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.distributions import level
-from llm_routing_env.agents.parts.leave_one_out import merit, twin_groups
+from llm_routing_env.agents.parts.leave_one_out import merit
 from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.state import FloatArray
@@ -57,8 +57,7 @@ class LinearRouter(PretrainedAgent):
 
     def _best_ridge(self, training_table: TrainingTable) -> float:
         """Return the penalty under which the LLMs are picked best by leave-one-out, the heaviest if several."""
-        observations, rewards = training_table.observations, training_table.rewards
-        groups = twin_groups(observations)
+        observations, rewards, groups = training_table.observations, training_table.rewards, training_table.groups
         if groups.max() == 0:
             return RIDGES[0]
         left_out = predictions_left_out(observations, rewards, groups, RIDGES, training_table.weights)

@@ -12,7 +12,6 @@ from llm_routing_env.agents.cascade import agreement, pair_features
 from llm_routing_env.agents.parts.ask_view import AskView
 from llm_routing_env.agents.parts.asking_agent import RIDGES, AskingAgent
 from llm_routing_env.agents.parts.asking_table import AskingTable
-from llm_routing_env.agents.parts.leave_one_out import twin_groups
 from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
 from llm_routing_env.agents.parts.task import RoutingTask
@@ -94,7 +93,7 @@ class RePropose(AskingAgent):
         every, n_rows = np.eye(self._n_llms, dtype=bool), len(table.weights)
         alone = [self._worth(table, np.tile(every[m], (n_rows, 1)), np.full(n_rows, m)) for m in range(self._n_llms)]
         worth, weights = np.stack(alone, axis=1), table.weights * n_rows
-        groups = twin_groups(table.observations)
+        groups = table.groups
         if groups.max() == 0:
             ridge, left_out = RIDGES[0], np.tile(table.weights @ worth, (n_rows, 1))
         else:

@@ -114,7 +114,7 @@ class UniRoute(PretrainedAgent):
         queries, values = table.observations, self._values(table)
         sizes = [size for size in SIZES if 2 * size <= len(queries)] or [1]
         earned = np.zeros(len(sizes))
-        for fitted, tried in folds(queries, self._common_rng):
+        for fitted, tried in folds(table.groups, self._common_rng):
             for i, size in enumerate(sizes):
                 if size > len(fitted):
                     earned[i] = -np.inf

@@ -57,8 +57,8 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "pairwise_mf": {"rank": [16, 32, 64], "noise": [0.02, 0.05, 0.1]},
 }
 LIVES_LONG = ("outcome_thompson", "outcome_ucb", "outcome_linear")
-# Where a grid has no say: these choose for themselves on the train split, have nothing to choose, or are for budgets
-# and preferences, of which the reward's gap says nothing.
+# Where a grid has no say: these choose for themselves on the train split, have nothing to choose, no label to choose
+# by, or are for budgets and preferences, of which the reward's gap says nothing.
 WITHOUT = (
     "barp",
     "budget_pacer",
@@ -66,6 +66,7 @@ WITHOUT = (
     "linear_router",
     "uniroute",
     "hull_router",
+    "smoothie",
     "tier_router",
     "zero_router",
     "random",

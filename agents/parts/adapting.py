@@ -106,5 +106,6 @@ def adapt(found: type[Any]) -> type[Agent]:
         "observation": getattr(found, "observation", Agent.observation),
         "feedback": getattr(found, "feedback", "full" if is_fitted else Agent.feedback),
         "maximises": getattr(found, "maximises", Agent.maximises),
+        "needs_responses": getattr(found, "needs_responses", Agent.needs_responses),
     }
     return type(found.__name__, (AdaptedAgent,), {"adapted": found, "__doc__": found.__doc__, **own})

@@ -41,6 +41,7 @@ class Agent(InputChecks, Saved):
         environment: The id of the one that it was made for.
         sees_preferences: Whether it goes by the preference that observations of `PickLLM-MO-v0` may end with, so that
             one agent serves all.
+        needs_responses: Whether fitting compares the LLMs' responses, see `TrainingTable.response_distances`.
         maximises: What it is after: "reward", or another measure; then its place among agents by reward says nothing.
         task: What the agent knew before it started.
         n_sessions: Number of sessions routed at once; None for one session without a leading axis.
@@ -55,6 +56,7 @@ class Agent(InputChecks, Saved):
     environment: str = "PickLLM-v0"
     maximises: str = "reward"
     sees_preferences: bool = False
+    needs_responses: bool = False
 
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
         """Start a learner that has seen nothing.

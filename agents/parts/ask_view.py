@@ -9,7 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
 
+ASKS = "+asks"  # follows what is seen of the query; behind it each measure, "embedding+asks+smoothie"
 _OWN = 3  # order, group and share; then the measures
+
+
+def observation_of_asks(query: str, measures: Sequence[str]) -> str:
+    """Return how an observation is called that shows a query, its asks, and some measures of their answers."""
+    return "+".join([f"{query}{ASKS}", *measures])
+
+
+def seen_of_asks(observation: str) -> tuple[str, tuple[str, ...]]:
+    """Return what an observation shows of the query, and the measures that it shows of answers."""
+    query, _, measures = observation.partition(ASKS)
+    return query, tuple(filter(None, measures.split("+")))
 
 
 def size_of_asks(n_llms: int, n_measures: int) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.ask_view import AskView, size_of_asks
+from llm_routing_env.agents.parts.ask_view import AskView, seen_of_asks, size_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
-from llm_routing_env.agents.parts.leave_one_out import twin_groups
 from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
@@ -21,16 +20,18 @@ class AskingAgent(PretrainedAgent):
     """A policy that is fitted once on full information: which LLM to ask next, or which answer to accept.
 
     All that it needs of a query's asks is in the observation, so it holds nothing between steps. A subclass gives
-    `_fit` and `_ask`. Where an action is masked, the vote is accepted instead, or the first LLM that can be is asked.
+    `_fit` and `_ask`, and its `observation` names the measures of answers that it goes by. Where an action is masked,
+    the vote is accepted instead, or the first LLM that can be is asked.
 
     Attributes:
-        measure: A measure of answers that it sees too, such as a confidence; a subclass may take it as an argument.
+        takes_measures: Whether it goes by whatever measures of answers there are to see, beyond those that its
+            `observation` names.
         coefficients: Of each LLM's accuracy, the intercepts as first row, shape (1 + query's size, LLMs).
     """
 
     environment = "PickLLM-Multi-v0"
     observation = "embedding+asks"
-    measure: str | None = None
+    takes_measures: bool = False
 
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
         """Start without a model.
@@ -44,8 +45,10 @@ class AskingAgent(PretrainedAgent):
             ValueError: The task is of another environment.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._n_llms, self._measures = len(task.llm_names), () if self.measure is None else (self.measure,)
-        size = size_of_query(self, len(self._measures))
+        self._n_llms, self._measures = len(task.llm_names), measures_shown(self)
+        size, needed = size_of_query(self, len(self._measures)), seen_of_asks(type(self).observation)[1]
+        shows = self.takes_measures or self._measures == needed
+        self._require(shows, "task", f"one that shows the measures {needed}", self._measures)
         self.coefficients = np.zeros((1 + size, self._n_llms))
 
     def fit(self, training_table: AskingTable) -> None:  # type: ignore[override]  # answers, which no router needs
@@ -60,6 +63,9 @@ class AskingAgent(PretrainedAgent):
         expected = (len(self.coefficients) - 1, self._n_llms)
         found = (training_table.observations.shape[1], training_table.answers.shape[1])
         self._require(found == expected, "training_table", f"of (observation size, LLMs) {expected}", found)
+        for measure in self._measures:
+            has_it = measure in training_table.measures
+            self._require(has_it, "training_table.measures", f"with {measure!r}", sorted(training_table.measures))
         self._require(self.task.reward is not None, "task.reward", "known: asks are weighed by it", None)
         self._fit(training_table)  # type: ignore[arg-type]
         self.is_fitted = np.ones((), dtype=np.bool_)
@@ -82,7 +88,7 @@ class AskingAgent(PretrainedAgent):
 
         The penalty is the one under which that is best, by squared error.
         """
-        seen, right, groups = table.observations, table.accuracy, twin_groups(table.observations)
+        seen, right, groups = table.observations, table.accuracy, table.groups
         if groups.max() == 0:
             ridge, left_out = RIDGES[0], np.tile(table.weights @ right, (len(right), 1))
         else:
@@ -102,6 +108,12 @@ class AskingAgent(PretrainedAgent):
             accepted: Whose answer was accepted, shape (rows,).
         """
         return worth_of_asks(self.task, table, asked, accepted)
+
+
+def measures_shown(agent: Agent) -> tuple[str, ...]:
+    """Return the measures of answers that an agent's task shows; where it does not say, those that it wants to see."""
+    observation = type(agent).observation if agent.task.observation is None else agent.task.observation
+    return seen_of_asks(observation)[1]
 
 
 def size_of_query(agent: Agent, n_measures: int) -> int:

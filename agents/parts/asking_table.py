@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from llm_routing_env.agents.parts.copies import copy_groups
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
 
 
@@ -23,8 +25,9 @@ class AskingTable:
         failed: Whether the call failed. All of these have the shape (rows, LLMs).
         weights: How much each row counts, shape (rows,): contexts count equally, and they add up to 1.
         lost_reward: What a query gets at most whose accepted answer failed.
-        measures: Of each measure what is seen of it, its rank in [-1, 1], NaN where not recorded; by name, the shape
-            of the answers.
+        measures: Further measures of the answers by name, as `AskView` shows them once every LLM was asked.
+        prompts: A number for each row, the same for the same prompt, shape (rows,); None: rows that look alike are
+            taken for copies.
     """
 
     observations: FloatArray
@@ -36,6 +39,7 @@ class AskingTable:
     weights: FloatArray
     lost_reward: float
     measures: Mapping[str, FloatArray] = field(default_factory=dict)
+    prompts: IntArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, and accuracies that are missing."""
@@ -52,3 +56,8 @@ class AskingTable:
             raise ValueError(f"AskingTable: observations and weights must have {shape[0]} rows, as the answers have.")
         if np.isnan(self.accuracy).any():
             raise ValueError("AskingTable: every LLM's answer to every query must be known, got accuracy NaN.")
+
+    @cached_property
+    def groups(self) -> IntArray:
+        """A number for each row, the same for copies of one query, shape (rows,)."""
+        return copy_groups(self.observations, self.prompts)

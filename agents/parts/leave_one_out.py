@@ -5,19 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.distributions import uniform_over_best
-from llm_routing_env.agents.parts.state import FloatArray, IntArray
+from llm_routing_env.agents.parts.state import FloatArray
 from llm_routing_env.agents.parts.training import TrainingTable
-
-_DECIMALS = 9  # of what the same text's observations agree in
-
-
-def twin_groups(observations: FloatArray) -> IntArray:
-    """Return a number for each query, the same for queries that look alike, shape (queries,).
-
-    They are left out together: what a question earned must not be looked up under its copy.
-    """
-    groups: IntArray = np.unique(np.round(observations, _DECIMALS), axis=0, return_inverse=True)[1].reshape(-1)
-    return groups
 
 
 def merit(scores: FloatArray, table: TrainingTable, rows: slice = slice(None)) -> float:

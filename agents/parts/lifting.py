@@ -83,7 +83,7 @@ class LiftedAgent(Agent):
         self._fresh = partial(construct, seed=None if seed is None else int(seed))
         first = self.agents[0]
         self.observation, self.feedback = first.observation, first.feedback
-        self.maximises = first.maximises
+        self.maximises, self.needs_responses = first.maximises, first.needs_responses
         self.protocol = first.protocol  # type: ignore[method-assign]
         self._told = [name for name in ("outcome", "probability") if takes(first.update, name)]
 

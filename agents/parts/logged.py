@@ -29,6 +29,7 @@ class LoggedData:
             shape (rows,).
         sessions: The session of each row, shape (rows,); those of a session stand together.
         steps: The step in its session, shape (rows,).
+        prompts: A number for each row, the same for the same prompt, shape (rows,); see `TrainingTable`.
     """
 
     observations: NDArray[Any]
@@ -39,6 +40,7 @@ class LoggedData:
     outcomes: Mapping[str, FloatArray] = field(default_factory=dict)
     sessions: IntArray | None = None
     steps: IntArray | None = None
+    prompts: IntArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, and numbers that cannot be."""
@@ -49,7 +51,7 @@ class LoggedData:
             "propensities": self.propensities,
         }
         given |= {f"outcomes[{name!r}]": values for name, values in self.outcomes.items()}
-        given |= {"sessions": self.sessions, "steps": self.steps, "masks": self.masks}
+        given |= {"sessions": self.sessions, "steps": self.steps, "masks": self.masks, "prompts": self.prompts}
         for name, values in given.items():
             if values is not None and len(values) != n_rows:
                 raise ValueError(f"LoggedData: {name} must have {n_rows} rows, as actions have, got {len(values)}.")
@@ -98,4 +100,4 @@ class LoggedData:
         for name in filled.keys() & known.keys():
             filled[name][np.arange(len(self)), self.actions] = known[name]
         weights = 1 / self.propensities
-        return TrainingTable(observations=self.observations, **filled, weights=weights / weights.mean())
+        return TrainingTable(self.observations, **filled, weights=weights / weights.mean(), prompts=self.prompts)

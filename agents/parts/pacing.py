@@ -65,7 +65,7 @@ class SmoothedPrice(DualPrice):
 
     def penalties(self, cost_usd: FloatArray) -> FloatArray:
         """See `DualPrice.penalties`."""
-        penalties = self.prices[:, None] * normalised(self._list_usd)
+        penalties: FloatArray = self.prices[:, None] * normalised(self._list_usd)
         ceiling = self._list_usd.max() / (1 + self.prices[:, None])
         is_barred = (self._list_usd > ceiling) & (self._list_usd > self._list_usd.min())
         return np.where(is_barred, np.inf, penalties)

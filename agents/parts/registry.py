@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from llm_routing_env.agents import AGENTS, ASKING_AGENTS
 from llm_routing_env.agents.parts.adapting import adapt
 from llm_routing_env.agents.parts.agent import Agent
+from llm_routing_env.agents.parts.ask_view import seen_of_asks
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.plug_ins import load
@@ -101,7 +104,10 @@ def observation_of(name: str, hyperparameters: Mapping[str, Any]) -> str:
 
 
 def describe_agents() -> list[dict[str, Any]]:
-    """Return name, protocol, feedback, observation and default parameters of every registered agent."""
+    """Return name, protocol, feedback, observation, paper and default parameters of every registered agent.
+
+    The paper is the first arXiv number that its module names; None where it names none.
+    """
     described = []
     for name in AGENTS | ASKING_AGENTS:
         agent_type = agent_class(name)
@@ -111,18 +117,26 @@ def describe_agents() -> list[dict[str, Any]]:
                 "protocol": agent_type.protocol(),
                 "feedback": agent_type.feedback,
                 "observation": agent_type.observation,
+                "paper": _paper(agent_type),
                 "parameters": agent_type.hyperparameters(),
             }
         )
     return described
 
 
+def _paper(agent_type: type[Agent]) -> str | None:
+    found = re.search(r"arXiv (\d{4}\.\d{4,5})", sys.modules[agent_type.__module__].__doc__ or "")
+    return found.group(1) if found else None
+
+
 def made_for(observation: str) -> str:
     """Return how the environment of an observation is made."""
-    query, _, more = observation.rpartition("+")
-    if more == "asks":
-        return f'gym.make("PickLLM-Multi-v0", observation={query!r})'
-    if f"+{more}" == WITH_PREFERENCE:
+    query, measures = seen_of_asks(observation)
+    if query != observation:
+        shown = f", measures={measures!r}" if measures else ""
+        return f'gym.make("PickLLM-Multi-v0", observation={query!r}{shown})'
+    if observation.endswith(WITH_PREFERENCE):
+        query = observation.removesuffix(WITH_PREFERENCE)
         return f'gym.make("PickLLM-MO-v0", observation={query!r}, preference="dirichlet")'
     return f'gym.make("PickLLM-v0", observation={observation!r})'
 

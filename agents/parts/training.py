@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_routing_env.agents.parts.session_array import BoolArray, FloatArray
+from llm_routing_env.agents.parts.copies import copy_groups
+from llm_routing_env.agents.parts.session_array import BoolArray, FloatArray, IntArray
 
 _MEASURES = ("rewards", "accuracy", "cost_usd", "latency_s")
 
@@ -26,6 +28,11 @@ class TrainingTable:
         cost_usd: In US dollars, shape (queries, LLMs); all NaN where costs were not recorded.
         latency_s: In seconds, shape (queries, LLMs); all NaN where latencies were not recorded.
         weights: How much each row counts, positive, shape (queries,); None: all the same.
+        prompts: A number for each query, the same for the same prompt, shape (queries,); None: queries that look alike
+            are taken for copies.
+        response_distances: Squared distances between the embeddings of the LLMs' responses, the mean over repeats, NaN
+            where one of the two gave none; shape (queries, LLMs, LLMs). None: not for this agent, see
+            `Agent.needs_responses`.
     """
 
     observations: NDArray[Any]
@@ -34,15 +41,18 @@ class TrainingTable:
     cost_usd: FloatArray
     latency_s: FloatArray
     weights: FloatArray = None  # type: ignore[assignment]  # __post_init__ fills them in
+    prompts: IntArray | None = None
+    response_distances: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, numbers that are infinite or missing, and LLMs that were never asked."""
         are_texts = self.are_texts
         if self.weights is None:
             object.__setattr__(self, "weights", np.ones(len(self.rewards)))
-        for field in fields(self):
-            kind = np.object_ if are_texts and field.name == "observations" else np.float64
-            object.__setattr__(self, field.name, np.asarray(getattr(self, field.name), dtype=kind))
+        for name in ("observations", *_MEASURES, "weights", "response_distances"):
+            kind = np.object_ if are_texts and name == "observations" else np.float64
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=kind))
         self._check_shapes()
         if not are_texts:
             self._require_finite("observations", True)
@@ -66,8 +76,15 @@ class TrainingTable:
         seen, expected = self.observations.shape, f"({shape[0]},)" if self.are_texts else f"({shape[0]}, size)"
         if len(seen) != (1 if self.are_texts else 2) or seen[0] != shape[0]:
             raise ValueError(f"TrainingTable: observations must be of shape {expected}, got {seen}.")
+        distances, n_llms = self.response_distances, shape[1]
+        if distances is not None and distances.shape != (*shape, n_llms):
+            raise ValueError(
+                f"TrainingTable: response_distances must be of shape {(*shape, n_llms)}, got {distances.shape}."
+            )
         if self.weights.shape != shape[:1] or not ((self.weights > 0) & np.isfinite(self.weights)).all():
             raise ValueError(f"TrainingTable: weights must be {shape[0]} positive numbers, got {self.weights}.")
+        if self.prompts is not None and np.shape(self.prompts) != shape[:1]:
+            raise ValueError(f"TrainingTable: prompts must be {shape[0]} numbers, got shape {np.shape(self.prompts)}.")
 
     def _require_finite(self, name: str, has_number: bool | BoolArray) -> None:
         """Refuse what is not finite where there must be a number, and a number where there must be none."""
@@ -79,6 +96,11 @@ class TrainingTable:
                 f"TrainingTable: {name} must be finite, got {values[query, column]} in row {query}, column {column}; "
                 "where a query was not asked of an LLM, rewards, accuracy, cost and latency are all NaN."
             )
+
+    @cached_property
+    def groups(self) -> IntArray:
+        """A number for each query, the same for copies of one, shape (queries,)."""
+        return copy_groups(self.observations, self.prompts)
 
     @property
     def has_cell(self) -> BoolArray:
@@ -107,4 +129,9 @@ class TrainingTable:
     def part(self, queries: Any = slice(None), llms: Any = slice(None)) -> TrainingTable:
         """Return some of the queries and LLMs, each as numpy indexes an axis."""
         measures = {name: getattr(self, name)[queries][:, llms] for name in _MEASURES}
-        return TrainingTable(observations=self.observations[queries], **measures)
+        prompts, distances = None if self.prompts is None else self.prompts[queries], self.response_distances
+        if distances is not None:
+            distances = distances[queries][:, llms][:, :, llms]
+        return TrainingTable(
+            observations=self.observations[queries], prompts=prompts, response_distances=distances, **measures
+        )

@@ -3,10 +3,10 @@
     pip download --no-deps paretobandit && unzip -d paretobandit paretobandit-*.whl
     python benchmarks/published/paretobandit.py paretobandit/pareto_bandit/data/examples
 
-The package has 1,785 queries to learn on (val) and 1,824 to be judged on while learning goes on (test_holdout), each with
-reward and cost of three LLMs. As in the paper budgets are seven, evenly in the logarithm between the mean costs of the
-cheapest and the dearest LLM on val; queries are seen as 25 principal components of their embeddings. "cold" starts with
-nothing, "warm" from every LLM's outcome on val (as a log in which each was asked each query).
+The package has 1,785 queries to learn on (val) and 1,824 to be judged on while learning goes on (test_holdout), each
+with reward and cost of three LLMs. As in the paper budgets are seven, evenly in the logarithm between the mean costs of
+the cheapest and the dearest LLM on val; queries are seen as 25 principal components of their embeddings. "cold" starts
+with nothing, "warm" from every LLM's outcome on val (as a log in which each was asked each query).
 """
 
 import hashlib

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from llm_routing_env.backends.base import Answers, Request
+from llm_routing_env.rewards.reference_free import accuracies
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -15,7 +16,7 @@ class TableBackend:
         """Serve `table`, with the accuracies of one of its scorers."""
         self.llm_names = table.llm_names
         self._table = table
-        self._accuracy = table.accuracy(scorer)
+        self._accuracy = accuracies(table, scorer)
 
     def ask_many(self, requests: Iterable[Request]) -> Answers:
         """Yield the recorded outcomes, in order; of a request without a repeat the first."""

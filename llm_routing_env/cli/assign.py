@@ -128,7 +128,9 @@ def _print(console: Terminal, document: dict[str, Any]) -> None:
         if document["budget_usd"] is not None
         else f"an accuracy of {document['accuracy_wanted']:.4g}"
     )
-    table = Table(title=f"{document['queries']:,} queries of {escape(document['table'])}, for {wanted}", box=SIMPLE_HEAD)
+    table = Table(
+        title=f"{document['queries']:,} queries of {escape(document['table'])}, for {wanted}", box=SIMPLE_HEAD
+    )
     table.add_column("")
     for head in ("queries", "accuracy", "cost"):
         table.add_column(head, justify="right")

@@ -22,6 +22,7 @@ COLUMNS = (
     *("", "feedback", "reward", "right", "$/session", "latency", "p50", "p95", "regret"),
     *("commits", "wrongly", "after", "gap"),
 )
+OF_COMMITMENTS = COLUMNS[-4:-1]  # shown where some agent settled on one LLM
 Metrics = Mapping[str, Interval]
 
 
@@ -56,7 +57,7 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
     console.print(headroom(references, *fixed), highlight=False, markup=False)
     title = "Means with 95 % intervals, contexts weighted equally"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in COLUMNS:
+    for column in [name for name in COLUMNS if result.some_commit or name not in OF_COMMITMENTS]:
         table.add_column(column, justify="left" if column in ("", "feedback") else "right", no_wrap=True)
     for protocol in PROTOCOLS:
         rows = [name for name in result.contestants if result.contestants[name].protocol == protocol]
@@ -70,7 +71,7 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
         if name in result.dead_llms:  # its accuracy, cost and latency are those of no answer
             table.add_row(f"{escape(name)}: its calls fail", "", escape(shown(metrics["reward"], ".2f")))
         else:
-            table.add_row(escape(name), "", *_cells(metrics, is_clear=result.is_clear_gain(name)))
+            table.add_row(escape(name), "", *_cells(result, name))
     print_whole(console, table)
     print_whole(console, _routing(result))
     if result.spending:
@@ -82,10 +83,13 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
         console.print(line, highlight=False, markup=False, style="yellow", soft_wrap=True)
     for line in ("", *about_intervals(result)):
         console.print(line, highlight=False, markup=False)
+    commits = (
+        "commits, wrongly: sessions that settle on one LLM, and on another than their context's best; after: the "
+        "median number of queries until then, of all sessions. "
+    )
     console.print(
-        "right: share of right answers. commits, wrongly: sessions that settle on one LLM, and on another than their "
-        "context's best; after: the median number of queries until then, of all sessions. gap: share closed of the gap "
-        "between the best fixed LLM in hindsight and the oracle. *: beats that LLM clearly."
+        f"right: share of right answers. {commits if result.some_commit else ''}gap: share closed of the gap between "
+        "the best fixed LLM in hindsight and the oracle. *: beats that LLM clearly."
     )
     if result.spending:
         console.print(ABOUT_SPENDING, highlight=False, markup=False)
@@ -156,7 +160,7 @@ def _add_agent(table: Table, result: Comparison, name: str) -> None:
     contestant = result.contestants[name]
     cells = ["[red]failed[/red]"]
     if name not in result.failures:
-        cells = _cells(result.metrics[name][POOLED], is_clear=result.is_clear_gain(name))
+        cells = _cells(result, name)
     table.add_row(escape(_shown_name(result, name)), contestant.feedback, *cells)
 
 
@@ -168,15 +172,19 @@ def _shown_name(result: Comparison, name: str) -> str:
     return short if is_unnamed and is_unique else name
 
 
-def _cells(metrics: Metrics, *, is_clear: bool) -> list[str]:
+def _cells(result: Comparison, name: str) -> list[str]:
+    metrics = result.metrics[name][POOLED]
+    of_commitments = [
+        *(_format(metrics, name, "{:.0f} %", 100) for name in ("committed", "wrong_commit")),
+        _format(metrics, "median_queries_to_commit", "{:.0f}"),
+    ]
     return [
-        escape(shown(metrics["reward"], ".2f")) + ("*" if is_clear else ""),
+        escape(shown(metrics["reward"], ".2f")) + ("*" if result.is_clear_gain(name) else ""),
         _format(metrics, "accuracy", "{:.3f}"),
         _format(metrics, "session_cost_usd", "{:.1e}"),
         *(_format(metrics, name, "{:.0f} ms", 1000) for name in ("latency_s", "latency_p50_s", "latency_p95_s")),
         _format(metrics, "regret", "{:.1f}"),
-        *(_format(metrics, name, "{:.0f} %", 100) for name in ("committed", "wrong_commit")),
-        _format(metrics, "median_queries_to_commit", "{:.0f}"),
+        *(of_commitments if result.some_commit else []),
         _format(metrics, "oracle_gap_closed", "{:.0f} %", 100),
     ]
 

@@ -1,6 +1,6 @@
 """`pickllm record` and `pickllm embed`: make an outcome table, and the embeddings beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,12 @@ from llm_routing_env.cli import options
 from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.observations.embedding_cache import encode_cached
 from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
+from llm_routing_env.observations.embedding_model import Vectors
+from llm_routing_env.observations.response_embeddings import (
+    different_responses,
+    response_embeddings_path,
+    write_response_embeddings,
+)
 from llm_routing_env.pools.estimate import each_llm
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.recording import Recording, record_sharded
@@ -127,31 +133,44 @@ def embed(
     model: Annotated[str, typer.Option(help="Any sentence-transformers model: Hugging Face id or folder.")] = (
         "all-MiniLM-L6-v2"
     ),
+    responses: Annotated[
+        bool, typer.Option("--responses", help="Embed the responses, for the scorers that need no reference.")
+    ] = False,
 ) -> None:
-    """Compute the query embeddings of an outcome table, beside it, for the observations that need them."""
+    """Compute the embeddings of an outcome table's queries, or of its responses, beside it."""
     if str(table) in shipped_tables():
         raise ValueError(f"The table {table} comes with its embeddings: give the path of a copy.")
     outcomes = OutcomeTable.read(table)
-    write_table_embeddings(outcomes, outcomes.path or table, model, Terminal())
+    write = _write_response_embeddings if responses else write_table_embeddings
+    write(outcomes, outcomes.path or table, model, Terminal())
 
 
 def write_table_embeddings(outcomes: OutcomeTable, table: Path, model: str, console: Terminal) -> None:
     """Write the embeddings of a table that lies at the path `table`; those computed before come from a cache."""
-    with _progress(console) as progress:
-        bar = progress.add_task("embedding", total=None)
-        vectors = encode_cached(
-            [query.prompt for query in outcomes.queries],
-            model,
-            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
-        )
+    vectors = _encode([query.prompt for query in outcomes.queries], model, console)
     path = embeddings_path(table)
     write_embeddings(path, outcomes.queries, vectors, model)
-    console.print(
-        f"wrote {path}: {len(vectors)} queries, {vectors.shape[1]} dimensions",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    _say_written(console, path, vectors, "queries")
+
+
+def _write_response_embeddings(outcomes: OutcomeTable, table: Path, model: str, console: Terminal) -> None:
+    texts = [text for text in different_responses(outcomes)[0] if text]
+    vectors, path = _encode(texts, model, console), response_embeddings_path(table)
+    write_response_embeddings(path, texts, vectors, model)
+    _say_written(console, path, vectors, "different responses")
+
+
+def _encode(texts: Sequence[str], model: str, console: Terminal) -> Vectors:
+    with _progress(console) as progress:
+        bar = progress.add_task("embedding", total=None)
+        return encode_cached(
+            texts, model, on_progress=lambda done, total: progress.update(bar, completed=done, total=total)
+        )
+
+
+def _say_written(console: Terminal, path: Path, vectors: Vectors, what: str) -> None:
+    text = f"wrote {path}: {len(vectors)} {what}, {vectors.shape[1]} dimensions"
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _progress(console: Terminal) -> Progress:

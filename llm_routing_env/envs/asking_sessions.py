@@ -1,19 +1,27 @@
 """Sessions in which several LLMs may be asked each query: which query each is at, and what is seen of it."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask
-from llm_routing_env.agents.parts.ask_view import size_of_asks
-from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.agents.parts.ask_view import observation_of_asks, size_of_asks
 from llm_routing_env.envs.actions import masked_error
 from llm_routing_env.envs.asks import Asks, AskStep
-from llm_routing_env.envs.options import MultiOptions
+from llm_routing_env.envs.options import NEEDS_LIVE, LiveOptions, MultiOptions, refuse_given
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.recorded_answers import RecordedAnswers
+
+if TYPE_CHECKING:  # recorded sessions need none of it, and start sooner without
+    from llm_routing_env.backends import Backend
+    from llm_routing_env.envs.live import LiveLLMs
+    from llm_routing_env.envs.live_answers import LiveAnswers
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -25,24 +33,45 @@ class AskingSessions:
     Attributes:
         problem: What is routed.
         task: What an agent may know before it starts; its actions are the environment's, its bounds those of a query.
+        live: What live LLMs answered; None where the table knows.
     """
 
-    def __init__(self, problem: RoutingProblem, options: MultiOptions, n_sessions: int) -> None:
+    live: LiveAnswers | None
+
+    def __init__(
+        self, problem: RoutingProblem, options: MultiOptions, n_sessions: int, live: LiveLLMs | None = None
+    ) -> None:
         """Set them up; each has still to begin.
+
+        Args:
+            problem: What is routed.
+            options: How LLMs are asked.
+            n_sessions: How many sessions.
+            live: Whom to ask; None: the table knows.
 
         Raises:
             ValueError: For a problem that several asks make no sense of, or an option out of range.
         """
-        self.problem, self._n_llms = problem, problem.table.n_llms
-        _check(problem, options)
+        self.problem, self._n_llms = problem, len(problem.task.llm_names)
+        _check(problem, options, self._n_llms)
+        n_asks, self.live = options.max_asks or self._n_llms, None
+        self.task = self._task(options)
+        answers: RecordedAnswers | LiveAnswers
+        if live is None:
+            answers = RecordedAnswers(problem, votes=n_asks > 1)
+        else:
+            from llm_routing_env.envs.live_answers import LiveAnswers
+
+            answers = self.live = LiveAnswers(live, n_sessions, votes=n_asks > 1)
         self._asks = Asks(
             problem,
+            answers,
             n_sessions,
             parallel=options.parallel,
-            max_asks=options.max_asks or self._n_llms,
+            max_asks=n_asks,
             measures=options.measures,
+            bounds=None if live is None else self.task.reward_bounds,
         )
-        self.task = self._task(options)
         # A session shows its last query again when it has ended.
         shape = (n_sessions, options.n_queries + 1)
         self._queries, self._places = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
@@ -58,7 +87,7 @@ class AskingSessions:
             problem.task,
             n_actions=self._n_llms + 1,
             observation_size=problem.observations.shape[1] + size_of_asks(self._n_llms, len(options.measures)),
-            observation=f"{problem.observation}+asks",
+            observation=observation_of_asks(problem.observation, options.measures),
             reward_bounds=(min(lowest, reward.bounds[0]), reward.bounds[1]),
         )
 
@@ -79,7 +108,10 @@ class AskingSessions:
             session = self.problem.draw_session(rngs[row], contexts[row])
             length = min(len(session), self._length)
             steps = np.minimum(np.arange(self._length + 1), length - 1)
-            self._queries[row], self._places[row] = session.queries[steps], session.cells[steps] // self._n_llms
+            self._queries[row], self._places[row] = (
+                session.queries[steps],
+                session.cells[steps] // self.problem.table.n_llms,
+            )
             if self._available is not None and session.available is not None:
                 self._available[row] = session.available[steps]
             self._position[row], self._ends[row] = 0, length
@@ -98,7 +130,7 @@ class AskingSessions:
     @property
     def cells(self) -> Ints:
         """The number of its first LLM's cell, see `Cells`; shape (sessions,)."""
-        return self._at * self._n_llms
+        return self._at * self.problem.table.n_llms
 
     @property
     def _at(self) -> Ints:
@@ -140,15 +172,43 @@ class AskingSessions:
             raise masked_error(int(actions[row]), name, row if len(actions) > 1 else None)
 
 
-def _check(problem: RoutingProblem, options: MultiOptions) -> None:
-    n_llms, name = problem.table.n_llms, problem.table.name
+def asking_sessions(
+    backend: str | Backend, problem: Mapping[str, Any], options: MultiOptions, live: LiveOptions, n_sessions: int
+) -> tuple[RoutingProblem, AskingSessions]:
+    """Return the problem and its sessions, on recorded outcomes or on live LLMs.
+
+    Args:
+        backend: "table", the name of a live backend, or one.
+        problem: Arguments of `RoutingProblem`.
+        options: How LLMs are asked.
+        live: Whom a live backend asks, and what it may spend.
+        n_sessions: How many sessions.
+
+    Raises:
+        ValueError: See `AskingSessions`; also for an argument of live LLMs without any.
+    """
+    if backend == "table":
+        refuse_given(live.given, NEEDS_LIVE)
+        recorded = RoutingProblem(**problem)
+        return recorded, AskingSessions(recorded, options, n_sessions)
+    from llm_routing_env.envs.live import LiveLLMs
+
+    llms = LiveLLMs(backend, problem, live)
+    try:
+        return llms.problem, AskingSessions(llms.problem, options, n_sessions, llms)
+    except BaseException:
+        llms.close()
+        raise
+
+
+def _check(problem: RoutingProblem, options: MultiOptions, n_llms: int) -> None:
+    whose = f"the pool {problem.pool.name}" if problem.pool else f"the table {problem.table.name}"
     if n_llms < 2:
-        raise ValueError(f"Several asks need two LLMs or more, and the table {name} has one: take PickLLM-v0 for it.")
+        raise ValueError(f"Several asks need two LLMs or more, and {whose} has one: take PickLLM-v0 for it.")
+    if problem.is_live and options.measures:
+        raise ValueError(f"measures {list(options.measures)} are of recorded outcomes: a live LLM's has none.")
     if options.max_asks is not None and not 1 <= options.max_asks <= n_llms:
         raise ValueError(f"max_asks must be 1 to {n_llms}, the number of LLMs, got {options.max_asks}.")
-    for measure in options.measures:
-        if measure not in problem.table.measures:
-            raise unknown_name("measure", measure, problem.table.measures)
     if problem.observations.ndim < 2:
         raise ValueError(
             f"Several asks are seen as numbers beside the query's, got observation={problem.observation!r}: "

@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.envs.answer_groups import AnswerGroups
-from llm_routing_env.envs.asks import NOT_SHOWN, measure_ranks
+from llm_routing_env.envs.answer_measures import UNKNOWN, answer_measure
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.tables.cells import by_cell
 
@@ -15,8 +15,8 @@ def asking_table(problem: RoutingProblem, measures: Sequence[str] = ()) -> Askin
     """Return every LLM's answers on the train split, all contexts, before anything changes.
 
     Args:
-        problem: What is routed.
-        measures: The environment's argument of that name.
+        problem: The problem.
+        measures: What else is seen of answers, see `PickLLMMultiEnv`.
 
     Raises:
         ValueError: If the table has no train split, no responses, or lacks some LLM's answer.
@@ -31,10 +31,11 @@ def asking_table(problem: RoutingProblem, measures: Sequence[str] = ()) -> Askin
         for values in (cells.accuracy, cells.cost_usd, cells.latency_s, cells.failed)
     ]
     accuracy, cost_usd, latency_s, failed = by_place
+    everyone = np.ones(failed.shape, dtype=bool)
+    measured = {name: answer_measure(problem, name)(places, everyone) for name in measures}
     queries = np.repeat(train, n_repeats)
     contexts = table.query_contexts[queries]
     counts = np.bincount(contexts)
-    ranks = {name: measure_ranks(problem, name)[places] for name in measures}
     return AskingTable(
         observations=problem.observations[queries].astype(np.float64),
         answers=AnswerGroups(problem).of(places),
@@ -44,5 +45,6 @@ def asking_table(problem: RoutingProblem, measures: Sequence[str] = ()) -> Askin
         failed=failed,
         weights=1 / counts[contexts] / np.count_nonzero(counts),
         lost_reward=problem.reward.bounds[0],
-        measures={name: np.where(rank > NOT_SHOWN, rank, np.nan) for name, rank in ranks.items()},
+        measures={name: np.where(values > UNKNOWN, values, np.nan) for name, values in measured.items()},
+        prompts=problem.prompts[queries],
     )

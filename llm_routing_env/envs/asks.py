@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.ask_view import write_asks
-from llm_routing_env.envs.answer_groups import AnswerGroups
+from llm_routing_env.envs.answer_measures import answer_measure
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.rewards.same_answers import NO_ANSWER
-from llm_routing_env.tables.cells import by_cell
+
+if TYPE_CHECKING:
+    from llm_routing_env.envs.live_answers import LiveAnswers
+    from llm_routing_env.envs.recorded_answers import RecordedAnswers
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 NOBODY = -1
-NOT_SHOWN = -1.0  # below the rank of any measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,7 @@ class AskStep:
     Attributes:
         is_ask: Whether an LLM was asked.
         is_accept: Whether an answer was accepted, and the query is done.
+        is_refused: Whether a live LLM would have been asked, and the budget did not allow it.
         llms: Who was asked, or whose answer was accepted; `NOBODY`: neither.
         cells: Its cell, see `Cells`; means nothing for `NOBODY`.
         rewards: Of this step.
@@ -38,6 +42,7 @@ class AskStep:
 
     is_ask: Mask
     is_accept: Mask
+    is_refused: Mask
     llms: Ints
     cells: Ints
     rewards: Floats
@@ -60,17 +65,31 @@ class Asks:
     """
 
     def __init__(
-        self, problem: RoutingProblem, n_sessions: int, *, parallel: bool, max_asks: int, measures: Sequence[str]
+        self,
+        problem: RoutingProblem,
+        answers: "RecordedAnswers | LiveAnswers",
+        n_sessions: int,
+        *,
+        parallel: bool,
+        max_asks: int,
+        measures: Sequence[str],
+        bounds: tuple[float, float] | None = None,
     ) -> None:
-        """Begin a query in every session; see `PickLLMMultiEnv` for the arguments."""
-        cells, told, self._n_llms = problem.cells, problem.cells.as_told, problem.table.n_llms
-        self._reward, self._low = problem.reward, problem.reward.bounds[0]
+        """Begin a query in every session.
+
+        Args:
+            problem: What is routed.
+            answers: What LLMs answer.
+            n_sessions: How many sessions.
+            parallel: See `PickLLMMultiEnv`.
+            max_asks: As well.
+            measures: As well.
+            bounds: What a query is worth at least and at most, whatever live LLMs do; None: as it comes.
+        """
+        self._answers, self._n_llms = answers, len(problem.task.llm_names)
+        self._reward, self._low, self._bounds = problem.reward, problem.reward.bounds[0], bounds
         self._parallel, self._max_asks = parallel, max_asks
-        self._cost_usd, self._latency_s = by_cell(cells.cost_usd), by_cell(cells.latency_s)
-        self._accuracy, self._failed = by_cell(told.accuracy), by_cell(cells.failed)
-        self._true_accuracy = None if told is cells else by_cell(cells.accuracy)
-        self._answers = AnswerGroups(problem) if max_asks > 1 else None
-        self._ranks = [measure_ranks(problem, name) for name in measures]
+        self._measures = [answer_measure(problem, name) for name in measures]
         shape, self._rows = (n_sessions, self._n_llms), np.arange(n_sessions)
         self.order, self._group, self._votes = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         self.n_asks, self._n_groups = (np.zeros(n_sessions, dtype=np.int64) for _ in range(2))
@@ -101,16 +120,20 @@ class Asks:
         named = np.minimum(actions, self._n_llms - 1)
         was_asked = (actions < self._n_llms) & (self.order[self._rows, named] > 0)
         is_ask = routing & self.would_ask(actions)
-        closes = routing & ~is_ask & (self.n_asks > 0) & ~self.is_closed if self._parallel else np.zeros_like(is_ask)
-        is_accept = routing & ~is_ask & ~closes
-        llms = np.where(is_ask | was_asked, named, self._vote())
+        asking = np.flatnonzero(is_ask)
+        is_refused = np.zeros_like(is_ask)
+        is_refused[asking] = self._answers.ask(asking, named[asking], places[asking])
+        wants, is_ask = is_ask, is_ask & ~is_refused
+        closes = routing & ~wants & (self.n_asks > 0) & ~self.is_closed if self._parallel else np.zeros_like(is_ask)
+        is_accept = routing & ~wants & ~closes
+        llms = np.where(wants | was_asked, named, self._vote())
         cells = places * self._n_llms + llms
         self._charge(is_ask, cells)
         asking = np.flatnonzero(is_ask)
         self._hear(asking, llms[asking], places[asking])
         self.is_closed |= closes
-        llms = np.where(closes | (self.n_asks == 0), NOBODY, llms)
-        return self._settle(is_ask, is_accept, llms, cells)
+        llms = np.where(closes | is_refused | (self.n_asks == 0), NOBODY, llms)
+        return self._settle(is_ask, is_accept, is_refused, llms, cells)
 
     def _vote(self) -> Ints:
         """Return whose answer most of the asked LLMs gave, the earliest asked of them; shape (sessions,)."""
@@ -118,18 +141,18 @@ class Asks:
         return np.asarray(np.where(self.order > 0, votes, -self._n_llms - 1).argmax(axis=1))
 
     def _charge(self, is_ask: Mask, cells: Ints) -> None:
-        waited_s = self._latency_s[cells]
+        cost_usd, waited_s = self._answers.paid(cells)
         waited_s = np.maximum(self._waited_s, waited_s) if self._parallel else self._waited_s + waited_s
-        self._spent_usd = np.where(is_ask, self._spent_usd + self._cost_usd[cells], self._spent_usd)
+        self._spent_usd = np.where(is_ask, self._spent_usd + cost_usd, self._spent_usd)
         self._waited_s = np.where(is_ask, waited_s, self._waited_s)
 
     def _hear(self, sessions: Ints, llms: Ints, places: Ints) -> None:
         """Note who was asked, and with whom each agrees; the arrays have the shape (asks,)."""
         self.n_asks[sessions] += 1
         self.order[sessions, llms] = self.n_asks[sessions]
-        if self._answers is None:
+        answers = self._answers.numbers(sessions, places)
+        if answers is None:
             return
-        answers = self._answers.of(places)
         answer = answers[np.arange(len(llms)), llms]
         agrees = (answers == answer[:, None]) & (self._group[sessions] > 0)  # with whom was asked before
         is_first, speaks = ~agrees.any(axis=1), answer != NO_ANSWER
@@ -139,20 +162,22 @@ class Asks:
         self._votes[sessions] = np.where(agrees, votes[:, None], self._votes[sessions])
         self._group[sessions, llms], self._votes[sessions, llms] = groups * speaks, votes * speaks
 
-    def _settle(self, is_ask: Mask, is_accept: Mask, llms: Ints, cells: Ints) -> AskStep:
+    def _settle(self, is_ask: Mask, is_accept: Mask, is_refused: Mask, llms: Ints, cells: Ints) -> AskStep:
         """Return what the step did; a step's reward is by how much the query's has changed."""
-        right = is_accept & (llms != NOBODY) & ~self._failed[cells]
-        lost, before = is_accept & ~right, self._paid.copy()
-        accuracy = np.where(right, self._accuracy[cells], 0.0)
+        accuracy, failed = self._answers.right(cells)
+        right = is_accept & (llms != NOBODY) & ~failed
+        lost, before = (is_accept | is_refused) & ~right, self._paid.copy()
+        accuracy = np.where(right, accuracy, 0.0)
         worth, terms = self._worth(accuracy, lost)
         truths = {}
-        if self._true_accuracy is not None:
-            true_accuracy = np.where(right, self._true_accuracy[cells], 0.0)
+        if self._answers.true_accuracy is not None:
+            true_accuracy = np.where(right, self._answers.true_accuracy[cells], 0.0)
             truths = {"true_accuracy": true_accuracy, "true_query_reward": self._worth(true_accuracy, lost)[0]}
-        self._paid = np.where(is_ask | is_accept, worth, before)
+        self._paid = np.where(is_ask | is_accept | is_refused, worth, before)
         return AskStep(
             is_ask=is_ask,
             is_accept=is_accept,
+            is_refused=is_refused,
             llms=llms,
             cells=cells,
             rewards=self._paid - before,
@@ -169,7 +194,8 @@ class Asks:
         """Return what the queries are worth at these accuracies, or with a lost answer, and the terms."""
         terms = self._reward.terms(accuracy, self._spent_usd, self._waited_s)
         least = np.where(self.n_asks > 0, np.minimum(self._low, self._paid), self._low)
-        return np.where(lost, least, self._reward.combine(terms)), terms
+        worth = np.where(lost, least, self._reward.combine(terms))
+        return (worth if self._bounds is None else np.clip(worth, *self._bounds)), terms
 
     def useful(self) -> Mask:
         """Return which actions are of use, shape (sessions, LLMs + 1); the others are legal, and accept the vote.
@@ -185,21 +211,5 @@ class Asks:
         if self._parallel:
             shown &= self.is_closed[:, None]
         share = self._votes / np.maximum(self.n_asks, 1)[:, None]
-        ranks = [np.where(shown, ranks.take(places, axis=0), NOT_SHOWN) for ranks in self._ranks]
-        return write_asks(self.order, self._group * shown, share * shown, ranks, self.is_closed)
-
-
-def measure_ranks(problem: RoutingProblem, name: str) -> Floats:
-    """Return for each outcome how its measure ranks among the LLM's on the train split, in (-1, 1].
-
-    Returns:
-        By place, shape (places, LLMs); `NOT_SHOWN` where it was not recorded.
-    """
-    values, train = problem.cells.measures[name], problem.table.select(None, "train")
-    ranks = np.empty(values.shape)
-    for llm in range(values.shape[1]):
-        known = np.sort(problem.table.measures[name][train, llm], axis=None)
-        known = known[~np.isnan(known)]
-        below = np.searchsorted(known, values[:, llm], side="right")
-        ranks[:, llm] = 2 * (below + 1) / (len(known) + 1) - 1
-    return by_cell(np.where(np.isnan(values), NOT_SHOWN, ranks)).reshape(-1, values.shape[1])
+        measured = [measure(places, shown) for measure in self._measures]
+        return write_asks(self.order, self._group * shown, share * shown, measured, self.is_closed)

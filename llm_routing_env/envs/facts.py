@@ -55,7 +55,6 @@ class Facts:
             raise unknown_name("info", info, INFOS)
         self.kind, self.rewards = info, by_cell(problem.told_rewards)
         self.problem, self._kept, self._kept_prompts = problem, dict[int, Info](), dict[int, str]()
-        self._masks: dict[int, tuple[Info, Info]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # nothing that it tells ever changes, and libraries copy environments for every session
@@ -122,33 +121,39 @@ class Facts:
         asked = self._asked(queries[row % self.problem.table.n_queries])
         return info | asked | {"llm": self.problem.task.llm_names[llm]} | said
 
-    def steps(self, cells: Ints, next_queries: Ints, routing: Mask | None = None) -> tuple[Floats, Info]:
+    def blank(self, n_sessions: int) -> Info:
+        """Return the info of a step of so many sessions, to be filled in by `steps`: its keys and their masks.
+
+        The masks are one array, read-only, as fresh ones would take half a step.
+        """
+        if self.kind == "none":
+            return {}
+        names = (*self._names, TERMS, *((*ASKED, *ANSWERED) if self.kind == "full" else ()))
+        infos: Info = dict.fromkeys(names) | everyone(names, n_sessions)
+        infos[TERMS] = dict.fromkeys(self._term_columns) | everyone(self._term_columns, n_sessions)
+        return infos
+
+    def steps(self, cells: Ints, next_queries: Ints, blank: Info, routing: Mask | None = None) -> tuple[Floats, Info]:
         """Return rewards and infos of many cells: every key with its mask, as Gymnasium's own vectors give them.
 
         Args:
             cells: One per session.
             next_queries: The queries that the observations are of.
+            blank: What `blank` returns; further keys stay as they are.
             routing: Sessions that route a query, None: all. What is returned for the others means nothing.
         """
+        infos = blank.copy()
         if self.kind == "none":
-            return self.rewards[cells], {}
+            return self.rewards[cells], infos
         rows = self._records.take(cells)
-        terms, infos = (masks.copy() for masks in self._everyone(len(cells)))
+        terms = infos[TERMS] = infos[TERMS].copy()
         for name, column in self._term_columns.items():
             terms[name] = rows[column]
         for name in self._names:
             infos[name] = rows[name]
-        infos[TERMS] = terms
         if self.kind == "full":
             infos |= self._said(cells, next_queries)
         return rows[REWARD], infos
-
-    def _everyone(self, n_sessions: int) -> tuple[Info, Info]:
-        """Return the masks of the terms and of an info: one array, read-only, as fresh ones would take half a step."""
-        if n_sessions not in self._masks:
-            names = (*self._names, TERMS, *((*ASKED, *ANSWERED) if self.kind == "full" else ()))
-            self._masks[n_sessions] = everyone(self.problem.reward_terms, n_sessions), everyone(names, n_sessions)
-        return self._masks[n_sessions]
 
     def _said(self, cells: Ints, next_queries: Ints) -> Info:
         _, n_llms, n_repeats = self.problem.cells.accuracy.shape

@@ -26,15 +26,15 @@ class FactsUnderLoad(Facts):
         self._cost_usd, self._latency_s = by_cell(cells.cost_usd), by_cell(cells.latency_s)
         self._measures = {name: by_cell(values) for name, values in cells.measures.items()}
 
-    def steps(self, cells: Ints, next_queries: Ints, routing: Mask | None = None) -> tuple[Floats, Info]:
+    def steps(self, cells: Ints, next_queries: Ints, blank: Info, routing: Mask | None = None) -> tuple[Floats, Info]:
         """Return rewards and infos as `Facts`, with the LLMs under the load of this step."""
-        rewards, infos = super().steps(cells, next_queries, routing)
+        rewards, infos = super().steps(cells, next_queries, blank, routing)
         slowdown = self._slowdown(cells, routing)
         # What nothing slows stays as recorded, to the last bit; an error is not worth more or less for being late.
         slowed = np.flatnonzero(slowdown != 1.0)
         cells, latency_s = cells[slowed], self._latency_s[cells[slowed]] * slowdown[slowed]
         rewards[slowed], terms = self._worth(self._told, cells, latency_s)
-        if infos:
+        if TERMS in infos:
             infos["latency_s"][slowed] = latency_s
             infos[TERMS]["latency"][slowed] = terms["latency"]
             if self._true is not None:

@@ -34,6 +34,7 @@ class _Withheld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Route a query; the reward is 0, and `info["feedback"]` is what arrives now."""
         observation, reward, terminated, truncated, info = self.env.step(action)
+        require_one_number(reward, f"{type(self).__name__} keeps back")
         told = {"step": self._step, "action": int(action), "reward": float(reward)}
         if (delay := self._delay()) is not None:
             self._waiting.setdefault(self._step + delay, []).append(told)
@@ -89,3 +90,12 @@ class DroppedFeedback(_Withheld):
 
     def _delay(self) -> int | None:
         return None if self._rng.random() < self._rate else 0
+
+
+def require_one_number(reward: Any, who: str) -> None:
+    """Raise ValueError for a reward that is a vector, by a wrapper that takes one number."""
+    if np.ndim(reward):
+        raise ValueError(
+            f"{who} rewards of one number, got one of {np.size(reward)}: weigh it first, by "
+            "mo_gymnasium.wrappers.LinearReward(env, weights) inside, or take PickLLM-v0 with reward='additive'."
+        )

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents import RoutingTask
 from llm_routing_env.envs.actions import checked_action
-from llm_routing_env.envs.asking_sessions import AskingSessions
+from llm_routing_env.envs.asking_sessions import asking_sessions
 from llm_routing_env.envs.asks import AskStep
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.facts_of_asks import FactsOfAsks
-from llm_routing_env.envs.options import ProblemOptions, multi_options, refuse_live_backend
-from llm_routing_env.envs.problem import RoutingProblem, session_context
+from llm_routing_env.envs.options import ProblemOptions, multi_options
+from llm_routing_env.envs.problem import session_context
 from llm_routing_env.envs.vector_infos import of_row
 from llm_routing_env.tables.table import OutcomeTable
 
 if TYPE_CHECKING:
+    from llm_routing_env.backends import Backend
     from llm_routing_env.envs.render import SessionPicture
 
 Observation = NDArray[np.float32]
@@ -141,7 +142,7 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
         table: str | Path | OutcomeTable = ProblemOptions.table,
         *,
         info: str = "full",
-        backend: str = "table",
+        backend: str | Backend = "table",
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
@@ -149,12 +150,11 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
 
         Raises:
             ValueError: As `PickLLMEnv`; also for a table with one LLM or without responses, `max_asks` out of range, an
-                unknown measure, the observation "prompt", `extra_terms`, and a live backend.
+                unknown measure or one of live LLMs, the observation "prompt", and `extra_terms`.
+            ServingError: If a live pool is not being served; names the command that serves it.
         """
-        refuse_live_backend(backend)
-        problem, self._options = multi_options({"table": table} | options, ("backend", "info", "render_mode"))
-        self.problem = RoutingProblem(**problem)
-        self._sessions = AskingSessions(self.problem, self._options, 1)
+        problem, self._options, live = multi_options({"table": table} | options, ("backend", "info", "render_mode"))
+        self.problem, self._sessions = asking_sessions(backend, problem, self._options, live, 1)
         self._facts, self.info_kind = FactsOfAsks(self.problem, info), info
         self.task: RoutingTask = self._sessions.task
         self.render_mode = render_mode
@@ -194,9 +194,11 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
         step = self._sessions.step(actions, _EVERYONE)
         self._draw(query, step)
         waiting, hides = self._sessions.queries, self._options.parallel
-        info = of_row(self._facts.asks(step, waiting, _EVERYONE, hides=hides), 0) | {MASK: self._mask()}
+        info = of_row(self._facts.asks(step, waiting, _EVERYONE, hides=hides, live=self._sessions.live), 0) | {
+            MASK: self._mask()
+        }
         is_query, is_session = (self._options.episode == kind for kind in ("query", "session"))
-        terminated = is_query and bool(step.is_accept.item())
+        terminated = bool(step.is_refused.item()) or (is_query and bool(step.is_accept.item()))
         truncated = is_session and bool(self._sessions.have_ended.item())
         return self._sessions.observe()[0], step.rewards.item(), terminated, truncated, info
 
@@ -215,12 +217,18 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
             return None
         return self._picture.text() if self.render_mode == "ansi" else self._picture.pixels()
 
+    def close(self) -> None:
+        """Release the backend's connections and the journal; may be called twice."""
+        if self._sessions.live is not None:
+            self._sessions.live.close()
+
     def _mask(self) -> NDArray[np.int8]:
         return self.action_masks().astype(np.int8)
 
     def _draw(self, query: int, step: AskStep) -> None:
         if self._picture is not None and step.is_ask.item():
-            outcome = self._facts.outcome(step.cells.item())
+            live = self._sessions.live
+            outcome = self._facts.outcome(step.cells.item()) if live is None else live.of(step.cells)[0]
             self._picture.add(self.problem.table.queries[query], step.llms.item(), outcome, step.rewards.item())
         self._show()
 

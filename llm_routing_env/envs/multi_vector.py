@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.spaces import Discrete
@@ -10,11 +10,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from llm_routing_env.envs.asking_sessions import AskingSessions
+from llm_routing_env.envs.asking_sessions import asking_sessions
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.facts_of_asks import FactsOfAsks
-from llm_routing_env.envs.options import ProblemOptions, multi_options, refuse_live_backend
-from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.envs.options import ProblemOptions, multi_options
 from llm_routing_env.envs.vector_base import (
     Infos,
     Mask,
@@ -25,6 +24,9 @@ from llm_routing_env.envs.vector_base import (
 )
 from llm_routing_env.envs.vector_infos import masked, merged, started_anew
 from llm_routing_env.tables.table import OutcomeTable
+
+if TYPE_CHECKING:
+    from llm_routing_env.backends import Backend
 
 Ints = NDArray[np.int64]
 _OWN = ("num_envs", "autoreset_mode", "info", "backend", "render_mode")
@@ -54,7 +56,7 @@ class PickLLMMultiVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDAr
         table: str | Path | OutcomeTable = ProblemOptions.table,
         *,
         info: str = "numbers",
-        backend: str = "table",
+        backend: "str | Backend" = "table",
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
@@ -64,13 +66,10 @@ class PickLLMMultiVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDAr
             ValueError: As `PickLLMMultiEnv`, for `num_envs` below 1, and for a `render_mode`.
         """
         refuse_rendering(render_mode, "PickLLM-Multi-v0")
-        refuse_live_backend(backend)
-        problem, self._options = multi_options({"table": table} | options, _OWN)
+        problem, self._options, live = multi_options({"table": table} | options, _OWN)
         self._facts: FactsOfAsks
-        super().__init__(
-            FactsOfAsks(RoutingProblem(**problem), info), num_envs, self._options.n_queries, autoreset_mode
-        )
-        self._sessions = AskingSessions(self.problem, self._options, num_envs)
+        routed, self._sessions = asking_sessions(backend, problem, self._options, live, num_envs)
+        super().__init__(FactsOfAsks(routed, info), num_envs, self._options.n_queries, autoreset_mode)
         self.task = self._sessions.task
         self.single_observation_space = self._sessions.observation_space
         self.single_action_space = Discrete(self.task.n_actions)
@@ -104,9 +103,10 @@ class PickLLMMultiVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDAr
             self._restart(restarting)
         over = self._sessions.have_ended & routing
         is_query = self._options.episode == "query"
-        terminated = step.is_accept if is_query else np.zeros_like(over)
+        terminated = (step.is_accept | step.is_refused) if is_query else step.is_refused
         truncated = np.zeros_like(over) if is_query else over
-        infos = self._facts.asks(step, self._sessions.queries, routing, hides=self._options.parallel)
+        hides, live = self._options.parallel, self._sessions.live
+        infos = self._facts.asks(step, self._sessions.queries, routing, hides=hides, live=live)
         infos = merged(infos, self._waiting(restarting), restarting) if restarting.any() else infos
         infos |= self._masks(np.ones_like(routing))
         ended = terminated | truncated
@@ -126,6 +126,11 @@ class PickLLMMultiVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDAr
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions are of use, shape (sessions, LLMs + 1)."""
         return self._sessions.action_masks()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Release the backend's connections and the journal."""
+        if self._sessions.live is not None:
+            self._sessions.live.close()
 
     def _restart(self, sessions: Mask) -> None:
         contexts = [self.problem.context] * self.num_envs

@@ -108,31 +108,21 @@ def sort_options(given: Mapping[str, Any], own: Iterable[str]) -> tuple[dict[str
     )
 
 
-def multi_options(given: Mapping[str, Any], own: Iterable[str]) -> tuple[dict[str, Any], MultiOptions]:
-    """Return the arguments of an environment of several asks that are about the problem, and those about the asks.
+def multi_options(given: Mapping[str, Any], own: Iterable[str]) -> tuple[dict[str, Any], MultiOptions, LiveOptions]:
+    """Return the arguments of an environment of several asks about the problem, the asks, and live LLMs.
 
     Args:
         given: The arguments.
         own: Names of further ones that the environment takes, for the message.
 
     Raises:
-        ValueError: For an unknown one, names the nearest known; for one of live LLMs, and one out of range.
+        ValueError: For an unknown one, names the nearest known; for one out of range.
     """
     names = [f.name for f in fields(MultiOptions)]
     multi = {name: value for name, value in given.items() if name in names}
     others = {name: value for name, value in given.items() if name not in names}
     problem, live = sort_options(others, (*own, *names))
-    refuse_given(live.given, NEEDS_LIVE)
-    return {"reward": "additive"} | problem, MultiOptions(**multi)
-
-
-def refuse_live_backend(backend: Any) -> None:
-    """Raise ValueError for any backend but the table: there is no live form of several asks."""
-    if backend != "table":
-        raise ValueError(
-            f"Several asks are of recorded outcomes only, got backend={backend!r}: record a table first, "
-            "`pickllm record`, or ask one LLM per query, PickLLMLive-v0."
-        )
+    return {"reward": "additive"} | problem, MultiOptions(**multi), live
 
 
 def _require_known(given: Iterable[str], known: Iterable[str]) -> None:

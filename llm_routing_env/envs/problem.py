@@ -23,6 +23,7 @@ from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
 from llm_routing_env.rewards.base import Reward
 from llm_routing_env.rewards.forms import make_reward
+from llm_routing_env.rewards.reference_free import accuracies, mean_distances
 from llm_routing_env.rewards.reward_table import RewardTable, mean_of_known
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
@@ -114,7 +115,7 @@ class RoutingProblem:
     def _set_cells(self, given: ProblemOptions, reward: Reward) -> Sequence[Phase]:
         # A live session may use a scorer that the table did not record; truths then follow the table's own.
         recorded = self.scorer if not self.pool or self.scorer in self.table.scorers else self.table.scorer
-        own = Cells.of(self.table, recorded)
+        own = Cells.of(self.table, recorded, accuracies(self.table, recorded))
         if self.is_live:  # such an LLM can be asked what was never recorded of it
             own = replace(own, available=np.ones_like(own.available))
         self._recorded = own, reward
@@ -315,13 +316,24 @@ class RoutingProblem:
         size = observation_size(observe(self.table, observation))
         return replace(self.task, observation=observation, observation_size=size)
 
-    def training_table(self) -> TrainingTable:
+    @cached_property
+    def prompts(self) -> NDArray[np.int64]:
+        """A number for each query, the same for the same prompt, shape (queries,); a query without one is its own."""
+        texts = [query.prompt or (query.query_id,) for query in self.table.queries]
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        return np.array([numbers[text] for text in texts])
+
+    def training_table(self, *, responses: bool = False) -> TrainingTable:
         """Return every LLM's mean outcomes on the train split, all contexts: what pretrained agents are fitted on.
 
         As they were recorded: of what a scenario brings nobody knows before it comes.
 
+        Args:
+            responses: Whether to compare the responses, for an agent that needs them.
+
         Raises:
-            ValueError: If the table has no train split, or was recorded on other LLMs than the pool's.
+            ValueError: If the table has no train split, was recorded on other LLMs than the pool's, or lacks responses
+                that are needed, or embeddings of them.
         """
         train = self.table.select(None, "train")
         if not len(train):
@@ -339,6 +351,8 @@ class RoutingProblem:
             accuracy=cells.accuracy[train].mean(axis=2),
             cost_usd=cells.cost_usd[train].mean(axis=2),
             latency_s=cells.latency_s[train].mean(axis=2),
+            prompts=self.prompts[train],
+            response_distances=mean_distances(self.table, train) if responses else None,
         )
 
 

@@ -54,7 +54,7 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
     would depend on the cuts.
 
     Masks of an info (its keys that begin with `_`) are read-only where they are True everywhere. `action_mask` has the
-    shape (sessions, LLMs); it is there where some LLM cannot be asked at some time.
+    shape (sessions, LLMs) and is read-only; it is there where some LLM cannot be asked at some time.
 
     `reset(options={"context": name})` chooses the context of all sessions, `{"context": [...]}` of each;
     `{"reset_mask": mask}` restarts some sessions only.
@@ -95,7 +95,12 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
         self._cells = np.zeros((self._size, num_envs), dtype=np.int64)  # of the first LLM; the action's lies so far on
         shape = (self._size, num_envs, self.task.n_actions)
         self._masks = np.ones(shape, dtype=np.int8) if self.problem.is_masked else None
-        self._everyone = everyone((MASK,), num_envs)
+        self._blank_infos, has_mask = self._facts.blank(num_envs), everyone((MASK,), num_envs)
+        if self.problem.is_masked:
+            self._blank_infos |= {MASK: None} | has_mask
+        # Every info shows one read-only array of masks, until some session's differs from that of the step before.
+        self._differs = np.ones(self._size, dtype=bool)
+        self._hides_some = False  # whether what is shown forbids anything
         self._askable = np.ones(0, dtype=np.int8)  # by cell; as large as the table, so only where it is asked for
         if self.problem.is_masked:
             cells = self.problem.cells
@@ -107,8 +112,7 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
 
     def _start_sessions(self, mask: Mask, contexts: Sequence[str | None]) -> tuple[Observations, Infos]:
         self._draw(mask, contexts)
-        waiting = self._queries[self._now]
-        return self._observe(waiting), self._with_masks(masked(self._facts.waiting_at(waiting), mask), mask)
+        return self._observe(self._queries[self._now]), self._asked(mask)
 
     def step(self, actions: Ints) -> Step:
         """Route the current query of every session.
@@ -122,15 +126,14 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
             return self._step_to_an_end(actions)
         # The usual case, all sessions go on, takes microseconds: everything is done by its simplest means.
         cells = self._cells[self._now] + actions
-        if self._masks is not None and 0 in self._askable.take(cells).tobytes():  # as bytes: all() takes twice as long
-            self._refuse_masked(actions, self._masks[self._now])
+        if self._hides_some and 0 in self._askable.take(cells).tobytes():  # as bytes: all() takes twice as long
+            self._refuse_masked(actions, self._blank_infos[MASK])
         self._clock += 1
         self._now = now = self._clock % self._size
         waiting, nobody = self._queries[now], np.zeros(self.num_envs, dtype=bool)
-        rewards, infos = self._facts.steps(cells, waiting)
-        if self._masks is not None:
-            infos[MASK] = self._masks[now].copy()
-            infos[f"_{MASK}"] = self._everyone[f"_{MASK}"]
+        if self._masks is not None and self._differs.item(now):
+            self._show(self._masks[now])
+        rewards, infos = self._facts.steps(cells, waiting, self._blank_infos)
         return self._observe(waiting), rewards, nobody, nobody.copy(), infos
 
     @property
@@ -148,12 +151,18 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
     def _observe(self, queries: Ints) -> Observations:
         return self.problem.observations.take(queries, axis=0) if self._blank is None else self._blank.copy()
 
-    def _with_masks(self, infos: Infos, mask: Mask | None = None) -> Infos:
-        """Add which LLMs can be asked next, for the sessions of the mask, where some cannot."""
-        if self._masks is None:
-            return infos
-        now = {MASK: self._masks[self._now].copy()}
-        return infos | (now | self._everyone if mask is None else masked(now, mask))
+    def _asked(self, mask: Mask) -> Infos:
+        """Return the infos of the sessions of the mask as they begin: what waits, and who can be asked."""
+        infos = self._facts.waiting_at(self._queries[self._now])
+        if self._masks is not None:
+            self._show(self._masks[self._now])
+            infos[MASK] = self._blank_infos[MASK]
+        return masked(infos, mask)
+
+    def _show(self, masks: NDArray[np.int8]) -> None:
+        """Let infos have these masks of the step, shape (sessions, LLMs)."""
+        shown = self._blank_infos[MASK] = masks.copy()
+        shown.flags.writeable, self._hides_some, self._differs[self._now] = False, not shown.all(), False
 
     def _refuse_masked(self, actions: Ints, masks: NDArray[np.int8]) -> None:
         """Raise ValueError for an action that is masked; `masks` has the shape (sessions, LLMs)."""
@@ -175,12 +184,12 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
             self._draw(restarting, [self.problem.context] * self.num_envs)
         waiting = self._queries[self._now]
         truncated = routing & (self._ends <= self._clock)
-        rewards, infos = self._facts.steps(cells, waiting, routing)
-        infos = self._with_masks(infos)
+        if self._masks is not None:
+            self._show(self._masks[self._now])
+        rewards, infos = self._facts.steps(cells, waiting, self._blank_infos, routing)
         if restarting.any():
             rewards[restarting] = 0.0
-            asked = self._with_masks(masked(self._facts.waiting_at(waiting), restarting), restarting)
-            infos = merged(masked(infos, routing) if routing.any() else {}, asked, restarting)
+            infos = merged(masked(infos, routing) if routing.any() else {}, self._asked(restarting), restarting)
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             self._ended = truncated.copy()
             self._next_end = self._clock if truncated.any() else int(self._ends.min())
@@ -192,8 +201,7 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
         """Start sessions anew in the step in which they end; what they last saw and were told is under "final_..."."""
         last_seen = self._observe(self._queries[self._now])
         self._draw(ended, [self.problem.context] * self.num_envs)
-        asked = self._with_masks(masked(self._facts.waiting_at(self._queries[self._now]), ended), ended)
-        return started_anew(infos, last_seen, asked, ended)
+        return started_anew(infos, last_seen, self._asked(ended), ended)
 
     def _draw(self, mask: Mask, contexts: Sequence[str | None]) -> None:
         """Draw the sessions of the mask; they begin now."""
@@ -208,7 +216,10 @@ class PickLLMVectorEnv(RoutingVectorEnv, VectorEnv[Observations, Ints, NDArray[A
             self._cells[at] = _columns([session.cells for _, session in drawn], length)
             if self._masks is not None:
                 available = [session.available for _, session in drawn if session.available is not None]
-                self._masks[at] = _columns(available, length)
+                columns = _columns(available, length)
+                self._masks[at] = columns
+                self._differs[at[0][1:, 0]] |= (columns[1:] != columns[:-1]).any(axis=(1, 2))
+                self._differs[self._now] = True
             self._ends[rows] = self._clock + length
         self._ended[mask] = False
         self._next_end = int(self._ends.min())

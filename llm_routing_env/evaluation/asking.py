@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env.agents import Agent, make_agent
+from llm_routing_env.agents.parts.ask_view import seen_of_asks
 from llm_routing_env.envs.asking_table import asking_table
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.multi import PickLLMMultiEnv
@@ -29,13 +30,12 @@ class AskingContestant(AgentContestant):
         super().__init__(agent, parameters, name=name)
         self.is_frozen = False  # it may be, but it is not a policy of one LLM per query
         self.learns = self.protocol == "online"
-        measure = parameters.get("measure")
-        self._measures = () if measure is None else (str(measure),)
 
     def check(self, problem: RoutingProblem) -> None:
         """Construct the agent once, for its complaints, and make sure that it can be fitted."""
         require_fair(self, problem)
-        sees = {"observation": self._query, "measures": self._measures}
+        query, measures = seen_of_asks(self.observation)
+        sees: dict[str, Any] = {"observation": query, "measures": measures}
         env = PickLLMMultiEnv(problem.table, scorer=problem.scorer, weights=(1, 0, 0), **sees)
         make_agent(self.agent, env.task, **self.parameters)
         if not self.learns:
@@ -44,17 +44,13 @@ class AskingContestant(AgentContestant):
     def run(self, setting: Setting, work: Work, on_step: Callable[[int], None]) -> SessionLog:
         """See `Contestant`; the agent is fitted first."""
         assert isinstance(work, Block)
-        with closing(setting.asking_env(len(work.seeds), self._query, work.length, self._measures)) as env:
+        with closing(setting.asking_env(len(work.seeds), self.observation, work.length)) as env:
             seeds = setting.session_seeds(self.agent, work.contexts, work.seeds)
             agent = make_agent(self.agent, env.task, n_sessions=env.num_envs, seed=seeds, **self.parameters)
             if not self.learns:
-                agent.fit(asking_table(env.problem, self._measures))  # type: ignore[arg-type]  # a table of its own kind
+                table = asking_table(env.problem, seen_of_asks(self.observation)[1])
+                agent.fit(table)  # type: ignore[arg-type]  # a table of its own kind
             return run_asks(env, agent, work, on_step, learns=self.learns)
-
-    @property
-    def _query(self) -> str:
-        """What it sees of a query."""
-        return self.observation.removesuffix("+asks")
 
 
 class FittedAskingContestant(AskingContestant):

@@ -1,7 +1,7 @@
 """Assign a batch of queries to LLMs at once, under a budget in all or for an accuracy that is aimed at.
 
-OptLLM (Liu et al. 2024, arXiv 2405.15130): accuracies are predicted, and of all assignments those are found of which none
-is as cheap and more accurate. `agents/parts/hull.py` says how, and `agents/hull_router.py` who predicts.
+OptLLM (Liu et al. 2024, arXiv 2405.15130): accuracies are predicted, and of all assignments those are found of which
+none is as cheap and more accurate. `agents/parts/hull.py` says how, and `agents/hull_router.py` who predicts.
 """
 
 from collections.abc import Mapping
@@ -127,9 +127,7 @@ def _batch(problem: RoutingProblem, agent: Any, costs: str) -> Batch:
     if np.isnan(cost_usd[can_be_asked]).any():
         raise ValueError(f"The table {problem.table.name} lacks costs: nothing can be assigned by them.")
     accuracy = np.clip(agent.predicted_accuracy(problem.observations[queries]), 0.0, 1.0)
-    return Batch(
-        problem, queries, np.where(can_be_asked, accuracy, -1.0), np.where(can_be_asked, cost_usd, np.inf)
-    )
+    return Batch(problem, queries, np.where(can_be_asked, accuracy, -1.0), np.where(can_be_asked, cost_usd, np.inf))
 
 
 def assign(
@@ -178,6 +176,7 @@ def _place(cost_usd: Floats, right: Floats, n_queries: int, budget_usd: float | 
                 f"for each, got {budget_usd:g}."
             )
         return place
+    assert accuracy is not None
     place = int(np.searchsorted(right, accuracy - 1e-12))
     if place == len(right):
         raise ValueError(

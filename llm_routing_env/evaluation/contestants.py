@@ -13,6 +13,7 @@ from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.late_feedback import needs_lifted
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog, chances_of, run_sessions
 from llm_routing_env.evaluation.setting import ASKING, OBJECTIVES, ROUTING, Setting
+from llm_routing_env.rewards.reference_free import response_distances
 
 BLOCK_SIZE = 512
 BATCH_SIZE = 256  # queries that a frozen agent is asked about at a time
@@ -167,9 +168,11 @@ class AgentContestant:
         self.environments = _environments(described, is_fitted=self.is_frozen and self.protocol == "pretrained")
 
     def check(self, problem: RoutingProblem) -> None:
-        """Construct the agent once, for its complaints about hyperparameters."""
+        """Construct the agent once, for its complaints about hyperparameters, and look for what it is fitted on."""
         require_fair(self, problem)
         make_agent(self.agent, problem.task_seeing(self.observation), **self.parameters)
+        if agent_class(self.agent).needs_responses:
+            response_distances(problem.table)
 
     def run(self, setting: Setting, work: Work, on_step: Callable[[int], None]) -> Result:
         """See `Contestant`; a pretrained agent is fitted first."""
@@ -216,7 +219,7 @@ class AgentContestant:
     def _teach(self, agent: Agent, setting: Setting, problem: RoutingProblem, work: Block | Training) -> None:
         """Let the agent learn what it is to know before it is judged."""
         if agent.feedback == "full":
-            agent.fit(problem.training_table())
+            agent.fit(problem.training_table(responses=agent.needs_responses))
 
 
 def frozen_policy(agent: Agent, problem: RoutingProblem, observations: NDArray[Any]) -> Floats:

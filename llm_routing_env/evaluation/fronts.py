@@ -205,7 +205,7 @@ class _Judge:
         )
 
     def _of_llms(self, llms: Ints) -> Floats:
-        return self.found.by_query[np.arange(llms.shape[1]), llms][None]
+        return np.asarray(self.found.by_query[np.arange(llms.shape[1]), llms][None])
 
     def _points(self, values: Floats) -> Floats:
         """Return the points in the sample and in each resample, shape (1 + resamples, trainings, preferences, 3).

@@ -3,7 +3,7 @@
 import numpy as np
 
 from llm_routing_env.evaluation.intervals import ROUNDING
-from llm_routing_env.evaluation.sessions import Floats, SessionLog
+from llm_routing_env.evaluation.sessions import N_ASKS, Floats, SessionLog
 
 # Means of a value per query, in the order that tables show; "session_" ones are sums over a session.
 OF_QUERIES = {
@@ -37,11 +37,12 @@ def of_sessions(log: SessionLog, expected: Floats, at_the_end: Floats, best_fixe
     """
     has_committed = log.commitments >= 0
     is_wrong = has_committed & (expected[log.commitments] < np.nanmax(expected) - ROUNDING)
+    can_commit = 1.0 if N_ASKS not in log.measures else np.nan  # who may ask several LLMs settles on none
     is_near = at_the_end >= np.nanmax(at_the_end, axis=1, keepdims=True) - NEAR_BEST
     gain = log.rewards.mean(axis=1) - best_fixed
     return {
-        "committed": has_committed.astype(np.float64),
-        "wrong_commit": is_wrong.astype(np.float64),
+        "committed": has_committed * can_commit,
+        "wrong_commit": is_wrong * can_commit,
         "within_0.02_of_best": np.where(is_near, log.final_probabilities, 0.0).sum(axis=1),
         "sessions_above_best_fixed": np.where(np.abs(gain) <= ROUNDING, 0.5, gain > 0),
     }

@@ -137,6 +137,7 @@ def uniform_log(problem: RoutingProblem, rng: np.random.Generator) -> LoggedData
     cells = (queries, actions, rng.integers(problem.table.n_repeats, size=len(queries)))
     return LoggedData(
         observations=problem.observations[queries],
+        prompts=problem.prompts[queries],
         actions=actions,
         rewards=problem.reward_table.rewards[cells],
         propensities=chances[np.arange(len(queries)), actions],
@@ -193,6 +194,7 @@ def read_past(path: str, problem: RoutingProblem, *, judged: str | None = None) 
         )
     return LoggedData(
         observations=problem.observations[queries],
+        prompts=problem.prompts[queries],
         actions=log.action,
         rewards=log.reward,
         propensities=log.propensity,

@@ -124,6 +124,11 @@ class Comparison:
         return {name: found for name, found in each.items() if found is not None}
 
     @property
+    def some_commit(self) -> bool:
+        """Whether some agent settled on one LLM in some session: else nothing is to be told of that."""
+        return any((log.commitments >= 0).any() for name in self.agents for log in self.logs[name].values())
+
+    @property
     def lengths(self) -> dict[str, int]:
         """Queries that each session of a context really has."""
         return {context: min(self.length, len(self.problem.queries_of(context))) for context in self.seeds}

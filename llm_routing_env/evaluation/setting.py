@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.agents.parts.ask_view import seen_of_asks
 from llm_routing_env.agents.parts.generators import SessionSeeds
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.delay import Delay
@@ -73,12 +74,18 @@ class Setting:
         options |= {"backend": self.live.open(self.table), "pool": self.live.pool_for(self.table)}
         return PickLLMLiveVectorEnv(n_sessions, self.length, "DISABLED", **options)
 
-    def asking_env(
-        self, n_sessions: int, observation: str, n_queries: int, measures: Sequence[str] = ()
-    ) -> PickLLMMultiVectorEnv:
-        """Return an environment of so many sessions in which several LLMs may be asked; those that end start anew."""
-        options = {"reward": ProblemOptions.reward, **self.options, "observation": observation, "info": "numbers"}
-        return PickLLMMultiVectorEnv(n_sessions, "NEXT_STEP", n_queries=n_queries, measures=measures, **options)
+    def asking_env(self, n_sessions: int, observation: str, n_queries: int) -> PickLLMMultiVectorEnv:
+        """Return an environment of so many sessions in which several LLMs may be asked; those that end start anew.
+
+        Args:
+            n_sessions: How many.
+            observation: What is seen of a query, of its asks and of their answers, "embedding+asks".
+            n_queries: Of each session.
+        """
+        query, measures = seen_of_asks(observation)
+        own = {"observation": query, "measures": measures, "info": "numbers"}
+        options = {"reward": ProblemOptions.reward, **self.options, **own}
+        return PickLLMMultiVectorEnv(n_sessions, "NEXT_STEP", n_queries=n_queries, **options)
 
     def problem(self, observation: str = "none") -> RoutingProblem:
         """Return what is routed.

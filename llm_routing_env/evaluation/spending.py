@@ -35,8 +35,8 @@ class Spending:
 def spending_of(judge: Judge, name: str, budget_usd: float) -> Spending | None:
     """Return what a row spends against a budget per query; None where its costs are not known.
 
-    A mixture of two LLMs asks one or the other by chance, whatever the query; so every point on the hull of single LLMs'
-    costs and rewards can be had without routing.
+    A mixture of two LLMs asks one or the other by chance, whatever the query; so every point on the hull of single
+    LLMs' costs and rewards can be had without routing.
 
     Args:
         judge: Who judged it.

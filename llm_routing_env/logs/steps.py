@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.envs.actions import masked_error
 from llm_routing_env.envs.facts import OUTCOME, TERMS
+from llm_routing_env.envs.feedback import require_one_number
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.logs.columns import TERM
 from llm_routing_env.logs.facts import asked_columns, problem_facts
@@ -71,6 +72,7 @@ class LogSteps(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         cells, propensity, self._propensity = np.array([env.waiting_cell]), self._propensity, np.nan
         self._log.require_available(env.action_masks()[None], np.array([action]))
         observation, reward, terminated, truncated, info = self.env.step(action)
+        require_one_number(reward, "LogSteps logs")
         if not terminated:
             columns: dict[str, list[Any]] = {"session": [self._session], "step": [self._step], "action": [int(action)]}
             columns |= {"propensity": [propensity], "reward": [float(reward)]}
@@ -123,6 +125,7 @@ class VectorLogSteps(gym.vector.VectorWrapper[Any, Any, Any, Any]):
         cells, restarting, actions = env.waiting_cells, env.ended, np.asarray(actions)
         self._log.require_available(env.action_masks() | restarting[:, None], actions)
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        require_one_number(rewards[0], "LogSteps logs")
         routed = ~restarting & ~terminated
         numbers = {"session": self._sessions.copy(), "step": self._steps.copy(), "propensity": self._propensities}
         self._count(routed, restarting, terminated | truncated)  # whether or not the disk takes what follows
@@ -162,6 +165,8 @@ class _Logged:
     def __init__(self, env: Any, path: str | Path, agent: str) -> None:
         if not any(hasattr(type(env.unwrapped), name) for name in ("waiting_cell", "waiting_cells")):
             raise ValueError(f"LogSteps logs the environments of this package, got {type(env.unwrapped).__name__}.")
+        if not env.unwrapped.task.actions_are_llms:
+            raise ValueError("LogSteps logs one LLM for each query, and PickLLM-Multi-v0 may ask several.")
         if env.unwrapped.info_kind == "none":
             raise ValueError("LogSteps logs what info tells: make the environment with info='numbers' or 'full'.")
         self._problem: RoutingProblem = env.unwrapped.problem

@@ -1,5 +1,6 @@
 """Embeddings beside an outcome table, and their projection to 32 numbers: written once, read at the start."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,20 @@ def write_embeddings(path: Path, queries: QuerySet, embeddings: Vectors, model: 
     is_train = np.array([query.split == "train" for query in queries])
     is_train |= not is_train.any()  # without a train split the projection is fitted on every query
     columns = {"embedding": embeddings, "embedding32": project(embeddings, is_train)}
-    arrays = {"query_id": pa.array([query.query_id for query in queries])}
+    write_vectors(path, "query_id", [query.query_id for query in queries], columns, model)
+
+
+def write_vectors(path: Path, key: str, keys: Sequence[str], columns: Mapping[str, Vectors], model: str) -> None:
+    """Write columns of vectors by what they are of, as half floats.
+
+    Args:
+        path: Where to.
+        key: The name of the column of keys.
+        keys: What each row is of.
+        columns: Vectors by name, each of shape (keys, dimensions).
+        model: Who made them.
+    """
+    arrays: dict[str, pa.Array] = {key: pa.array(keys, pa.string())}
     for name, vectors in columns.items():
         flat = pa.array(vectors.astype(np.float16).ravel())
         arrays[name] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
@@ -68,27 +82,52 @@ def read_embeddings(table: OutcomeTable, column: str) -> Vectors:
             f"The table {table.name} has no embeddings beside it ({path}); observation 'features', 'context' or "
             "'none' need none, and `pickllm embed TABLE` computes them."
         )
+    vectors, is_found = read_vectors(path, "query_id", table.query_ids, column)
+    require_found(path, is_found, table.query_ids, "queries")
+    return vectors
+
+
+def require_found(path: Path, is_found: NDArray[np.bool_], names: Sequence[str], what: str) -> None:
+    """Raise ValueError if some of what was asked for has no vector in the file."""
+    if not is_found.all():
+        first = names[int(np.argmin(is_found))]
+        raise ValueError(f"{path}: no embedding for {np.sum(~is_found)} {what}, the first is {first!r:.60}.")
+
+
+def read_vectors(path: Path, key: str, keys: Sequence[str], column: str) -> tuple[Vectors, NDArray[np.bool_]]:
+    """Return the vectors that a file has for some keys, shape (keys, dimensions), rows of length 1; and which it has.
+
+    Args:
+        path: A file of `write_vectors`.
+        key: The name of its column of keys.
+        keys: Those asked for, in order.
+        column: The name of the vectors.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
             DecodedSize(path, file.metadata, str(path))
-            return _read_vectors(file, path, table, column)
+            return _read_known(file, path, key, {name: place for place, name in enumerate(keys)}, column)
     except (pa.ArrowException, OSError, LookupError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not embeddings that can be read: {error}. {_ANEW}") from error
 
 
-def _read_vectors(file: pq.ParquetFile, path: Path, table: OutcomeTable, column: str) -> Vectors:
-    """Return the vectors of an open file in the order of the table's queries; part by part, to hold them once."""
-    places = {query_id: place for place, query_id in enumerate(table.query_ids)}
+def _read_known(
+    file: pq.ParquetFile, path: Path, key: str, places: Mapping[str, int], column: str
+) -> tuple[Vectors, NDArray[np.bool_]]:
+    """Return the vectors of an open file at their places, and which were found; part by part, to hold them once."""
     vectors = np.empty((0, 0), dtype=np.float32)
-    is_found = np.zeros(table.n_queries, dtype=bool)
-    for rows in file.iter_batches(_BATCH_ROWS, columns=["query_id", column]):
+    is_found = np.zeros(len(places), dtype=bool)
+    for rows in file.iter_batches(_BATCH_ROWS, columns=[key, column]):
         rows.validate(full=True)  # a damaged file may hold text that is none, and lists that end elsewhere
-        lists, query_ids = rows[column], rows["query_id"].to_pylist()
+        lists, names = rows[column], rows[key].to_pylist()
         size = _dimensions(lists, column)
         if not vectors.size:
-            vectors = np.empty((table.n_queries, size), dtype=np.float32)
-        known = [row for row, query_id in enumerate(query_ids) if query_id in places]
-        place = [places[query_ids[row]] for row in known]
+            vectors = np.empty((len(places), size), dtype=np.float32)
+        known = [row for row, name in enumerate(names) if name in places]
+        place = [places[names[row]] for row in known]
         values = plain(lists.values)[lists.offset * size : (lists.offset + len(lists)) * size]
         part = values.reshape(len(lists), size).astype(np.float32)
         part = part if len(known) == len(lists) else part[known]
@@ -98,10 +137,7 @@ def _read_vectors(file: pq.ParquetFile, path: Path, table: OutcomeTable, column:
         part /= lengths
         vectors[place] = part
         is_found[place] = True
-    if not is_found.all():
-        first = table.query_ids[int(np.argmin(is_found))]
-        raise ValueError(f"{path}: no embedding for {np.sum(~is_found)} queries, the first is {first!r}.")
-    return vectors
+    return vectors, is_found
 
 
 def _dimensions(lists: pa.Array, column: str) -> int:

@@ -26,8 +26,8 @@ def about_fronts(result: Fronts) -> list[str]:
     lowest, reward = ", ".join(f"{number:.3g}" for number in result.reference), result.problem.reward
     once = [name for name, one in result.contestants.items() if getattr(one, "sees_preferences", False)]
     said = [
-        f"{result.problem.table.name}, {result.problem.split} split, contexts weighted equally; {len(result.preferences)} "
-        "preferences that lie evenly over all there are.",
+        f"{result.problem.table.name}, {result.problem.split} split, contexts weighted equally; "
+        f"{len(result.preferences)} preferences that lie evenly over all there are.",
         f"Objectives: accuracy, -cost / {reward.cost_scale_usd:.3g} $ and -log10(latency in ms). Hypervolume is above "
         f"({lowest}); utility is the mean over preferences of what the policy for each is worth by it.",
         "Minus best LLM: less the best single LLM by each preference, chosen on the other split, paired. Intervals "

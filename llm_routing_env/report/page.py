@@ -18,13 +18,13 @@ from llm_routing_env.report.recovery import ABOUT_RECOVERY
 from llm_routing_env.report.spending import ABOUT_SPENDING, spending_title
 from llm_routing_env.report.svg import inline_svg
 from llm_routing_env.report.tables import (
-    COLUMNS,
     agent_rows,
     context_table,
     failed_table,
     pair_table,
     recovery_table,
     routing_table,
+    shown_columns,
     spending_table,
 )
 from llm_routing_env.report.words import about_intervals, facts, failed_calls, question, versions
@@ -56,7 +56,7 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
             verdicts=result.verdicts,
             failures=result.failures,
             failed_calls=failed_calls(result),
-            columns=COLUMNS,
+            columns=shown_columns(result),
             rows=agent_rows(result),
             plots=[(plot, inline_svg(plot)) for plot in draw(result)],
             contexts=context_table(result),
@@ -79,6 +79,7 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
 
 
 def page_environment() -> Environment:
+    """Return what fills in the templates: everything is escaped, and no control character stays."""
     environment = Environment(
         loader=PackageLoader("llm_routing_env.report"),
         autoescape=True,

@@ -137,6 +137,14 @@ COLUMNS = (
 )
 
 
+OF_COMMITMENTS = ("committed", "wrong_commit", "median_queries_to_commit")
+
+
+def shown_columns(result: Comparison) -> list[Column]:
+    """Return the columns that say something: those of commitments only where some agent settled on one LLM."""
+    return [column for column in COLUMNS if result.some_commit or column.metric not in OF_COMMITMENTS]
+
+
 def agent_rows(result: Comparison) -> list[Row]:
     """Return the rows of the big table: agents in order, then the references."""
     rows = []
@@ -197,7 +205,11 @@ def spending_table(result: Comparison) -> ContextTable:
     if not result.spending:
         return ContextTable([])
     rows = [
-        Row(name, "agent" if name in result.agents else "reference", [Cell(text) for text in spending_cells(result, name)])
+        Row(
+            name,
+            "agent" if name in result.agents else "reference",
+            [Cell(text) for text in spending_cells(result, name)],
+        )
         for name in result.spending
     ]
     return ContextTable(list(SPENDING_HEADS), rows)
@@ -222,7 +234,8 @@ def _cells(result: Comparison, name: str) -> list[Cell]:
     # The accuracy, cost and latency of calls that fail are those of no answer.
     hidden = OF_ANSWERS if name in result.dead_llms else ()
     return [
-        column.cell(NOTHING if column.metric in hidden else interval(result, name, column.metric)) for column in COLUMNS
+        column.cell(NOTHING if column.metric in hidden else interval(result, name, column.metric))
+        for column in shown_columns(result)
     ]
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.observations.embedding_model import MINILM, encode, load_encoder
 from llm_routing_env.rewards.answers import clean, is_answer, parse_answer, plain
+from llm_routing_env.rewards.reference_free import REFERENCE_FREE
 
 Scores = NDArray[np.float64]
 Scorer = Callable[[Sequence[str], Sequence[tuple[str, ...]]], Scores]
@@ -70,6 +71,11 @@ def get_scorer(name: str) -> Scorer:
         model = name.removeprefix("cosine").removeprefix(":") or MINILM
         load_encoder(model)
         return lambda responses, references: cosine(responses, references, model)
+    if name in REFERENCE_FREE:
+        raise ValueError(
+            f"The scorer {name!r} compares the recorded responses of a whole table, and cannot score a new answer: "
+            f"take one of {', '.join(SCORERS)}."
+        )
     if name not in SCORERS:
         raise unknown_name("scorer", name, SCORERS)
     return SCORERS[name]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.rewards.reference_free import REFERENCE_FREE, accuracies
 from llm_routing_env.scenarios.event import OUTCOMES, Event
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
@@ -35,9 +36,10 @@ class Table(Event):
     def changed(self, cells: Cells, llms: int | slice, step: int, rng: np.random.Generator) -> Cells:
         """Return the other table's cells."""
         own, other = cells.tables[0], load_table(self.table)
-        if cells.scorer not in other.scorers:
+        if cells.scorer not in (*other.scorers, *REFERENCE_FREE):
             raise unknown_name(f"scorer of {self.table}", cells.scorer, other.scorers)
-        return Cells.of(_of_queries(other, own, self.table), cells.scorer)
+        other = _of_queries(other, own, self.table)
+        return Cells.of(other, cells.scorer, accuracies(other, cells.scorer))
 
 
 @lru_cache(maxsize=4)  # every stage of another event asks again

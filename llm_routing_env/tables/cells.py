@@ -47,9 +47,15 @@ class Cells:
     told: Floats | None = None
 
     @classmethod
-    def of(cls, table: OutcomeTable, scorer: str) -> "Cells":
-        """Return a table's cells, of one phase; the arrays are the table's own."""
-        scores = table.accuracy(scorer)
+    def of(cls, table: OutcomeTable, scorer: str, accuracy: Floats | None = None) -> "Cells":
+        """Return a table's cells, of one phase; the arrays are the table's own.
+
+        Args:
+            table: The table.
+            scorer: Whose accuracy it is.
+            accuracy: What it says of the table; None: what was recorded.
+        """
+        scores = table.accuracy(scorer) if accuracy is None else accuracy
         return cls(
             accuracy=np.where(table.failed, 0.0, scores) if table.failed.any() else scores,
             cost_usd=table.cost_usd,

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import Agent, RoutingTask, TrainingTable, make_agent
+from llm_routing_env.agents.parts.consensus import squared_distances
 from llm_routing_env.rewards.additive import Additive
 
 # An answer is worth its accuracy.
@@ -57,6 +58,7 @@ def make_training_table() -> Callable[..., TrainingTable]:
             "cost_usd": rng.uniform(0.9, 1.1, shape) * rank * 1e-3,
             "latency_s": rng.uniform(0.01, 0.1, shape),
         }
+        drawn["response_distances"] = squared_distances(rng.normal(size=(*shape, 3)))
         return TrainingTable(**(drawn | fields))
 
     return make

@@ -10,7 +10,9 @@ import pytest
 from asking_tables import asking_task, full_table, made
 
 from llm_routing_env.agents import ASKING_AGENTS, agent_class, describe_agents, make_agent
+from llm_routing_env.agents.parts.ask_view import seen_of_asks
 
+NEEDS_THREE = {"smoothie_pick"}
 pytestmark = pytest.mark.parametrize("name", sorted(ASKING_AGENTS))
 
 
@@ -19,16 +21,18 @@ def asked(agent, env, seed=3):
     observation, info = env.reset(seed=seed)
     actions, ended = [], np.zeros(env.num_envs, dtype=bool)
     while not ended.any():
-        actions.append(agent.select_action(observation, info["action_mask"]))
+        seen = observation
+        actions.append(agent.select_action(seen, info["action_mask"]))
         observation, reward, _, ended, info = env.step(actions[-1])
-        agent.update(observation, actions[-1], reward)
+        agent.update(seen, actions[-1], reward)
     return np.array(actions)
 
 
 def test_it_says_where_it_lives(name):
     described = {entry["name"]: entry for entry in describe_agents()}[name]
     kind = agent_class(name)
-    assert (kind.environment, described["protocol"]) == ("PickLLM-Multi-v0", "pretrained")
+    assert (kind.environment, described["protocol"]) == ("PickLLM-Multi-v0", kind.protocol())
+    assert "pretrained" in kind.protocols()
     assert inspect.getdoc(kind)
     agent, _ = made(name)
     assert all(getattr(agent, parameter) == value for parameter, value in kind.hyperparameters().items())
@@ -80,13 +84,23 @@ def test_it_is_refused_elsewhere(name):
 
     with pytest.raises(ValueError, match=r"one of PickLLM-Multi-v0, an action for each LLM and one more, got 4"):
         make_agent(name, PickLLMEnv(observation="none").task)
-    with pytest.raises(RuntimeError, match="is not fitted"):
-        make_agent(name, asking_task(3)).select_action(np.zeros(11))
+    measures = seen_of_asks(agent_class(name).observation)[1]
+    task = asking_task(3, measures=measures)
+    if agent_class(name).feedback == "full":
+        with pytest.raises(RuntimeError, match="is not fitted"):
+            make_agent(name, task).select_action(np.zeros(task.observation_size))
     with pytest.raises(ValueError, match=r"training_table must be of \(observation size, LLMs\) \(1, 3\), got"):
-        make_agent(name, asking_task(3)).fit(full_table([[0, 1]], [[1, 0]]))
+        make_agent(name, task).fit(full_table([[0, 1]], [[1, 0]]))
 
 
-def test_two_llms_are_enough(name):
-    agent = make_agent(name, asking_task(2))
-    agent.fit(full_table([[0, 1], [0, 0], [1, 2]], [[1, 0], [1, 1], [0, 0]], seen=[[0.0], [1.0], [2.0]]))
-    assert agent.select_action(np.zeros(8)) == 0
+def test_two_llms_are_enough_or_it_says_that_they_are_not(name):
+    measures = seen_of_asks(agent_class(name).observation)[1]
+    task, right = asking_task(2, measures=measures), [[1, 0], [1, 1], [0, 0]] * 3
+    if name in NEEDS_THREE:
+        with pytest.raises(ValueError, match="one of 3 LLMs or more, to see who differs, got 2"):
+            make_agent(name, task)
+        return
+    agent = make_agent(name, task)
+    told = dict.fromkeys(measures, right)
+    agent.fit(full_table([[0, 1], [0, 0], [1, 2]] * 3, right, seen=[[0.0], [1.0], [2.0]] * 3, measures=told))
+    assert agent.select_action(np.zeros(task.observation_size)) == 0

@@ -27,7 +27,9 @@ def test_the_gradient_is_that_of_the_loss():
 
 
 def test_a_preference_is_seen_with_its_square_and_root():
-    np.testing.assert_allclose(preference_features(np.array([[0.25, 0.75]]))[0], [0.25, 0.75, 0.0625, 0.5625, 0.5, 0.75**0.5])
+    np.testing.assert_allclose(
+        preference_features(np.array([[0.25, 0.75]]))[0], [0.25, 0.75, 0.0625, 0.5625, 0.5, 0.75**0.5]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,14 @@ import pytest
 import llm_routing_env  # noqa: F401  registers PickLLM-v0
 from llm_routing_env.agents import AGENTS, agent_class, describe_agents, make_agent
 from llm_routing_env.agents.parts.adapting import AdaptedAgent
+from llm_routing_env.agents.parts.consensus import FEWEST
 from llm_routing_env.agents.parts.lifting import handles_batches
 from llm_routing_env.agents.parts.signatures import takes
 
 # Of your own agents too: PICKLLM_AGENTS=my_module:MyAgent,...
 ALL = sorted(AGENTS) + [name for name in os.environ.get("PICKLLM_AGENTS", "").split(",") if name]
-# What these do depends on the position of an arm, not on its rewards alone.
-POSITIONAL = {"fixed", "round_robin"}
+# What these do depends on the position of an arm, not on its rewards alone: whom barp asks in training is drawn.
+POSITIONAL = {"barp", "fixed", "round_robin"}
 
 
 def observations_for(name, task, n_rounds, n_sessions, rng):
@@ -327,7 +328,11 @@ def test_permuting_the_arms_permutes_the_behaviour(name, make_task, make_ready, 
     permuted_task = make_task(expected_cost_usd=tuple(np.array(task.expected_cost_usd)[order]))
     table = make_training_table(task)
     outcomes = ("rewards", "accuracy", "cost_usd", "latency_s")
-    permuted_table = replace(table, **{outcome: getattr(table, outcome)[:, order] for outcome in outcomes})
+    permuted_table = replace(
+        table,
+        **{outcome: getattr(table, outcome)[:, order] for outcome in outcomes},
+        response_distances=table.response_distances[:, order][:, :, order],
+    )
     agent = make_ready(name, task, table=table, seed=0)
     permuted = make_ready(name, permuted_task, table=permuted_table, seed=0)
     rng = np.random.default_rng(2)
@@ -347,6 +352,10 @@ def test_permuting_the_arms_permutes_the_behaviour(name, make_task, make_ready, 
 def test_any_number_of_arms_works(name, n_actions, make_task, make_ready):
     task = make_task(n_actions)
     rng = np.random.default_rng(0)
+    if agent_class(name).needs_responses and n_actions < FEWEST:
+        with pytest.raises(ValueError, match=f"task must be one of 3 LLMs or more, .* got {n_actions}"):
+            make_agent(name, task)
+        return
     agent = make_ready(name, task, n_sessions=2, seed=0)
     for observation in observations_for(name, task, 2 * n_actions + 5, 2, rng):
         action = agent.select_action(observation)
@@ -400,7 +409,7 @@ def test_stable_baselines3_can_evaluate_it(name):
     env = gym.make("PickLLM-v0", observation=agent_class(name).observation, max_episode_steps=3)
     agent = make_agent(name, env.unwrapped.task, seed=0)
     if agent.feedback == "full":
-        agent.fit(env.unwrapped.problem.training_table())
+        agent.fit(env.unwrapped.problem.training_table(responses=agent.needs_responses))
     observation, _ = env.reset(seed=0)
     for deterministic in (False,) if probabilities_of(agent, observation) is None else (False, True):
         returns, lengths = evaluation.evaluate_policy(

@@ -72,3 +72,14 @@ def test_without_two_different_queries_the_penalty_is_the_heaviest(make_task, ma
     agent = make_agent("linear_router", task)
     agent.fit(make_training_table(task, n_queries=3, observations=np.ones((3, 5))))
     assert agent.fitted_ridge == max(RIDGES)
+
+
+@pytest.mark.parametrize("name", ["linear_router", "knn_router", "hull_router", "uniroute"])
+def test_queries_of_one_context_are_no_copies_of_one_another(name, make_task, make_training_table):
+    """Two contexts, each with an LLM that is always right there and never elsewhere: the context is all there is."""
+    task = make_task(2, observation_size=2)
+    contexts = np.repeat(np.eye(2), 20, axis=0)
+    agent = make_agent(name, task, n_sessions=2, seed=0)
+    right = {"rewards": contexts, "accuracy": contexts, "observations": contexts}
+    agent.fit(make_training_table(task, n_queries=40, **right, prompts=np.arange(40)))
+    np.testing.assert_array_equal(agent.select_action(np.eye(2)), [0, 1])

@@ -52,7 +52,10 @@ def test_its_help_names_the_choices_and_an_example():
         (["--budget-usd", "0.0001"], "budget_usd must be at least 0.002975, what 1800 queries cost"),
         (["--budget-usd", "1", "--agent", "knn_router"], "Unknown agent that predicts accuracies 'knn_router'"),
         ([], "Give what the queries may cost, --budget-usd"),
-        (["--budget-usd", "1", "--router", "r.npz", "--agent", "hull_router"], "--router brings an agent as it learned"),
+        (
+            ["--budget-usd", "1", "--router", "r.npz", "--agent", "hull_router"],
+            "--router brings an agent as it learned",
+        ),
         (["--budget-usd", "1", "--front", "no/such/front.csv"], "there is no folder no/such"),
     ],
 )

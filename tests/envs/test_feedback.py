@@ -102,3 +102,29 @@ def test_what_is_no_delay_is_refused(delay: Any, said: str):
 def test_what_is_no_rate_is_refused(rate: Any):
     with pytest.raises(ValueError, match="rate must be a probability"):
         DroppedFeedback(plain(), rate)
+
+
+def test_a_vector_reward_is_refused_in_one_line(tmp_path):
+    import llm_routing_env  # noqa: F401  registers the ids
+    from llm_routing_env.logs import LogSteps, VectorLogSteps
+
+    options = {"table": random_table(), "observation": "none"}
+    for wrapped in (
+        DelayedFeedback(gym.make("PickLLM-MO-v0", **options), 2),
+        LogSteps(gym.make("PickLLM-MO-v0", **options), tmp_path / "one.parquet"),
+    ):
+        wrapped.reset(seed=0)
+        with pytest.raises(ValueError, match="rewards of one number, got one of 3: weigh it first"):
+            wrapped.step(0)
+    vector = VectorLogSteps(gym.make_vec("PickLLM-MO-v0", num_envs=2, **options), tmp_path / "two.parquet")
+    vector.reset(seed=0)
+    with pytest.raises(ValueError, match="rewards of one number, got one of 3"):
+        vector.step(np.array([0, 1]))
+
+
+def test_several_asks_are_not_logged_as_one(tmp_path):
+    from llm_routing_env.envs import PickLLMMultiEnv
+    from llm_routing_env.logs import LogSteps
+
+    with pytest.raises(ValueError, match="logs one LLM for each query, and PickLLM-Multi-v0 may ask several"):
+        LogSteps(PickLLMMultiEnv(random_table(), observation="none"), tmp_path / "log.parquet")

@@ -28,7 +28,7 @@ def of_agent(name: str, reward: str) -> float:
     env = gym.make("PickLLM-v0", max_episode_steps=LENGTH, observation=observation, reward=reward)
     agent = make_agent(name, env.unwrapped.task, seed=SEED)
     if agent.protocol() == "pretrained":
-        agent.fit(env.unwrapped.problem.training_table())
+        agent.fit(env.unwrapped.problem.training_table(responses=agent.needs_responses))
     seen, _ = env.reset(seed=SEED)
     total, ended = 0.0, False
     while not ended:

@@ -88,7 +88,8 @@ def test_nothing_that_a_step_gave_changes_later():
     [
         ({"num_envs": 0}, "num_envs must be 1 or more"),
         ({"render_mode": "ansi"}, r"gym\.make\('PickLLM-Multi-v0', render_mode='ansi'\)"),
-        ({"backend": "vllm"}, "recorded outcomes only"),
+        ({"backend": "vllm"}, "not shipped: give pool="),
+        ({"journal": "j.sqlite"}, "needs a live backend"),
         ({"max_episode_steps": 5}, "Unknown argument 'max_episode_steps'"),
     ],
 )

@@ -1,5 +1,6 @@
 """Comparisons of agents that may ask several LLMs about a query."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,7 @@ def test_what_the_fit_reckons_with_is_what_the_environment_gives(name: str):
 
 
 def _row(table: Any, place: int) -> Any:
+    values = {field.name: getattr(table, field.name) for field in fields(table)}
     return type(table)(
-        **{name: value[place : place + 1] if np.ndim(value) else value for name, value in vars(table).items()}
+        **{name: value[place : place + 1] if np.ndim(value) else value for name, value in values.items()}
     )

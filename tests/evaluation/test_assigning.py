@@ -29,7 +29,9 @@ def test_the_front_is_that_of_all_prices(batch):
 def test_a_budget_is_the_last_assignment_within_it(batch, budget, place):
     found = assign(batch, budget_usd=budget)
     assert (found.cost_usd.sum(), found.accuracy.sum()) == pytest.approx(FRONT[place])
-    least = max(RIGHT[range(3), z].sum() for z in itertools.product(range(3), repeat=3) if COSTS[0, list(z)].sum() <= budget)
+    least = max(
+        RIGHT[range(3), z].sum() for z in itertools.product(range(3), repeat=3) if COSTS[0, list(z)].sum() <= budget
+    )
     assert found.accuracy.sum() > least - 0.4  # one query's raise at most
 
 
@@ -46,7 +48,8 @@ def test_the_search_lands_on_the_front_and_never_above(batch):
 
 
 def test_nobody_is_asked_who_cannot_be(batch):
-    cannot = Batch(batch.problem, batch.queries, np.where([[True, True, False]], RIGHT, -1.0), np.where([[True, True, False]], COSTS, np.inf))  # fmt: skip
+    can = np.array([[True, True, False]])
+    cannot = Batch(batch.problem, batch.queries, np.where(can, RIGHT, -1.0), np.where(can, COSTS, np.inf))
     assert assign(cannot, budget_usd=100).llms.tolist() == [1, 1, 1]
     with pytest.raises(ValueError, match='method "search" takes no table that lacks outcomes'):
         assign(cannot, budget_usd=100, method="search")
@@ -55,7 +58,10 @@ def test_nobody_is_asked_who_cannot_be(batch):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"budget_usd": 2.9}, "budget_usd must be at least 3, what 3 queries cost with the cheapest LLM for each, got 2.9"),
+        (
+            {"budget_usd": 2.9},
+            "budget_usd must be at least 3, what 3 queries cost with the cheapest LLM for each, got 2.9",
+        ),
         ({"accuracy": 0.9}, "accuracy must be at most 0.8533, what is expected with the most accurate LLM .*, got 0.9"),
         ({}, "--budget-usd, or how many are to be right, --accuracy: one"),
         ({"budget_usd": 5, "accuracy": 0.5}, "--budget-usd, or how many are to be right, --accuracy: one"),

@@ -14,7 +14,12 @@ from llm_routing_env.agents.parts import checkpoint
 from llm_routing_env.agents.parts.task import RoutingTask
 
 TASK = RoutingTask(
-    2, 3, ("a", "b"), (1e-3, 2e-3), (0.0, 1.0), reward=lambda accuracy, cost, latency: accuracy - cost - latency
+    n_actions=3,
+    observation_size=3,
+    llm_names=("a", "b", "c"),
+    expected_cost_usd=(1e-3, 2e-3, 3e-3),
+    reward_bounds=(0.0, 1.0),
+    reward=lambda accuracy, cost, latency: accuracy - cost - latency,
 )
 FUZZED = ("learning_automaton", "lin_ts")
 

@@ -7,6 +7,11 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
+from llm_routing_env.observations.response_embeddings import (
+    different_responses,
+    response_embeddings_path,
+    write_response_embeddings,
+)
 from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -85,10 +90,19 @@ def sparse_table(
 
 def write_random_table(folder: Path, seed: int = 0, **sizes: int) -> Path:
     """Write a random table with random embeddings and return its path."""
-    table = random_table(seed, **sizes)
-    path = folder / "random.parquet"
+    return write_with_embeddings(random_table(seed, **sizes), folder / "random.parquet", seed)
+
+
+def write_with_embeddings(table: OutcomeTable, path: Path, seed: int = 0) -> Path:
+    """Write a table and, beside it, random embeddings of its queries and responses; return its path."""
     table.write(path)
-    embeddings = np.random.default_rng(seed).normal(size=(table.n_queries, 40)).astype(np.float32)
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    write_embeddings(embeddings_path(path), table.queries, embeddings, "random")
+    rng = np.random.default_rng(seed)
+    texts = [text for text in different_responses(table)[0] if text]
+    of_queries, of_responses = (_unit_rows(rng.normal(size=(n, 40))) for n in (table.n_queries, len(texts)))
+    write_embeddings(embeddings_path(path), table.queries, of_queries, "random")
+    write_response_embeddings(response_embeddings_path(path), texts, of_responses, "random")
     return path
+
+
+def _unit_rows(vectors: Any) -> Any:
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

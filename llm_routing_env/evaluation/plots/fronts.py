@@ -45,7 +45,7 @@ def front(result: Fronts) -> Plot:
     for number, (name, points) in enumerate(rows.items()):
         marker, colour = MARKERS.get(name, ("o", PALETTE[number % len(PALETTE)]))
         axis.plot(*points.T, marker, color=colour, ms=4, ls="", label=label(name), alpha=0.8)
-    axis.set(xlabel="cost of a query (US dollars)", ylabel="share of right answers")
+    axis.set(xlabel="cost of 1,000 queries (US dollars)", ylabel="share of right answers")
     axis.margins(x=0.1, y=0.1)
     legend_below(figure, named_lines(axis))
     unnamed = name_points(figure, axis, {name: tuple(point) for name, point in singles.items()}, everything)
@@ -60,12 +60,14 @@ def worth(result: Fronts) -> Plot:
     """Plot hypervolume and utility of each row, with their intervals."""
     figure = new_figure(7.2, 0.9 + 0.3 * len(result.rows))
     axes = figure.subplots(1, 2, sharey=True)
-    places = np.arange(len(result.rows))
+    places = list(range(len(result.rows)))
     for axis, measure, words in zip(axes, ("hypervolume", "utility"), ("hypervolume", "mean utility"), strict=True):
         _dots(axis, places, [getattr(row, measure) for row in result.rows.values()])
         axis.set(xlabel=words, yticks=places, yticklabels=[label(name) for name in result.rows])
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(color="#ececec", lw=0.8, axis="x")
+        axis.locator_params(axis="x", nbins=4)
+        axis.margins(y=0.15)
     axes[0].invert_yaxis()
     caption = (
         "Further right is better; bars are 95 % intervals over other queries, and other trainings where there were "
@@ -75,7 +77,7 @@ def worth(result: Fronts) -> Plot:
     return Plot("front_values", "What the policies are worth", caption, figure, is_wide=True)
 
 
-def _dots(axis: Any, places: Floats, values: list[Any]) -> None:
+def _dots(axis: Any, places: list[int], values: list[Any]) -> None:
     for place, value in zip(places, values, strict=True):
         if value["low"] is not None:
             axis.plot([value["low"], value["high"]], [place, place], color=MUTED, lw=1.5)
@@ -83,5 +85,5 @@ def _dots(axis: Any, places: Floats, values: list[Any]) -> None:
 
 
 def _cost_accuracy(result: Fronts, points: Floats) -> Floats:
-    """Return the cost in US dollars and the accuracy of points, shape (n, 2)."""
-    return np.stack([-points[:, 1] * result.problem.reward.cost_scale_usd, points[:, 0]], axis=1)
+    """Return the cost of 1,000 queries in US dollars and the accuracy of points, shape (n, 2)."""
+    return np.stack([-1000 * points[:, 1] * result.problem.reward.cost_scale_usd, points[:, 0]], axis=1)

@@ -8,8 +8,7 @@ from llm_routing_env.agents.parts.folds import folds
 
 @pytest.mark.parametrize(("n_queries", "expected"), [(20, 5), (3, 3), (2, 2), (1, 0)])
 def test_every_query_is_tried_once_and_never_fitted_on_meanwhile(n_queries, expected):
-    queries = np.arange(2.0 * n_queries).reshape(n_queries, 2)
-    pairs = list(folds(queries, np.random.default_rng(0)))
+    pairs = list(folds(np.arange(n_queries), np.random.default_rng(0)))
     assert len(pairs) == expected
     for fitted, tried in pairs:
         assert sorted([*fitted, *tried]) == list(range(n_queries))
@@ -18,6 +17,6 @@ def test_every_query_is_tried_once_and_never_fitted_on_meanwhile(n_queries, expe
 
 
 def test_copies_stay_together():
-    queries = np.repeat(np.arange(10.0), 3)[:, None]
-    for fitted, tried in folds(queries, np.random.default_rng(0)):
-        assert not set(queries[fitted, 0]) & set(queries[tried, 0])
+    groups = np.repeat(np.arange(10), 3)
+    for fitted, tried in folds(groups, np.random.default_rng(0)):
+        assert not set(groups[fitted]) & set(groups[tried])

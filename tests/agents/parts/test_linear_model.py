@@ -85,7 +85,11 @@ def test_outputs_that_lack_the_same_queries_are_fitted_as_they_are_alone():
         rows = ~np.isnan(targets[:, output])
         alone = ridge_regression(inputs[rows], targets[rows, output, None], ridge, weights[rows])
         np.testing.assert_allclose(fitted[:, output], alone[:, 0], rtol=0, atol=1e-12)
-        one = next(predictions_left_out(inputs[rows], targets[rows, output, None], np.arange(rows.sum()), [RIDGE], weights[rows]))
+        one = next(
+            predictions_left_out(
+                inputs[rows], targets[rows, output, None], np.arange(rows.sum()), [RIDGE], weights[rows]
+            )
+        )
         np.testing.assert_allclose(left_out[rows, output], one[:, 0], rtol=0, atol=1e-12)
 
 

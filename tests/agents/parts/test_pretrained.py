@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from llm_routing_env.agents import AGENTS, agent_class, make_agent
+from llm_routing_env.agents.parts.consensus import squared_distances
 
 PRETRAINED = sorted(name for name in AGENTS if agent_class(name).feedback == "full")
 LEARNED_ONLINE = {"n_selected", "n_updates", "commitments"}
@@ -21,7 +22,10 @@ def table_won_by(make_training_table):
 
     def make(task, winner):
         wins = np.tile(np.arange(task.n_actions) == winner, (60, 1)).astype(float)
-        return make_training_table(task, rewards=wins, accuracy=wins, cost_usd=2 - wins)
+        # The winner responds what lies between the others' responses.
+        said = np.eye(task.n_actions) * (np.arange(task.n_actions) != winner)[:, None]
+        distances = squared_distances(np.broadcast_to(said, (*wins.shape, task.n_actions)))
+        return make_training_table(task, rewards=wins, accuracy=wins, cost_usd=2 - wins, response_distances=distances)
 
     return make
 
@@ -87,7 +91,12 @@ def with_holes(table, rng):
     missing = rng.random(table.rewards.shape) < 1 / 3
     missing[:, 0] &= ~missing.all(axis=1)
     measures = ("rewards", "accuracy", "cost_usd", "latency_s")
-    return replace(table, **{name: np.where(missing, np.nan, getattr(table, name)) for name in measures})
+    unpaired = missing[:, :, None] | missing[:, None, :]
+    return replace(
+        table,
+        **{name: np.where(missing, np.nan, getattr(table, name)) for name in measures},
+        response_distances=np.where(unpaired, np.nan, table.response_distances),
+    )
 
 
 @pytest.mark.parametrize("name", PRETRAINED)

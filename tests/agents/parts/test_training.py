@@ -28,6 +28,15 @@ def test_prompts_are_kept_as_texts():
         TrainingTable(**fields(observations=["a", "b", "c"]))
 
 
+def test_prompts_tell_copies_from_queries_that_only_look_alike():
+    assert TrainingTable(**fields()).groups.tolist() == [0, 0]
+    table = TrainingTable(**fields(prompts=np.array([4, 1])))
+    assert table.groups.tolist() == [1, 0]
+    assert table.part(queries=[1, 1]).groups.tolist() == [0, 0]
+    with pytest.raises(ValueError, match=r"prompts must be 2 numbers, got shape \(3,\)"):
+        TrainingTable(**fields(prompts=np.arange(3)))
+
+
 @pytest.mark.parametrize("name", ["cost_usd", "latency_s"])
 def test_a_measure_may_be_missing_altogether(name):
     missing = np.full((2, 3), np.nan)

@@ -1,0 +1,102 @@
+"""Smoothie: trusts the LLM whose responses lie nearest to the others', and needs no label.
+
+Guha et al. 2024, "Smoothie: Label Free Language Model Routing", arXiv 2412.04692,
+https://github.com/HazyResearch/smoothie.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_routing_env.agents.knn_bandit import unit_rows
+from llm_routing_env.agents.parts.consensus import FEWEST, estimated_errors
+from llm_routing_env.agents.parts.neighbours import neighbour_means
+from llm_routing_env.agents.parts.pretrained import PretrainedAgent
+from llm_routing_env.agents.parts.state import FloatArray
+from llm_routing_env.agents.parts.task import RoutingTask
+from llm_routing_env.agents.parts.training import TrainingTable
+
+N_NEIGHBOURS = 20
+
+
+class Smoothie(PretrainedAgent):
+    """Asks the LLM that errs least on the most similar training queries, as far as responses alone can tell.
+
+    How far an LLM errs is estimated from how far its responses lie from the other LLMs', see `estimated_errors`; its
+    mean cost is added with a weight. Neither reward nor accuracy is looked at: it does not know the task's reward, and
+    pays for the training queries' responses only.
+
+    This is the paper's Smoothie-Train in its local form: logged responses, and no LLM but the chosen one is asked. With
+    ``observation="context"`` the neighbours are the queries of the same context, with ``"none"`` all: the global form.
+    Ours: the embeddings are those of the project's small model; the price term; the estimate in closed form, which
+    never divides by it. It fails where LLMs err alike: of two that make the same mistakes each vouches for the other.
+    On letters of multiple choice it is plurality, and picks the wrong LLM.
+
+    Attributes:
+        queries: Training queries scaled to length 1, shape (queries, observation size).
+        errors: Estimated squared error of each LLM's response, shape (queries, arms); NaN where nothing is known.
+        weights: How much each query counts, shape (queries,).
+        prices: Weighted mean cost of each LLM, in that of the dearest, shape (arms,).
+    """
+
+    observation = "embedding"
+    needs_responses = True
+
+    def __init__(
+        self,
+        task: RoutingTask,
+        *,
+        n_sessions: int | None = None,
+        seed: int | None = None,
+        n_neighbours: int | None = None,
+        cost_weight: float = 0.25,
+    ) -> None:
+        """Start without queries.
+
+        Args:
+            task: See `Agent`.
+            n_sessions: See `Agent`.
+            seed: See `Agent`.
+            n_neighbours: Training queries to average; 1 in the paper. None: 20, all if there are fewer. Without labels
+                nothing can choose it.
+            cost_weight: What the mean cost of the dearest LLM counts beside a squared distance; 0 in the paper.
+        """
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self._require(
+            task.n_actions >= FEWEST, "task", f"one of {FEWEST} LLMs or more, to see who differs", task.n_actions
+        )
+        is_number = n_neighbours is None or n_neighbours >= 1
+        self._require(is_number, "n_neighbours", "None or at least 1", n_neighbours)
+        self._require(0 <= cost_weight < np.inf, "cost_weight", "finite and at least 0", cost_weight)
+        self.n_neighbours = n_neighbours
+        self.cost_weight = cost_weight
+        self.queries = np.zeros((0, task.observation_size))
+        self.errors = np.zeros((0, task.n_actions))
+        self.weights = np.zeros(0)
+        self.prices = np.zeros(task.n_actions)
+
+    def _fit(self, training_table: TrainingTable) -> None:
+        table, n_queries = training_table, len(training_table.rewards)
+        is_number = self.n_neighbours is None or self.n_neighbours <= n_queries
+        self._require(is_number, "n_neighbours", f"at most {n_queries}, the training queries", self.n_neighbours)
+        self._require(table.response_distances is not None, "training_table", "with response_distances", None)
+        assert table.response_distances is not None
+        self.queries, self.weights = unit_rows(table.observations), table.weights
+        self.errors = estimated_errors(table.response_distances)
+        is_silent = np.isnan(self.errors).all(axis=0)
+        expected = f"of each LLM beside {FEWEST - 1} others"
+        self._require(not is_silent.any(), "response_distances", expected, self.task.llm_names[int(is_silent.argmax())])
+        self.prices = self._prices(table)
+
+    def _prices(self, table: TrainingTable) -> FloatArray:
+        if not self.cost_weight:
+            return np.zeros(self.task.n_actions)
+        cost = table.means("cost_usd")
+        self._require(np.isfinite(cost).all(), "training_table.cost_usd", "recorded, or cost_weight 0", np.nan)
+        prices: FloatArray = self.cost_weight * cost / max(cost.max(), np.finfo(float).tiny)
+        return prices
+
+    def _scores(self, observation: FloatArray) -> FloatArray:
+        similarity = unit_rows(observation) @ self.queries.T
+        (errors,) = neighbour_means(similarity, self.errors, self.weights, [self.n_neighbours or N_NEIGHBOURS])
+        return -errors - self.prices
