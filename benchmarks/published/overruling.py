@@ -4,12 +4,12 @@
 
 The file has 2,160 sentences and the answers, scores and costs of twelve LLMs of 2023: FrugalGPT's data, as
 `datasets/text_classification/overruling.csv` in the git history of https://github.com/superyue72/OptLLM has them. Half of
-the sentences are for training. How much cost weighs is chosen on them, by two-fold cross-validation: as much as leaves the
-accuracy at GPT-4's.
+the sentences are for training. What FrugalGPT's scorer, a fine-tuned DistilBERT, reads from sentence and answer, a linear
+model says here of the embedding, given the answer; `cascade` sees it as a measure. How much cost weighs is chosen on the
+training half, by two-fold cross-validation: as much as leaves the accuracy at GPT-4's.
 """
 
 import io
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,8 @@ import typer
 from recomputed import Row, checked, publish
 
 from llm_routing_env.agents import make_agent
+from llm_routing_env.agents.parts.asking_agent import RIDGES
+from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
 from llm_routing_env.envs import PickLLMMultiVectorEnv
 from llm_routing_env.envs.asking_table import asking_table
 from llm_routing_env.observations.embedding_model import MINILM, encode
@@ -49,7 +51,7 @@ def main(
         )
     ]
     rows.append(Row.near("any LLM right", ORACLE, float(right.max(axis=1).mean()), 5e-5))
-    seen = encode([text.partition("Context: ")[2] for text in data["content"]], MINILM)
+    seen = encode([text.partition("Context: ")[2] for text in data["content"]], MINILM).astype(np.float64)
     gained, saved = np.mean([saving(data, llms, seen, seed) for seed in range(seeds)], axis=0)
     rows.append(Row("cascade: accuracy above GPT-4's", 0.0, float(gained), low=-0.005))
     rows.append(Row("cascade: share of GPT-4's cost saved", SAVED, float(saved), low=SAVED))
@@ -75,26 +77,43 @@ def saving(data: dict[str, Any], llms: list[str], seen: Any, seed: int) -> tuple
 
 def routed(data: dict[str, Any], llms: list[str], seen: Any, weight: float, train: Any, test: Any) -> tuple[float, float]:
     """Fit on some sentences and ask others; return what `saving` does."""
-    table = table_of(data, llms, train, test)
     chosen = np.concatenate([train, test])
-    best = llms.index(BEST)
+    table = table_of(data, llms, checks(data, llms, seen, train), train, test)
     scale = float(np.mean([data[f"{BEST}_cost"][row] for row in chosen]))
-    options = {"observation": seen[chosen], "weights": (1.0, weight, 0.0), "cost_scale_usd": scale, "n_queries": len(test)}
+    options = {"observation": seen[chosen], "measures": ("check",), "n_queries": len(test)}
+    options |= {"weights": (1.0, weight, 0.0), "cost_scale_usd": scale}
     env = PickLLMMultiVectorEnv(1, table=table, **options)
-    agent = make_agent("cascade", replace(env.task, observation=None), n_sessions=1, seed=0)
-    agent.fit(asking_table(env.problem))
+    agent = make_agent("cascade", env.task, n_sessions=1, seed=0, observation=env.task.observation)
+    agent.fit(asking_table(env.problem, ("check",)))
     observation, _ = env.reset(seed=0)
     right = usd = done = 0.0
     while done < len(test):
         observation, _, _, _, infos = env.step(agent.select_action(observation))
         if infos["query_done"][0]:
             done, right, usd = done + 1, right + infos["accuracy"][0], usd + infos["cost_usd"][0]
-    gpt4 = [data[name][row] for row in test for name in (BEST,)], [data[f"{BEST}_cost"][row] for row in test]
-    return float(right / done - np.mean(gpt4[0])), float(1 - usd / np.sum(gpt4[1]))
+    of_best, usd_of_best = (np.array([data[BEST + end][row] for row in test]) for end in ("", "_cost"))
+    return float(right / done - of_best.mean()), float(1 - usd / usd_of_best.sum())
 
 
-def table_of(data: dict[str, Any], llms: list[str], train: Any, test: Any) -> OutcomeTable:
-    """Return the outcomes on some sentences, in this order."""
+def checks(data: dict[str, Any], llms: list[str], seen: Any, train: Any) -> Any:
+    """Return how probably each answer is right by sentence and answer, shape (sentences, LLMs), within [0, 1].
+
+    The models are fitted on some sentences, and what they say of these comes of models without them.
+    """
+    found = np.empty((len(seen), len(llms)))
+    for place, llm in enumerate(llms):
+        says_yes = np.array([str(answer).strip().lower().startswith("yes") for answer in data[f"{llm}_answer"]])
+        sign = np.where(says_yes, 1.0, -1.0)[:, None]
+        given, right = np.hstack([seen * sign, sign]), np.array(data[llm], dtype=np.float64)[:, None]
+        tried = list(predictions_left_out(given[train], right[train], np.arange(len(train)), RIDGES))
+        number = int(np.argmin([np.square(left_out - right[train]).mean() for left_out in tried]))
+        found[:, place] = (with_intercept(given) @ ridge_regression(given[train], right[train], RIDGES[number]))[:, 0]
+        found[train, place] = tried[number][:, 0]
+    return np.clip(found, 0.0, 1.0)
+
+
+def table_of(data: dict[str, Any], llms: list[str], check: Any, train: Any, test: Any) -> OutcomeTable:
+    """Return the outcomes on some sentences, in this order, with a measure of each answer."""
     rows = [*((row, "train") for row in train), *((row, "test") for row in test)]
     asked = QuerySet(Query(f"{row}", "law", split, data["content"][row], (data["ref_answer"][row],)) for row, split in rows)
     records = [
@@ -109,9 +128,10 @@ def table_of(data: dict[str, Any], llms: list[str], train: Any, test: Any) -> Ou
             "cost_usd": data[f"{llm}_cost"][row],
             "latency_s": None,
             "accuracy_recorded": float(data[llm][row]),
+            "measure_check": float(check[row, place]),
         }
         for row, _ in rows
-        for llm in llms
+        for place, llm in enumerate(llms)
     ]
     return OutcomeTable.from_records(asked, llms, records, {})
 
