@@ -12,6 +12,13 @@ from lifelong_page import lifetimes, pays, sample_size
 from lifelong_reached import misses, reached
 from readme_agents import baselines, convergence, paper, reading
 from readme_figures import figures, live
+from readme_published import (
+    published_cascades,
+    published_cube_stacking,
+    published_logpai,
+    published_overruling,
+    published_paretobandit,
+)
 from readme_speed import speed
 from readme_tables import RESULTS, ROOT, markdown, read
 
@@ -146,6 +153,7 @@ PARTS = {
         *(baselines, reading, paper, convergence),
         *(figures, speed, live),
         *(pays, reached, misses, sample_size, lifetimes),
+        *(published_cascades, published_paretobandit, published_logpai, published_overruling, published_cube_stacking),
     )
 }
 

@@ -33,7 +33,9 @@ def write(path: Path, source: Mapping[str, Any], result: Any) -> None:
     script = Path(sys.argv[0]).resolve()
     folder = script.parent.name if script.parent.parent == Path(__file__).parent else ""
     document = {
-        "command": " ".join(["python", (Path("benchmarks") / folder / script.name).as_posix(), *(Path(a).name for a in sys.argv[1:])]),
+        "command": " ".join(
+            ["python", (Path("benchmarks") / folder / script.name).as_posix(), *(Path(a).name for a in sys.argv[1:])]
+        ),
         "versions": {"llm-routing-env": __version__, "numpy": np.__version__, "python": platform.python_version()},
         **source,
         "result": result,

@@ -3,10 +3,10 @@
     python benchmarks/published/logpai.py logpai.parquet
 
 The file has 16 x 2,000 log lines, and of eight LLMs whether the template was right and how many tokens it took:
-`datasets/log_parsing` in the git history of https://github.com/superyue72/OptLLM, one row per line. As in the paper 2 % of
-the lines are labelled, the costs of all are taken as known, and what counts is what the assignments cost that are as
-accurate as the best single LLM, and how accurate the best one is, on the other lines. Prices are list prices, which the
-files lack, so dollars are not the paper's; lines are seen as 64 components of TF-IDF, and their lengths.
+`datasets/log_parsing` in the git history of https://github.com/superyue72/OptLLM, one row per line. As in the paper 2
+% of the lines are labelled, the costs of all are taken as known, and what counts is what the assignments cost that
+are as accurate as the best single LLM, and how accurate the best one is, on the other lines. Prices are list prices,
+which the files lack, so dollars are not the paper's; lines are seen as 64 components of TF-IDF, and their lengths.
 """
 
 import io

@@ -3,10 +3,11 @@
     python benchmarks/published/overruling.py overruling.parquet
 
 The file has 2,160 sentences and the answers, scores and costs of twelve LLMs of 2023: FrugalGPT's data, as
-`datasets/text_classification/overruling.csv` in the git history of https://github.com/superyue72/OptLLM has them. Half of
-the sentences are for training. What FrugalGPT's scorer, a fine-tuned DistilBERT, reads from sentence and answer, a linear
-model says here of the embedding, given the answer; `cascade` sees it as a measure. How much cost weighs is chosen on the
-training half, by two-fold cross-validation: as much as leaves the accuracy at GPT-4's.
+`datasets/text_classification/overruling.csv` in the git history of https://github.com/superyue72/OptLLM has them.
+Half of the sentences are for training. What FrugalGPT's scorer, a fine-tuned DistilBERT, reads from sentence and
+answer, a linear model says here of the embedding, given the answer; `cascade` sees it as a measure. Cascades are
+fitted under several weights of cost; the saving is read off their curve on the other half where that reaches GPT-4's
+accuracy.
 """
 
 import io
@@ -30,8 +31,8 @@ from llm_routing_env.tables.table import OutcomeTable
 SHA256 = "72cf2fe744ee7b71987f029ff109073e4501453caad7b3b3a257d810b1d9efe5"
 SINGLE = {"gpt-4": (0.9505, 19.33), "text-davinci-002": (0.9486, 12.67), "gpt-3.5-turbo": (0.9037, 1.29)}
 ORACLE, BEST = 0.9991, "gpt-4"
-SAVED = 0.733  # of GPT-4's cost, at its accuracy or better
-COST_WEIGHTS = (0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005)
+SAVED = 0.733  # of GPT-4's cost, at its accuracy; the paper's table 3 as it is quoted, $9.7 to $2.6
+COST_WEIGHTS = (0.3, 0.2, 0.15, 0.1, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01, 0.005)
 
 
 def main(
@@ -52,14 +53,17 @@ def main(
     ]
     rows.append(Row.near("any LLM right", ORACLE, float(right.max(axis=1).mean()), 5e-5))
     seen = encode([text.partition("Context: ")[2] for text in data["content"]], MINILM).astype(np.float64)
-    gained, saved = np.mean([saving(data, llms, seen, seed) for seed in range(seeds)], axis=0)
-    rows.append(Row("cascade: accuracy above GPT-4's", 0.0, float(gained), low=-0.005))
-    rows.append(Row("cascade: share of GPT-4's cost saved", SAVED, float(saved), low=SAVED))
+    saved = [saving(data, llms, seen, seed) for seed in range(seeds)]
+    rows.append(Row("cascade: share of GPT-4's cost saved at its accuracy", SAVED, float(np.mean(saved)), low=SAVED))
+    rows += [
+        Row(f"... from {least} halves", None, value)
+        for least, value in (("the worst of", min(saved)), ("the best of", max(saved)))
+    ]
     publish("overruling", "FrugalGPT on OVERRULING", rows, (SHA256,))
 
 
-def saving(data: dict[str, Any], llms: list[str], seen: Any, seed: int) -> tuple[float, float]:
-    """Return by how much the cascade is more often right than GPT-4 on the test half, and what share of its cost it saves.
+def saving(data: dict[str, Any], llms: list[str], seen: Any, seed: int) -> float:
+    """Return the share of GPT-4's cost that the cascades save on the half that they are not fitted on, at its accuracy.
 
     Args:
         data: Columns of the file.
@@ -67,32 +71,46 @@ def saving(data: dict[str, Any], llms: list[str], seen: Any, seed: int) -> tuple
         seen: Embeddings, shape (sentences, size).
         seed: Of the halves.
     """
-    halves = np.array_split(np.random.default_rng(seed).permutation(len(seen)), 2)
-    parts = np.array_split(halves[0], 2)
-    for weight in COST_WEIGHTS:
-        if np.mean([routed(data, llms, seen, weight, *pair)[0] for pair in (parts, parts[::-1])]) >= 0:
-            break
-    return routed(data, llms, seen, weight, *halves)
-
-
-def routed(data: dict[str, Any], llms: list[str], seen: Any, weight: float, train: Any, test: Any) -> tuple[float, float]:
-    """Fit on some sentences and ask others; return what `saving` does."""
-    chosen = np.concatenate([train, test])
+    train, test = np.array_split(np.random.default_rng(seed).permutation(len(seen)), 2)
     table = table_of(data, llms, checks(data, llms, seen, train), train, test)
-    scale = float(np.mean([data[f"{BEST}_cost"][row] for row in chosen]))
-    options = {"observation": seen[chosen], "measures": ("check",), "n_queries": len(test)}
-    options |= {"weights": (1.0, weight, 0.0), "cost_scale_usd": scale}
+    both = np.concatenate([train, test])
+    points = [asked(table, seen[both], weight, data[f"{BEST}_cost"]) for weight in COST_WEIGHTS]
+    of_best, usd_of_best = (float(np.mean([data[BEST + end][row] for row in test])) for end in ("", "_cost"))
+    return 1 - cost_at(points, of_best) / usd_of_best
+
+
+def asked(table: OutcomeTable, seen: Any, weight: float, best_usd: list[float]) -> tuple[float, float]:
+    """Fit a cascade under a weight of cost; return mean cost and accuracy on the test split."""
+    n_queries = len(table.select(None, "test"))
+    options = {"observation": seen, "measures": ("check",), "n_queries": n_queries}
+    options |= {"weights": (1.0, weight, 0.0), "cost_scale_usd": float(np.mean(best_usd))}
     env = PickLLMMultiVectorEnv(1, table=table, **options)
     agent = make_agent("cascade", env.task, n_sessions=1, seed=0, observation=env.task.observation)
     agent.fit(asking_table(env.problem, ("check",)))
     observation, _ = env.reset(seed=0)
-    right = usd = done = 0.0
-    while done < len(test):
+    right, usd, done = 0.0, 0.0, 0
+    while done < n_queries:
         observation, _, _, _, infos = env.step(agent.select_action(observation))
         if infos["query_done"][0]:
             done, right, usd = done + 1, right + infos["accuracy"][0], usd + infos["cost_usd"][0]
-    of_best, usd_of_best = (np.array([data[BEST + end][row] for row in test]) for end in ("", "_cost"))
-    return float(right / done - of_best.mean()), float(1 - usd / usd_of_best.sum())
+    return usd / n_queries, right / n_queries
+
+
+def cost_at(points: list[tuple[float, float]], accuracy: float) -> float:
+    """Return the cost at which a curve reaches an accuracy, NaN: never; between points queries are mixed.
+
+    Args:
+        points: Cost and accuracy.
+        accuracy: The one to reach.
+    """
+    before: tuple[float, float] | None = None
+    for usd, right in sorted(points):
+        if right >= accuracy:
+            share = 1.0 if before is None else (accuracy - before[1]) / (right - before[1])
+            return usd if before is None else before[0] + share * (usd - before[0])
+        if before is None or right > before[1]:
+            before = usd, right
+    return float("nan")
 
 
 def checks(data: dict[str, Any], llms: list[str], seen: Any, train: Any) -> Any:
@@ -115,7 +133,9 @@ def checks(data: dict[str, Any], llms: list[str], seen: Any, train: Any) -> Any:
 def table_of(data: dict[str, Any], llms: list[str], check: Any, train: Any, test: Any) -> OutcomeTable:
     """Return the outcomes on some sentences, in this order, with a measure of each answer."""
     rows = [*((row, "train") for row in train), *((row, "test") for row in test)]
-    asked = QuerySet(Query(f"{row}", "law", split, data["content"][row], (data["ref_answer"][row],)) for row, split in rows)
+    asked = QuerySet(
+        Query(f"{row}", "law", split, data["content"][row], (data["ref_answer"][row],)) for row, split in rows
+    )
     records = [
         {
             "query_id": f"{row}",

@@ -2,12 +2,12 @@
 
     python benchmarks/published/paretobandit.py [FOLDER]
 
-The folder is `pareto_bandit/data/examples` of PyPI's paretobandit 0.1.1; without one, that of the installed package. It has
-1,785 queries to learn on (val) and 1,824 to be judged on while learning goes on (test_holdout), each with reward and cost
-of three LLMs. As in the paper budgets are seven, evenly in the logarithm between the mean costs of the cheapest and the
-dearest LLM on val; queries are seen as 25 principal components of their embeddings. "cold" starts with nothing, "warm"
-from every LLM's outcome on val (as a log in which each was asked each query). The pacer may do better than the published
-one, and must not spend above the budget by more than 1 %.
+The folder is `pareto_bandit/data/examples` of PyPI's paretobandit 0.1.1; without one, that of the installed package.
+It has 1,785 queries to learn on (val) and 1,824 to be judged on while learning goes on (test_holdout), each with
+reward and cost of three LLMs. As in the paper budgets are seven, evenly in the logarithm between the mean costs of
+the cheapest and the dearest LLM on val; queries are seen as 25 principal components of their embeddings. "cold"
+starts with nothing, "warm" from every LLM's outcome on val (as a log in which each was asked each query). The pacer
+may do better than the published one, and must not spend above the budget by more than 1 %.
 """
 
 import json
@@ -67,7 +67,9 @@ def read(folder: Path, split: str) -> dict[str, Any]:
     # Prompts hold other line separators than this one.
     rows = [json.loads(line) for line in checked(path, SHA256[split]).decode().split("\n") if line.strip()]
     llms = list(rows[0]["arms"])
-    of_llms = {what: np.array([[row["arms"][llm][what] for llm in llms] for row in rows]) for what in ("reward", "cost")}
+    of_llms = {
+        what: np.array([[row["arms"][llm][what] for llm in llms] for row in rows]) for what in ("reward", "cost")
+    }
     return {"prompt": [row["prompt"] for row in rows], **of_llms}
 
 

@@ -1,7 +1,6 @@
 """What the scripts of published tables share: inputs of one sha256, and rows of published beside recomputed numbers."""
 
 import hashlib
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -52,9 +51,13 @@ class Row:
         published, difference = "-", "-"
         if self.published is not None:
             published, difference = shown(self.published), f"{self.recomputed - self.published:+.2g}"
-        return self.what, published, shown(self.recomputed), difference, {True: "yes", False: "NO", None: "-"}[
-            self.agrees
-        ]
+        return (
+            self.what,
+            published,
+            shown(self.recomputed),
+            difference,
+            {True: "yes", False: "NO", None: "-"}[self.agrees],
+        )
 
 
 HEADER = ("", "published", "recomputed", "difference", "within bounds")
@@ -89,17 +92,13 @@ def publish(name: str, title: str, rows: Sequence[Row], inputs: Iterable[str]) -
         rows: Its rows.
         inputs: sha256 of what it was computed from.
     """
-    table = Table(*HEADER, title=title)
+    table = Table(title=title)
+    for column in HEADER:
+        table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*row.cells(), style="red" if row.agrees is False else None)
-    Console().print(table)
+    Console(width=120).print(table)
     judged = [row.agrees for row in rows if row.agrees is not None]
     path = results_file.FOLDER / f"published_{name}.json"
     results_file.write(path, {"inputs_sha256": list(inputs)}, [asdict(row) for row in rows])
     print(f"{sum(judged)} of {len(judged)} within bounds; wrote {path}")
-
-
-def read(name: str) -> list[Row]:
-    """Return the rows that a script wrote."""
-    document = json.loads((results_file.FOLDER / f"published_{name}.json").read_text(encoding="utf-8"))
-    return [Row(**row) for row in document["result"]]
