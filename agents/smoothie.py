@@ -27,10 +27,10 @@ class Smoothie(PretrainedAgent):
     pays for the training queries' responses only.
 
     This is the paper's Smoothie-Train in its local form: logged responses, and no LLM but the chosen one is asked. With
-    ``observation="context"`` the neighbours are the queries of the same context, with ``"none"`` all: the global form.
-    Ours: the embeddings are those of the project's small model; the price term; the estimate in closed form, which
-    never divides by it. It fails where LLMs err alike: of two that make the same mistakes each vouches for the other.
-    On letters of multiple choice it is plurality, and picks the wrong LLM.
+    ``observation="context"`` the neighbours are the queries of the same context; with as many neighbours as training
+    queries it is the global form. Ours: a small embedding model; the price term; the estimate in closed form, which is
+    never divided by. It fails where LLMs err alike, for of two that make the same mistakes each vouches for the other,
+    and where a response says too little to be compared, such as a letter.
 
     Attributes:
         queries: Training queries scaled to length 1, shape (queries, observation size).

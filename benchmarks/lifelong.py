@@ -40,6 +40,7 @@ PEERS = {name: f"benchmarks.peer_agents:{name}" for name in ("ParetoBandit", "Vo
 WEIGHTS = {"llmrouter9": (1.0, 0.0, 0.0), "production3": (1.0, 0.5, 0.0)}
 SEE_A_VECTOR = ("outcome_linear", "linucb", "lin_ts", *PEERS)
 SEE_NO_MORE = ("outcome_thompson", "outcome_ucb", "per_context_q", "ucb1", "thompson_beta")
+ROUTERS = ("linear_router", "mlp_router")
 PAPER = ("learning_automaton", "epsilon_greedy_q")
 FRESH = ("outcome_linear", "outcome_thompson", "outcome_ucb", "linucb", "lin_ts", *PAPER, "random")
 SHOWN = ("reward", "reward_minus_best_fixed", "oracle_gap_closed", "accuracy")
@@ -94,10 +95,7 @@ def rows(kinds: Sequence[str]) -> Iterator[tuple[str, str, str, dict[str, Any]]]
         yield f"{agent} online", agent, "online", sees
     yield "linear_router logged", "linear_router", LOGGED, {"observation": kinds[-1]}
     for sees in kinds:
-        # Queries that look alike are left out together when it chooses its penalty: on contexts alone nothing is left.
-        ridge = {"ridge": 1.0} if sees == CONTEXT else {}
-        yield f"linear_router on {sees}", "linear_router", "pretrained", {"observation": sees, **ridge}
-        yield f"mlp_router on {sees}", "mlp_router", "pretrained", {"observation": sees}
+        yield from ((f"{name} on {sees}", name, "pretrained", {"observation": sees}) for name in ROUTERS)
     if WIDE in kinds:
         yield "knn_router on embedding", "knn_router", "pretrained", {}
 

@@ -1,4 +1,4 @@
-"""How well each recorded scorer separates right answers from wrong ones, by context.
+"""How well each scorer separates right answers from wrong ones, by context.
 
     python benchmarks/scorers.py [--table nano]
 
@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
+from llm_routing_env.rewards.reference_free import REFERENCE_FREE
 from llm_routing_env.rewards.scorers import cosine
 from llm_routing_env.tables.load import load_table
 
 
 def main(table: Annotated[str, typer.Option(help="Shipped table's name, or a path.")] = "nano") -> None:
-    """Compute the AUC of every scorer, and of cosine with one reference instead of several."""
+    """Compute the AUC of every scorer, of cosine with one reference instead of several, and of those that need none."""
     outcomes = load_table(table)
     right = outcomes.accuracy("final_answer")[:, :, 0]
     scores = {name: outcomes.accuracy(name)[:, :, 0] for name in outcomes.scorers if name != "final_answer"}
@@ -28,6 +29,7 @@ def main(table: Annotated[str, typer.Option(help="Shipped table's name, or a pat
         responses = [outcomes.text("response", query, llm, 0) or "" for query, llm in np.ndindex(right.shape)]
         references = [(query.references[position],) for query in outcomes.queries for _ in outcomes.llm_names]
         scores[name] = cosine(responses, references).reshape(right.shape)
+    scores |= {name: score(outcomes)[:, :, 0] for name, score in REFERENCE_FREE.items()}
     contexts = {"all": np.arange(outcomes.n_queries)} | {c: outcomes.select(c, "all") for c in outcomes.contexts}
     result = {
         name: {

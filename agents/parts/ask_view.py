@@ -60,8 +60,8 @@ class AskView:
         order: Ask number of each LLM, from 1; 0: not asked; shape (sessions, LLMs).
         group: Number of its answer by first appearance, from 1; 0: none, or not shown; shape (sessions, LLMs).
         share: Share of the asked LLMs that gave its answer; 0: none, or not shown; shape (sessions, LLMs).
-        measures: Of each measure the rank of its answer's among those of the LLM's answers on the train split, in
-            [-1, 1]; NaN where not shown; shape (sessions, LLMs).
+        measures: Of each measure the rank of its answer's among those of the LLM's answers on the train split, or what
+            a score without references says, in [-1, 1]; NaN where not shown, or not known; shape (sessions, LLMs).
         is_closed: Whether nobody can be asked any more: parallel asks whose answers have come; shape (sessions,).
     """
 

@@ -84,7 +84,8 @@ def list_prices(llms: tuple[LLMInfo, ...]) -> FloatArray:
     if any(price is None for pair in prices for price in pair):
         missing = next(llm.name for llm, pair in zip(llms, prices, strict=True) if None in pair)
         raise ValueError(f'style "paretobandit" goes by list prices, and that of {missing} is not known: style "dual".')
-    return np.array(prices, dtype=np.float64).mean(axis=1) / 1000
+    per_thousand: FloatArray = np.array(prices, dtype=np.float64).mean(axis=1) / 1000
+    return per_thousand
 
 
 def normalised(list_usd: FloatArray) -> FloatArray:

@@ -67,7 +67,7 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
     | order | 1 an LLM | 0 to 1 | (`n_llms` + 1 - number of its ask) / `n_llms`; 0: not asked |
     | group | 1 an LLM | 0 to 1 | number of its answer, as they first appear, / `n_llms`; 0: none, or hidden |
     | share | 1 an LLM | 0 to 1 | of the asked LLMs, how many gave its answer; 0: none, or hidden |
-    | measures | 1 an LLM each | -1 to 1 | rank among the LLM's answers on the train split; -1: not asked, or hidden |
+    | measures | 1 an LLM each | -1 to 1 | rank among the LLM's answers on the train split, or score; -1: not known |
     | closed | 1 | 0 to 1 | 1 when parallel asks are closed |
 
     ## Rewards
@@ -89,6 +89,7 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
 
     1. Termination: with `episode="query"` when an answer is accepted; `reset()` then goes on with the session's next
        query, and draws another session when it has none left, or a seed or a context is given. Otherwise never.
+       A live session that the budget refuses an ask terminates too; its query is worth what a lost answer is.
     2. Truncation: with `episode="session"` after `n_queries` queries, or when the context has no more.
 
     The ids are registered without `max_episode_steps`, which would count asks and could end within a query.
@@ -104,12 +105,17 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
     the query's rewards) and `reward_terms`. With `info="full"` also `query_id, context, prompt, llm, response, error`
     (of the LLM of `llm_index`) and `next_prompt`, and `reset` gives the first three; with `"none"` only the mask.
 
+    Live, every info also has `spent_usd`, of all sessions so far, and the `error` of a call that failed; `measures` are
+    of recorded outcomes only. With a backend by name an ask goes out when it is made, and its answer is kept until the
+    query is done, so naming the LLM again sends nothing. Asks of a query go out one by one with `parallel=True` too:
+    only the latency that is charged is that of the slowest.
+
     Where a scenario lets what is told differ from what is true, the rewards are as told, and accepted answers also have
     `true_accuracy` and `true_query_reward`.
 
     ## Arguments
 
-    Those of `PickLLM-v0` that concern tables (not `extra_terms`), `reward` with the default `"additive"`, and:
+    Those of `PickLLM-v0` but `extra_terms`, `reward` with the default `"additive"`, and:
 
     | name | default | meaning |
     | --- | --- | --- |
@@ -117,7 +123,7 @@ class PickLLMMultiEnv(gym.Env[Observation, np.int64]):
     | `parallel` | `False` | whether the asks of a query run at once |
     | `episode` | `"session"` | `"session"`, or `"query"`: an episode is one query |
     | `n_queries` | `200` | queries of a session |
-    | `measures` | `()` | further measures of the table that are seen of an answer, such as a confidence |
+    | `measures` | `()` | what else is seen of an answer: measures of the table, "smoothie", "matching" |
 
     `reset(options={"context": "math"})` chooses the context of one session.
 

@@ -172,6 +172,7 @@ def test_description_is_plain_json_and_lists_defaults():
         "protocol": "online",
         "feedback": "bandit",
         "observation": "none",
+        "paper": "2412.12170",
         "parameters": {
             "learning_rate": 0.2,
             "normaliser": "running_minmax",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from asking import voting_table
+from asking_tables import embedded_table
 from tables import random_table
 
 from llm_routing_env.agents import make_agent
@@ -16,7 +17,13 @@ from llm_routing_env.evaluation.comparison import compare
 
 ENV = "PickLLM-Multi-v0"
 TABLE = voting_table(per_context=30)
-SEES = {"cascade": {"observation": "features+asks"}, "subset_vote": {"observation": "features+asks", "size": 2}}
+SEES = {
+    "cascade": {"observation": "features+asks"},
+    "subset_vote": {"observation": "features+asks", "size": 2},
+    "smoothie": {"observation": "features"},
+    "smoothie_pick": {"observation": "features+asks+smoothie", "size": 3},
+    "best_of_n": {"observation": "features+asks+matching"},
+}
 
 
 def small(*agents: str, **options: Any) -> Any:
@@ -51,6 +58,12 @@ def test_no_agent_is_better_than_the_oracle_of_one_call():
             assert (logs[context].rewards <= best + 1e-12).all()
 
 
+def test_agents_that_need_no_label_ask_as_many_as_they_say():
+    result = small("smoothie_pick", "best_of_n", "smoothie", table=embedded_table())
+    assert result.asks == {"smoothie_pick": (3.0, 1.0), "best_of_n": (2.0, 1.0)}
+    assert result.logs["smoothie"]["art"].rewards.shape == (3, 10)
+
+
 def test_agents_of_one_call_get_what_they_get_in_their_own_environment():
     here, there = small("ucb1"), small("ucb1", env="PickLLM-v0")
     assert here.metrics == there.metrics
@@ -68,6 +81,12 @@ def test_agents_of_one_call_get_what_they_get_in_their_own_environment():
         (("cascade",), {"split": "all"}, "can only be judged on the test split"),
         (("cascade",), {"table": random_table(n_llms=1)}, "need two LLMs or more"),
         (("cascade",), {"table": voting_table(per_context=30, response=("",) * 4)}, "has no responses"),
+        (("smoothie_pick",), {}, "has no embeddings of its responses beside it"),
+        (("smoothie_pick",), {"table": random_table(n_llms=2)}, "can be seen of 3 or more"),
+        (("best_of_n",), {"table": "nano", "parameters": {"best_of_n": {"n": 5}}}, "n must be from 1 to 4, the LLMs"),
+        (("smoothie",), {}, "has no embeddings of its responses beside it"),
+        (("smoothie",), {"table": voting_table(per_context=30, response=("",) * 4)}, "has no responses"),
+        (("smoothie",), {"table": random_table(n_llms=2)}, "one of 3 LLMs or more"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(agents: tuple[str, ...], options: dict[str, Any], message: str):
