@@ -165,11 +165,8 @@ PARTS = {
         *(baselines, reading, paper, convergence),
         *(figures, speed, live),
         *(pays, reached, misses, sample_size, lifetimes),
-<<<<<<< HEAD
-        *(published_cascades, published_paretobandit, published_logpai, published_overruling, published_cube_stacking),
-=======
         libraries,
->>>>>>> main
+        *(published_cascades, published_paretobandit, published_logpai, published_overruling, published_cube_stacking),
     )
 }
 
