@@ -32,7 +32,7 @@ def published_paretobandit() -> str:
         pairs = [told, *((of_budget[i].recomputed, of_budget[i + 1].recomputed) for i in (0, 2))]
         usd = rows[f"{budget}, USD per query"].recomputed
         lines.append(
-            (f"${usd:.3g}", *(f"{reward:.4f}, {share:.2f}" for reward, share in pairs), "yes" if within else "NO")
+            (f"${usd:.2e}", *(f"{reward:.4f}, {share:.2f}" for reward, share in pairs), "yes" if within else "NO")
         )
     heads = ("budget", "published: reward, spent / budget", "cold", "warm", "within bounds")
     return (
@@ -59,7 +59,7 @@ def published_cube_stacking() -> str:
 
 
 def _rows(name: str) -> list[Row]:
-    return [Row(**row) for row in read("published", name)]
+    return [Row(**row) for row in read("published", name)["result"]]
 
 
 def _whole(name: str) -> str:

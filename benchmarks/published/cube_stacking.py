@@ -43,7 +43,9 @@ def main(
     rows = []
     for stack, proposals in sorted(told.items(), key=lambda pair: len(pair[0])):
         right = sum(proposed == TARGET for proposed in proposals) / len(proposals)
-        rows.append(Row.near(f"GPT-4 right after {len(stack)} cubes", float(len(stack) in RIGHT_AFTER), right))
+        rows.append(
+            Row.near(f"GPT-4 right, so many cubes being right: {len(stack)}", float(len(stack) in RIGHT_AFTER), right)
+        )
     for name, expected, low, high in (
         ("always", 3.0, 2.9, 3.0),
         ("gate", 1.0, 1.0, MOST_CALLS),

@@ -56,8 +56,8 @@ def main(
     saved = [saving(data, llms, seen, seed) for seed in range(seeds)]
     rows.append(Row("cascade: share of GPT-4's cost saved at its accuracy", SAVED, float(np.mean(saved)), low=SAVED))
     rows += [
-        Row(f"... from {least} halves", None, value)
-        for least, value in (("the worst of", min(saved)), ("the best of", max(saved)))
+        Row(f"... on {which} half of {seeds}", None, value)
+        for which, value in (("the worst", min(saved)), ("the best", max(saved)))
     ]
     publish("overruling", "FrugalGPT on OVERRULING", rows, (SHA256,))
 

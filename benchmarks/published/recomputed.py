@@ -43,14 +43,14 @@ class Row:
         """Whether it lies within the bounds; None without any."""
         if self.low is None and self.high is None:
             return None
-        is_above = self.low is None or self.recomputed >= self.low - 1e-12
-        return is_above and (self.high is None or self.recomputed <= self.high + 1e-12)
+        is_above = self.low is None or self.recomputed >= self.low - ROUNDING
+        return is_above and (self.high is None or self.recomputed <= self.high + ROUNDING)
 
     def cells(self) -> tuple[str, ...]:
         """Return what is shown of it: what, published, recomputed, difference, and whether it is within its bounds."""
         published, difference = "-", "-"
         if self.published is not None:
-            published, difference = shown(self.published), f"{self.recomputed - self.published:+.2g}"
+            published, difference = shown(self.published), f"{_rounded(self.recomputed - self.published):+.2g}"
         return (
             self.what,
             published,
@@ -60,12 +60,18 @@ class Row:
         )
 
 
+ROUNDING = 1e-10
 HEADER = ("", "published", "recomputed", "difference", "within bounds")
 
 
 def shown(number: float) -> str:
     """Return a number with four digits: behind the point, unless it is small."""
-    return f"{number:.4f}" if abs(number) >= 0.01 or number == 0 else f"{number:.3e}"
+    return f"{number:.4f}" if abs(number) >= 0.01 or _rounded(number) == 0 else f"{number:.3e}"
+
+
+def _rounded(number: float) -> float:
+    """Return a number, 0 for what is rounding."""
+    return 0.0 if abs(number) < ROUNDING else number
 
 
 def checked(path: Path, sha256: str) -> bytes:
