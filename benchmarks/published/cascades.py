@@ -7,7 +7,7 @@ second its `experiments/data/cascade_comparison_records.pkl`, what it got by gri
 of LLMs, as JSON. As there, an answer is accepted if its confidence is above a quantile of the LLM's on the train
 split, a call costs what the LLM's calls cost on average of the test split, at list prices, and the number is the area
 under accuracy over cost (in dollars per million queries) between two costs. gsm8k is left out: its test split is not
-public.
+in the files.
 """
 
 import io
