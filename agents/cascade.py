@@ -5,8 +5,8 @@ FrugalGPT (Chen, Zaharia, Zou 2023, arXiv 2305.05176, https://github.com/stanfor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import permutations
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations, product
 
 import numpy as np
 
@@ -26,7 +26,8 @@ class Cascade(AskingAgent):
     """Asks a list of at most three LLMs in order; accepts an answer whose score reaches the threshold of its place.
 
     The score of an answer is the probability that it is right: of the first by the query alone, of a later one also by
-    whether it is the answer of the LLM before. The last LLM's answer is accepted whatever its score. List and
+    whether it is the answer of the LLM before. Measures that the observation names (`observation=
+    "embedding+asks+confidence"`) count for both. The last LLM's answer is accepted whatever its score. List and
     thresholds are those that earn most on the training queries, where what the scores take from the query comes of
     models that have not seen it.
 
@@ -39,8 +40,11 @@ class Cascade(AskingAgent):
         order: The LLMs that are asked, in order, -1 behind the last; shape (depth,).
         thresholds: Least score to accept the answer at each place but the last, shape (depth - 1,).
         scores: Of each pair, an LLM and the one asked next: what their accuracies and agreement say of the second's
-            answer, see `pair_features`; shape (LLMs, LLMs, 6).
+            answer, see `pair_features`, and what its measures do; on the diagonal, if there are measures, of the first
+            LLM's answer; shape (LLMs, LLMs, 6 + measures).
     """
+
+    takes_measures = True
 
     def __init__(
         self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None, depth: int = 3
@@ -58,15 +62,15 @@ class Cascade(AskingAgent):
         self.depth = depth
         self.order = np.full(depth, -1)
         self.thresholds = np.full(depth - 1, np.inf)
-        self.scores = np.zeros((self._n_llms, self._n_llms, 6))
+        self.scores = np.zeros((self._n_llms, self._n_llms, 6 + len(self._measures)))
 
     def _fit(self, training_table: AskingTable) -> None:  # type: ignore[override]  # see AskingAgent.fit
         table, right = training_table, self._fit_accuracies(training_table)
-        agree, llms = agreement(table.answers), self._candidates(table)
-        for pair in permutations(llms, 2):
-            seen = pair_features(right[:, pair], agree[:, pair[0], pair[1]])
-            weights = table.weights * len(seen)
-            self.scores[pair] = ridge_regression(seen, table.accuracy[:, pair[1], None], _RIDGE, weights)[:, 0]
+        agree, llms, checks = agreement(table.answers), self._candidates(table), self._checks(table.measures)
+        for pair in product(llms, llms):
+            if pair[0] != pair[1] or self._measures:
+                seen, weights = _pair_seen(right, agree, checks, pair), table.weights * len(right)
+                self.scores[pair] = ridge_regression(seen, table.accuracy[:, pair[1], None], _RIDGE, weights)[:, 0]
         best = -np.inf
         for chain in _lists(llms, self.depth):
             asked = np.cumsum(np.eye(self._n_llms, dtype=bool)[list(chain)], axis=0) > 0
@@ -74,20 +78,25 @@ class Cascade(AskingAgent):
                 self._worth(table, np.tile(who, (len(right), 1)), np.full(len(right), llm))
                 for who, llm in zip(asked, chain, strict=True)
             ]
-            gates = [self._score(right, agree, chain[: place + 1]) for place in range(len(chain) - 1)]
+            gates = [self._score(right, agree, checks, chain[: place + 1]) for place in range(len(chain) - 1)]
             earned, thresholds = best_thresholds(gates, worths, table.weights)
             if earned > best + 1e-12:  # of lists that earn the same the shortest
                 best = earned
                 self.order = np.resize([*chain, *[-1] * (self.depth - len(chain))], self.depth)
                 self.thresholds = np.array([*thresholds, *[np.inf] * self.depth][: self.depth - 1])
 
-    def _score(self, right: FloatArray, agree: BoolArray, chain: Sequence[int]) -> FloatArray:
+    def _checks(self, measures: Mapping[str, FloatArray]) -> FloatArray:
+        """Return what is seen of each answer by its measures, -1: not known, shape (rows, LLMs, measures)."""
+        if not self._measures:
+            return np.zeros((1, self._n_llms, 0))
+        return np.nan_to_num(np.stack([measures[name] for name in self._measures], axis=2), nan=-1.0)
+
+    def _score(self, right: FloatArray, agree: BoolArray, checks: FloatArray, chain: Sequence[int]) -> FloatArray:
         """Return the score of the last answer of a list, shape (rows,)."""
-        if len(chain) == 1:
+        if len(chain) == 1 and not self._measures:
             return right[:, chain[0]]
-        pair = chain[-2], chain[-1]
-        seen = pair_features(right[:, pair], agree[:, pair[0], pair[1]])
-        return np.asarray(with_intercept(seen) @ self.scores[pair])
+        pair = (chain[-2] if len(chain) > 1 else chain[-1]), chain[-1]
+        return np.asarray(with_intercept(_pair_seen(right, agree, checks, pair)) @ self.scores[pair])
 
     def _candidates(self, table: AskingTable) -> list[int]:
         """Return the LLMs that lists are made of: of large pools the best for their price, then by reward."""
@@ -107,12 +116,12 @@ class Cascade(AskingAgent):
     def _ask(self, view: AskView) -> IntArray:
         right, place, n_sessions = self._accuracies(view.query), (view.order > 0).sum(axis=1), len(view.query)
         agree = (view.group[:, :, None] == view.group[:, None, :]) & (view.group > 0)[:, None, :]
-        chain = [int(llm) for llm in self.order if llm >= 0]
+        chain, checks = [int(llm) for llm in self.order if llm >= 0], self._checks(view.measures)
         actions = np.full(n_sessions, chain[0])
         for number in range(1, len(chain) + 1):
             accepts = np.ones(n_sessions, dtype=bool)
             if number < len(chain):
-                accepts = self._score(right, agree, chain[:number]) >= self.thresholds[number - 1]
+                accepts = self._score(right, agree, checks, chain[:number]) >= self.thresholds[number - 1]
             following = chain[min(number, len(chain) - 1)]
             actions = np.where(place == number, np.where(accepts, chain[number - 1], following), actions)
         return actions
@@ -128,6 +137,14 @@ def pair_features(right: FloatArray, agree: BoolArray) -> FloatArray:
     """Return both accuracies, whether the answers agree, and both where they do, shape (rows, 5)."""
     both = agree[:, None].astype(np.float64)
     return np.concatenate([right, both, right * both], axis=1)
+
+
+def _pair_seen(right: FloatArray, agree: BoolArray, checks: FloatArray, pair: Sequence[int]) -> FloatArray:
+    """Return what tells whether the second LLM's answer is right; it does not agree with itself."""
+    first, second = pair
+    agrees = agree[:, first, second] & (first != second)
+    features = pair_features(right[:, [first, second]], agrees)
+    return np.concatenate([features, checks[:, second]], axis=1) if checks.shape[2] else features
 
 
 def best_thresholds(

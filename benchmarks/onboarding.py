@@ -27,6 +27,7 @@ def main(
     table: Annotated[str, typer.Option(help="A table's name or path, with embeddings.")] = "nano",
     reward: Annotated[str, typer.Option(help="pickllm or additive.")] = "additive",
     draws: Annotated[int, typer.Option(help="Draws of probes per LLM.")] = 10,
+    clusters: Annotated[int | None, typer.Option(help="Clusters; without, as cross-validation chooses.")] = None,
     seed: int = 0,
 ) -> None:
     """Add each LLM in turn and print what it brings."""
@@ -36,7 +37,7 @@ def main(
     full = np.zeros(len(problem.task.llms))
     for new in range(len(full)):
         order = [*np.delete(np.arange(len(full)), new), new]
-        router, without = _fitted(problem, training, order[:-1], seed)
+        router, without = _fitted(problem, training, order[:-1], seed, clusters)
         known = np.flatnonzero(training.has_cell[:, new])
         full[new] = _with(router, problem, training.part(known, [new]), order, 0.0) - without
         for draw in range(draws):
@@ -47,7 +48,9 @@ def main(
     _show(problem, changes, full)
 
 
-def _fitted(problem: RoutingProblem, training: TrainingTable, llms: list[int], seed: int) -> tuple[UniRoute, float]:
+def _fitted(
+    problem: RoutingProblem, training: TrainingTable, llms: list[int], seed: int, clusters: int | None
+) -> tuple[UniRoute, float]:
     """Return a router fitted on some LLMs, and what it earns."""
     names, costs = (
         np.array(values)[llms].tolist() for values in (problem.task.llm_names, problem.task.expected_cost_usd)
@@ -56,7 +59,7 @@ def _fitted(problem: RoutingProblem, training: TrainingTable, llms: list[int], s
     task = replace(
         problem.task, n_actions=len(llms), llm_names=tuple(names), expected_cost_usd=tuple(costs), llms=infos
     )
-    router = UniRoute(task, seed=seed)
+    router = UniRoute(task, seed=seed, n_clusters=clusters)
     router.fit(training.part(llms=llms))
     return router, _earned(router, problem, llms)
 

@@ -13,6 +13,13 @@ from lifelong_page import lifetimes, pays, sample_size
 from lifelong_reached import misses, reached
 from readme_agents import baselines, convergence, paper, reading
 from readme_figures import figures, live
+from readme_published import (
+    published_cascades,
+    published_cube_stacking,
+    published_logpai,
+    published_overruling,
+    published_paretobandit,
+)
 from readme_speed import speed
 from readme_tables import RESULTS, ROOT, markdown, read
 
@@ -159,6 +166,7 @@ PARTS = {
         *(figures, speed, live),
         *(pays, reached, misses, sample_size, lifetimes),
         libraries,
+        *(published_cascades, published_paretobandit, published_logpai, published_overruling, published_cube_stacking),
     )
 }
 

@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,20 @@ def file_of(name: str, table: OutcomeTable) -> Path:
 def save(name: str, table: OutcomeTable, result: Any) -> Path:
     """Write a result as JSON, with the command, versions and table it came from."""
     path = file_of(name, table)
+    write(path, {"table_sha256": table.sha256}, result)
+    return path
+
+
+def write(path: Path, source: Mapping[str, Any], result: Any) -> None:
+    """Write a result as JSON, with the command, versions and what else says where it came from."""
+    script = Path(sys.argv[0]).resolve()
+    folder = script.parent.name if script.parent.parent == Path(__file__).parent else ""
     document = {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *(Path(a).name for a in sys.argv[1:])]),
+        "command": " ".join(
+            ["python", (Path("benchmarks") / folder / script.name).as_posix(), *(Path(a).name for a in sys.argv[1:])]
+        ),
         "versions": {"llm-routing-env": __version__, "numpy": np.__version__, "python": platform.python_version()},
-        "table_sha256": table.sha256,
+        **source,
         "result": result,
     }
     path.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    return path

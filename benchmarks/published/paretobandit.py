@@ -1,77 +1,121 @@
-"""ParetoBandit's seven budgets (arXiv 2604.00136), with its own recorded outcomes and `budget_pacer`.
+"""ParetoBandit's fixed LLMs and seven budgets (arXiv 2604.00136), with its own recorded outcomes and `budget_pacer`.
 
-    pip download --no-deps paretobandit && unzip -d paretobandit paretobandit-*.whl
-    python benchmarks/published/paretobandit.py paretobandit/pareto_bandit/data/examples
+    python benchmarks/published/paretobandit.py [FOLDER]
 
-The package has 1,785 queries to learn on (val) and 1,824 to be judged on while learning goes on (test_holdout), each
-with reward and cost of three LLMs. As in the paper budgets are seven, evenly in the logarithm between the mean costs of
-the cheapest and the dearest LLM on val; queries are seen as 25 principal components of their embeddings. "cold" starts
-with nothing, "warm" from every LLM's outcome on val (as a log in which each was asked each query).
+The folder is `pareto_bandit/data/examples` of PyPI's paretobandit 0.1.1; without one, that of the installed package.
+It has 1,785 queries to learn on (val) and 1,824 to be judged on while learning goes on (test_holdout), each with
+reward and cost of three LLMs. As in the paper budgets are seven, evenly in the logarithm between the mean costs of
+the cheapest and the dearest LLM on val; queries are seen as 25 principal components of their embeddings. "cold"
+starts with nothing, "warm" from every LLM's outcome on val (as a log in which each was asked each query). The pacer
+may do better than the published one, and must not spend above the budget by more than 1 %.
 """
 
-import hashlib
 import json
-import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
+from recomputed import Row, checked, publish, refused
 
 from llm_routing_env.agents import LoggedData, RoutingTask, make_agent
-from llm_routing_env.observations.embedding_model import encode
+from llm_routing_env.importing.production import INSTALL, PACKAGE, SHA256, SOURCES
+from llm_routing_env.observations.embedding_model import MINILM, encode
 
-SHA256 = {
-    "val.jsonl": "9590556ee832bb8e27b0e838eb4fd6b656e69e39c99ef067fc6379abc7f168ef",
-    "test_holdout.jsonl": "b2f7e0e034902d254b3620770d98824cb932ad9cbecd38b9ce00345620a70665",
-}
-PUBLISHED = (0.7932, 0.8128, 0.8588, 0.8978, 0.9172, 0.9244, 0.9290)  # its pacer, 20 seeds
+FIXED = {"llama-3.1-8b": (0.7931, 2.858e-5), "mistral-large": (0.9231, 5.268e-4), "gemini-2.5-pro": (0.9322, 1.5156e-2)}
+ORACLE = 0.9633
+# Its pacer, 20 seeds: reward, and spending over the budget.
+PACER = ((0.7932, 0.98), (0.8128, 1.0), (0.8588, 1.0), (0.8978, 0.98), (0.9172, 0.91), (0.9244, 0.89), (0.9290, 0.74))
+BUDGETS_USD = (2.929e-5, 8.288e-5, 2.345e-4, 6.637e-4, 1.878e-3, 5.314e-3, 1.5037e-2)
+SLACK = 2e-4  # of reward
 N_COMPONENTS = 25
 
 
-def main(folder: Path, n_seeds: int = 3) -> None:
-    """Print reward and spending of both starts at each budget, beside what was published."""
-    (seen_val, rewards_val, costs_val), (seen, rewards, costs) = load(folder)
-    budgets = np.geomspace(costs_val.mean(axis=0).min(), costs_val.mean(axis=0).max(), len(PUBLISHED))
-    print("fixed LLMs", rewards.mean(axis=0).round(4), "oracle", rewards.max(axis=1).mean().round(4))
-    for budget, published in zip(budgets, PUBLISHED, strict=True):
-        found = {"cold": [], "warm": []}  # type: dict[str, list[tuple[float, float]]]
-        for seed in range(n_seeds):
-            for start, of_start in found.items():
-                task = task_of(seen_val.shape[1], costs_val.mean(axis=0))
-                agent = make_agent("budget_pacer", task, seed=seed, max_usd_per_query=float(budget))
-                rng = np.random.default_rng(seed)
-                if start == "warm":
-                    agent.fit_log(everything(seen_val, rewards_val, costs_val))
-                else:
-                    route(agent, rng.permutation(len(seen_val)), seen_val, rewards_val, costs_val)
-                earned, spent = route(agent, rng.permutation(len(seen)), seen, rewards, costs)
-                of_start.append((earned, spent / budget))
-        means = {start: np.mean(of_start, axis=0) for start, of_start in found.items()}
-        said = ", ".join(f"{start} {reward:.4f} at {of_budget:.2f}" for start, (reward, of_budget) in means.items())
-        print(f"{budget:.3e}: published {published:.4f}; {said}", flush=True)
+def main(
+    folder: Annotated[Path | None, typer.Argument(exists=True, file_okay=False, help="The package's examples.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Orders of the queries.")] = 3,
+) -> None:
+    """Recompute the fixed LLMs, and both starts at each budget."""
+    val, holdout = (read(folder or installed(), split) for split in ("train", "test"))
+    least, most = np.sort(val["cost"].mean(axis=0))[[0, -1]]
+    budgets = np.geomspace(least, most, len(PACER))
+    rows = [*fixed_rows(holdout), *budget_rows(budgets)]
+    seen = components(val["prompt"], holdout["prompt"])
+    for number, (budget, (reward, share)) in enumerate(zip(budgets, PACER, strict=True), start=1):
+        for start in ("cold", "warm"):
+            runs = [paced(start, seed, float(budget), (seen[0], val), (seen[1], holdout)) for seed in range(seeds)]
+            earned, spent = np.mean(runs, axis=0)
+            rows.append(Row(f"budget {number}, {start}: reward", reward, float(earned), low=reward - SLACK))
+            rows.append(Row(f"budget {number}, {start}: spent / budget", share, float(spent / budget), high=1.01))
+    publish("paretobandit", "ParetoBandit: fixed LLMs and seven budgets", rows, SHA256.values())
 
 
-def load(folder: Path) -> list[tuple[Any, Any, Any]]:
-    """Return what is seen of the queries, rewards and costs of both files."""
-    read = []
-    for name, sha256 in SHA256.items():
-        data = (folder / name).read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ValueError(f"{name} is another than what these numbers are of.")
-        # Prompts hold other line separators than this one.
-        read.append([json.loads(line) for line in data.decode("utf-8").split("\n") if line.strip()])
-    llms = list(read[0][0]["arms"])
-    vectors = [encode([row["prompt"] for row in rows], "all-MiniLM-L6-v2").astype(np.float64) for rows in read]
+def installed() -> Path:
+    """Return the folder of the installed package, or end with one line."""
+    try:
+        return Path(str(distribution(PACKAGE).locate_file(SOURCES["train"]))).parent
+    except PackageNotFoundError:
+        raise refused(f"{PACKAGE} is not installed: {INSTALL}, or give the folder of its examples.") from None
+
+
+def read(folder: Path, split: str) -> dict[str, Any]:
+    """Return prompts, and rewards and costs of shape (queries, LLMs)."""
+    path = folder / Path(SOURCES[split]).name
+    if not path.is_file():
+        raise refused(f"{folder} must have {path.name}, and has not: give pareto_bandit/data/examples.")
+    # Prompts hold other line separators than this one.
+    rows = [json.loads(line) for line in checked(path, SHA256[split]).decode().split("\n") if line.strip()]
+    llms = list(rows[0]["arms"])
+    of_llms = {
+        what: np.array([[row["arms"][llm][what] for llm in llms] for row in rows]) for what in ("reward", "cost")
+    }
+    return {"prompt": [row["prompt"] for row in rows], **of_llms}
+
+
+def fixed_rows(holdout: dict[str, Any]) -> list[Row]:
+    """Return what each LLM earns and costs, and the oracle, all to the digits that were published."""
+    rows = [
+        row
+        for (llm, (reward, cost_usd)), earned, spent in zip(
+            FIXED.items(), holdout["reward"].mean(axis=0), holdout["cost"].mean(axis=0), strict=True
+        )
+        for row in (
+            Row.near(f"{llm}: reward", reward, float(earned), 5e-5),
+            Row.near(f"{llm}: USD per query", cost_usd, float(spent), 2e-4 * cost_usd),
+        )
+    ]
+    return [*rows, Row.near("oracle: reward", ORACLE, float(holdout["reward"].max(axis=1).mean()), 5e-5)]
+
+
+def budget_rows(budgets: Any) -> list[Row]:
+    """Return the seven budgets."""
+    return [
+        Row.near(f"budget {number}, USD per query", told, float(ours), 2e-4 * told)
+        for number, (told, ours) in enumerate(zip(BUDGETS_USD, budgets, strict=True), start=1)
+    ]
+
+
+def components(*prompts: list[str]) -> list[Any]:
+    """Return what is seen of prompts: principal components of the first ones' embeddings, each of variance 1 / 25."""
+    vectors = [encode(texts, MINILM).astype(np.float64) for texts in prompts]
     centre = vectors[0].mean(axis=0)
     axes = np.linalg.svd(vectors[0] - centre, full_matrices=False)[2][:N_COMPONENTS].T
     scale = ((vectors[0] - centre) @ axes).std(axis=0) * np.sqrt(N_COMPONENTS)
-    return [
-        (
-            (embedded - centre) @ axes / scale,
-            *(np.array([[row["arms"][llm][what] for llm in llms] for row in rows]) for what in ("reward", "cost")),
-        )
-        for embedded, rows in zip(vectors, read, strict=True)
-    ]
+    return [(embedded - centre) @ axes / scale for embedded in vectors]
+
+
+def paced(start: str, seed: int, budget: float, val: Any, holdout: Any) -> tuple[float, float]:
+    """Return mean reward and cost on the holdout, learned on val, or from a log of it."""
+    seen, outcomes = val
+    task, rng = task_of(seen.shape[1], outcomes["cost"].mean(axis=0)), np.random.default_rng(seed)
+    agent = make_agent("budget_pacer", task, seed=seed, max_usd_per_query=budget)
+    if start == "warm":
+        agent.fit_log(everything(seen, outcomes["reward"], outcomes["cost"]))
+    else:
+        route(agent, rng.permutation(len(seen)), seen, outcomes["reward"], outcomes["cost"])
+    seen, outcomes = holdout
+    return route(agent, rng.permutation(len(seen)), seen, outcomes["reward"], outcomes["cost"])
 
 
 def task_of(size: int, costs: Any) -> RoutingTask:
@@ -105,4 +149,4 @@ def route(agent: Any, order: Any, seen: Any, rewards: Any, costs: Any) -> tuple[
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    typer.run(main)

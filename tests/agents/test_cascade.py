@@ -1,12 +1,14 @@
 """Cascade: thresholds and lists against what theory gives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from asking_tables import asking_task, full_table
 
 from llm_routing_env.agents import make_agent
 from llm_routing_env.agents.cascade import agreement, best_thresholds
-from llm_routing_env.agents.parts.ask_view import write_asks
+from llm_routing_env.agents.parts.ask_view import size_of_asks, write_asks
 
 N = 10_001
 U = np.linspace(0, 1, N)  # the first LLM is right with probability u, and its score says so; the second with .9
@@ -74,6 +76,27 @@ def test_two_cheap_ones_that_agree_save_the_dear_one():
     seen = write_asks(order, group, np.zeros((4, 3)), [], np.zeros(4, dtype=bool))
     actions = agent.select_action(np.concatenate([np.zeros((4, 1)), seen], axis=1))
     assert actions.tolist() == [first, second, second, 2]  # ask, ask, they agree: accept, they do not: ask the dear one
+
+
+def test_a_measure_of_the_answer_saves_the_dear_one():
+    # The cheap LLM is right where its answer ranks high, of which the query says nothing; the dear one always is.
+    rank = np.random.default_rng(2).uniform(-1, 1, 2_000)
+    right = np.stack([rank > 0, np.ones(2_000, dtype=bool)], axis=1)
+    measures = {"confidence": np.stack([rank, np.full(2_000, np.nan)], axis=1)}
+    table = replace(full_table(np.arange(2) + np.zeros((2_000, 1), dtype=int), right, [0.01, 0.3]), measures=measures)
+    task = replace(
+        asking_task(2, weights=(1, 1, 0)),
+        observation="embedding+asks+confidence",
+        observation_size=1 + size_of_asks(2, 1),
+    )
+    agent = make_agent("cascade", task, n_sessions=3, observation="embedding+asks+confidence", depth=2)
+    agent.fit(table)
+    assert agent.order.tolist() == [0, 1]
+    order = np.array([[0, 0], [1, 0], [1, 0]])
+    ranks = np.array([[-1.0, -1.0], [0.2, -1.0], [-0.2, -1.0]])
+    seen = write_asks(order, order, np.zeros((3, 2)), [ranks], np.zeros(3, dtype=bool))
+    actions = agent.select_action(np.concatenate([np.zeros((3, 1)), seen], axis=1))
+    assert actions.tolist() == [0, 0, 1]  # ask, accept, ask the dear one
 
 
 def test_with_one_place_it_is_the_best_llm():

@@ -24,8 +24,12 @@ FIGURE = re.compile(
 )
 
 
+PUBLISHED = [f"published_{name}" for name in ("cascades", "paretobandit", "logpai", "overruling", "cube_stacking")]
+
+
 @pytest.mark.parametrize(
-    "part", [*PARTS, "speed", "live", "pays", "reached", "misses", "lifetimes", "sample_size", "libraries"]
+    "part",
+    [*PARTS, "speed", "live", "pays", "reached", "misses", "lifetimes", "sample_size", "libraries", *PUBLISHED],
 )
 def test_every_part_is_what_its_script_makes_of_the_committed_results(script, part: str):
     made = getattr(script("readme"), part)()
