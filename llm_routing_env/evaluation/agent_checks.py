@@ -21,7 +21,7 @@ from llm_routing_env.agents.parts.signatures import takes
 from llm_routing_env.evaluation.made_tasks import make_task, make_training_table, observations_for
 
 _N_LLMS = 4  # of a task that `make_task` makes
-_QUICK = {"barp": {"n_steps": 100}}  # what takes long to fit is fitted in fewer steps
+QUICK = {"barp": {"n_steps": 100}}  # what takes long to fit is fitted in fewer steps
 
 
 def check_agent(name: str) -> dict[str, str]:
@@ -161,7 +161,7 @@ def make_ready(
     name: str, task: RoutingTask, *, table: TrainingTable | None = None, seed: int | None = 0, **options: Any
 ) -> Agent:
     """Return an agent, fitted where it must be: on a table, or one that is drawn."""
-    agent = make_agent(name, task, seed=seed, **(_QUICK.get(name, {}) | options))
+    agent = make_agent(name, task, seed=seed, **(QUICK.get(name, {}) | options))
     if agent.feedback == "full":
         asked = np.array([f"question {number}" for number in range(60)], dtype=object)
         seen: dict[str, Any] = {"observations": asked} if agent.observation == "prompt" else {}

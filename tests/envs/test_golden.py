@@ -15,6 +15,7 @@ import pytest
 
 import llm_routing_env  # noqa: F401  (registers the environments)
 from llm_routing_env.agents import AGENTS, make_agent, observation_of
+from llm_routing_env.evaluation.agent_checks import QUICK
 from llm_routing_env.observations.encoders import ENCODERS
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -26,9 +27,10 @@ def of_agent(name: str, reward: str) -> float:
     """Return what an agent earns in one session."""
     observation = observation_of(name, {})
     env = gym.make("PickLLM-v0", max_episode_steps=LENGTH, observation=observation, reward=reward)
-    agent = make_agent(name, env.unwrapped.task, seed=SEED)
+    agent = make_agent(name, env.unwrapped.task, seed=SEED, **QUICK.get(name, {}))
     if agent.protocol() == "pretrained":
-        agent.fit(env.unwrapped.problem.training_table(responses=agent.needs_responses))
+        table = env.unwrapped.problem.training_table(responses=agent.needs_responses)
+        agent.fit(table.part(queries=slice(None, None, 6)))  # all contexts, and soon fitted
     seen, _ = env.reset(seed=SEED)
     total, ended = 0.0, False
     while not ended:
