@@ -17,6 +17,7 @@ from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.router import SUFFIX, read_router
 from llm_routing_env.evaluation.sessions import tells_chances
+from llm_routing_env.evaluation.train import require_routing
 from llm_routing_env.logs import LogSteps
 from llm_routing_env.pools.estimate import Estimate, one_llm
 from llm_routing_env.stopping import IncompleteError
@@ -46,6 +47,7 @@ def demo(
 ) -> None:
     """Print one session: who was asked, what it answered, what it cost, what the agent now believes."""
     router = read_router(agent) if agent.endswith(SUFFIX) else None
+    require_routing(agent)
     given = options.parse_parameters(param, [agent]).get(agent, {})
     if router is not None and given:
         raise ValueError(f"{agent} keeps the hyperparameters that it learned with: leave --param out.")

@@ -107,6 +107,21 @@ def test_a_table_to_fit_on_is_of_the_train_split_repeat_by_repeat():
     np.testing.assert_array_equal(found & (table.answers[0] >= 0), same)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "quality", "llm": "dearest", "step": 0, "probability": 1},
+        {"event": "price", "llm": "dearest", "step": 0, "factor": 100},
+        {"event": "outage", "llm": "cheapest", "step": 0, "hidden": True},
+    ],
+)
+def test_of_what_a_scenario_begins_with_the_fit_knows_nothing(event: dict[str, Any]):
+    plain = {"table": TABLE, "observation": "context", "reward": "additive"}
+    known, fitted = (asking_table(RoutingProblem(**plain, **more)) for more in ({}, {"scenario": [event]}))
+    for name in ("accuracy", "cost_usd", "failed", "answers", "lost_reward"):
+        np.testing.assert_array_equal(getattr(fitted, name), getattr(known, name), err_msg=name)
+
+
 @pytest.mark.parametrize("name", ["cascade", "re_propose", "subset_vote"])
 def test_what_the_fit_reckons_with_is_what_the_environment_gives(name: str):
     # An agent's own reckoning of asks on the train split, and the environment's, query by query.
