@@ -77,7 +77,7 @@ def test_agents_of_one_call_get_what_they_get_in_their_own_environment():
         (("ucb1",), {"env": "PickLLM-Multi"}, "Unknown env 'PickLLM-Multi'. Did you mean 'PickLLM-Multi-v0'"),
         (("cascade",), {"feedback_delay": 2}, "learns from a reward at once, or never"),
         (("cascade",), {"propensities": True}, "Steps of cascade, which may ask several LLMs, are not logged"),
-        (("cascade",), {"backend": "vllm"}, "PickLLM-Multi-v0 has recorded outcomes only"),
+        (("cascade",), {"backend": "vllm"}, "PickLLM-Multi-v0 is compared on recorded outcomes only"),
         (("cascade",), {"split": "all"}, "can only be judged on the test split"),
         (("cascade",), {"table": random_table(n_llms=1)}, "need two LLMs or more"),
         (("cascade",), {"table": voting_table(per_context=30, response=("",) * 4)}, "has no responses"),
