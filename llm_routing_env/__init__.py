@@ -6,7 +6,7 @@ one query), `PickLLM-MO-v0` (a vector reward) and `PickLLMLive-v0` (LLMs served 
 
 import gymnasium as gym
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 SESSION_LENGTH = 200  # queries of a session, unless max_episode_steps says otherwise
 

@@ -9,5 +9,26 @@ CACHE_DIR_VARIABLE = "PICKLLM_CACHE_DIR"
 
 
 def cache_dir(part: str) -> Path:
-    """Return the folder of one kind of thing: in $PICKLLM_CACHE_DIR, else in the user's cache directory."""
-    return Path(os.environ.get(CACHE_DIR_VARIABLE) or user_cache_dir("pickllm")) / part
+    """Return the folder of one kind of thing: in $PICKLLM_CACHE_DIR, else in the user's cache directory.
+
+    Raises:
+        OSError: It cannot be made; says what moves it.
+    """
+    return made(Path(os.environ.get(CACHE_DIR_VARIABLE) or user_cache_dir("pickllm")) / part, CACHE_DIR_VARIABLE)
+
+
+def made(folder: Path, variable: str) -> Path:
+    """Return a folder, made where it was not.
+
+    Args:
+        folder: It.
+        variable: The environment variable that moves it.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"{folder} cannot be made ({error.strerror}): set ${variable} to a folder that can.") from error
+    return folder

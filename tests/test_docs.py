@@ -14,6 +14,8 @@ LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page: Path):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for name, anchor in LINK.findall(text):
+        if "envs_data/" in name and not (ROOT / "envs_data").exists():
+            continue  # an sdist has it in the package alone
         target = (page.parent / name).resolve() if name else page
         assert target.exists(), f"{page.name} links to {name}"
         if anchor and target.suffix == ".md":

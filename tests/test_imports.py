@@ -29,6 +29,7 @@ LAYERS = (
     ("evaluation",),
     ("report",),
     ("cli",),
+    ("__main__",),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 FILES = [
@@ -82,6 +83,7 @@ def test_agents_import_numpy_and_agents_only(path: Path):
             assert root in {"llm_routing_env", "numpy", "__future__", *sys.stdlib_module_names}
 
 
+@pytest.mark.skipif(not (PACKAGE.parent / "agents").exists(), reason="of a clone")
 def test_the_top_level_name_agents_is_refused():
     done = subprocess.run(
         [sys.executable, "-c", "import agents"], capture_output=True, text=True, cwd=PACKAGE.parent, check=False

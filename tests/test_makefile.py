@@ -40,3 +40,12 @@ def test_the_table_that_needs_an_extra_has_it_installed_first_and_its_weights_gi
     )
     assert any(command.endswith('--editable ".[production]"') for command in before)
     assert not any("production" in command for command in would_run(tmp_path, "compare"))
+
+
+def test_the_everyday_table_is_made_by_one_command(tmp_path: Path):
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").touch()
+    *before, build, describe = would_run(tmp_path, "everyday")
+    assert any(command.endswith('--editable ".[everyday]"') for command in before)
+    assert build.strip() == ".venv/bin/python -m llm_routing_env.data.everyday.build"
+    assert describe.strip().startswith(".venv/bin/pickllm export croissant everyday envs_data/everyday/croissant.json ")

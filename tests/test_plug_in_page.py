@@ -1,6 +1,6 @@
 """The agents in docs/plug-in.md work as written, by the commands that stand under them."""
 
-import os
+import inspect
 import re
 import shlex
 import subprocess
@@ -12,6 +12,7 @@ import gymnasium as gym
 import pytest
 
 import llm_routing_env  # noqa: F401  (registers the environments)
+from llm_routing_env.evaluation import CHECKS
 from llm_routing_env.evaluation.sb3.models import one_thread
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "plug-in.md").read_text(encoding="utf-8")
@@ -34,21 +35,22 @@ def test_the_agents_of_the_page_are_compared_as_written(tmp_path: Path):
     assert "SampleMeanGreedy  " in done.stdout
 
 
-def test_the_agents_of_the_page_pass_the_contract_tests(tmp_path: Path):
+def test_the_agents_of_the_page_pass_the_checks_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     (tmp_path / "my_agent.py").write_text(AGENTS)
-    names = re.search(r"^PICKLLM_AGENTS=(\S+) ", GUIDE, re.MULTILINE)[1]
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PICKLLM_AGENTS": names, "PYTHONPATH": path}
-    contract = Path(__file__).parent / "agents" / "test_contract.py"
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", str(contract), "-k", "my_agent"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
+    monkeypatch.syspath_prepend(tmp_path)
+    (code,) = [block for block in CODE if "import check_agent" in block]
+    exec(code, {})
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("{'probabilities_are_frequencies': 'it gives no action probabilities', ")
+    assert second == "{}"
+
+
+def test_the_checklist_is_what_is_checked():
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", GUIDE, re.MULTILINE))
+    said = {check.__name__: inspect.getdoc(check).rstrip(".") for check in CHECKS}
+    assert {name: rows[name][0].upper() + rows[name][1:] for name in said} == said
 
 
 def test_the_scenario_of_the_page_does_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 FIXED = {"id": "PYSEC-1", "aliases": ["GHSA-1"], "fix_versions": ["2.0"], "description": ""}
@@ -50,6 +51,14 @@ def test_every_direct_requirement_is_pinned_to_a_version_that_fits():
     for text in (*project["dependencies"], *project["optional-dependencies"]["dev"]):
         requirement = Requirement(text)
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), text
+
+
+def test_the_lowest_versions_that_are_tested_are_those_that_are_allowed():
+    lowest = versions("lowest.txt")
+    for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
+        requirement = Requirement(text)
+        (allowed,) = (bound.version for bound in requirement.specifier if bound.operator == ">=")
+        assert Version(lowest[canonicalize_name(requirement.name)]) == Version(allowed), text
 
 
 def test_every_pinned_version_has_the_hashes_of_its_files():

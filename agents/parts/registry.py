@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 from llm_routing_env.agents import AGENTS, ASKING_AGENTS
 from llm_routing_env.agents.parts.adapting import adapt
@@ -14,6 +14,7 @@ from llm_routing_env.agents.parts.ask_view import seen_of_asks
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.plug_ins import load
+from llm_routing_env.agents.parts.single import SingleAgent
 from llm_routing_env.agents.parts.task import NO_VECTORS, WITH_PREFERENCE, RoutingTask
 
 FEEDBACKS = ("bandit", "full", "none")
@@ -45,6 +46,18 @@ def agent_class(name: str) -> type[Agent]:
         f"Agent {name!r} must be a subclass of llm_routing_env.agents.Agent, or a class with "
         f"select_action(observation) and update(observation, action, reward); got {found!r}."
     )
+
+
+@overload
+def make_agent(
+    name: str, task: RoutingTask, *, n_sessions: None = None, seed: int | None = None, lifted: bool = False, **more: Any
+) -> SingleAgent: ...
+
+
+@overload
+def make_agent(
+    name: str, task: RoutingTask, *, n_sessions: int | None, seed: int | None = None, lifted: bool = False, **more: Any
+) -> Agent: ...
 
 
 def make_agent(

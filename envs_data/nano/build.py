@@ -9,31 +9,19 @@ import multiprocessing
 import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import closing
 from multiprocessing.managers import SyncManager
 from pathlib import Path
 from queue import Empty, Queue
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from llm_routing_env.data.building import embed_queries, embed_responses, record_outcomes
 from llm_routing_env.data.nano.tasks import generate_queries, generate_training
-from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
-from llm_routing_env.observations.embedding_model import encode
-from llm_routing_env.observations.response_embeddings import (
-    different_responses,
-    response_embeddings_path,
-    write_response_embeddings,
-)
-from llm_routing_env.pools.pool import load_pool
-from llm_routing_env.tables.queries import QuerySet
-from llm_routing_env.tables.table import OutcomeTable
 
 FOLDER = Path(__file__).parent
 LLMS = ("tiny-0.1m", "calc-0.6m", "atlas-0.8m", "large-2.0m")
 REPEATS = 3
-SCORERS = ("final_answer", "exact_match", "token_f1", "cosine")
-ENCODER = "all-MiniLM-L6-v2"
 REPORT_EVERY = 20
 Report = tuple[str, int, float]
 """An LLM's name, its steps since the last report, and its loss."""
@@ -96,48 +84,6 @@ def _show(futures: "dict[Future[int], str]", steps: dict[str, int], reports: "Qu
             progress.update(bars[name], advance=n_steps, loss=f"{loss:.3f}")
 
 
-def record_outcomes(folder: Path = FOLDER) -> None:
-    """Serve the pool with vLLM and write ``outcomes.parquet``: every query on every LLM, three times, one at a time.
-
-    The table also gets the LLMs' latency under load.
-    """
-    from llm_routing_env.backends import make_backend
-    from llm_routing_env.recording import record
-    from llm_routing_env.recording.under_load import measure_load
-    from llm_routing_env.serving import serve
-
-    pool = load_pool(folder / "pool.toml")
-    queries = QuerySet.read(folder / "queries.jsonl")
-    new = folder / "recorded.parquet"  # the old table stays until the new one is whole
-    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with serve(pool), Progress(*columns) as progress:
-        bar = progress.add_task("recording")
-        result = record(
-            pool,
-            queries,
-            new,
-            repeats=REPEATS,
-            resume=True,
-            scorers=SCORERS,
-            on_progress=lambda done, total, spent_usd: progress.update(bar, completed=done, total=total),
-        )
-        table = OutcomeTable.read(new)
-        with closing(make_backend("vllm", pool)) as backend:
-            table.with_metadata({"load_curve": measure_load(pool, table, backend=backend)}).write(new)
-    new.replace(folder / "outcomes.parquet")
-    result.journal.unlink()
-
-
-def embed_texts(folder: Path = FOLDER) -> None:
-    """Write the embeddings of the queries, and of the responses, beside the outcome table."""
-    table = OutcomeTable.read(folder / "outcomes.parquet")
-    vectors = encode([query.prompt for query in table.queries], ENCODER, progress=True)
-    write_embeddings(embeddings_path(folder / "outcomes.parquet"), table.queries, vectors, ENCODER)
-    responses = [text for text in different_responses(table)[0] if text]
-    path = response_embeddings_path(folder / "outcomes.parquet")
-    write_response_embeddings(path, responses, encode(responses, ENCODER, progress=True), ENCODER)
-
-
 def train_llms(options: argparse.Namespace, console: Console) -> None:
     """Train the LLMs that the command line asks for."""
     from llm_routing_env.data.nano.train import RECIPES
@@ -163,9 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.only in (None, "train"):
         train_llms(options, console)
     if options.only in (None, "record"):
-        record_outcomes(options.folder)
+        record_outcomes(options.folder, repeats=REPEATS)
     if options.only in (None, "embed"):
-        embed_texts(options.folder)
+        embed_queries(options.folder)
+        embed_responses(options.folder)
 
 
 if __name__ == "__main__":

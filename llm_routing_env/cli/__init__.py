@@ -1,37 +1,52 @@
 """The `pickllm` command."""
 
 import os
+import shutil
 import sys
-from typing import Any
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
+from llm_routing_env import __version__
 from llm_routing_env.agents.parts.plug_ins import found_in
-from llm_routing_env.cli import (
-    agents,
-    assign,
-    compare,
-    demo,
-    export,
-    import_log,
-    import_tables,
-    inspect,
-    load_curve,
-    ope,
-    record,
-    serve,
-    train,
-    verify,
-)
 from llm_routing_env.stopping import IncompleteError, Terminated, exit_code, sigterm_raises, what_was_kept
 from llm_routing_env.terminal import Terminal
 
+# Where each command is, and its line in `pickllm --help`, which imports none of them.
+COMMANDS = {
+    "demo": ("demo:demo", "Watch one session, query by query."),
+    "compare": ("compare:compare", "Compare agents on the same sessions, beside what could be had."),
+    "train": ("train:train", "Let an agent learn, and keep what it learned in one file."),
+    "assign": ("assign:assign_queries", "Assign a batch of queries to LLMs, for a budget or an accuracy."),
+    "inspect": ("inspect:inspect", "Say whether a table has anything to learn."),
+    "verify": ("verify:verify", "Compute a table's scores and costs again."),
+    "ope": ("ope:ope", "Estimate from a log what another policy would have got."),
+    "agents": ("agents:agents", "List the agents, their parameters, and what they see."),
+    "serve": ("serve:serve", "Start a pool's vLLM servers."),
+    "record": ("record:record", "Ask every LLM every query, and write the outcome table."),
+    "embed": ("embed:embed", "Compute the embeddings of a table's queries, or of its responses."),
+    "load-curve": ("load_curve:load_curve", "Measure how load slows the LLMs of a table."),
+    "import": ("import_tables:app", "Make a table of results that somebody else recorded."),
+    "import-log": ("import_log:import_log", "Make a log of choices that somebody else's router made."),
+    "export": ("export:app", "Write what other programs read."),
+}
+
+
+# Typer's boxes need characters beyond ASCII, and on a narrow terminal they would cut the names of options.
+_HAS_BOXES = shutil.get_terminal_size().columns >= 72 and str(sys.stdout.encoding).lower().startswith("utf")
+_MARKUP: Any = "rich" if _HAS_BOXES else None
+
 
 class _Commands(TyperGroup):
-    """The commands; one that is interrupted says what is kept."""
+    """The commands, imported when they are called; one that is interrupted says what is kept."""
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else _imported(name), rest
+
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:  # typer would end without a word
@@ -39,30 +54,54 @@ class _Commands(TyperGroup):
             raise typer.Exit(exit_code(stop)) from None
 
 
+def _imported(name: str) -> TyperCommand | TyperGroup:
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(f"{__name__}.{module}"), attribute)
+    group = typer.Typer(add_completion=False)
+    if not isinstance(found, typer.Typer):
+        group.command(name)(found)
+    else:
+        group = found
+    group.rich_markup_mode = _MARKUP
+    return typer.main.get_command(group)  # type: ignore[return-value]
+
+
 app = typer.Typer(
     cls=_Commands,
-    help="Route queries to LLMs with bandits: compare agents, watch a session, serve and record a pool.",
-    epilog="Exit codes: 0 done; 1 done in part, what is kept is said; 2 bad input, or nothing could be done; "
-    "130 and 143 interrupted.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=_MARKUP,
 )
-app.command("demo")(demo.demo)
-app.command("compare")(compare.compare)
-app.command("train")(train.train)
-app.command("assign")(assign.assign_queries)
-app.command("inspect")(inspect.inspect)
-app.command("verify")(verify.verify)
-app.command("ope")(ope.ope)
-app.command("agents")(agents.agents)
-app.command("serve")(serve.serve)
-app.command("record")(record.record)
-app.command("embed")(record.embed)
-app.command("load-curve")(load_curve.load_curve)
-app.add_typer(import_tables.app, name="import")
-app.command("import-log")(import_log.import_log)
-app.add_typer(export.app, name="export")
+
+
+def _described() -> None:
+    """Stand for a command in the list of them."""
+
+
+for _name, (_, _line) in COMMANDS.items():
+    app.command(_name, help=_line)(_described)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"pickllm {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Exit codes: 0 done; 1 done in part, what is kept is said; 2 bad input, or nothing could be done; "
+    "130 and 143 interrupted. verify: 1 if a number differs.",
+)
+def _pickllm(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Route queries to LLMs with bandits: compare agents, watch a session, serve and record a pool.
+
+    Example: pickllm compare --agents learning_automaton,ucb1 --sessions 20
+    """
 
 
 def main() -> None:

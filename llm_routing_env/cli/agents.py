@@ -2,28 +2,32 @@
 
 import json
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.markup import escape
 
 from llm_routing_env.agents import describe_agents
 from llm_routing_env.cli import options
-from llm_routing_env.cli.compare_display import print_whole
+from llm_routing_env.cli.columns import print_table
 from llm_routing_env.evaluation.sb3 import describe_sb3
 from llm_routing_env.terminal import Terminal
 
+HEADINGS = ("agent", "protocol", "feedback", "sees", "arXiv", "parameters")
+
 
 def agents(as_json: options.AsJson = False) -> None:
-    """List the agents: their papers, their parameters, and what they see."""
+    """List the agents: their papers, their parameters, and what they see.
+
+    Example: pickllm agents --json
+    """
     described = describe_agents() + describe_sb3()
     if as_json:
         print(json.dumps({"agents": described}, indent=2))
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("agent", "protocol", "feedback", "sees", "arXiv"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("parameters", overflow="fold")
-    for agent in described:
-        parameters = "\n".join(f"{name}={value!r}" for name, value in agent["parameters"].items())
-        paper = agent.get("paper") or ""
-        table.add_row(agent["name"], agent["protocol"], agent["feedback"], agent["observation"], paper, parameters)
-    print_whole(Terminal(), table)
+    rows = [
+        [
+            *(agent[key] for key in ("name", "protocol", "feedback", "observation")),
+            agent.get("paper") or "",
+            escape("\n".join(f"{name}={value!r}" for name, value in agent["parameters"].items())),
+        ]
+        for agent in described
+    ]
+    print_table(Terminal(), HEADINGS, rows, left=HEADINGS)

@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
 
 from llm_routing_env.agents.hull_router import METHODS
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.cli import options
+from llm_routing_env.cli.columns import print_table
 from llm_routing_env.evaluation.assigning import COSTS, Assignment, assign, make_batch
 from llm_routing_env.evaluation.router import read_router
 from llm_routing_env.terminal import Terminal
@@ -130,20 +129,16 @@ def _print(console: Terminal, document: dict[str, Any]) -> None:
         if document["budget_usd"] is not None
         else f"an accuracy of {document['accuracy_wanted']:.4g}"
     )
-    table = Table(
-        title=f"{document['queries']:,} queries of {escape(document['table'])}, for {wanted}", box=SIMPLE_HEAD
-    )
-    table.add_column("")
-    for head in ("queries", "accuracy", "cost"):
-        table.add_column(head, justify="right")
+    rows = []
     for name, of_llm in document["llms"].items():
         right = "-" if of_llm["accuracy"] is None else f"{of_llm['accuracy']:.3f}"
-        table.add_row(escape(name), f"{of_llm['queries']:,}", right, f"${of_llm['cost_usd']:.4g}")
-    table.add_section()
+        rows.append([escape(name), f"{of_llm['queries']:,}", right, f"${of_llm['cost_usd']:.4g}"])
+    rows.append([])
     for name in ("expected", "recorded"):
         of_all = document[name]
-        table.add_row(name, f"{document['queries']:,}", f"{of_all['accuracy']:.3f}", f"${of_all['cost_usd']:.4g}")
-    console.print(table)
+        rows.append([name, f"{document['queries']:,}", f"{of_all['accuracy']:.3f}", f"${of_all['cost_usd']:.4g}"])
+    title = f"{document['queries']:,} queries of {escape(document['table'])}, for {wanted}"
+    print_table(console, ("", "queries", "accuracy", "cost"), rows, title=title)
     (least, most), (worst, best) = document["front"]["cost_usd"], document["front"]["accuracy"]
     console.print(
         f"One of {document['front']['assignments']:,} assignments, from ${least:.4g} and an accuracy of {worst:.3f} to "

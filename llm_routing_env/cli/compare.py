@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.agents.parts.names import unknown_name
@@ -22,6 +21,7 @@ from llm_routing_env.cli.compare_files import write_files
 from llm_routing_env.cli.compare_fronts import DEFAULT_AGENTS as DEFAULT_ROUTERS
 from llm_routing_env.cli.compare_fronts import end_fronts, require_of_fronts
 from llm_routing_env.cli.confirm import confirm
+from llm_routing_env.cli.progress import counted
 from llm_routing_env.evaluation.block_store import journals_of
 from llm_routing_env.evaluation.comparison import check_contestants, run_comparison
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS
@@ -63,9 +63,10 @@ def compare(
     ] = DEFAULT_AGENTS,
     env: Annotated[
         str,
-        typer.Option(
-            help=f"{ROUTING}; {ASKING} for agents that may ask several LLMs about a query; {OBJECTIVES} for routers "
-            "judged by every preference between accuracy, cost and latency."
+        options.choice(
+            (ROUTING, ASKING, OBJECTIVES),
+            "The second for agents that may ask several LLMs about a query; the third for routers judged by every "
+            "preference between accuracy, cost and latency.",
         ),
     ] = ROUTING,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 100,
@@ -118,12 +119,13 @@ def compare(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted comparison that lies in OUT.")
     ] = False,
-    engine: Annotated[str, typer.Option(help="local, or ray: sessions spread over a cluster.")] = "local",
+    engine: options.Engine = "local",
     address: options.Address = None,
     log_steps: Annotated[
         bool, typer.Option("--log-steps", help="Also write OUT/steps.parquet, a log (docs/logs.md).")
     ] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write OUT/tensorboard.")] = False,
+    quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Compare agents on the same sessions, with 95 % intervals over queries and the references beside them.
@@ -162,7 +164,7 @@ def compare(
     delay, past = options.parse_delay(run["feedback_delay"]), Past(*(run[name] for name in _PAST))
     setting = Setting(problem, run["length"], run["seed"], log_steps, live, delay, past, run["env"])
     money = live.budget if live else None
-    console = Terminal(stderr=as_json)
+    console = Terminal(stderr=as_json, quiet=quiet)
     if run["env"] == OBJECTIVES:
         with _progress(console, None) as on_progress:
             seeds = run["training_seeds"]
@@ -275,8 +277,7 @@ def _blocks_folder(out: Path | None, *, resume: bool, needs_folder: bool) -> Pat
 
 @contextmanager
 def _progress(console: Terminal, budget: Budget | None) -> Iterator[Any]:
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with counted(console) as progress:
         bar = progress.add_task("", total=None)
 
         def show(name: str, done: int, total: int) -> None:

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.measure import Measurement
-from rich.table import Table
 
+from llm_routing_env.cli.columns import print_table
 from llm_routing_env.evaluation.intervals import Interval, shown
 from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.protocols import PROTOCOLS
@@ -49,35 +47,32 @@ def print_comparison(console: Terminal, result: Comparison, against: str | None 
         against: An agent that all the others are compared with.
     """
     reward = result.problem.reward
-    console.print(f"\nreward {reward.form!r}, weights {list(reward.weights)}, seed {result.seed}", highlight=False)
+    console.print(f"reward {reward.form!r}, weights {list(reward.weights)}, seed {result.seed}", highlight=False)
     for line in conditions(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     references = {name: result.metrics[name][POOLED] for name in result.references.actions}
     fixed = (result.references.best_fixed, result.references.chosen_fixed)
     console.print(headroom(references, *fixed), highlight=False, markup=False)
     title = "Means with 95 % intervals, contexts weighted equally"
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in [name for name in COLUMNS if result.some_commit or name not in OF_COMMITMENTS]:
-        table.add_column(column, justify="left" if column in ("", "feedback") else "right", no_wrap=True)
+    columns = [name for name in COLUMNS if result.some_commit or name not in OF_COMMITMENTS]
+    rows: list[list[str]] = []
     for protocol in PROTOCOLS:
-        rows = [name for name in result.contestants if result.contestants[name].protocol == protocol]
-        if rows:
-            table.add_row(f"[bold]{protocol}[/bold]")
-        for name in rows:
-            _add_agent(table, result, name)
-        table.add_section()
-    table.add_row("[bold]references[/bold]")
+        names = [name for name in result.contestants if result.contestants[name].protocol == protocol]
+        if names:
+            rows += [[f"[bold]{protocol}[/bold]"], *(_agent(result, name) for name in names), []]
+    rows.append(["[bold]references[/bold]"])
     for name, metrics in references.items():
         if name in result.dead_llms:  # its accuracy, cost and latency are those of no answer
-            table.add_row(f"{escape(name)}: its calls fail", "", escape(shown(metrics["reward"], ".2f")))
+            rows.append([f"{escape(name)}: its calls fail", "", escape(shown(metrics["reward"], ".2f"))])
         else:
-            table.add_row(escape(name), "", *_cells(result, name))
-    print_whole(console, table)
-    print_whole(console, _routing(result))
+            rows.append([escape(name), "", *_cells(result, name)])
+    print_table(console, columns, rows, title=title, left=("feedback",))
+    _print_routing(console, result)
     if result.spending:
-        print_whole(console, _spending(result))
+        _print_spending(console, result)
     if result.events:
-        print_whole(console, _recovery(result))
+        _print_recovery(console, result)
+    console.print()
     _print_verdicts(console, result, against)
     for line in failed_calls(result):
         console.print(line, highlight=False, markup=False, style="yellow", soft_wrap=True)
@@ -112,56 +107,36 @@ def _print_verdicts(console: Terminal, result: Comparison, against: str | None) 
         console.print(f"{name} failed: {line}", highlight=False, markup=False, style="red")
 
 
-def print_whole(console: Terminal, table: Table) -> None:
-    """Print a table on a console that is made as wide as it: narrower, numbers would be cut off."""
-    console.width = max(console.width, Measurement.get(console, console.options.update_width(1000), table).maximum)
-    console.print(table)
-
-
-def _routing(result: Comparison) -> Table:
-    """Return the share of queries that agents and what could be had send to each LLM."""
-    table = Table(title="Queries sent to each LLM", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for llm in result.problem.task.llm_names:
-        table.add_column(escape(llm), justify="right", no_wrap=True)
+def _print_routing(console: Terminal, result: Comparison) -> None:
+    """Print the share of queries that agents and what could be had send to each LLM."""
+    llms, rows = result.problem.task.llm_names, []
     references = [name for name in result.references.actions if not name.startswith("always ")]
     for name in (*result.agents, *references):
         shares, calls = result.routing[name][POOLED], result.calls_of(name)
         failed = {llm: f" ({of_llm.n_failed:,} failed)" if of_llm.n_failed else "" for llm, of_llm in calls.items()}
-        table.add_row(
-            escape(_shown_name(result, name)), *(f"{share:.0%}{failed[llm]}" for llm, share in shares.items())
-        )
-    return table
+        cells = (f"{share:.0%}{failed[llm]}" for llm, share in shares.items())
+        rows.append([escape(_shown_name(result, name)), *cells])
+    print_table(console, ("", *map(escape, llms)), rows, title="Queries sent to each LLM")
 
 
-def _spending(result: Comparison) -> Table:
-    """Return what agents and references spend against the budget."""
-    table = Table(title=spending_title(result), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for head in SPENDING_HEADS:
-        table.add_column(head, justify="right", no_wrap=True)
-    for name in result.spending:
-        table.add_row(escape(_shown_name(result, name)), *map(escape, spending_cells(result, name)))
-    return table
+def _print_spending(console: Terminal, result: Comparison) -> None:
+    """Print what agents and references spend against the budget."""
+    rows = [[escape(_shown_name(result, name)), *map(escape, spending_cells(result, name))] for name in result.spending]
+    print_table(console, ("", *SPENDING_HEADS), rows, title=spending_title(result))
 
 
-def _recovery(result: Comparison) -> Table:
-    """Return what the scenario's events did to the agents."""
-    table = Table(title="Regret, and how soon agents are back", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for head in recovery_heads(result):
-        table.add_column(head, justify="right", no_wrap=True)
-    for name in result.agents:
-        table.add_row(escape(_shown_name(result, name)), *map(escape, recovery_cells(result, name)))
-    return table
+def _print_recovery(console: Terminal, result: Comparison) -> None:
+    """Print what the scenario's events did to the agents."""
+    rows = [[escape(_shown_name(result, name)), *map(escape, recovery_cells(result, name))] for name in result.agents]
+    print_table(console, ("", *recovery_heads(result)), rows, title="Regret, and how soon agents are back")
 
 
-def _add_agent(table: Table, result: Comparison, name: str) -> None:
+def _agent(result: Comparison, name: str) -> list[str]:
     contestant = result.contestants[name]
     cells = ["[red]failed[/red]"]
     if name not in result.failures:
         cells = _cells(result, name)
-    table.add_row(escape(_shown_name(result, name)), contestant.feedback, *cells)
+    return [escape(_shown_name(result, name)), contestant.feedback, *cells]
 
 
 def _shown_name(result: Comparison, name: str) -> str:

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
 
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.cli import options
-from llm_routing_env.cli.compare_display import print_whole
+from llm_routing_env.cli.columns import print_table
 from llm_routing_env.evaluation.fronts import Fronts
 from llm_routing_env.evaluation.intervals import published
 from llm_routing_env.evaluation.setting import OBJECTIVES
@@ -61,17 +59,12 @@ def end_fronts(
 
 
 def _print(console: Terminal, result: Fronts) -> None:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for head in HEADS:
-        table.add_column(head, justify="right", no_wrap=True)
     of_agents = [name for name in result.rows if name in result.contestants]
+    rows: list[list[str]] = []
     for kind, names in (("pretrained", of_agents), ("references", [n for n in result.rows if n not in of_agents])):
-        table.add_row(f"[bold]{kind}[/bold]")
-        for name in names:
-            table.add_row(escape(name), *map(escape, front_cells(result, name)))
-        table.add_section()
-    print_whole(console, table)
+        of_kind = [[escape(name), *map(escape, front_cells(result, name))] for name in names]
+        rows += [[f"[bold]{kind}[/bold]"], *of_kind, []]
+    print_table(console, ("", *HEADS), rows)
     for name, line in result.failures.items():
         console.print(f"{name} failed: {line}", highlight=False, markup=False, style="red")
     for line in about_fronts(result):

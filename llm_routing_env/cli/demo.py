@@ -1,5 +1,6 @@
 """`pickllm demo`: one session, query by query."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,11 +8,11 @@ import gymnasium as gym
 import typer
 from gymnasium.utils import seeding
 from rich.markup import escape
-from rich.table import Column, Table
 
 from llm_routing_env.agents import Agent, make_agent, observation_of
 from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.cli import options
+from llm_routing_env.cli.columns import print_table
 from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.problem import RoutingProblem
@@ -25,6 +26,7 @@ from llm_routing_env.terminal import Terminal
 from llm_routing_env.text import printable
 
 BAR = 12
+_SHOWN = ("prompt", "llm", "response", "error", "accuracy", "cost_usd", "latency_s")
 
 
 def demo(
@@ -44,8 +46,12 @@ def demo(
     param: options.Parameters = None,
     seed: options.Seed = 0,
     log: Annotated[Path | None, typer.Option(help="Also log every step, to a parquet file (docs/logs.md).")] = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Print one session: who was asked, what it answered, what it cost, what the agent now believes."""
+    """Print one session: who was asked, what it answered, what it cost, what the agent now believes.
+
+    Example: pickllm demo --agent thompson_gaussian --context math --length 20
+    """
     router = read_router(agent) if agent.endswith(SUFFIX) else None
     require_routing(agent)
     given = options.parse_parameters(param, [agent]).get(agent, {})
@@ -77,11 +83,11 @@ def demo(
         learner = make_agent(agent, task, seed=seed, **given)
     if log is not None:
         env = LogSteps(env, log, agent=agent)
-    console = Terminal()
+    console = Terminal(quiet=as_json)
     observation, info = env.reset(seed=seed)
     console.print(f"[bold]{escape(agent)}[/] routes {length} queries of one context: {escape(info['context'])}\n")
-    total, cost_usd, terminated, truncated = 0.0, 0.0, False, False
-    n_sent, errors = 0, list[str | None]()  # of live calls
+    document: dict[str, Any] = {"agent": agent, "context": info["context"], "seed": seed, "steps": []}
+    steps, n_sent, terminated, truncated = document["steps"], 0, False, False  # sent: of live calls
     while not truncated:
         chances = _chances(learner, observation, info.get(MASK)) if log is not None else None
         action = learner.select_action(observation, **given_mask(learner.select_action, info.get(MASK)))
@@ -93,14 +99,17 @@ def demo(
         outcome = {key: info[key] for key in ("accuracy", "cost_usd", "latency_s")}
         learner.update(observation, action, float(step_reward), outcome=outcome)
         observation = following
-        total, cost_usd = total + float(step_reward), cost_usd + info["cost_usd"]
-        n_sent, errors = n_sent + info.get("n_attempts", 1), [*errors, info["error"]]
+        n_sent += info.get("n_attempts", 1)
+        steps.append({name: _plain(info[name]) for name in _SHOWN} | {"reward": float(step_reward)})
         console.print(_line(info, float(step_reward)), highlight=False, soft_wrap=True)
     env.close()
-    if log is not None and errors:
+    if log is not None and steps:
         console.print(f"wrote {log}", markup=False, highlight=False, soft_wrap=True)
-    console.print(_beliefs(learner, observation, task.llm_names))
-    console.print(f"total reward {total:.2f}, cost ${cost_usd:.3g}", highlight=False)
+    document |= _summary(learner, observation, task.llm_names, steps)
+    if as_json:
+        print(json.dumps(document, indent=2))
+    _print_summary(console, document)
+    errors = [step["error"] for step in steps]
     if terminated:
         stop = f"The session was stopped: {info['error']}. A larger budget lets it go on to its end."
         raise IncompleteError(stop) if errors else RuntimeError(stop)
@@ -135,10 +144,25 @@ def _line(info: dict[str, Any], reward: float) -> str:
     )
 
 
-def _beliefs(learner: Any, observation: Any, llm_names: tuple[str, ...]) -> Table:
-    table = Table(Column("LLM", overflow="fold"), "probability", "", title="What the agent now believes")
-    for name, probability in zip(llm_names, learner.action_probabilities(observation), strict=True):
-        table.add_row(escape(name), f"{probability:.3f}", "█" * round(BAR * probability))
-    if learner.committed_action >= 0:
-        table.caption = f"committed to {escape(llm_names[learner.committed_action])}"
-    return table
+def _plain(value: Any) -> Any:
+    """Return a number of numpy's as Python's, which JSON can hold."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def _summary(learner: Any, observation: Any, llm_names: tuple[str, ...], steps: list[dict[str, Any]]) -> dict[str, Any]:
+    committed = learner.committed_action
+    return {
+        "beliefs": dict(zip(llm_names, map(float, learner.action_probabilities(observation)), strict=True)),
+        "committed_to": llm_names[committed] if committed >= 0 else None,
+        "total_reward": sum(step["reward"] for step in steps),
+        "cost_usd": sum(step["cost_usd"] for step in steps),
+    }
+
+
+def _print_summary(console: Terminal, document: dict[str, Any]) -> None:
+    beliefs = document["beliefs"].items()
+    rows = [[escape(name), f"{chance:.3f}", "█" * round(BAR * chance)] for name, chance in beliefs]
+    print_table(console, ("LLM", "probability", ""), rows, title="What the agent now believes", left=("",))
+    if document["committed_to"] is not None:
+        console.print(f"\ncommitted to {escape(document['committed_to'])}", highlight=False)
+    console.print(f"\ntotal reward {document['total_reward']:.2f}, cost ${document['cost_usd']:.3g}", highlight=False)

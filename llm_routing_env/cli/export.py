@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llm_routing_env.agents.parts.replacing import replacing
+from llm_routing_env.cli.options import AsJson, Quiet
 from llm_routing_env.recording.export import export_journal
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
@@ -16,8 +17,10 @@ if TYPE_CHECKING:  # other exports start sooner without
     from llm_routing_env.logs.exporting.observed import Observed
 
 app = typer.Typer(
-    help="Write what other programs read: a journal's outcomes, a table's metadata, a log's steps.",
+    help="Write what other programs read: a journal's outcomes, a table's metadata, a log's steps.\n\n"
+    "Example: pickllm export minari runs/steps.parquet datasets/pickllm/random-v0 --agent random",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 
@@ -28,6 +31,8 @@ def journal(
     queries: Annotated[
         Path | None, typer.Option(help="The queries that were asked: with them `import long` can make a table.")
     ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the outcomes that a journal holds as rows; nothing in it is changed.
 
@@ -36,7 +41,8 @@ def journal(
     done = export_journal(journal, out, None if queries is None else QuerySet.read(queries))
     left_out = [(done.n_unmatched, "of other queries"), (done.n_damaged, "damaged")]
     said = ", ".join(f"{n} {what}" for n, what in left_out if n)
-    _say(f"wrote {out}: {done.n_rows} outcomes" + f"; left out: {said}" * bool(said))
+    counts = {"outcomes": done.n_rows, "unmatched": done.n_unmatched, "damaged": done.n_damaged}
+    _tell(out, counts, f"; left out: {said}" * bool(said), quiet=quiet, as_json=as_json)
 
 
 @app.command("croissant")
@@ -83,6 +89,8 @@ def minari(
     agent: AgentName = None,
     observation: Observation = None,
     table: TableOfLog = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a log as a data set of Minari, an episode per session. Needs the extra `logs`.
 
@@ -91,7 +99,8 @@ def minari(
     from llm_routing_env.logs.exporting.minari import require_minari, write_minari
 
     require_minari()
-    _say(f"wrote {out}: {write_minari(_observed(log, agent, observation, table), out)} episodes")
+    n = write_minari(_observed(log, agent, observation, table), out)
+    _tell(out, {"episodes": n}, quiet=quiet, as_json=as_json)
 
 
 @app.command("obp")
@@ -101,6 +110,8 @@ def obp(
     agent: AgentName = None,
     observation: Observation = None,
     table: TableOfLog = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a log as the bandit feedback of Open Bandit Pipeline.
 
@@ -109,7 +120,8 @@ def obp(
     from llm_routing_env.logs.exporting.obp import write_obp
 
     _require_suffix(out, ".npz")
-    _say(f"wrote {out}: {write_obp(_observed(log, agent, observation, table), out)} rounds")
+    n = write_obp(_observed(log, agent, observation, table), out)
+    _tell(out, {"rounds": n}, quiet=quiet, as_json=as_json)
 
 
 @app.command("vw")
@@ -119,6 +131,8 @@ def vw(
     agent: AgentName = None,
     observation: Observation = None,
     table: TableOfLog = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a log as text for Vowpal Wabbit's --cb_adf; the cost of a choice is its reward's negative.
 
@@ -127,7 +141,8 @@ def vw(
     from llm_routing_env.logs.exporting.vw import write_vw
 
     _require_suffix(out, ".txt")
-    _say(f"wrote {out}: {write_vw(_observed(log, agent, observation, table), out)} examples")
+    n = write_vw(_observed(log, agent, observation, table), out)
+    _tell(out, {"examples": n}, quiet=quiet, as_json=as_json)
 
 
 def _observed(log: Path, agent: str | None, observation: str | None, table: str | None) -> "Observed":
@@ -140,6 +155,15 @@ def _observed(log: Path, agent: str | None, observation: str | None, table: str 
 def _require_suffix(out: Path, suffix: str) -> None:
     if out.suffix != suffix:
         raise ValueError(f"{out}: the file must be called *{suffix}.")
+
+
+def _tell(out: Path, counts: dict[str, int], more: str = "", *, quiet: bool, as_json: bool) -> None:
+    """Print what was written, and how much of it: the first of the counts."""
+    if as_json:
+        print(json.dumps({"file": str(out), **counts}, indent=2))
+    elif not quiet:
+        what, n = next(iter(counts.items()))
+        _say(f"wrote {out}: {n} {what}{more}")
 
 
 def _say(line: str, *, error: bool = False) -> None:

@@ -1,5 +1,6 @@
 """`pickllm import-log`: logs of choices that somebody else's router made."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,8 @@ def import_log(
     agent: Annotated[str, typer.Option(help="Who chose.")] = "logged",
     reward: options.RewardForm = options.FORM,
     weights: options.Weights = options.WEIGHTS,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Make a log of one row per routed query, of which only the chosen LLM's outcome is known.
 
@@ -70,7 +73,11 @@ def import_log(
         weights=options.parse_weights(weights),
     )
     write_log(log, out)
-    console = Terminal(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(stderr=as_json, quiet=quiet, soft_wrap=True, highlight=False, markup=False)
     console.print(f"wrote {out}: {len(log)} choices of {log.n_llms} LLMs, {len(log.query_ids)} queries")
-    if propensity is None and propensity_column is None:
+    has_propensities = propensity is not None or propensity_column is not None
+    if as_json:
+        counts = {"choices": len(log), "llms": log.n_llms, "queries": len(log.query_ids)}
+        print(json.dumps({"log": str(out), **counts, "has_propensities": has_propensities}, indent=2))
+    if not has_propensities:
         console.print("no propensities: this log cannot be weighed; --propensity or --propensity-column give them")

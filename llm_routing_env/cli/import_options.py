@@ -1,12 +1,13 @@
 """The options of `pickllm import`, the same for every kind of file, and how their values are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.cli.options import choice
 from llm_routing_env.importing.files import data_name
 from llm_routing_env.importing.joins import Join
 from llm_routing_env.importing.units import COST_UNITS, LATENCY_UNITS
@@ -17,10 +18,19 @@ _COLUMNS, _FILES = (
     "Files",
 )
 _SCORES, _TABLE = "Scores and units", "The table"
+_OF_PATHS: Mapping[str, Callable[[Path], str]] = {
+    "filename": data_name,
+    "folder": lambda path: path.absolute().parent.name,
+}
+_KEPT = ("first", "last")
 
 
 def _option(help: str, panel: str, *names: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel)
+
+
+def _choice(names: Iterable[str], help: str, panel: str) -> Any:
+    return choice(names, help, rich_help_panel=panel)
 
 
 Src = Annotated[list[Path], typer.Argument(help="Files, or folders of them: parquet, CSV, JSON; also .gz and .zst.")]
@@ -41,10 +51,10 @@ SuccessColumn = Annotated[Name, _option("Whether the call succeeded, or its HTTP
 PromptTokensColumn = Annotated[Name, _option("Tokens read.", _COLUMNS)]
 CompletionTokensColumn = Annotated[Name, _option("Tokens written.", _COLUMNS)]
 Llm = Annotated[Name, _option("The LLM of every row, instead of a column.", _FILES)]
-LlmFrom = Annotated[Name, _option("filename or folder: one LLM per file, called so.", _FILES)]
+LlmFrom = Annotated[Name, _choice(_OF_PATHS, "One LLM per file, called so.", _FILES)]
 Llms = Annotated[Name, _option("LLMs with a column each, by commas; default: found by the columns' names.", _FILES)]
 Context = Annotated[Name, _option("One context for every query, instead of a column.", _FILES)]
-ContextFrom = Annotated[Name, _option("filename or folder: one context per file, called so.", _FILES)]
+ContextFrom = Annotated[Name, _choice(_OF_PATHS, "One context per file, called so.", _FILES)]
 IdsPerContext = Annotated[bool, _option("Ids begin anew in each context.", _FILES, "--ids-per-context")]
 Where = Annotated[list[str] | None, _option("COLUMN=VALUE: read only such rows. May be repeated.", _FILES)]
 JoinFile = Annotated[
@@ -56,7 +66,7 @@ JoinFile = Annotated[
     ),
 ]
 Files = Annotated[Name, _option("Which files of folders are meant, such as 'run-*.jsonl'.", _FILES)]
-Keep = Annotated[Name, _option("first or last: which of several rows of a query, LLM and repeat counts.", _FILES)]
+Keep = Annotated[Name, _choice(_KEPT, "Which of several rows of a query, LLM and repeat counts.", _FILES)]
 Encoding = Annotated[str, _option("Of CSV and JSON.", _FILES)]
 Separator = Annotated[Name, _option("Of CSV; default: found in the header.", _FILES)]
 NoQuotes = Annotated[bool, _option("CSV: double quotes are text, as in many TSV files.", _FILES, "--no-quotes")]
@@ -66,8 +76,8 @@ ScoreMap = Annotated[Name, _option("What words are worth, such as C=1,I=0,P=0.5.
 ScoreRange = Annotated[Name, _option("LOW,HIGH: the scores that 0 and 1 stand for, such as 0,100.", _SCORES)]
 Clip = Annotated[bool, _option("Scores beyond the range count as its ends.", _SCORES, "--clip")]
 ScoreWith = Annotated[Name, _option("Score responses against references with this scorer of ours.", _SCORES)]
-LatencyUnit = Annotated[Name, _option(f"{', '.join(LATENCY_UNITS)}; default: s.", _SCORES)]
-CostUnit = Annotated[Name, _option(f"{', '.join(COST_UNITS)} (calls); default: usd.", _SCORES)]
+LatencyUnit = Annotated[Name, _choice(LATENCY_UNITS, "Default: s.", _SCORES)]
+CostUnit = Annotated[Name, _choice(COST_UNITS, "Of a call, or of so many calls; default: usd.", _SCORES)]
 MissingCost = Annotated[float | None, _option("US dollars of a call whose cost is empty.", _SCORES)]
 DropIncomplete = Annotated[
     bool,
@@ -90,11 +100,6 @@ Seed = Annotated[int, _option("Of the latencies drawn.", _TABLE)]
 Note = Annotated[list[str] | None, _option("A remark that stays with the table. May be repeated.", _TABLE)]
 Embed = Annotated[Name, _option("Also compute embeddings with this sentence-transformers model.", _TABLE)]
 Overwrite = Annotated[bool, _option("Replace OUT, and the embeddings beside it.", _TABLE, "--overwrite")]
-
-_OF_PATHS: Mapping[str, Callable[[Path], str]] = {
-    "filename": data_name,
-    "folder": lambda path: path.absolute().parent.name,
-}
 
 
 def parse_of_path(flag: str, text: Name) -> Callable[[Path], str] | None:
@@ -136,8 +141,8 @@ def parse_joins(texts: list[str] | None) -> list[Join]:
 
 def parse_keep(text: Name) -> Name:
     """Read "first" or "last"."""
-    if text not in (None, "first", "last"):
-        raise unknown_name("value for --keep", text, ("first", "last"))
+    if text is not None and text not in _KEPT:
+        raise unknown_name("value for --keep", text, _KEPT)
     return text
 
 

@@ -1,5 +1,6 @@
 """`pickllm import`: outcome tables of other people's recorded results."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ import pyarrow as pa
 import typer
 
 from llm_routing_env.cli import import_options as options
-from llm_routing_env.cli.options import is_given
-from llm_routing_env.cli.record import write_table_embeddings
-from llm_routing_env.cli.share_progress import share_shown
+from llm_routing_env.cli.embed import write_table_embeddings
+from llm_routing_env.cli.options import AsJson, Quiet, is_given
+from llm_routing_env.cli.progress import share_shown
 from llm_routing_env.importing import Imported, ImportOptions, Reading, Source, read_rows, write_table
 from llm_routing_env.importing.preset import FLAGS, Preset
 from llm_routing_env.importing.presets import PRESETS
@@ -21,7 +22,12 @@ from llm_routing_env.tables.notes import not_judged
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
 
-app = typer.Typer(help="Make an outcome table of results somebody else recorded.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make an outcome table of results somebody else recorded.\n\n"
+    "Example: pickllm import long runs.csv mine.parquet --accuracy-column judge --latency-column ms --latency-unit ms",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 def import_files(
@@ -71,15 +77,17 @@ def import_files(
     note: options.Note = None,
     embed: options.Embed = None,
     overwrite: options.Overwrite = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Read the files of a preset, which the command is named after, and write the table."""
     others = [join.file for join in options.parse_joins(join)] + ([Path(latency_from)] if latency_from else [])
     _check_out([*src, *others], out, overwrite)
     # Arrow's own allocator keeps several times what the batches of a long file take.
     pa.set_memory_pool(pa.system_memory_pool())
-    given = ctx.params
+    given = {**ctx.params, "src": src}  # which earlier versions of typer leave texts there
     preset = PRESETS[str(ctx.info_name)]
-    console = Terminal(soft_wrap=True, highlight=False, markup=False)
+    console = Terminal(stderr=as_json, quiet=quiet, soft_wrap=True, highlight=False, markup=False)
     with share_shown(console, "reading") as tell:
         source = _source(preset, given)
         _check_out([file.path for file in source.files], out, overwrite)  # a folder may hold it
@@ -102,8 +110,11 @@ def import_files(
     _report(imported, source, out, console)
     for line in filter(None, doubts):
         console.print(line, style="yellow")
+    document = _document(imported, source, out) | {"doubts": [*filter(None, doubts)]}
     if embed is not None:
-        write_table_embeddings(imported.table, out, embed, console)
+        document["embedded"] = write_table_embeddings(imported.table, out, embed, console)
+    if as_json:
+        print(json.dumps(document, indent=2))
 
 
 for _name, _preset in PRESETS.items():
@@ -125,7 +136,7 @@ def _flags(ctx: typer.Context) -> dict[str, Any]:
     said = {
         name: value
         for name, value in ctx.params.items()
-        if is_given(ctx, name) and name not in ("src", "out", "overwrite", "embed")
+        if is_given(ctx, name) and name not in ("src", "out", "overwrite", "embed", "quiet", "as_json")
     }
     if "latency_from" in said:
         said["latency_from"] = Path(said["latency_from"]).name
@@ -180,6 +191,30 @@ def _reading(preset: Preset, given: Mapping[str, Any], tell: Any) -> Reading:
         score=get_scorer(given["score_with"]) if given["score_with"] else None,
         on_progress=tell,
     )
+
+
+def _document(imported: Imported, source: Source, out: Path) -> dict[str, Any]:
+    table = imported.table
+    n_train = int(table.is_train.sum())
+    return {
+        "table": str(out),
+        "sha256": table.sha256,
+        "queries": table.n_queries,
+        "train": n_train,
+        "test": table.n_queries - n_train,
+        "llms": list(table.llm_names),
+        "contexts": list(table.contexts),
+        "repeats": table.n_repeats,
+        "columns": dict(imported.names),
+        "columns_not_read": list(imported.not_read),
+        "queries_dropped": imported.n_dropped,
+        "pairs_missing": imported.n_partial,
+        "rows_left_out": imported.n_left_out,
+        "rows_again": imported.n_again,
+        "rows_unmatched": dict(source.n_unmatched),
+        "rows_replaced": source.n_replaced,
+        "notes": list(table.notes),
+    }
 
 
 def _report(imported: Imported, source: Source, out: Path, console: Terminal) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Column, Table
 
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.cli import options
+from llm_routing_env.cli.columns import print_table
+from llm_routing_env.cli.progress import working
 from llm_routing_env.terminal import Terminal
 
 Document = dict[str, Any]
@@ -24,14 +24,18 @@ def inspect(
     scorer: options.Scorer = None,
     seed: Annotated[int, typer.Option(help="Of random halves, folds and resamples.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for the document and the figures.")] = None,
+    quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say whether a table has anything to learn: means, references, headroom, and what the reward's weights do."""
+    """Say whether a table has anything to learn: means, references, headroom, and what the reward's weights do.
+
+    Example: pickllm inspect nano --reward additive --weights 1,0.5,0 --out inspected
+    """
     from llm_routing_env.envs.problem import RoutingProblem
     from llm_routing_env.evaluation.inspection import inspect_table
 
-    console = Terminal(stderr=as_json, highlight=False)
-    with console.status("inspecting"):
+    console = Terminal(stderr=as_json, quiet=quiet, highlight=False)
+    with working(console, "inspecting"):
         problem = RoutingProblem(
             table,
             split=split,
@@ -59,7 +63,7 @@ def inspect(
 def _print(console: Terminal, document: Document) -> None:
     sizes = document["sizes"]
     console.print(
-        f"\n{escape(document['table'])}: {sizes['queries']} queries ({sizes['train']} train, {sizes['test']} test) x "
+        f"{escape(document['table'])}: {sizes['queries']} queries ({sizes['train']} train, {sizes['test']} test) x "
         f"{sizes['llms']} LLMs x {sizes['repeats']} repeats, {len(sizes['contexts'])} contexts, "
         f"{sizes['failed_calls']} failed calls",
         soft_wrap=True,
@@ -71,18 +75,18 @@ def _print(console: Terminal, document: Document) -> None:
     for note in filter(None, (*document["notes"], document["not_judged"], document["not_read"])):
         console.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
     console.print("\n[bold]Means over all queries[/] (bold: best fixed LLM; wins: contexts it is best in)\n")
-    console.print(_overall(document))
+    _print_overall(console, document)
     console.print(_noise_line(document["repeat_noise"]), soft_wrap=True, style="dim")
     console.print("\n[bold]Mean reward by context[/] (bold: the best; accuracy, cost and latency: --json)\n")
-    console.print(*_by_context(document, console.width), sep="\n")
+    _print_by_context(console, document)
     console.print("\n[bold]Headroom[/]: mean rewards, and the share of the gap to the oracle that is closed\n")
-    console.print(_headroom(document))
+    _print_headroom(console, document)
     for name in ("context_label", "embeddings"):
         console.print(f"{name.replace('_', ' ')}: {document[name]['judged']}", soft_wrap=True, style="dim")
     console.print("\n[bold]Trade-offs[/] of accuracy, cost and latency, whatever they are worth\n")
     _print_trade_offs(console, document["trade_offs"])
     console.print("\n[bold]Reward audit[/]: variance of the reward between LLM means within a context\n")
-    console.print(_audit(document))
+    _print_audit(console, document)
     console.print()
     for warning in document["warnings"]:
         console.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True)
@@ -91,13 +95,12 @@ def _print(console: Terminal, document: Document) -> None:
     console.print(f"\n[bold]{escape(document['verdict'])}[/]", soft_wrap=True)
 
 
-def _overall(document: Document) -> Table:
+def _print_overall(console: Terminal, document: Document) -> None:
     overall = document["means"]["all"]
     some_failed = any(means["failed_share"] for means in overall.values())
-    table = _table("LLM", "#", *(["failed"] if some_failed else []), "accuracy", "cost", "latency", "reward", "wins")
     winners = list(document["context_best_llm"].values())
-    for number, (llm, means) in enumerate(overall.items(), start=1):
-        table.add_row(
+    rows = [
+        [
             f"[bold]{escape(llm)}[/]" if llm == document["best_fixed_llm"] else escape(llm),
             f"#{number}",
             *([f"{means['failed_share']:.0%}"] if some_failed else []),
@@ -106,8 +109,11 @@ def _overall(document: Document) -> Table:
             _format(means["latency_s"], "{:.3f} s"),
             _format(means["reward"], "{:.4f}"),
             str(winners.count(llm) or ""),
-        )
-    return table
+        ]
+        for number, (llm, means) in enumerate(overall.items(), start=1)
+    ]
+    failed = ["failed"] if some_failed else []
+    print_table(console, ("LLM", "#", *failed, "accuracy", "cost", "latency", "reward", "wins"), rows)
 
 
 def _noise_line(noise: Document | None) -> str:
@@ -120,27 +126,16 @@ def _noise_line(noise: Document | None) -> str:
     )
 
 
-def _by_context(document: Document, width: int) -> list[Table]:
-    """Return the mean rewards by context, as many LLMs side by side as fit, by their numbers in the table above."""
-    llms = list(document["means"]["all"])
-    wide = max(map(len, document["context_best_llm"])) + 2
-    fit = max((width - wide) // 9, 1)
-    tables = []
-    for start in range(0, len(llms), fit):
-        shown = llms[start : start + fit]
-        table = _table("context", *(f"#{number}" for number in range(start + 1, start + len(shown) + 1)))
-        for context, best in document["context_best_llm"].items():
-            means = document["means"][context]
-            cells = {llm: _format(means[llm]["reward"], "{:.3f}") for llm in shown}
-            table.add_row(
-                escape(context), *(f"[bold]{cell}[/]" if llm == best else cell for llm, cell in cells.items())
-            )
-        tables.append(table)
-    return tables
+def _print_by_context(console: Terminal, document: Document) -> None:
+    """Print the mean rewards by context, of LLMs by their numbers in the table above."""
+    llms, rows = list(document["means"]["all"]), []
+    for context, best in document["context_best_llm"].items():
+        cells = {llm: _format(document["means"][context][llm]["reward"], "{:.3f}") for llm in llms}
+        rows.append([escape(context), *(f"[bold]{cell}[/]" if llm == best else cell for llm, cell in cells.items())])
+    print_table(console, ("context", *(f"#{number + 1}" for number in range(len(llms)))), rows)
 
 
-def _headroom(document: Document) -> Table:
-    table = _table("knowing", "reward", "best fixed", "oracle", "closed", "middle 95 %")
+def _print_headroom(console: Terminal, document: Document) -> None:
     context, embeddings = document["context_label"], document["embeddings"]
     rows = [("context, halves", context, "context_best", context["gap_closed"], "halves")]
     if (by_split := context["by_table_split"]) is not None:
@@ -148,11 +143,12 @@ def _headroom(document: Document) -> Table:
     if "neighbours" in embeddings:
         share = embeddings["gap_closed"] or _alone(None)
         rows.append(("embeddings", embeddings, "neighbours", share, "interval"))
+    cells = []
     for label, entry, name, share, kind in rows:
         values = (_format(entry[key], "{:.4f}") for key in (name, "best_fixed", "oracle"))
         spread = "" if share["low"] is None else f"{kind}: {100 * share['low']:.1f} to {100 * share['high']:.1f}"
-        table.add_row(label, *values, _format(share["mean"], "{:.1f} %", 100), spread)
-    return table
+        cells.append([label, *values, _format(share["mean"], "{:.1f} %", 100), spread])
+    print_table(console, ("knowing", "reward", "best fixed", "oracle", "closed", "middle 95 %"), cells)
 
 
 def _alone(mean: float | None) -> dict[str, float | None]:
@@ -163,13 +159,13 @@ def _print_trade_offs(console: Terminal, found: Document) -> None:
     if "not_judged" in found:
         console.print(escape(found["not_judged"]), soft_wrap=True, style="dim")
         return
-    table = _table("choosing", "choices on the front", "hypervolume", "expected utility")
-    rows = {"single_llms": "one LLM", "per_context": "one per context", "per_query": "one per query (oracle)"}
-    for name, words in rows.items():
+    kinds = {"single_llms": "one LLM", "per_context": "one per context", "per_query": "one per query (oracle)"}
+    rows = []
+    for name, words in kinds.items():
         judged = found[name]
         numbers = (f"{judged[measure]:.4f}" for measure in ("hypervolume", "expected_utility"))
-        table.add_row(words, str(len(judged["front"])), *numbers)
-    console.print(table)
+        rows.append([words, str(len(judged["front"])), *numbers])
+    print_table(console, ("choosing", "choices on the front", "hypervolume", "expected utility"), rows)
     lowest = ", ".join(f"{number:.3g}" for number in found["reference"])
     console.print(
         f"single LLMs on the front: {escape(', '.join(found['llms_on_front']))}\n"
@@ -180,18 +176,20 @@ def _print_trade_offs(console: Terminal, found: Document) -> None:
     )
 
 
-def _audit(document: Document) -> Table:
-    table = _table("term", "weight", "variance", "share", "without it the best LLM changes")
+def _print_audit(console: Terminal, document: Document) -> None:
+    rows = []
     for term, entry in document["audit"].items():
         changes = entry["best_changes_without_it"]
-        table.add_row(
-            term,
-            f"{entry['weight']:g}",
-            f"{entry['effect_variance']:.2e}",
-            _format(entry["share"], "{:.1f} %", 100),
-            "-" if changes is None else f"in {len(changes)} of {len(document['context_best_llm'])} contexts",
+        rows.append(
+            [
+                term,
+                f"{entry['weight']:g}",
+                f"{entry['effect_variance']:.2e}",
+                _format(entry["share"], "{:.1f} %", 100),
+                "-" if changes is None else f"in {len(changes)} of {len(document['context_best_llm'])} contexts",
+            ]
         )
-    return table
+    print_table(console, ("term", "weight", "variance", "share", "without it the best LLM changes"), rows)
 
 
 def _sweep_lines(document: Document) -> list[str]:
@@ -205,15 +203,6 @@ def _sweep_lines(document: Document) -> list[str]:
             f"{len(swept['best'])} contexts."
         )
     return lines
-
-
-def _table(first: str, *numbers: str) -> Table:
-    """Return a table that cuts nothing: names that are too long go on in the next line."""
-    # Names of one family differ at their ends only: there stand the numbers.
-    table = Table(Column(first, overflow="fold"), box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
-    return table
 
 
 def _format(value: float | None, form: str, factor: float = 1.0) -> str:

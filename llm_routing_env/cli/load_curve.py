@@ -1,5 +1,6 @@
 """`pickllm load-curve`: measure how load slows the LLMs of a table, for vector environments with latency under load."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -8,12 +9,12 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.markup import escape
-from rich.progress import Progress
-from rich.table import Column, Table
 
 from llm_routing_env.backends import Budget, make_backend
 from llm_routing_env.cli import options
+from llm_routing_env.cli.columns import print_table
 from llm_routing_env.cli.confirm import confirm
+from llm_routing_env.cli.progress import counted
 from llm_routing_env.envs.live import pool_name
 from llm_routing_env.pools.estimate import Estimate, each_llm
 from llm_routing_env.pools.load_curve import check_loads, load_curves
@@ -35,19 +36,24 @@ def load_curve(
     max_requests: options.MaxRequests = None,
     yes: options.Yes = False,
     seed: Annotated[int, typer.Option(help="Of the draw of queries.")] = 0,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Ask the LLMs of a running pool, one at a time, under more and more load, and keep their latencies."""
+    """Ask the LLMs of a running pool, one at a time, under more and more load, and keep their latencies.
+
+    Example: pickllm load-curve mine.parquet --concurrency 1,8,32 --requests 128
+    """
     if str(table) in named_tables():
         raise ValueError(f"The table {table} is the same for everybody who names it: give the path of a copy.")
     if table.is_dir():  # said before anything is spent
         raise ValueError(f"{table} is a folder, which is not written over: give a table of one file.")
     outcomes, loads = OutcomeTable.read(table), _parse(concurrency)
-    specs, budget, console = load_pool(pool or pool_name(outcomes)), Budget(max_usd, max_requests), Terminal()
-    progress = Progress(console=console, transient=True)
+    specs, budget = load_pool(pool or pool_name(outcomes)), Budget(max_usd, max_requests)
+    console = Terminal(stderr=as_json, quiet=quiet)
     backend = make_backend("vllm", specs, max_in_flight=max(loads), budget=budget)
     if specs.llm_names == outcomes.llm_names and requests > 0:  # else nothing is sent, and the measurement says why
         confirm(_estimated(specs, outcomes, loads, requests), max_usd=max_usd, max_requests=max_requests, yes=yes)
-    with closing(backend), _saying_what_was_spent(budget), progress:
+    with closing(backend), _saying_what_was_spent(budget), counted(console) as progress:
         bar = progress.add_task("measuring", total=None)
         measured = measure_load(
             specs,
@@ -60,8 +66,11 @@ def load_curve(
         )
     outcomes = outcomes.with_metadata({"load_curve": measured})
     outcomes.write(table)
-    console.print(_slowdowns(outcomes, loads))
     sha256 = OutcomeTable.read(table).sha256
+    if as_json:
+        spent = {"requests": budget.n_requests, "spent_usd": budget.spent_usd}
+        print(json.dumps({"table": str(table), "sha256": sha256, **spent, "load_curve": measured}, indent=2))
+    _print_slowdowns(console, outcomes, loads)
     console.print(_spent(budget), highlight=False)
     console.print(f"wrote {table} (sha256 {sha256[:12]}…)", markup=False, highlight=False, soft_wrap=True)
 
@@ -98,10 +107,9 @@ def _parse(concurrency: str) -> list[int]:
     return loads
 
 
-def _slowdowns(outcomes: OutcomeTable, loads: list[int]) -> Table:
-    shown = Table(Column("LLM", overflow="fold"), "alone, ms", *(f"{load} in flight" for load in loads[1:]))
-    for name, curve in zip(outcomes.llm_names, load_curves(outcomes), strict=True):
-        shown.add_row(
-            escape(name), f"{1000 * curve.latency_s[0]:.1f}", *(f"x {factor:.2f}" for factor in curve.factors[1:])
-        )
-    return shown
+def _print_slowdowns(console: Terminal, outcomes: OutcomeTable, loads: list[int]) -> None:
+    rows = [
+        [escape(name), f"{1000 * curve.latency_s[0]:.1f}", *(f"x {factor:.2f}" for factor in curve.factors[1:])]
+        for name, curve in zip(outcomes.llm_names, load_curves(outcomes), strict=True)
+    ]
+    print_table(console, ("LLM", "alone, ms", *(f"{load} in flight" for load in loads[1:])), rows)

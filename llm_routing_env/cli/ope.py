@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
 
 from llm_routing_env.cli import options
+from llm_routing_env.cli.columns import print_table
+from llm_routing_env.cli.progress import working
 from llm_routing_env.evaluation.intervals import Interval, number, shown
 from llm_routing_env.terminal import Terminal
 
@@ -50,7 +50,7 @@ def ope(
     from llm_routing_env.logs import read_log
 
     console = Terminal(stderr=as_json, highlight=False)
-    with console.status("estimating"):
+    with working(console, "estimating"):
         rows = read_log(log)
         chosen = rows if agent is None else rows.for_agent(agent)
         document = evaluate_log(chosen, policy, table=table, observation=observation, with_truth=truth)
@@ -63,13 +63,13 @@ def ope(
 def _print(console: Terminal, document: Document) -> None:
     by = ", ".join(document["logged_by"])
     console.print(
-        f"\n{escape(document['policy'])}, by {document['rows']:,} steps of {document['queries']:,} queries"
+        f"{escape(document['policy'])}, by {document['rows']:,} steps of {document['queries']:,} queries"
         + (f", logged by {escape(by)}" if by else ""),
         soft_wrap=True,
     )
     for name, reason in document["not_estimated"].items():
         console.print(f"{name} is not estimated: {reason}", style="dim", soft_wrap=True)
-    console.print(_estimates(document))
+    _print_estimates(console, document)
     support = document["support"]
     console.print(
         f"{support['effective_sample_size']:.0f} effective queries of {support['n_queries']:,}; largest weight "
@@ -83,20 +83,17 @@ def _print(console: Terminal, document: Document) -> None:
         console.print(escape(warning), style="yellow", soft_wrap=True)
 
 
-def _estimates(document: Document) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    measures = document["estimates"]
-    table.add_column("")
-    for name in measures:
-        table.add_column(FORMS[name][0], justify="right")
+def _print_estimates(console: Terminal, document: Document) -> None:
+    measures, rows = document["estimates"], []
     for estimator in next(iter(measures.values()), {}):
         label = "the log itself" if estimator == "log" else estimator
-        table.add_row(label, *(_cell(name, found[estimator]) for name, found in measures.items()))
+        rows.append([label, *(_cell(name, found[estimator]) for name, found in measures.items())])
     if document["truth"] is not None:
-        table.add_row("truth", *(_cell(name, document["truth"][name]) for name in measures), style="bold")
-    return table
+        cells = ("truth", *(_cell(name, document["truth"][name]) for name in measures))
+        rows.append([f"[bold]{cell}[/]" for cell in cells])
+    print_table(console, ("", *(FORMS[name][0] for name in measures)), rows)
 
 
 def _cell(measure: str, value: Interval | float) -> str:
     _, form, factor = FORMS[measure]
-    return number(value * factor, form) if isinstance(value, float) else shown(value, form, factor)
+    return escape(number(value * factor, form) if isinstance(value, float) else shown(value, form, factor))

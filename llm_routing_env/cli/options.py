@@ -2,15 +2,19 @@
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
-from llm_routing_env.backends import MAX_IN_FLIGHT
+from llm_routing_env.backends import BACKENDS, MAX_IN_FLIGHT
 from llm_routing_env.envs.delay import Delay
 from llm_routing_env.envs.options import ProblemOptions
+from llm_routing_env.envs.problem import SPLITS
+from llm_routing_env.evaluation.engines import ENGINES
 from llm_routing_env.evaluation.late_feedback import read_delay
 from llm_routing_env.rewards.forms import FORMS
+from llm_routing_env.rewards.scorers import SCORERS
 from llm_routing_env.scenarios import PRESETS
 from llm_routing_env.tables.shipped import named_tables
 
@@ -19,23 +23,50 @@ WEIGHTS = ",".join(f"{weight:g}" for weight in ProblemOptions.weights)
 
 TABLE_HELP = f"A table's name ({', '.join(named_tables())}), or the path of an outcome table."
 
-Table = Annotated[str, typer.Option(help=TABLE_HELP)]
+
+def choice(names: Iterable[str], help: str, *flags: str, more: str = "", **options: Any) -> Any:
+    """Return an option that tells its values to readers of the help, and to shells that complete them.
+
+    What is none of them is refused further in, where it is used, in one line that names the nearest.
+
+    Args:
+        names: The values.
+        help: What they decide.
+        flags: What the option is called, if not as the parameter.
+        more: What else may be given, such as "|module:MyForm".
+        options: Of typer.
+    """
+    known = tuple(names)
+    metavar = "|".join(known) + more
+    return typer.Option(*flags, help=help, metavar=metavar, autocompletion=lambda: list(known), **options)
+
+
+Table = Annotated[str, typer.Option(help=TABLE_HELP, autocompletion=lambda: list(named_tables()))]
 Context = Annotated[str | None, typer.Option(help="One context only, or 'mixed'; default: every context.")]
-Split = Annotated[str, typer.Option(help="train, test or all.")]
-RewardForm = Annotated[str, typer.Option("--reward", help=f"{', '.join(FORMS)}, or your own: my_module:MyForm.")]
+Split = Annotated[str, choice(SPLITS, "Whose queries.")]
+RewardForm = Annotated[str, choice(FORMS, "Form of the reward, or your own.", "--reward", more="|my_module:MyForm")]
 Weights = Annotated[str, typer.Option(help="Importance of accuracy, cost and latency.")]
-Scorer = Annotated[str | None, typer.Option(help="Which score counts as accuracy; default: the table's own.")]
+Scorer = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Which of the table's scores counts as accuracy, such as {', '.join(SCORERS)}; default: its own.",
+        autocompletion=lambda: list(SCORERS),
+    ),
+]
 ScenarioName = Annotated[
     str | None,
     typer.Option(
-        "--scenario", help=f"What changes in a session: {', '.join(PRESETS)}, a TOML file, or module:function."
+        "--scenario",
+        help=f"What changes in a session: {', '.join(PRESETS)}, a TOML file, or module:function.",
+        autocompletion=lambda: list(PRESETS),
     ),
 ]
 FeedbackDelay = Annotated[
     str | None,
     typer.Option(help="Steps by which rewards reach agents late: 10, or drawn: uniform,0,20 or geometric,0.1."),
 ]
-Backend = Annotated[str, typer.Option(help="table (recorded), vllm (running servers) or vllm-inprocess.")]
+Backend = Annotated[str, choice(BACKENDS, "Who answers: what was recorded, running servers, or vLLM in this process.")]
+Engine = Annotated[str, choice(ENGINES, "Where it runs: here, or spread over a Ray cluster.")]
 Pool = Annotated[str | None, typer.Option(help="Live pool: shipped name or TOML; default: the table's.")]
 MaxUSDPerQuery = Annotated[
     float | None,
@@ -59,7 +90,8 @@ Sweeps = Annotated[
 ]
 Address = Annotated[str | None, typer.Option(help="Ray cluster's host:port; default: one started on this machine.")]
 Seed = Annotated[int, typer.Option(help="Of sessions, agents and intervals.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors, and what --json prints.")]
 
 
 def is_given(ctx: typer.Context, name: str) -> bool:

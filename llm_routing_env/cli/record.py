@@ -1,25 +1,20 @@
-"""`pickllm record` and `pickllm embed`: make an outcome table, and the embeddings beside it."""
+"""`pickllm record`: make an outcome table."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.backends import BACKENDS
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.cli import options
 from llm_routing_env.cli.confirm import confirm
-from llm_routing_env.observations.embedding_cache import encode_cached
-from llm_routing_env.observations.embedding_file import embeddings_path, write_embeddings
-from llm_routing_env.observations.embedding_model import Vectors
-from llm_routing_env.observations.response_embeddings import (
-    different_responses,
-    response_embeddings_path,
-    write_response_embeddings,
-)
+from llm_routing_env.cli.progress import counted
+from llm_routing_env.evaluation.engines import ENGINES
 from llm_routing_env.pools.estimate import each_llm
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.recording import Recording, record_sharded
@@ -27,8 +22,6 @@ from llm_routing_env.recording import record as record_here
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.stopping import IncompleteError
 from llm_routing_env.tables.queries import QuerySet
-from llm_routing_env.tables.shipped import shipped_tables
-from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
 
 
@@ -36,7 +29,9 @@ def record(
     pool: Annotated[str, typer.Argument(help="Shipped pool's name, or a pool's TOML file.")],
     queries: Annotated[Path, typer.Argument(help="JSON lines: query_id, context, split, prompt, references.")],
     out: Annotated[Path, typer.Argument(help="Outcome table to write (parquet).")],
-    backend: Annotated[str, typer.Option(help="vllm (servers of `pickllm serve`) or vllm-inprocess.")] = "vllm",
+    backend: Annotated[
+        str, options.choice(BACKENDS[1:], "Running servers, as of `pickllm serve`, or vLLM in this process.")
+    ] = "vllm",
     repeats: Annotated[int, typer.Option(help="How often each query is asked of each LLM.")] = 3,
     concurrency: Annotated[int, typer.Option(help="Requests in flight; latency is recorded under this load.")] = 1,
     stream: Annotated[
@@ -51,19 +46,24 @@ def record(
     allow_errors: Annotated[
         bool, typer.Option("--allow-errors", help="Write the table although outcomes failed: accuracy 0 for them.")
     ] = False,
-    engine: Annotated[str, typer.Option(help="local, or ray: shards of the queries on a cluster.")] = "local",
+    engine: options.Engine = "local",
     address: options.Address = None,
     shards: Annotated[int | None, typer.Option(help="Of the ray engine; default: one per CPU of the cluster.")] = None,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Ask every LLM of a pool every query and write the outcome table; every outcome is journalled at once."""
+    """Ask every LLM of a pool every query and write the outcome table; every outcome is journalled at once.
+
+    Example: pickllm serve nano, and elsewhere: pickllm record nano queries.jsonl mine.parquet --max-usd 1
+    """
     if retry_errors and not resume:
         raise ValueError("--retry-errors asks those again that a journal has: give --resume too.")
     asked, specs = QuerySet.read(queries), load_pool(pool)
     run = _recorder(engine, address, shards, {"max_usd": max_usd, "max_requests": max_requests})
     kept = "What the journal has is not asked again." * resume
     confirm(each_llm(specs, asked, repeats), max_usd=max_usd, max_requests=max_requests, yes=yes, more=kept)
-    console = Terminal()
-    with _progress(console) as progress:
+    console = Terminal(stderr=as_json, quiet=quiet)
+    with counted(console) as progress:
         bar = progress.add_task("recording", total=None)
 
         def show(done: int, total: int, spent_usd: float) -> None:
@@ -83,6 +83,8 @@ def record(
             allow_errors=allow_errors,
             on_progress=show,
         )
+    if as_json:
+        print(json.dumps(_document(result, out), indent=2))
     _print_counts(console, result)
     if result.table is None:
         raise IncompleteError(_why_not(result))
@@ -99,6 +101,24 @@ def _print_counts(console: Terminal, result: Recording) -> None:
     console.print(f"{counts}, {result.n_requests} requests, ${result.spent_usd:.4f}", highlight=False, soft_wrap=True)
     for line in result.warnings:
         console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def _document(result: Recording, out: Path) -> dict[str, Any]:
+    table = result.table
+    return {
+        "table": None if table is None else str(out),
+        "sha256": None if table is None else table.sha256,
+        "notes": [] if table is None else [*table.notes],
+        "journal": str(result.journal),
+        "outcomes": result.n_recorded,
+        "outcomes_wanted": result.n_total,
+        "failed": {llm: {"n": n, "first_error": error} for llm, (n, error) in result.failed.items()},
+        "requests": result.n_requests,
+        "requests_lost": result.n_lost,
+        "spent_usd": result.spent_usd,
+        "warnings": [*result.warnings],
+        "stopped": result.stopped,
+    }
 
 
 def _why_not(result: Recording) -> str:
@@ -119,60 +139,10 @@ def _why_not(result: Recording) -> str:
 
 def _recorder(engine: str, address: str | None, shards: int | None, bounds: dict[str, Any]) -> Callable[..., Recording]:
     """Return what records: in this process, or on a Ray cluster."""
-    if engine not in ("local", "ray"):
-        raise unknown_name("engine", engine, ("local", "ray"))
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
     if engine == "ray":
         return partial(record_sharded, address=address, shards=shards, **bounds)
     if address is not None or shards is not None:
         raise ValueError("--address and --shards are for the ray engine: give --engine ray too.")
     return partial(record_here, budget=Budget(**bounds))
-
-
-def embed(
-    table: Annotated[Path, typer.Argument(help="Outcome table (parquet), or the name of one.")],
-    model: Annotated[str, typer.Option(help="Any sentence-transformers model: Hugging Face id or folder.")] = (
-        "all-MiniLM-L6-v2"
-    ),
-    responses: Annotated[
-        bool, typer.Option("--responses", help="Embed the responses, for the scorers that need no reference.")
-    ] = False,
-) -> None:
-    """Compute the embeddings of an outcome table's queries, or of its responses, beside it."""
-    if str(table) in shipped_tables():
-        raise ValueError(f"The table {table} comes with its embeddings: give the path of a copy.")
-    outcomes = OutcomeTable.read(table)
-    write = _write_response_embeddings if responses else write_table_embeddings
-    write(outcomes, outcomes.path or table, model, Terminal())
-
-
-def write_table_embeddings(outcomes: OutcomeTable, table: Path, model: str, console: Terminal) -> None:
-    """Write the embeddings of a table that lies at the path `table`; those computed before come from a cache."""
-    vectors = _encode([query.prompt for query in outcomes.queries], model, console)
-    path = embeddings_path(table)
-    write_embeddings(path, outcomes.queries, vectors, model)
-    _say_written(console, path, vectors, "queries")
-
-
-def _write_response_embeddings(outcomes: OutcomeTable, table: Path, model: str, console: Terminal) -> None:
-    texts = [text for text in different_responses(outcomes)[0] if text]
-    vectors, path = _encode(texts, model, console), response_embeddings_path(table)
-    write_response_embeddings(path, texts, vectors, model)
-    _say_written(console, path, vectors, "different responses")
-
-
-def _encode(texts: Sequence[str], model: str, console: Terminal) -> Vectors:
-    with _progress(console) as progress:
-        bar = progress.add_task("embedding", total=None)
-        return encode_cached(
-            texts, model, on_progress=lambda done, total: progress.update(bar, completed=done, total=total)
-        )
-
-
-def _say_written(console: Terminal, path: Path, vectors: Vectors, what: str) -> None:
-    text = f"wrote {path}: {len(vectors)} {what}, {vectors.shape[1]} dimensions"
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _progress(console: Terminal) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True)

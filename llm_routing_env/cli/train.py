@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from llm_routing_env.cli import options
+from llm_routing_env.cli.progress import counted
 from llm_routing_env.evaluation.router import SUFFIX, read_router, write_router
 from llm_routing_env.evaluation.train import Trained
 from llm_routing_env.evaluation.train import train as train_agent
@@ -33,6 +33,7 @@ def train(
     from_log: Annotated[
         str | None, typer.Option(metavar="LOG", help="A log that it learns from instead, with propensities.")
     ] = None,
+    quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Let an agent live through the train split, and keep what it learned in one file for compare, demo and ope.
@@ -42,9 +43,8 @@ def train(
     name = _named(ctx, agent, resume)
     _require_writable(out, resume)
     router = None if resume is None else read_router(resume)
-    console = Terminal(stderr=as_json)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    console = Terminal(stderr=as_json, quiet=quiet)
+    with counted(console) as progress:
         bar = progress.add_task(name if router is None else router.learned.agent, total=None)
         trained = train_agent(
             name if router is None else router,

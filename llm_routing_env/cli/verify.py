@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from llm_routing_env.cli import options
+from llm_routing_env.cli.progress import counted
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
 
@@ -20,18 +20,20 @@ def verify(
     write: Annotated[
         Path | None, typer.Option(help="Write the table with the scores as they are computed now (parquet).")
     ] = None,
+    quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Score a table's stored responses again, and compute its costs from tokens and prices; no LLM is asked.
 
     Exit code 1 if a number differs from the recorded one, 0 if none does.
+
+    Example: pickllm verify mine.parquet --write rescored.parquet
     """
     from llm_routing_env.evaluation.verification import verify_table
 
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of a scorer's model: they are no part of the answer
-    console = Terminal(stderr=as_json, highlight=False, markup=False, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    console = Terminal(stderr=as_json, quiet=quiet, highlight=False, markup=False, soft_wrap=True)
+    with counted(console) as progress:
         bar = progress.add_task("verifying", total=None)
         document = verify_table(
             OutcomeTable.read(table),

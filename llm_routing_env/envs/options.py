@@ -84,7 +84,7 @@ def problem_options(given: Mapping[str, Any]) -> ProblemOptions:
     """Return the arguments of a problem.
 
     Raises:
-        ValueError: For an unknown one; names the nearest known.
+        UnknownArgumentError: For an unknown one; names the nearest known.
     """
     _require_known(given, [f.name for f in fields(ProblemOptions)])
     return ProblemOptions(**given)
@@ -98,7 +98,7 @@ def sort_options(given: Mapping[str, Any], own: Iterable[str]) -> tuple[dict[str
         own: Names of further ones that the environment takes, for the message.
 
     Raises:
-        ValueError: For an unknown one; names the nearest known.
+        UnknownArgumentError: For an unknown one; names the nearest known.
     """
     problem, live = ({f.name for f in fields(part)} for part in (ProblemOptions, LiveOptions))
     _require_known(given, [*problem, *live, *own])
@@ -116,7 +116,8 @@ def multi_options(given: Mapping[str, Any], own: Iterable[str]) -> tuple[dict[st
         own: Names of further ones that the environment takes, for the message.
 
     Raises:
-        ValueError: For an unknown one, names the nearest known; for one out of range.
+        UnknownArgumentError: For an unknown one; names the nearest known.
+        ValueError: For one out of range.
     """
     names = [f.name for f in fields(MultiOptions)]
     multi = {name: value for name, value in given.items() if name in names}
@@ -125,10 +126,19 @@ def multi_options(given: Mapping[str, Any], own: Iterable[str]) -> tuple[dict[st
     return {"reward": "additive"} | problem, MultiOptions(**multi), live
 
 
+class UnknownArgumentError(TypeError, ValueError):
+    """A keyword that no environment takes.
+
+    A `ValueError` like all that is refused here, and the `TypeError` that Python raises: by its words TorchRL knows
+    that the `frameskip` that it tries first is not wanted.
+    """
+
+
 def _require_known(given: Iterable[str], known: Iterable[str]) -> None:
     for name in given:
         if name not in known:
-            raise unknown_name("argument", name, sorted(known))
+            said = unknown_name("argument", name, sorted(known))
+            raise UnknownArgumentError(f"{said} (unexpected keyword argument {name!r})")
 
 
 def refuse_given(arguments: Mapping[str, Any], reason: str) -> None:

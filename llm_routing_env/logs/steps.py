@@ -4,7 +4,7 @@ import os
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
@@ -22,6 +22,10 @@ from llm_routing_env.logs.spool import GrowingLog
 _ROWS = 1024  # that are held back on recorded outcomes, which can be had again; a live one is written at once
 _ROUNDING = 1e-6
 Mask = NDArray[np.bool_]
+if TYPE_CHECKING:
+    _VectorWrapper = gym.vector.VectorWrapper[Any, Any, Any, Any]
+else:  # takes no types before Gymnasium 1.4
+    _VectorWrapper = gym.vector.VectorWrapper
 
 
 class LogSteps(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
@@ -90,7 +94,7 @@ class LogSteps(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             self.env.close()
 
 
-class VectorLogSteps(gym.vector.VectorWrapper[Any, Any, Any, Any]):
+class VectorLogSteps(_VectorWrapper):
     """The same of many sessions at once, as `gym.make_vec` makes them; sessions count in the order of their start."""
 
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], path: str | Path, *, agent: str = "agent") -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.cache import cache_dir
 from llm_routing_env.pools.check import check_keys, check_request, check_url
 from llm_routing_env.pools.llm_spec import FlagValue, LLMSpec
 from llm_routing_env.tables.shipped import DATA
@@ -48,9 +49,9 @@ class Pool:
         return tuple(llm.name for llm in self.llms)
 
     def model_path(self, llm: LLMSpec) -> str:
-        """Return what vLLM is told to load: an absolute folder if one lies beside the TOML file, else the id."""
-        folder = (self.path.parent if self.path else Path()) / llm.model
-        return str(folder.resolve()) if folder.is_dir() else llm.model
+        """Return what vLLM is told to load: a folder beside the TOML file or among fetched weights, else the id."""
+        folders = ((self.path.parent if self.path else Path()) / llm.model, cache_dir("weights") / llm.model)
+        return next((str(folder.resolve()) for folder in folders if folder.is_dir()), llm.model)
 
 
 def shipped_pools() -> list[str]:

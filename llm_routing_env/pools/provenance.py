@@ -100,8 +100,10 @@ def describe_pool(pool: Pool) -> dict[str, Any]:
 
 def describe_hardware() -> dict[str, Any]:
     """Return this machine's processor, number of cores, memory in GiB, and its GPU, if it has one that can be named."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    hardware: dict[str, Any] = {"cpu": _cpu_name(), "cores": os.cpu_count(), "memory_gib": round(pages / 2**30, 1)}
+    hardware: dict[str, Any] = {"cpu": _cpu_name(), "cores": os.cpu_count()}
+    if hasattr(os, "sysconf"):  # not on Windows
+        n_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        hardware["memory_gib"] = round(n_bytes / 2**30, 1)
     if gpus := _gpu_names():
         counts = {name: gpus.count(name) for name in gpus}
         hardware["gpu"] = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in counts.items())

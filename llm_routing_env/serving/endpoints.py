@@ -1,6 +1,5 @@
 """Where a pool's LLMs answer: the addresses that `pickllm serve` leaves in the user's state directory."""
 
-import fcntl
 import json
 import os
 import socket
@@ -14,7 +13,13 @@ from urllib.parse import quote
 from platformdirs import user_state_dir
 
 from llm_routing_env.agents.parts.replacing import replacing
+from llm_routing_env.cache import made
 from llm_routing_env.pools.pool import Pool, shipped_pools
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is served
+    fcntl = None  # type: ignore[assignment]
 
 STATE_DIR_VARIABLE = "PICKLLM_STATE_DIR"
 
@@ -77,7 +82,7 @@ def claim(pool: Pool, folder: Path | None) -> Iterator[Path]:
         ServingError: Another process serves this pool.
     """
     path = _path(pool, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made(path.parent, STATE_DIR_VARIABLE)
     with open(path.with_suffix(".lock"), "a+b") as lock:
         if not _try_lock(lock.fileno()):
             raise ServingError(
@@ -104,6 +109,8 @@ def _path(pool: Pool, folder: Path | None) -> Path:
 
 
 def _try_lock(file: int) -> bool:
+    if fcntl is None:
+        raise ServingError("Serving LLMs needs Linux or macOS: ask those of another machine, by their base_url.")
     for _ in range(10):  # a reader holds the lock for an instant while it looks
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,6 +121,8 @@ def _try_lock(file: int) -> bool:
 
 
 def _is_locked(path: Path) -> bool:
+    if fcntl is None:
+        return False
     try:
         with open(path.with_suffix(".lock"), "rb") as lock:
             fcntl.flock(lock.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -142,7 +142,7 @@ class VLLMServer:
         folder = self._folder / self.llm.model
         is_path = self.llm.model.startswith((".", "/")) or self.llm.model.count("/") > 1
         beside = folder.parent != folder and "/" in self.llm.model and folder.parent.is_dir()
-        if (is_path or beside) and not folder.is_dir():
+        if (is_path or beside) and not Path(self.pool.model_path(self.llm)).is_dir():
             raise ServingError(
                 f"The model folder of LLM {self.llm.name!r} does not exist: {folder.resolve()}. "
                 f"Correct `model` in {self.pool.path}, or fetch the weights."

@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PARTS = ("results", "weights", "nano", "load", "scorers", "baselines", "reading", "paper", "convergence", "figures")
+PARTS = (
+    *("results", "weights", "nano", "everyday", "load", "scorers"),
+    *("baselines", "reading", "paper", "convergence", "figures", "libraries"),
+)
 # What prose may say with a number and a unit: what others claim, how intervals are defined, and sizes of files.
 STATED = (
     "60 %", "52 %",  # the paper's claims, from secondary sources
@@ -21,7 +24,9 @@ FIGURE = re.compile(
 )
 
 
-@pytest.mark.parametrize("part", [*PARTS, "speed", "live", "pays", "reached", "misses", "lifetimes", "sample_size"])
+@pytest.mark.parametrize(
+    "part", [*PARTS, "speed", "live", "pays", "reached", "misses", "lifetimes", "sample_size", "libraries"]
+)
 def test_every_part_is_what_its_script_makes_of_the_committed_results(script, part: str):
     made = getattr(script("readme"), part)()
     shown = [

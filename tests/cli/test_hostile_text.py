@@ -1,13 +1,13 @@
 """Commands on a table whose texts, and an agent whose errors, try to steer the terminal or to be markup."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import Done
+from commands import pickllm as run
 from tables import records
 
 from llm_routing_env import cli
@@ -46,10 +46,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def pickllm(table: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def pickllm(table: Path, *arguments: str) -> Done:
     """Run a command; nothing that it prints steers a terminal."""
-    command = [sys.executable, "-m", "llm_routing_env.cli", *arguments, "--table", str(table)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=table.parent)
+    done = run(*arguments, "--table", table, cwd=table.parent)
     assert (done.stdout + done.stderr).replace("\n", "").isprintable(), done.stdout + done.stderr
     return done
 
@@ -65,8 +64,7 @@ def test_the_demo_shows_texts_and_names_as_they_are(table: Path):
 
 
 def test_an_inspection_shows_names_as_they_are(table: Path):
-    command = [sys.executable, "-m", "llm_routing_env.cli", "inspect", str(table), "--out", "figures"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=table.parent)
+    done = run("inspect", table, "--out", "figures", cwd=table.parent)
     assert done.returncode == 0, done.stderr
     assert done.stdout.replace("\n", "").isprintable()
     for name in (*LLMS, "[bold red]art", "[/red]math", "[bold red]a note"):
@@ -78,8 +76,7 @@ def test_a_verification_shows_names_as_they_are(table: Path, tmp_path: Path):
     halves = pa.array([0.5] * len(rows))
     column = rows.column_names.index("accuracy_exact_match")
     pq.write_table(rows.set_column(column, "accuracy_exact_match", halves), tmp_path / "t.parquet")
-    command = [sys.executable, "-m", "llm_routing_env.cli", "verify", "t.parquet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = run("verify", "t.parquet", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert done.stdout.replace("\n", "").isprintable()
     for name in (f"query '[bold red]art 0{SPELLED}", *LLMS, "[bold red]a note"):

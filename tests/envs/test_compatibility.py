@@ -83,3 +83,9 @@ def test_an_action_may_be_an_array_of_one_element():
     env.reset(seed=0)
     twin.reset(seed=0)
     assert env.step(np.array([1]))[1] == twin.step(1)[1]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [PickLLMEnv, PickLLMVectorEnv])
+def test_a_keyword_is_refused_as_python_does_it_by_which_torchrl_takes_frameskip_back(kind: Any):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'"):
+        kind(frameskip=1)

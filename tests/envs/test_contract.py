@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
-from stable_baselines3.common.env_checker import check_env as sb3_check_env
-from stable_baselines3.common.env_util import make_vec_env
 
 import llm_routing_env
 from llm_routing_env.observations.encoders import ENCODERS
+from llm_routing_env.tables.shipped import shipped_tables
 from llm_routing_env.tables.table import OutcomeTable
 
 IDS = sorted(name for name, spec in gym.registry.items() if str(spec.entry_point).startswith("llm_routing_env"))
@@ -25,11 +24,24 @@ TABLE_IDS = [name for name in IDS if not gym.spec(name).nondeterministic and nam
 
 
 # The table is part of the version: another table means another -v number.
-NANO_SHA256 = "da9a6d204258937a01de254b3189e94e73dbd9f27241e70ffe1bf224f76a8794"
+SHA256 = {
+    "everyday": "1a85fb0cbada0f0b107e6792a12c2ec32b3f8b3346e43f00e8add95b0ba28190",
+    "nano": "da9a6d204258937a01de254b3189e94e73dbd9f27241e70ffe1bf224f76a8794",
+}
 
 
-def test_the_shipped_table_is_the_one_that_v0_means():
-    assert OutcomeTable.read("nano").sha256 == NANO_SHA256
+def test_the_shipped_tables_are_those_that_v0_means():
+    assert {name: OutcomeTable.read(name).sha256 for name in shipped_tables()} == SHA256
+
+
+@pytest.mark.parametrize("table", SHA256)
+def test_every_shipped_table_passes_both_checkers_in_every_context(table: str):
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    with warnings_are_errors():
+        for context in OutcomeTable.read(table).contexts:
+            env = gym.make("PickLLM-v0", table=table, context=context)
+            check_env(env.unwrapped, skip_render_check=True)
+            checker.check_env(env, warn=True)
 
 
 @contextmanager
@@ -57,9 +69,11 @@ def test_gymnasium_checker_passes_without_a_warning(env_id: str, observation: st
 
 @pytest.mark.parametrize("env_id", TABLE_IDS)
 def test_sb3_checker_passes_without_a_warning(env_id: str):
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    util = pytest.importorskip("stable_baselines3.common.env_util")
     with warnings_are_errors():
-        sb3_check_env(gym.make(env_id), warn=True)
-        make_vec_env(env_id, n_envs=2, env_kwargs={"context": "math"}).reset()
+        checker.check_env(gym.make(env_id), warn=True)
+        util.make_vec_env(env_id, n_envs=2, env_kwargs={"context": "math"}).reset()
 
 
 @pytest.mark.parametrize("env_id", TABLE_IDS)

@@ -9,11 +9,10 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import TransformReward
-from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from tables import random_table, sparse_table
 
 from llm_routing_env.agents import make_agent
-from llm_routing_env.envs import PickLLMMOEnv, PickLLMMOVectorEnv, PickLLMSB3VecEnv
+from llm_routing_env.envs import PickLLMMOEnv, PickLLMMOVectorEnv
 from llm_routing_env.envs.pickllm import PickLLMEnv
 
 WEIGHTS = np.array([1, 0.5, 0.5])
@@ -77,7 +76,7 @@ def test_checkers_pass_once_the_reward_is_a_number(preference: Any):
     check_env(
         TransformReward(made, lambda reward: float(WEIGHTS @ reward)), skip_render_check=True, skip_close_check=True
     )
-    sb3_check_env(scalarised(preference=preference), warn=True)
+    pytest.importorskip("stable_baselines3.common.env_checker").check_env(scalarised(preference=preference), warn=True)
 
 
 @pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
@@ -238,8 +237,9 @@ def test_bad_input_is_one_line(kind: Any, arguments: dict[str, Any], message: st
 
 
 def test_stable_baselines3_is_told_before_it_learns():
+    vector = pytest.importorskip("llm_routing_env.envs.sb3_vector", exc_type=ImportError)
     with pytest.raises(ValueError, match="one number a step, PickLLM-MO-v0 gives several"):
-        PickLLMSB3VecEnv(2, "PickLLM-MO-v0")
+        vector.PickLLMSB3VecEnv(2, "PickLLM-MO-v0")
 
 
 def test_actions_are_refused_as_in_v0():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from llm_routing_env.cache import CACHE_DIR_VARIABLE
-from llm_routing_env.cli import record
+from llm_routing_env.cli import embed
 from llm_routing_env.importing import production
 from llm_routing_env.observations.embedding_file import embeddings_path
 from llm_routing_env.tables.table import OutcomeTable
@@ -216,9 +216,9 @@ def test_its_embeddings_lie_beside_it(site: Path, monkeypatch: pytest.MonkeyPatc
         return np.eye(len(texts), dtype=np.float32)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(record, "encode_cached", encode)
-    record.embed(Path("production3"))
+    monkeypatch.setattr(embed, "encode_cached", encode)
+    embed.embed(Path("production3"))
     assert embeddings_path(production.table_path()).is_file()
     assert not list(tmp_path.glob("*.parquet"))
     with pytest.raises(ValueError, match="nano comes with its embeddings"):
-        record.embed(Path("nano"))
+        embed.embed(Path("nano"))

@@ -33,6 +33,16 @@ def test_a_local_model_folder_is_found_beside_the_toml(tmp_path: Path):
     assert pool.llm_names == ("a",)
 
 
+def test_a_model_folder_that_was_fetched_is_found_where_that_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PICKLLM_CACHE_DIR", str(tmp_path / "kept"))
+    pool = load_pool(write(tmp_path, f'name = "p"\n{LLM}'))
+    assert pool.model_path(pool.llms[0]) == "m"
+    (tmp_path / "kept" / "weights" / "m").mkdir(parents=True)
+    assert pool.model_path(pool.llms[0]) == str(tmp_path / "kept" / "weights" / "m")
+    (tmp_path / "m").mkdir()
+    assert pool.model_path(pool.llms[0]) == str(tmp_path / "m")
+
+
 def test_an_llm_with_a_hardware_rate_needs_no_token_price(tmp_path: Path):
     text = 'name = "p"\n[[llm]]\nname = "a"\nmodel = "m"\nhardware_usd_per_hour = 2\n'
     assert load_pool(write(tmp_path, text)).llms[0].cost_usd(1, 1, 1800) == pytest.approx(1.0)

@@ -11,10 +11,9 @@ from tables import queries, random_table, records, sparse_table
 
 from llm_routing_env import cli
 from llm_routing_env.report.croissant import FIELDS, croissant_document, missing_fields, read_fields
-from llm_routing_env.tables.shipped import DATA
+from llm_routing_env.tables.shipped import DATA, shipped_tables
 from llm_routing_env.tables.table import OutcomeTable
 
-NANO = DATA / "nano"
 LLMS = ("small", "large")
 Document = dict[str, Any]
 
@@ -79,21 +78,23 @@ def test_a_file_that_is_another_one_by_now_is_refused(tmp_path: Path):
     assert "not identical" in str(refused.value.__cause__)
 
 
-def test_the_document_of_nano_is_of_its_table():
-    document = json.loads((NANO / "croissant.json").read_text())
+@pytest.mark.parametrize("name", shipped_tables())
+def test_the_document_of_a_shipped_table_is_of_that_table(name: str):
+    document = json.loads((DATA / name / "croissant.json").read_text())
     (file,) = document["distribution"]
-    table = NANO / file["contentUrl"]
-    assert file["sha256"] == OutcomeTable.read("nano").sha256
+    table = DATA / name / file["contentUrl"]
+    assert file["sha256"] == OutcomeTable.read(name).sha256
     assert file["contentSize"] == f"{table.stat().st_size} B"
     assert missing_fields(document) == ["url", "datePublished"]
 
 
-def test_the_document_of_nano_is_what_the_command_makes_and_mlcroissant_reads_it():
+@pytest.mark.parametrize("name", shipped_tables())
+def test_the_document_of_a_shipped_table_is_what_the_command_makes_and_mlcroissant_reads_it(name: str):
     mlc = needs_mlcroissant()
-    committed = json.loads((NANO / "croissant.json").read_text())
-    table = OutcomeTable.read("nano")
-    assert croissant_document(table, read_fields([], NANO / "croissant.toml")) == committed
-    dataset = mlc.Dataset(NANO / "croissant.json")
+    committed = json.loads((DATA / name / "croissant.json").read_text())
+    table = OutcomeTable.read(name)
+    assert croissant_document(table, read_fields([], DATA / name / "croissant.toml")) == committed
+    dataset = mlc.Dataset(DATA / name / "croissant.json")
     assert not dataset.metadata.ctx.issues.errors
     for record in islice(dataset.records("outcomes"), 5):
         query, llm = (record[f"outcomes/{name}"].decode() for name in ("query_id", "llm"))
