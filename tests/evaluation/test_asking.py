@@ -14,6 +14,7 @@ from llm_routing_env.envs import PickLLMMultiVectorEnv
 from llm_routing_env.envs.asking_table import asking_table
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.comparison import compare
+from llm_routing_env.report.words import conditions
 
 ENV = "PickLLM-Multi-v0"
 TABLE = voting_table(per_context=30)
@@ -157,3 +158,10 @@ def _row(table: Any, place: int) -> Any:
     return type(table)(
         **{name: value[place : place + 1] if np.ndim(value) else value for name, value in values.items()}
     )
+
+
+def test_a_score_without_references_is_not_passed_off_as_being_right():
+    table = embedded_table()
+    said = conditions(small("random", env="PickLLM-v0", table=table, scorer="matching"))
+    assert any("is the score 'matching' here, which knows no reference" in line for line in said)
+    assert not any("knows no reference" in line for line in conditions(small("random", table=table)))
