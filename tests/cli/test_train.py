@@ -84,6 +84,7 @@ def refused(monkeypatch, capsys, *arguments):
         (["train", "uct1", "--out", "new.npz"], "Did you mean 'ucb1'"),
         (["train", "smoothie_pick", "--out", "new.npz"], "smoothie_pick was made for PickLLM-Multi-v0"),
         (["demo", "--agent", "advisor_gate"], "advisor_gate was made for PickLLM-Multi-v0"),
+        (["demo", "--agent", "barp"], "barp is fitted before it routes: pickllm train barp --out router.npz"),
         (["train", "ucb1", "--resume", "ROUTER", "--out", "new.npz"], "leave AGENT out"),
         (["train", "--resume", "ROUTER", "--seed", "1", "--out", "new.npz"], "leave --seed out"),
         (["train", "--resume", "none.npz", "--out", "new.npz"], "none.npz"),
