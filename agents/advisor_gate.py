@@ -9,7 +9,7 @@ import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.ask_view import AskView
-from llm_routing_env.agents.parts.asking_agent import certain, llm_number, measures_shown, size_of_query, worth_of_asks
+from llm_routing_env.agents.parts.asking_agent import certain, llm_number, measures_of_one, size_of_query, worth_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.agents.parts.linear_model import ArmRegressions, ridge_regression, with_intercept
 from llm_routing_env.agents.parts.names import unknown_name
@@ -75,7 +75,7 @@ class AdvisorGate(Agent):
         self._require(ridge > 0, "ridge", "positive", ridge)
         if signal not in (REWARD, LAGR):
             raise unknown_name("signal", signal, (REWARD, LAGR))
-        self._n_llms, self._measures = len(task.llm_names), measures_shown(self)
+        self._n_llms, self._measures = len(task.llm_names), measures_of_one(self)
         n_features = size_of_query(self, len(self._measures)) + 2 + len(self._measures)
         cost = np.array(task.expected_cost_usd)
         chosen = [

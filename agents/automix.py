@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from llm_routing_env.agents.parts.ask_view import AskView
-from llm_routing_env.agents.parts.asking_agent import AskingAgent, llm_number, worth_of_asks
+from llm_routing_env.agents.parts.asking_agent import AskingAgent, llm_number, measures_of_one, worth_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
@@ -69,6 +69,7 @@ class AutoMix(AskingAgent):
         self._require(is_count, "n_bins", "2 or more", n_bins)
         if choose_by not in (REWARD, LIFT):
             raise unknown_name("choose_by", choose_by, (REWARD, LIFT))
+        measures_of_one(self)
         self._require(self._n_llms > 1, "task", "of two LLMs or more", self._n_llms)
         self._given = [None if name is None else llm_number(task, name) for name in (small, large)]
         self._require(None in self._given or small != large, "large", f"another LLM than small, {small!r}", large)

@@ -11,6 +11,7 @@ import numpy as np
 from llm_routing_env.agents.parts.adam import adam
 from llm_routing_env.agents.parts.distributions import softmax
 from llm_routing_env.agents.parts.pretrained import PretrainedAgent
+from llm_routing_env.agents.parts.row_blocks import product, product_over_rows
 from llm_routing_env.agents.parts.state import FloatArray, IntArray
 from llm_routing_env.agents.parts.task import N_OBJECTIVES, RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
@@ -112,7 +113,7 @@ class BaRP(PretrainedAgent):
             by_hidden = (error @ units.T) * (1 - np.square(hidden))
             pull = _DECAY * hidden_weights
             pull[[0, *range(1 + self._query_size, n_inputs)]] = 0.0
-            return inputs.T @ by_hidden + pull, seen.T @ error
+            return product_over_rows(inputs, by_hidden) + pull, seen.T @ error
 
         arrays = [self.hidden_weights, self.output_weights]
         adam(arrays, gradient, n_steps=self.n_steps, learning_rate=_LEARNING_RATE)
@@ -165,7 +166,7 @@ class BaRP(PretrainedAgent):
         """Return inputs, hidden units and each LLM's probability, for standardised queries and what they weigh."""
         one, features = np.ones((len(queries), 1)), preference_features(worth)
         inputs = np.concatenate([one, queries, features], axis=1)
-        hidden = np.tanh(inputs @ hidden_weights)
+        hidden = np.tanh(product(inputs, hidden_weights))
         logits = np.concatenate([one, hidden, features], axis=1) @ output_weights
         return inputs, hidden, softmax(logits)
 

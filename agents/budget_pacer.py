@@ -120,11 +120,12 @@ class BudgetPacer(Agent):
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         counts = ~self._is_due()[self._rows, action]
         self.regressions.update(with_intercept(observation), action, reward)
+        told = np.asarray(outcome.get("cost_usd", np.nan), dtype=np.float64)
         if np.isfinite(self._budget_usd):
-            told = np.asarray(outcome.get("cost_usd", np.nan), dtype=np.float64)
             self._require(bool(np.isfinite(told).all()), "outcome['cost_usd']", "known: it keeps to a budget", told)
-            self.spent_usd[self._rows, action] += told
             self.pace.charge(told, counts)
+        # Without a budget too: who goes on from here may have one.
+        self.spent_usd[self._rows, action] += np.where(np.isfinite(told), told, self._costs[action])
         self.pulls[self._rows, action] += 1
 
     def fit_log(self, logged: LoggedData | Sequence[LoggedData]) -> None:

@@ -13,6 +13,7 @@ from llm_routing_env.agents.parts.pretrained import PretrainedAgent
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
 from llm_routing_env.agents.parts.task import RoutingTask
 
+COMPARING = frozenset({"smoothie"})  # measures of answers that say nothing of a single one
 RIDGES = tuple(10.0**exponent for exponent in range(3, -3, -1))
 
 
@@ -114,6 +115,22 @@ def measures_shown(agent: Agent) -> tuple[str, ...]:
     """Return the measures of answers that an agent's task shows; where it does not say, those that it wants to see."""
     observation = type(agent).observation if agent.task.observation is None else agent.task.observation
     return seen_of_asks(observation)[1]
+
+
+def measures_of_one(agent: Agent) -> tuple[str, ...]:
+    """Return the measures shown to an agent that goes by those of a single answer.
+
+    Raises:
+        ValueError: If one of them compares answers. Where one LLM was asked it says nothing; of tables, where all were,
+            the agent would learn to go by it.
+    """
+    shown = measures_shown(agent)
+    for measure in COMPARING & set(shown):
+        raise ValueError(
+            f"{type(agent).__name__}: {measure!r} compares several answers, and this goes by one LLM's alone: show it "
+            "another measure, or none."
+        )
+    return shown
 
 
 def size_of_query(agent: Agent, n_measures: int) -> int:

@@ -133,5 +133,9 @@ class TrainingTable:
         if distances is not None:
             distances = distances[queries][:, llms][:, :, llms]
         return TrainingTable(
-            observations=self.observations[queries], prompts=prompts, response_distances=distances, **measures
+            observations=self.observations[queries],
+            weights=self.weights[queries],
+            prompts=prompts,
+            response_distances=distances,
+            **measures,
         )

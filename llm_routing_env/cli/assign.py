@@ -50,6 +50,8 @@ def assign_queries(
     """
     for path in (out, front):
         _require_writable(path)
+    if front is not None and front.absolute() == out.absolute():
+        raise ValueError(f"--out and --front are both {out}: give each a file of its own.")
     if router is not None and (agent is not None or param):
         raise ValueError("--router brings an agent as it learned: leave --agent and --param out.")
     name = "hull_router" if agent is None else agent

@@ -20,9 +20,9 @@ from llm_routing_env.terminal import Terminal
 DEFAULT_AGENTS = "llm_bandit,knn_router"
 # What is about sessions, about one weighing of the objectives, or about more than recorded outcomes.
 _NOT_HERE = (
-    *("sessions", "length", "weights", "scenario", "feedback_delay", "backend", "pool", "max_usd", "max_requests"),
-    *("max_in_flight", "sweep", "sweep_sessions", "lifetimes", "lifetime_queries", "lifetimes_from", "log", "against"),
-    *("resume", "engine", "address", "log_steps", "tensorboard"),
+    *("sessions", "length", "weights", "scenario", "feedback_delay", "max_usd_per_query", "backend", "pool", "max_usd"),
+    *("max_requests", "max_in_flight", "sweep", "sweep_sessions", "lifetimes", "lifetime_queries", "lifetimes_from"),
+    *("log", "against", "resume", "engine", "address", "log_steps", "tensorboard"),
 )
 
 

@@ -9,7 +9,7 @@ import typer
 from gymnasium.utils import seeding
 from rich.markup import escape
 
-from llm_routing_env.agents import Agent, make_agent, observation_of
+from llm_routing_env.agents import AGENTS, Agent, agent_class, make_agent, observation_of
 from llm_routing_env.agents.parts.signatures import given_mask
 from llm_routing_env.cli import options
 from llm_routing_env.cli.columns import print_table
@@ -18,6 +18,7 @@ from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.router import SUFFIX, read_router
 from llm_routing_env.evaluation.sessions import tells_chances
+from llm_routing_env.evaluation.train import require_routing
 from llm_routing_env.logs import LogSteps
 from llm_routing_env.pools.estimate import Estimate, one_llm
 from llm_routing_env.stopping import IncompleteError
@@ -52,6 +53,10 @@ def demo(
     Example: pickllm demo --agent thompson_gaussian --context math --length 20
     """
     router = read_router(agent) if agent.endswith(SUFFIX) else None
+    require_routing(agent)
+    if router is None and agent in AGENTS and agent_class(agent).feedback == "full":
+        fitted = f"pickllm train {agent} --out router.npz, then --agent router.npz"
+        raise ValueError(f"{agent} is fitted before it routes: {fitted}.")
     given = options.parse_parameters(param, [agent]).get(agent, {})
     if router is not None and given:
         raise ValueError(f"{agent} keeps the hyperparameters that it learned with: leave --param out.")

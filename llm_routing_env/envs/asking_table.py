@@ -12,7 +12,7 @@ from llm_routing_env.tables.cells import by_cell
 
 
 def asking_table(problem: RoutingProblem, measures: Sequence[str] = ()) -> AskingTable:
-    """Return every LLM's answers on the train split, all contexts, before anything changes.
+    """Return every LLM's answers on the train split, all contexts, as they were recorded, whatever a scenario brings.
 
     Args:
         problem: The problem.
@@ -21,6 +21,7 @@ def asking_table(problem: RoutingProblem, measures: Sequence[str] = ()) -> Askin
     Raises:
         ValueError: If the table has no train split, no responses, or lacks some LLM's answer.
     """
+    problem = problem.as_recorded
     table, train = problem.table, problem.table.select(None, "train")
     if not len(train):
         raise ValueError(f"The table {table.path} has no train split: pretrained agents cannot be fitted.")

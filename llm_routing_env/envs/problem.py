@@ -78,7 +78,7 @@ class RoutingProblem:
         given = problem_options({"table": table} | options)
         if given.split not in SPLITS:
             raise unknown_name("split", given.split, SPLITS)
-        self.table, self.pool, self.split = load_table(given.table), pool, given.split
+        self.table, self.pool, self.split, self._given = load_table(given.table), pool, given.split, given
         self.is_live = is_live or pool is not None
         self.scorer = given.scorer or self.table.scorer
         reward = self._make_reward(given)
@@ -179,6 +179,14 @@ class RoutingProblem:
                 f"max_usd_per_query must be at least {costs[cheapest]:.4g}, the mean cost of the cheapest LLM, "
                 f"{cheapest}, got {budget:g}."
             )
+
+    @cached_property
+    def as_recorded(self) -> RoutingProblem:
+        """The problem without its scenario: what one brings, be it at the first step, nobody knows before."""
+        if self.scenario is None:
+            return self
+        plain = replace(self._given, table=self.table, scenario=None)
+        return RoutingProblem(pool=self.pool, is_live=self.is_live, **vars(plain))
 
     def check_context(self, context: str | None) -> str | None:
         """Return `context` if it is one (or "mixed", or None), else raise ValueError."""

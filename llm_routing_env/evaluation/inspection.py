@@ -15,6 +15,7 @@ from llm_routing_env.evaluation.split_half import HALVES, RoutedMeans, SplitHalf
 from llm_routing_env.evaluation.trade_offs import trade_offs
 from llm_routing_env.observations.embedding_file import embeddings_path, read_embeddings
 from llm_routing_env.rewards.never_right import never_right
+from llm_routing_env.rewards.reference_free import proxy_notes
 from llm_routing_env.rewards.reward_table import best_of_known, mean_of_known
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.notes import not_judged
@@ -63,7 +64,7 @@ def _subject(problem: RoutingProblem) -> Document:
     return {
         "table": problem.table.name,
         "sha256": problem.table.sha256,
-        "notes": list(problem.table.notes),
+        "notes": [*problem.table.notes, *proxy_notes(problem.scorer)],
         "not_read": not_read(problem.table, problem.scorer),
         "not_judged": not_judged(problem.table, "test" if problem.split == "all" else problem.split),
         "sizes": _sizes(problem),

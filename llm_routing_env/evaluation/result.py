@@ -22,6 +22,7 @@ from llm_routing_env.evaluation.sessions import N_ASKS, SessionLog
 from llm_routing_env.evaluation.spending import Spending, spending_of
 from llm_routing_env.evaluation.statistics import LIFETIMES, SESSIONS
 from llm_routing_env.evaluation.verdicts import is_clear_gain, no_verdict, paired_verdict
+from llm_routing_env.rewards.reference_free import proxy_notes
 from llm_routing_env.rewards.unread import not_read
 from llm_routing_env.tables.notes import DEAD
 
@@ -94,9 +95,9 @@ class Comparison:
 
     @cached_property
     def unread(self) -> list[str]:
-        """A line on whose final answers could not be read, and scored 0."""
+        """A line on whose final answers could not be read, and scored 0; or on a score that knows no reference."""
         line = not_read(self.problem.table, self.problem.scorer)
-        return [line] if line else []
+        return [line] if line else proxy_notes(self.problem.scorer)
 
     @property
     def n_lifetimes(self) -> int:

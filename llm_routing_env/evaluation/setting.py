@@ -53,7 +53,7 @@ class Setting:
         if self.env not in ENVIRONMENTS:
             raise unknown_name("env", self.env, ENVIRONMENTS)
         if self.env == ASKING and self.live is not None:
-            raise ValueError(f"{ASKING} has recorded outcomes only: leave the live backend out.")
+            raise ValueError(f"{ASKING} is compared on recorded outcomes only: leave the live backend out.")
 
     def before(self, length: int = SESSION_LENGTH) -> "Setting":
         """Return the setting of the past: sessions of the train split, contexts mixed, recorded, without a scenario."""

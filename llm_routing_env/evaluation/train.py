@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from gymnasium.utils import seeding
 
-from llm_routing_env.agents import AGENTS, Agent, agent_class, make_agent, observation_of
+from llm_routing_env.agents import AGENTS, ASKING_AGENTS, Agent, agent_class, make_agent, observation_of
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.past import past_seed, read_past
 from llm_routing_env.evaluation.router import Learned, Router, learned_on
-from llm_routing_env.evaluation.setting import Setting
+from llm_routing_env.evaluation.setting import ROUTING, Setting
 
 JUDGED = "test"  # the split that no past may have queries of
 OnProgress = Callable[[int, int], None]  # told how many queries were routed, and how many will be
@@ -64,6 +64,7 @@ def train(
     """
     resumed = agent if isinstance(agent, Router) else None
     name = resumed.learned.agent if resumed else str(agent)
+    require_routing(name)
     if name not in AGENTS:
         hint = "Files name no code that would be run: train an agent of your own in Python, and agent.save it."
         raise unknown_name("agent", name, AGENTS, hint)
@@ -97,6 +98,15 @@ def train(
             on_progress(done, n_new)
     learned = learned_on(faced, name, queries=n_before + n_new, routed=n_routed + routed, seed=setting.seed)
     return Trained(learner, learned, n_new, float(np.mean(rewards)) if rewards else None)
+
+
+def require_routing(name: str) -> None:
+    """Raise ValueError for an agent that was not made for `PickLLM-v0`, as nothing here but comparisons has another."""
+    environment = agent_class(name).environment if name in AGENTS | ASKING_AGENTS else ROUTING
+    if environment != ROUTING:
+        raise ValueError(
+            f"{name} was made for {environment}, and this is {ROUTING}: pickllm compare --env {environment} has it."
+        )
 
 
 def _require_possible(name: str, n_queries: int | None, log: str | None) -> None:

@@ -11,6 +11,7 @@ from llm_routing_env.evaluation.plots.fronts import draw_fronts
 from llm_routing_env.report.page import TEMPLATES, page_environment, security_policy
 from llm_routing_env.report.svg import inline_svg
 from llm_routing_env.report.words import versions
+from llm_routing_env.rewards.reference_free import proxy_notes
 
 HEADS = ("policies on the front", "hypervolume", "utility", "minus best LLM")
 
@@ -39,7 +40,7 @@ def about_fronts(result: Fronts) -> list[str]:
             f"Fitted once, and told the preference with each query: {', '.join(once)}; the others are fitted "
             "to each preference."
         )
-    return said + list(result.problem.table.notes)
+    return said + list(result.problem.table.notes) + proxy_notes(result.problem.scorer)
 
 
 def write_front_report(result: Fronts, path: Path, *, command: str) -> Path:

@@ -107,6 +107,16 @@ def matching(table: OutcomeTable) -> Floats:
 REFERENCE_FREE: dict[str, Callable[[OutcomeTable], Floats]] = {"smoothie": smoothie, "matching": matching}
 
 
+def proxy_notes(scorer: str) -> list[str]:
+    """Return the line that goes with every accuracy by a scorer without references; none for another one."""
+    if scorer not in REFERENCE_FREE:
+        return []
+    return [
+        f"What is called accuracy, and right, is the score {scorer!r} here, which knows no reference: not whether "
+        "answers are right (docs/tables.md)."
+    ]
+
+
 def accuracies(table: OutcomeTable, scorer: str) -> Floats:
     """Return what a scorer says of a table, recorded or without references, shape (queries, LLMs, repeats).
 

@@ -1,5 +1,6 @@
 """Advisor gate: what it learns, against what theory says of fees, signals and perfect knowledge."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -117,3 +118,9 @@ def test_the_papers_signal_needs_the_accuracy():
     agent = make_agent("advisor_gate", asking_task(2), signal="lagr")
     with pytest.raises(ValueError, match=r'outcome must be one with the accuracy, as signal="lagr" needs it'):
         agent.update(seen(0.0, 1), 0, 1.0)
+
+
+def test_a_measure_that_compares_answers_says_nothing_of_one():
+    task = replace(asking_task(3, measures=("smoothie",)), observation="embedding+asks+smoothie")
+    with pytest.raises(ValueError, match="'smoothie' compares several answers, and this goes by one LLM's alone"):
+        make_agent("advisor_gate", task, observation="embedding+asks+smoothie")

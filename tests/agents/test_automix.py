@@ -1,5 +1,6 @@
 """AutoMix: smoothing, lift and bins against numbers by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -116,3 +117,9 @@ def test_too_few_queries_and_a_large_llm_that_costs_no_more_are_refused():
     by_lift = make_agent("automix", asking_task(2), choose_by="lift", small="llm-0", large="llm-1")
     with pytest.raises(ValueError, match='"reward" where no large LLM costs more'):
         by_lift.fit(full_table([[0, 1]] * 9, [[1, 0]] * 9, cost_usd=[0.2, 0.1]))
+
+
+def test_a_measure_that_compares_answers_says_nothing_of_one():
+    task = replace(asking_task(3, measures=("smoothie",)), observation="embedding+asks+smoothie")
+    with pytest.raises(ValueError, match="'smoothie' compares several answers, and this goes by one LLM's alone"):
+        make_agent("automix", task, observation="embedding+asks+smoothie")

@@ -125,3 +125,13 @@ def test_what_was_spent_must_be_told(outcome, make_task):
     with pytest.raises(ValueError, match=r"BudgetPacer: outcome\['cost_usd'\] must be known: it keeps to a budget"):
         agent.update(SEEN, 0, 0.5, outcome=outcome)
     make_agent("budget_pacer", make_task()).update(SEEN, 0, 0.5, outcome=outcome)
+
+
+def test_what_it_spent_without_a_budget_it_knows_when_it_has_one(make_task, tmp_path):
+    agent = make_agent("budget_pacer", make_task(3, expected_cost_usd=(0.001, 0.001, 0.001)), seed=0)
+    for number in range(30):
+        agent.update(SEEN, number % 3, 0.5, outcome=told(np.array(1e-3 * (1 + number % 3))))
+    agent.update(SEEN, 0, 0.5)  # nothing is told: as expected of it
+    agent.save(tmp_path / "agent.npz")
+    task = make_task(3, expected_cost_usd=(0.001, 0.001, 0.001), max_usd_per_query=0.001)
+    np.testing.assert_allclose(type(agent).load(tmp_path / "agent.npz", task)._mean_costs(), [[0.001, 0.002, 0.003]])

@@ -57,10 +57,12 @@ def test_its_help_names_the_choices_and_an_example():
             "--router brings an agent as it learned",
         ),
         (["--budget-usd", "1", "--front", "no/such/front.csv"], "there is no folder no/such"),
+        (["--budget-usd", "1", "--front", "OUT"], "--out and --front are both"),
     ],
 )
 def test_bad_input_is_one_line(arguments, problem, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["pickllm", "assign", "nano", "--out", str(tmp_path / "a.csv"), *arguments])
+    given = [str(tmp_path / "a.csv") if word == "OUT" else word for word in arguments]
+    monkeypatch.setattr("sys.argv", ["pickllm", "assign", "nano", "--out", str(tmp_path / "a.csv"), *given])
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2

@@ -14,6 +14,7 @@ from llm_routing_env.envs import PickLLMMultiVectorEnv
 from llm_routing_env.envs.asking_table import asking_table
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.comparison import compare
+from llm_routing_env.report.words import conditions
 
 ENV = "PickLLM-Multi-v0"
 TABLE = voting_table(per_context=30)
@@ -77,7 +78,7 @@ def test_agents_of_one_call_get_what_they_get_in_their_own_environment():
         (("ucb1",), {"env": "PickLLM-Multi"}, "Unknown env 'PickLLM-Multi'. Did you mean 'PickLLM-Multi-v0'"),
         (("cascade",), {"feedback_delay": 2}, "learns from a reward at once, or never"),
         (("cascade",), {"propensities": True}, "Steps of cascade, which may ask several LLMs, are not logged"),
-        (("cascade",), {"backend": "vllm"}, "PickLLM-Multi-v0 has recorded outcomes only"),
+        (("cascade",), {"backend": "vllm"}, "PickLLM-Multi-v0 is compared on recorded outcomes only"),
         (("cascade",), {"split": "all"}, "can only be judged on the test split"),
         (("cascade",), {"table": random_table(n_llms=1)}, "need two LLMs or more"),
         (("cascade",), {"table": voting_table(per_context=30, response=("",) * 4)}, "has no responses"),
@@ -105,6 +106,21 @@ def test_a_table_to_fit_on_is_of_the_train_split_repeat_by_repeat():
     same = [[a == b and bool(a) for b in said] for a in said]
     found = table.answers[0][:, None] == table.answers[0]
     np.testing.assert_array_equal(found & (table.answers[0] >= 0), same)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "quality", "llm": "dearest", "step": 0, "probability": 1},
+        {"event": "price", "llm": "dearest", "step": 0, "factor": 100},
+        {"event": "outage", "llm": "cheapest", "step": 0, "hidden": True},
+    ],
+)
+def test_of_what_a_scenario_begins_with_the_fit_knows_nothing(event: dict[str, Any]):
+    plain = {"table": TABLE, "observation": "context", "reward": "additive"}
+    known, fitted = (asking_table(RoutingProblem(**plain, **more)) for more in ({}, {"scenario": [event]}))
+    for name in ("accuracy", "cost_usd", "failed", "answers", "lost_reward"):
+        np.testing.assert_array_equal(getattr(fitted, name), getattr(known, name), err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["cascade", "re_propose", "subset_vote"])
@@ -142,3 +158,10 @@ def _row(table: Any, place: int) -> Any:
     return type(table)(
         **{name: value[place : place + 1] if np.ndim(value) else value for name, value in values.items()}
     )
+
+
+def test_a_score_without_references_is_not_passed_off_as_being_right():
+    table = embedded_table()
+    said = conditions(small("random", env="PickLLM-v0", table=table, scorer="matching"))
+    assert any("is the score 'matching' here, which knows no reference" in line for line in said)
+    assert not any("knows no reference" in line for line in conditions(small("random", table=table)))

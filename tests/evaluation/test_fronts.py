@@ -136,6 +136,7 @@ def test_tables_figures_and_report_are_written(tmp_path: Path):
         (["--sessions", "3"], "leave --sessions out"),
         (["--scenario", "outage"], "leave --scenario out"),
         (["--max-usd", "3"], "leave --max-usd out"),
+        (["--max-usd-per-query", "1"], "leave --max-usd-per-query out"),
         (["--reward", "pickllm"], "--reward additive, or leave it out"),
     ],
 )

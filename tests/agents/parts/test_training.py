@@ -91,9 +91,10 @@ def test_bad_tables_are_refused(changes, problem):
 
 def test_a_part_has_some_of_the_queries_and_llms():
     accuracy = np.arange(6.0).reshape(2, 3) / 6
-    table = TrainingTable(**fields(observations=[[1.0], [2.0]], accuracy=accuracy))
+    table = TrainingTable(**fields(observations=[[1.0], [2.0]], accuracy=accuracy, weights=[0.5, 1.5]))
     np.testing.assert_array_equal(table.part(llms=[2, 0]).accuracy, accuracy[:, [2, 0]])
     last = table.part([1], slice(1, None))
+    np.testing.assert_array_equal(last.weights, [1.5])
     np.testing.assert_array_equal(last.accuracy, accuracy[1:, 1:])
     np.testing.assert_array_equal(last.observations, [[2.0]])
     with pytest.raises(ValueError, match=r"rewards must be of shape \(queries, LLMs\), not empty"):
