@@ -42,6 +42,7 @@ def assign_queries(
     scorer: options.Scorer = None,
     param: options.Parameters = None,
     seed: Annotated[int, typer.Option(help="Of the agent.")] = 0,
+    quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Assign all queries of a table to LLMs at once: the most right answers for a budget, or the other way round.
@@ -55,7 +56,7 @@ def assign_queries(
     if router is not None and (agent is not None or param):
         raise ValueError("--router brings an agent as it learned: leave --agent and --param out.")
     name = "hull_router" if agent is None else agent
-    console = Terminal(stderr=as_json, highlight=False)
+    console = Terminal(stderr=as_json, quiet=quiet, highlight=False)
     with console.status("predicting"):
         batch = make_batch(
             name if router is None else read_router(router),
