@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_routing_env.tables.check import MOST_BYTES, check_size
-from llm_routing_env.tables.pages import Page, PageError, longest_text, read_pages
+from llm_routing_env.tables.pages import Page, PageError, check_histograms, longest_text, read_pages
 
 # Any file may decode to the first; a larger one to so many times its size, which is more than compression makes of
 # outcomes, each of which has numbers of its own; none to more than a table may declare.
@@ -158,6 +158,7 @@ def _leaves(path: Path, footer: Any) -> dict[str, _Leaf]:
     columns = [footer.schema.column(index) for index in range(footer.num_columns)]
     leaves = {each.path: _Leaf(each.physical_type == "BYTE_ARRAY", "." in each.path) for each in columns}
     with open(path, "rb") as file:
+        check_histograms(file, columns)
         for group in range(footer.num_row_groups):
             for index, column in enumerate(columns):
                 chunk = footer.row_group(group).column(index)

@@ -4,8 +4,9 @@ A header is a struct of Thrift's compact protocol; https://parquet.apache.org/do
 fields by number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os import SEEK_END
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -18,6 +19,8 @@ _TRUE, _FALSE, _INTEGERS, _TEXT, _LIST, _SET, _STRUCT = 1, 2, (4, 5, 6), 8, 9, 1
 _SIZES = {_TRUE: 1, _FALSE: 1, 3: 1, 7: 8}  # of what is passed over: booleans in lists, bytes, floats
 # Fields of a page header; by the kind of a page of data where it stands, and where in that its encoding does.
 _KIND, _SIZE, _STORED_SIZE = 1, 2, 3
+# Of a file, before the four letters at its end: the length of its footer; fields of the footer and what is in it.
+_TAIL, _GROUPS, _CHUNKS, _ABOUT_CHUNK, _SIZE_STATISTICS = 8, 4, 1, 3, 16
 _DATA = {0: (5, 2), 3: (8, 4)}
 
 
@@ -64,6 +67,36 @@ def read_pages(file: BinaryIO, chunk: Any) -> Iterator[Page]:
         place = page.place + page.stored_bytes
         yield page
     raise PageError(f"a column has more than {_MOST_PAGES} pages")
+
+
+def check_histograms(file: BinaryIO, columns: Sequence[Any]) -> None:
+    """Refuse a footer whose histograms of levels do not fit its columns: at the sight of one pyarrow ends the process.
+
+    Args:
+        file: The parquet file.
+        columns: What its schema says of each column, as pyarrow gives it.
+
+    Raises:
+        PageError: They do not, or the footer is damaged.
+    """
+    file.seek(-_TAIL, SEEK_END)
+    size = int.from_bytes(file.read(4), "little")
+    file.seek(-_TAIL - size, SEEK_END)
+    try:
+        footer = _Header(file.read(size)).struct()
+        chunks = [(columns[i], chunk) for group in footer[_GROUPS] for i, chunk in enumerate(group[_CHUNKS])]
+        sizes = [(column, chunk.get(_ABOUT_CHUNK, {}).get(_SIZE_STATISTICS, {})) for column, chunk in chunks]
+        wrong = [column.path for column, of_chunk in sizes if not _fits(of_chunk, column)]
+    except (IndexError, LookupError, TypeError, AttributeError) as error:
+        raise PageError("the footer does not describe its columns") from error
+    if wrong:
+        raise PageError(f"the footer's statistics of {wrong[0]!r:.60} are not of such a column")
+
+
+def _fits(sizes: dict[int, Any], column: Any) -> bool:
+    histograms = ((sizes.get(2), column.max_repetition_level), (sizes.get(3), column.max_definition_level))
+    fit = all(not found or len(found) == levels + 1 for found, levels in histograms)
+    return fit and (column.physical_type == "BYTE_ARRAY" or 1 not in sizes)
 
 
 def longest_text(file: BinaryIO, dictionary: Page, codec: str) -> int:
@@ -139,7 +172,7 @@ class _Header:
         self._content, self.place = content, 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """Return the whole numbers and structs of a struct by their fields' numbers; all else is passed over."""
+        """Return the whole numbers, structs and lists of a struct by their fields' numbers; all else is passed over."""
         if depth > _DEEPEST:
             raise PageError("a page header is nested too deeply")
         fields: dict[int, Any] = {}
@@ -158,17 +191,16 @@ class _Header:
         if kind == _STRUCT:
             return self.struct(depth + 1)
         if kind in (_LIST, _SET):
-            return self._pass_list(depth + 1)
+            return self._list(depth + 1)
         if kind not in _SIZES:
             raise PageError(f"a page header has a field of kind {kind}")
         return self._pass_over(_SIZES[kind])
 
-    def _pass_list(self, depth: int) -> None:
+    def _list(self, depth: int) -> list[Any]:
         if depth > _DEEPEST:
             raise PageError("a page header is nested too deeply")
         start = self._byte()
-        for _ in range(self._varint() if start >> 4 == 15 else start >> 4):
-            self._value(start & 15, depth)
+        return [self._value(start & 15, depth) for _ in range(self._varint() if start >> 4 == 15 else start >> 4)]
 
     def _pass_over(self, n_bytes: int) -> None:
         self.place += n_bytes

@@ -17,6 +17,7 @@ from llm_routing_env.importing.files import find_files
 from llm_routing_env.importing.parquet_rows import ParquetRows
 from llm_routing_env.tables import arrow, batches, decoded
 from llm_routing_env.tables.decoded import DecodedSize
+from llm_routing_env.tables.pages import PageError, check_histograms
 from llm_routing_env.tables.table import OutcomeTable
 
 LONG = "A" * 1_000_000  # 6 GB when each row has one of its own, 3 GB when each query has
@@ -216,14 +217,29 @@ def test_a_table_is_the_same_where_its_pages_leave_open_how_large_it_is(
     assert (table.failed == expected.failed).all()
 
 
+def test_a_footer_at_whose_sight_pyarrow_ends_the_process_is_refused(tmp_path: Path):
+    """The histogram of definition levels, one number for each of 0 and 1, made to belong to a required column."""
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": [1, None]}), path)
+    required = tmp_path / "required.parquet"
+    schema = pa.schema([pa.field("a", pa.int64(), nullable=False)])
+    pq.write_table(pa.table({"a": [1, 2]}, schema), required)
+    columns = [pq.read_metadata(required).schema.column(0)]
+    with open(path, "rb") as file, pytest.raises(PageError, match="the footer's statistics of 'a' are not of such"):
+        check_histograms(file, columns)
+
+
 def test_a_limit_grows_with_the_file_up_to_what_a_table_may_declare(tmp_path: Path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": [1]}), path)
-    footer = pq.read_metadata(path)
+    footer, whole = pq.read_metadata(path), path.read_bytes()
+    end = whole[-footer.serialized_size - 8 :]
     assert DecodedSize(path, footer, "t").allowed_bytes == 2**30
     for size, allowed in ((2_000_000, 2_000_000_000), (10**9, 2**35)):
         with open(path, "r+b") as file:
-            file.truncate(size)  # what follows the pages is not looked at
+            file.truncate(size)  # what lies between the pages and the footer is not looked at
+            file.seek(size - len(end))
+            file.write(end)
         assert DecodedSize(path, footer, "t").allowed_bytes == allowed
 
 
