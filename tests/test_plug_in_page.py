@@ -31,7 +31,7 @@ def test_the_agents_of_the_page_are_compared_as_written(tmp_path: Path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert " Greedy  " in done.stdout
+    assert "\nGreedy  " in done.stdout
     assert "SampleMeanGreedy  " in done.stdout
 
 
