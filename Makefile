@@ -112,7 +112,7 @@ lock:
 		pyproject.toml >> requirements/lowest.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(EXAMPLES) results dist build docs/_build docs/generated
+	rm -rf $(VENV) $(VENV)-lowest $(EXAMPLES) results dist build docs/_build docs/jupyter_execute docs/generated
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
