@@ -84,6 +84,7 @@ def test_a_verification_shows_names_as_they_are(table: Path, tmp_path: Path):
 
 
 def test_a_comparison_shows_errors_of_an_agent_as_they_are(table: Path):
+    pytest.importorskip("tensorboardX")
     options = ("--sessions", "2", "--length", "4", "--out", "compared", "--tensorboard")
     done = pickllm(table, "compare", "--agents", "random,mine:Raises", *options)
     assert done.returncode == 0, done.stderr
