@@ -118,8 +118,10 @@ def run(words: list[str], few: bool) -> Any:
     lifelong = ["--lifetimes", "1", "--lifetime-queries", "60"] if any("@lifelong" in word for word in words) else []
     given = {"--lifetimes-from", "--log"} & set(words)
     less = [*FEW.get(words[0], []), *([] if given else lifelong)] if few else []
-    if "--from" in words or "--from-log" in words:
+    if {"--from", "--from-log"} & set(words):
         less = []
+    if "PickLLM-MO-v0" in words:  # has no sessions
+        less = ["--training-seeds", "1"]
     with found_in(os.getcwd()):  # as `pickllm` does
         return CliRunner().invoke(app, [*words, *less])
 
@@ -146,10 +148,10 @@ def test_the_commands_of_a_page_do_what_they_are_there_for(page: Path, here: Pat
 def parse(words: list[str]) -> None:
     """Parse a command's options, without running it."""
     group: Any = typer.main.get_command(app)
-    while hasattr(group, "commands"):
-        name, *words = words
-        group = group.commands[name]
-    group.make_context(name, words)
+    with group.make_context("pickllm", list(words), resilient_parsing=True) as context:
+        while hasattr(group, "commands"):
+            name, group, words = group.resolve_command(context, words)
+    group.make_context(name, list(words))
 
 
 def with_python() -> list[Path]:
