@@ -68,6 +68,7 @@ docs: $(VENV)/.docs
 # The tour, executed anew where it stands, with its figures.
 notebook: $(VENV)/.docs
 	$(BIN)/jupyter-execute --inplace docs/tour.ipynb
+	$(BIN)/python benchmarks/palette.py
 
 # Every library's example, in two environments of their own (2.6 and 1.8 GB on disk), then the table of docs/libraries.md.
 examples: $(EXAMPLES)/together/.done $(EXAMPLES)/rllib/.done

@@ -65,7 +65,7 @@ def test_the_sdist_has_each_file_once_and_both_are_small(dist: Path):
     assert max(Counter(member.name for member in files).values()) == 1
     large = Counter((Path(member.name).name, member.size) for member in files if member.size > 100_000)
     assert max(large.values()) == 1, large.most_common(3)
-    assert sdist.stat().st_size <= 13 * MIB
+    assert sdist.stat().st_size <= 12 * MIB
     assert wheel.stat().st_size <= 10 * MIB
 
 
