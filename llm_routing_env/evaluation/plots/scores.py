@@ -33,7 +33,7 @@ def reward_intervals(result: Comparison) -> Plot:
         if value["low"] is not None:
             axis.plot([value["low"], value["high"]], [row, row], color=colour, lw=5, alpha=0.35, solid_capstyle="butt")
         axis.plot(value["mean"], row, "o" if name in result.agents else "D", color=colour, ms=5)
-    for name in {BEST_FIXED, ORACLE} & known.keys():
+    for name in [name for name in (BEST_FIXED, ORACLE) if name in known]:
         axis.axvline(known[name]["mean"], color=MUTED, lw=1, ls=":", zorder=1)
     axis.set_yticks(range(len(ranked)), [label(name) for name in ranked], fontsize=9)
     axis.set(xlabel="mean reward of a query", ylim=(-0.6, len(ranked) - 0.4))
