@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
-from llm_routing_env.agents.parts.ask_view import AskView
+from llm_routing_env.agents.parts.ask_view import AskView, lowest_if_unknown
 from llm_routing_env.agents.parts.asking_agent import certain, llm_number, measures_of_one, size_of_query, worth_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.agents.parts.linear_model import ArmRegressions, ridge_regression, with_intercept
@@ -163,7 +163,7 @@ class AdvisorGate(Agent):
 
 def _features(query: FloatArray, has_answer: BoolArray, measures: list[FloatArray]) -> FloatArray:
     """Return an intercept, the query, whether the base gave an answer, and its measures; shape (rows, features)."""
-    known = [np.where(np.isnan(rank), -1.0, rank) for rank in measures]
+    known = [lowest_if_unknown(measure) for measure in measures]
     return with_intercept(np.column_stack([_SCALE * query, has_answer.astype(np.float64), *known]))
 
 

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from llm_routing_env.agents.parts.ask_view import AskView
+from llm_routing_env.agents.parts.ask_view import AskView, lowest_if_unknown
 from llm_routing_env.agents.parts.asking_agent import AskingAgent, llm_number, measures_of_one, worth_of_asks
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.agents.parts.names import unknown_name
@@ -83,7 +83,7 @@ class AutoMix(AskingAgent):
         self._require(
             rows >= self.n_bins, "training_table", f"of {self.n_bins} queries or more, one for each bin", rows
         )
-        checks = _known(table.measures[self._measures[0]]) if self._measures else self._fit_accuracies(table)
+        checks = lowest_if_unknown(table.measures[self._measures[0]]) if self._measures else self._fit_accuracies(table)
         best = -np.inf
         for small, large in product(*(range(self._n_llms) if llm is None else [llm] for llm in self._given)):
             if small != large:
@@ -125,7 +125,7 @@ class AutoMix(AskingAgent):
 
     def _ask(self, view: AskView) -> IntArray:
         small, large = self.pair.tolist()
-        checks = _known(view.measures[self._measures[0]]) if self._measures else self._accuracies(view.query)
+        checks = lowest_if_unknown(view.measures[self._measures[0]]) if self._measures else self._accuracies(view.query)
         escalates = self.escalates[np.searchsorted(self.edges, checks[:, small], "right")]
         goes_on = (view.order[:, small] > 0) & (escalates | (view.order[:, large] > 0))
         return np.where(goes_on, large, small)  # to name an LLM again accepts its answer
@@ -161,8 +161,3 @@ def lift(accuracy: float, cost: float, small: tuple[float, float], large: tuple[
 
 def _cumulated(values: FloatArray) -> FloatArray:
     return np.append(0.0, np.cumsum(values))
-
-
-def _known(ranks: FloatArray) -> FloatArray:
-    """Return the ranks of a measure, the lowest where it was not recorded."""
-    return np.where(np.isnan(ranks), -1.0, ranks)

@@ -69,8 +69,7 @@ class BaRP(PretrainedAgent):
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         is_share = preference is None or 0 <= preference <= 1
         self._require(is_share, "preference", "None, or from 0 to 1", preference)
-        is_once = preference is None or not task.shows_preference
-        self._require(is_once, "preference", "None where observations end with one", preference)
+        self._require_one_preference(preference)
         self._require(hidden_units >= 1, "hidden_units", "at least 1", hidden_units)
         self._require(n_steps >= 1, "n_steps", "at least 1", n_steps)
         self.preference = preference

@@ -10,7 +10,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from llm_routing_env.agents.parts.ask_view import AskView
+from llm_routing_env.agents.parts.ask_view import AskView, lowest_if_unknown
 from llm_routing_env.agents.parts.asking_agent import AskingAgent
 from llm_routing_env.agents.parts.asking_table import AskingTable
 from llm_routing_env.agents.parts.linear_model import ridge_regression, with_intercept
@@ -89,7 +89,7 @@ class Cascade(AskingAgent):
         """Return what is seen of each answer by its measures, -1: not known, shape (rows, LLMs, measures)."""
         if not self._measures:
             return np.zeros((1, self._n_llms, 0))
-        return np.nan_to_num(np.stack([measures[name] for name in self._measures], axis=2), nan=-1.0)
+        return lowest_if_unknown(np.stack([measures[name] for name in self._measures], axis=2))
 
     def _score(self, right: FloatArray, agree: BoolArray, checks: FloatArray, chain: Sequence[int]) -> FloatArray:
         """Return the score of the last answer of a list, shape (rows,)."""

@@ -74,8 +74,7 @@ class LLMBandit(PretrainedAgent):
         self._require(rank >= 1, "rank", "at least 1", rank)
         self.preference = preference
         self.rank = rank
-        is_once = preference is None or not task.shows_preference
-        self._require(is_once, "preference", "None where observations end with one", preference)
+        self._require_one_preference(preference)
         self.projection = np.zeros((self._query_size, rank))
         self.identities = np.zeros((task.n_actions, rank))
         self.intercepts = np.zeros(task.n_actions)

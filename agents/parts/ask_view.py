@@ -52,6 +52,12 @@ def write_asks(
     return written
 
 
+def lowest_if_unknown(measure: FloatArray) -> FloatArray:
+    """Return a measure of answers with the lowest rank, -1, in the place of NaN."""
+    known: FloatArray = np.where(np.isnan(measure), -1.0, measure)
+    return known
+
+
 class AskView:
     """An observation of `PickLLM-Multi-v0`, part by part.
 

@@ -70,6 +70,11 @@ class PretrainedAgent(Agent):
         of_preference = N_OBJECTIVES if self.sees_preferences and self.task.shows_preference else 0
         return self.task.observation_size - of_preference
 
+    def _require_one_preference(self, preference: float | None) -> None:
+        """Refuse a preference where observations end with one."""
+        is_once = preference is None or not self.task.shows_preference
+        self._require(is_once, "preference", "None where observations end with one", preference)
+
     @classmethod
     def protocols(cls) -> tuple[str, ...]:
         """See `Agent.protocols`."""

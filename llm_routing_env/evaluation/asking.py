@@ -14,7 +14,7 @@ from llm_routing_env.envs.multi import PickLLMMultiEnv
 from llm_routing_env.envs.multi_vector import PickLLMMultiVectorEnv
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.contestants import AgentContestant, Block, Work, require_fair
-from llm_routing_env.evaluation.sessions import MEASURES, N_ASKS, SessionLog
+from llm_routing_env.evaluation.sessions import N_ASKS, OUTCOME, SessionLog
 from llm_routing_env.evaluation.setting import Setting
 
 _TOLD = ("llm_index", "query_reward", "accuracy", "cost_usd", "latency_s", N_ASKS)
@@ -84,7 +84,7 @@ def run_asks(
         rows = env.waiting_cells // (problem.table.n_llms * problem.table.n_repeats)
         seen, (observation, rewards, *_, info) = observation, env.step(actions)
         if learns:
-            agent.update(seen, actions, rewards, {name: info.get(name, nothing) for name in MEASURES[:3]})
+            agent.update(seen, actions, rewards, {name: info.get(name, nothing) for name in OUTCOME})
         done = np.flatnonzero(info["query_done"] & (n_done < work.length)) if "query_done" in info else n_done[:0]
         for name in _TOLD:
             if len(done):
@@ -92,7 +92,7 @@ def run_asks(
         found["expected"][done, n_done[done]] = best[rows[done]]
         n_done[done] += 1
         on_step(len(done))
-    measures = {name: found[name] for name in (*MEASURES[:3], N_ASKS)}
+    measures = {name: found[name] for name in (*OUTCOME, N_ASKS)}
     n_llms = problem.table.n_llms
     return SessionLog(
         actions=found["llm_index"].astype(np.int64),

@@ -156,14 +156,13 @@ def assign(
         if not np.isfinite(batch.cost_usd).all():
             raise ValueError('method "search" takes no table that lacks outcomes: leave it out.')
         found = destroy_and_repair(batch.accuracy, batch.cost_usd)
-        costs = np.array([solution.cost_usd for solution in found])
-        place = _place(costs, np.array([s.accuracy for s in found]) / n_queries, n_queries, budget_usd, accuracy)
-        return Assignment(
-            batch, found[place].assigned, costs, np.array([solution.accuracy for solution in found]) / n_queries
-        )
+        costs, right = np.array([(solution.cost_usd, solution.accuracy / n_queries) for solution in found]).T
+        place = _place(costs, right, n_queries, budget_usd, accuracy)
+        return Assignment(batch, found[place].assigned, costs, right)
     front = supported_front(batch.accuracy, batch.cost_usd)
-    place = _place(front.cost_usd, front.accuracy / n_queries, n_queries, budget_usd, accuracy)
-    return Assignment(batch, front.assignment(place), front.cost_usd, front.accuracy / n_queries)
+    right = front.accuracy / n_queries
+    place = _place(front.cost_usd, right, n_queries, budget_usd, accuracy)
+    return Assignment(batch, front.assignment(place), front.cost_usd, right)
 
 
 def _place(cost_usd: Floats, right: Floats, n_queries: int, budget_usd: float | None, accuracy: float | None) -> int:

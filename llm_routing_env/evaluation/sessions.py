@@ -19,7 +19,8 @@ from llm_routing_env.evaluation.late_feedback import LateFeedback
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-MEASURES = ("accuracy", "cost_usd", "latency_s", "regret")
+OUTCOME = ("accuracy", "cost_usd", "latency_s")  # what agents are told of a call
+MEASURES = (*OUTCOME, "regret")
 N_ASKS = "n_asks"
 TOKENS = ("prompt_tokens", "completion_tokens")
 
@@ -126,7 +127,7 @@ def run_sessions(
             raise BudgetError(info["error"][terminated.argmax()])
         if calls is not None:
             calls.add(action, info.get("error"), info["is_cut"], [info[name] for name in TOKENS])
-        outcome = {name: info[name] for name in MEASURES[:3]}
+        outcome = {name: info[name] for name in OUTCOME}
         if late is None:
             agent.update(observation, action, reward, outcome=outcome)
         else:

@@ -2,15 +2,10 @@
 
 from pathlib import Path
 
-from markupsafe import Markup
-
-from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.fronts import Fronts
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.plots.fronts import draw_fronts
-from llm_routing_env.report.page import TEMPLATES, page_environment, security_policy
-from llm_routing_env.report.svg import inline_svg
-from llm_routing_env.report.words import versions
+from llm_routing_env.report.page import write_page
 from llm_routing_env.rewards.reference_free import proxy_notes
 
 HEADS = ("policies on the front", "hypervolume", "utility", "minus best LLM")
@@ -51,25 +46,15 @@ def write_front_report(result: Fronts, path: Path, *, command: str) -> Path:
         path: The file; its folder exists.
         command: The command line that made the result.
     """
-    style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.css", "sort.js"))
-    page = (
-        page_environment()
-        .get_template("fronts.html")
-        .render(
-            style=style,
-            script=script,
-            policy=security_policy(style, script),
-            table=result.problem.table.name,
-            about=about_fronts(result),
-            heads=HEADS,
-            rows={name: front_cells(result, name) for name in result.rows},
-            protocols={name: one.protocol for name, one in result.contestants.items()},
-            failures=result.failures,
-            plots=[(plot, inline_svg(plot)) for plot in draw_fronts(result)],
-            versions=versions(),
-            command=command,
-        )
+    return write_page(
+        "fronts.html",
+        path,
+        draw_fronts(result),
+        command=command,
+        table=result.problem.table.name,
+        about=about_fronts(result),
+        heads=HEADS,
+        rows={name: front_cells(result, name) for name in result.rows},
+        protocols={name: one.protocol for name, one in result.contestants.items()},
+        failures=result.failures,
     )
-    with replacing(path) as new:
-        new.write_text(page, encoding="utf-8", errors="replace")
-    return path

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from markupsafe import Markup
 
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.evaluation.judging import POOLED
-from llm_routing_env.evaluation.plots import draw
+from llm_routing_env.evaluation.plots import Plot, draw
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.verdicts import headroom
 from llm_routing_env.report.recovery import ABOUT_RECOVERY
@@ -41,36 +42,53 @@ def write_report(result: Comparison, path: Path, *, command: str) -> Path:
         path: The file; its folder exists.
         command: The command line that made the result.
     """
-    style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.css", "sort.js"))
     pooled = {name: result.metrics[name][POOLED] for name in result.references.actions}
+    return write_page(
+        "report.html",
+        path,
+        draw(result),
+        command=command,
+        question=question(result),
+        headroom=headroom(pooled, result.references.best_fixed, result.references.chosen_fixed),
+        intervals=about_intervals(result),
+        verdicts=result.verdicts,
+        failures=result.failures,
+        failed_calls=failed_calls(result),
+        columns=shown_columns(result),
+        rows=agent_rows(result),
+        contexts=context_table(result),
+        routing=routing_table(result),
+        failed=failed_table(result),
+        spending=spending_table(result),
+        spending_title=spending_title(result) if result.spending else "",
+        about_spending=ABOUT_SPENDING,
+        recovery=recovery_table(result),
+        about_recovery=ABOUT_RECOVERY,
+        pairs=pair_table(result),
+        facts=facts(result),
+    )
+
+
+def write_page(template: str, path: Path, plots: Iterable[Plot], **content: Any) -> Path:
+    """Write one HTML file that needs no other: the template with its style, its script, and the figures.
+
+    Args:
+        template: Its name.
+        path: The file; its folder exists.
+        plots: The figures.
+        content: What the template shows; the command line that made it is `command`.
+    """
+    style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.css", "sort.js"))
     page = (
         page_environment()
-        .get_template("report.html")
+        .get_template(template)
         .render(
             style=style,
             script=script,
             policy=security_policy(style, script),
-            question=question(result),
-            headroom=headroom(pooled, result.references.best_fixed, result.references.chosen_fixed),
-            intervals=about_intervals(result),
-            verdicts=result.verdicts,
-            failures=result.failures,
-            failed_calls=failed_calls(result),
-            columns=shown_columns(result),
-            rows=agent_rows(result),
-            plots=[(plot, inline_svg(plot)) for plot in draw(result)],
-            contexts=context_table(result),
-            routing=routing_table(result),
-            failed=failed_table(result),
-            spending=spending_table(result),
-            spending_title=spending_title(result) if result.spending else "",
-            about_spending=ABOUT_SPENDING,
-            recovery=recovery_table(result),
-            about_recovery=ABOUT_RECOVERY,
-            pairs=pair_table(result),
-            facts=facts(result),
+            plots=[(plot, inline_svg(plot)) for plot in plots],
             versions=versions(),
-            command=command,
+            **content,
         )
     )
     with replacing(path) as new:
