@@ -10,9 +10,9 @@ import numpy as np
 
 from llm_routing_env.agents.cascade import agreement, pair_features
 from llm_routing_env.agents.parts.ask_view import AskView
-from llm_routing_env.agents.parts.asking_agent import RIDGES, AskingAgent
+from llm_routing_env.agents.parts.asking_agent import AskingAgent, fitted_left_out
 from llm_routing_env.agents.parts.asking_table import AskingTable
-from llm_routing_env.agents.parts.linear_model import predictions_left_out, ridge_regression, with_intercept
+from llm_routing_env.agents.parts.linear_model import ridge_regression, with_intercept
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
 from llm_routing_env.agents.parts.task import RoutingTask
 
@@ -92,15 +92,10 @@ class RePropose(AskingAgent):
         """Fit what one call earns; return it of every row, fitted without its query, shape (rows, LLMs)."""
         every, n_rows = np.eye(self._n_llms, dtype=bool), len(table.weights)
         alone = [self._worth(table, np.tile(every[m], (n_rows, 1)), np.full(n_rows, m)) for m in range(self._n_llms)]
-        worth, weights = np.stack(alone, axis=1), table.weights * n_rows
-        groups = table.groups
-        if groups.max() == 0:
-            ridge, left_out = RIDGES[0], np.tile(table.weights @ worth, (n_rows, 1))
-        else:
-            tried = list(predictions_left_out(table.observations, worth, groups, RIDGES, weights))
-            earned = [table.weights @ worth[np.arange(n_rows), predicted.argmax(axis=1)] for predicted in tried]
-            ridge, left_out = RIDGES[int(np.argmax(earned))], tried[int(np.argmax(earned))]
-        self.values = ridge_regression(table.observations, worth, ridge, weights)
+        worth, rows = np.stack(alone, axis=1), np.arange(n_rows)
+        self.values, left_out = fitted_left_out(
+            table, worth, lambda predicted: float(table.weights @ worth[rows, predicted.argmax(axis=1)])
+        )
         return left_out
 
     def _ask(self, view: AskView) -> IntArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
@@ -89,14 +91,10 @@ class AskingAgent(PretrainedAgent):
 
         The penalty is the one under which that is best, by squared error.
         """
-        seen, right, groups = table.observations, table.accuracy, table.groups
-        if groups.max() == 0:
-            ridge, left_out = RIDGES[0], np.tile(table.weights @ right, (len(right), 1))
-        else:
-            tried = list(predictions_left_out(seen, right, groups, RIDGES, table.weights * len(right)))
-            errors = [table.weights @ np.square(predicted - right).sum(axis=1) for predicted in tried]
-            ridge, left_out = RIDGES[int(np.argmin(errors))], tried[int(np.argmin(errors))]
-        self.coefficients = ridge_regression(seen, right, ridge, table.weights * len(right))
+        right = table.accuracy
+        self.coefficients, left_out = fitted_left_out(
+            table, right, lambda predicted: -float(table.weights @ np.square(predicted - right).sum(axis=1))
+        )
         clipped: FloatArray = np.clip(left_out, 0.0, 1.0)
         return clipped
 
@@ -176,6 +174,30 @@ def llm_number(task: RoutingTask, name: str) -> int:
     if name not in task.llm_names:
         raise unknown_name("LLM", name, task.llm_names)
     return task.llm_names.index(name)
+
+
+def fitted_left_out(
+    table: AskingTable, targets: FloatArray, merit: Callable[[FloatArray], float]
+) -> tuple[FloatArray, FloatArray]:
+    """Fit targets linearly to the queries, under the penalty of `RIDGES` whose predictions are best.
+
+    Args:
+        table: The rows.
+        targets: Shape (rows, outputs).
+        merit: How good predictions of every row are, each fitted without its query: more is better.
+
+    Returns:
+        The coefficients, the intercepts as first row, shape (1 + observation size, outputs); and these predictions, the
+        means where there is but one query.
+    """
+    seen, weights, groups = table.observations, table.weights * len(targets), table.groups
+    if groups.max() == 0:
+        ridge, left_out = RIDGES[0], np.tile(table.weights @ targets, (len(targets), 1))
+    else:
+        tried = list(predictions_left_out(seen, targets, groups, RIDGES, weights))
+        best = int(np.argmax([merit(predicted) for predicted in tried]))
+        ridge, left_out = RIDGES[best], tried[best]
+    return ridge_regression(seen, targets, ridge, weights), left_out
 
 
 def worth_of_asks(task: RoutingTask, table: AskingTable, asked: BoolArray, accepted: IntArray | int) -> FloatArray:

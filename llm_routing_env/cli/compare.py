@@ -234,9 +234,8 @@ def _repeated(ctx: typer.Context, path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        missing = dict.fromkeys(("scenario", "feedback_delay", "max_usd_per_query", *_PAST)) | {
-            "env": ROUTING
-        }  # in earlier versions
+        # Of earlier versions:
+        missing = dict.fromkeys(("scenario", "feedback_delay", "max_usd_per_query", *_PAST)) | {"env": ROUTING}
         run = {**missing, **document["run"]}
         run = {name: run[name] for name in DECIDING}
         sha256 = document["table"]["sha256"]

@@ -108,10 +108,8 @@ class AskingSessions:
             session = self.problem.draw_session(rngs[row], contexts[row])
             length = min(len(session), self._length)
             steps = np.minimum(np.arange(self._length + 1), length - 1)
-            self._queries[row], self._places[row] = (
-                session.queries[steps],
-                session.cells[steps] // self.problem.table.n_llms,
-            )
+            self._queries[row] = session.queries[steps]
+            self._places[row] = session.cells[steps] // self.problem.table.n_llms
             if self._available is not None and session.available is not None:
                 self._available[row] = session.available[steps]
             self._position[row], self._ends[row] = 0, length

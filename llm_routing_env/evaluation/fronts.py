@@ -152,12 +152,8 @@ class _Judge:
     """Judges policies by what they get of each objective on each query of the split."""
 
     def __init__(self, problem: RoutingProblem, setting: Setting, preferences: Floats) -> None:
-        self.found, self._problem, self._preferences, self._seed = (
-            TradeOffs(problem),
-            problem,
-            preferences,
-            setting.seed,
-        )
+        self.found, self._problem = TradeOffs(problem), problem
+        self._preferences, self._seed = preferences, setting.seed
         table = problem.table
         train = RoutingProblem(**{**setting.options, "observation": "none", "split": "train", "context": None})
         learned = TradeOffs(train).single_llms() if len(table.select(None, "train")) else self.found.single_llms()
