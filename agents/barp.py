@@ -125,9 +125,9 @@ class BaRP(PretrainedAgent):
         is_known = bool(np.isfinite(table.cost_usd[asked]).all())
         self._require(is_known, "training_table.cost_usd", "recorded: the preference is about it", np.nan)
         if self.task.shows_preference:
-            self._require(self.task.objectives is not None, "task.objectives", "known: they are what is weighed", None)
-            assert self.task.objectives is not None
-            found = self.task.objectives(table.accuracy, table.cost_usd, table.latency_s)
+            known = "known: they are what is weighed"
+            self._require(table.objectives is not None, "training_table.objectives", known, None)
+            found = np.asarray(table.objectives)
         else:
             high = np.quantile(table.cost_usd[asked], _HIGH_COST) or np.inf  # where all are free cost drops out
             found = np.stack([table.accuracy, -np.minimum(table.cost_usd / high, 1.0)], axis=2)

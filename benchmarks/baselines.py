@@ -1,17 +1,19 @@
 """Every agent on a table, under both reward forms, beside the references.
 
-    python benchmarks/baselines.py [--table nano]
+    python benchmarks/baselines.py --table nano
+    python benchmarks/baselines.py --table cascades9 --data FOLDER
 
 Writes `results/baselines_<table>.json` and a page of the same name that says which agents beat the best fixed LLM.
 """
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from defaults import TEXTBOOK
-from results_file import file_of, save
+from real_tables import rewards, where
+from results_file import save
 from rich.progress import Progress
 
 from llm_routing_env.agents import AGENTS
@@ -24,9 +26,7 @@ from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.evaluation.verdicts import headroom, is_clear_gain
 from llm_routing_env.report.words import conditions
-from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.tables.load import load_table
-from llm_routing_env.tables.table import OutcomeTable
 
 SKIPPED = ("fixed",)  # stands in every table as "always <LLM>"
 TEXTBOOK_ROW = "textbook "
@@ -45,7 +45,8 @@ ALL = ",".join([*(name for name in AGENTS if name not in SKIPPED), *SB3])
 
 
 def main(
-    table: Annotated[str, typer.Option(help="Shipped table's name, or a path (with embeddings beside it).")] = "nano",
+    table: Annotated[str, typer.Option(help="A table's name.")] = "nano",
+    data: Annotated[Path, typer.Option(help="Folder of the tables that have no name here, as NAME.parquet.")] = Path(),
     agents: Annotated[str, typer.Option(help="Agents, separated by commas.")] = ALL,
     sessions: Annotated[int, typer.Option(help="Sessions per context.")] = 50,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
@@ -53,54 +54,37 @@ def main(
     seed: int = 0,
 ) -> None:
     """Run every agent, with its default and its textbook setting, and write the page."""
-    outcomes = load_table(table)
+    place = where(table, data)
     names = agents.split(",")
     textbook = {f"{TEXTBOOK_ROW}{name}": values for name, values in TEXTBOOK.items() if name in names}
-    pages, results, earlier = [], {}, _earlier(outcomes)
-    for reward in FORMS:
-        setting = Setting({"table": table, "reward": reward}, seed=seed)
-        competitors = contestants([*names, *(f"{row}={row.removeprefix(TEXTBOOK_ROW)}" for row in textbook)], textbook)
-        result = run(competitors, setting, sessions, engine)
+    everyone = contestants([*names, *(f"{row}={row.removeprefix(TEXTBOOK_ROW)}" for row in textbook)], textbook)
+    pages, results = [], {}
+    for form, options in rewards(table):
+        setting = Setting({"table": place} | options, seed=seed)
+        reasons = unable(everyone, setting)
+        result = run([each for each in everyone if each.name not in reasons], setting, sessions, engine)
         document = result.document()
         document["agents"] = [row for row in document["agents"] if row["context"] == "all"]
         document["references"] = {name: of_all["all"] for name, of_all in document["references"].items()}
         del document["pairs"]
-        document["carried"] = carried(earlier.get(reward, {}), document["agents"])
-        results[reward] = document
-        pages.append(page(result) + carried_page(document["carried"]))
-    path = save("baselines", outcomes, results)
-    label = path.stem.removeprefix("baselines_")
-    notes = "".join(f"{note}\n\n" for note in ([f"Source: {source}"] if source else []))
-    text = f"# Every agent on {label}\n\n{ABOUT}{notes}" + "\n".join(pages)
-    path.with_suffix(".md").write_text(text, encoding="utf-8")
+        document["unable"] = reasons
+        results[form] = document
+        pages.append(page(result) + "".join(f"- `{name}` cannot take part: {why}\n" for name, why in reasons.items()))
+    path = save("baselines", load_table(place), results)
+    notes = f"Source: {source}\n\n" if source else ""
+    path.with_suffix(".md").write_text(f"# Every agent on {table}\n\n{ABOUT}{notes}" + "\n".join(pages), "utf-8")
     print(f"wrote {path} and {path.with_suffix('.md')}")
 
 
-def _earlier(outcomes: OutcomeTable) -> dict[str, Any]:
-    path = file_of("baselines", outcomes)
-    return json.loads(path.read_text(encoding="utf-8"))["result"] if path.is_file() else {}
-
-
-def carried(earlier: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return an earlier page's rows of agents that were not run now, of the time before intervals spoke of queries.
-
-    Later ones belong to another run, and are left out.
-    """
-    ran = {row["name"] for row in rows}
-    rows_before = [*earlier.get("carried", []), *earlier.get("agents", [])]
-    return [row for row in rows_before if row["name"] not in ran and "intervals_over" not in row]
-
-
-def carried_page(rows: list[dict[str, Any]]) -> str:
-    """Return them as a table that says what they cannot be compared with."""
-    if not rows:
-        return ""
-    lines = ["Not run again; as of an earlier protocol, with intervals over sessions alone:", ""]
-    lines += ["| agent | protocol | sees | reward [95 % over sessions] |", "| --- | --- | --- | --- |"]
-    for found in rows:
-        reward = shown(found["metrics"]["reward"])
-        lines.append(f"| `{found['agent']}` | {found['protocol']} | {found['observation']} | {reward} |")
-    return "\n".join([*lines, "", ""])
+def unable(competitors: Sequence[Contestant], setting: Setting) -> dict[str, str]:
+    """Return who lacks something in the table, by name, with what it is."""
+    reasons = {}
+    for each in competitors:
+        try:
+            each.check(setting.problem(each.observation))
+        except ValueError as error:
+            reasons[each.name] = str(error)
+    return reasons
 
 
 def run(competitors: list[Contestant], setting: Setting, sessions: int, engine: str) -> Comparison:

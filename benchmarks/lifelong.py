@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from lifelong_figures import draw
+from real_tables import rewards, where
 from results_file import save
 from rich.progress import Progress
 
@@ -27,17 +28,13 @@ from llm_routing_env.evaluation.past import LIVES, LOGGED
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.observations.embedding_file import embeddings_path
-from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.tables.load import load_table
-from llm_routing_env.tables.shipped import named_tables
 from llm_routing_env.tables.table import OutcomeTable
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = ROOT / "results" / "blocks"
 CONTEXT, WIDE = "context", "context+embedding32"
 PEERS = {name: f"benchmarks.peer_agents:{name}" for name in ("ParetoBandit", "VowpalWabbit")}
-# Where a table records no cost or no latency, it weighs 0, and then the two forms of the reward are one.
-WEIGHTS = {"llmrouter9": (1.0, 0.0, 0.0), "production3": (1.0, 0.5, 0.0)}
 SEE_A_VECTOR = ("outcome_linear", "linucb", "lin_ts", *PEERS)
 SEE_NO_MORE = ("outcome_thompson", "outcome_ucb", "per_context_q", "ucb1", "thompson_beta")
 ROUTERS = ("linear_router", "mlp_router")
@@ -56,13 +53,12 @@ def main(
     seed: int = 0,
 ) -> None:
     """Run all routers on a table under both reward forms."""
-    where = table if table in named_tables() else str(data / f"{table}.parquet")
-    outcomes, result = load_table(where), {}
+    place = where(table, data)
+    outcomes, result = load_table(place), {}
     if again:
         shutil.rmtree(BLOCKS / table, ignore_errors=True)
-    for form in FORMS if table not in WEIGHTS else ("additive",):
-        weights = {"weights": WEIGHTS[table]} if table in WEIGHTS else {}
-        setting = Setting({"table": where, "reward": form, **weights}, seed=seed)
+    for form, options in rewards(table):
+        setting = Setting({"table": place} | options, seed=seed)
         result[form] = facts(run(entrants(outcomes), setting, sessions, BLOCKS / table))
     print(f"wrote {save('lifelong', outcomes, result)}")
     for picture in draw(table, docs):

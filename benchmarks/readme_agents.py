@@ -9,21 +9,18 @@ from readme_tables import markdown, read
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.evaluation.verdicts import is_clear_gain
-from llm_routing_env.rewards.forms import FORMS
 
-TABLES = ("nano", "cascades9", "mmlu_pro")
+TABLES = ("nano", "cascades9", "mmlu_pro", "llmrouter9", "production3")
 Row = dict[str, Any]
 
 
 def baselines() -> str:
     """Return the share of the gap to the oracle that every agent closes, on every table."""
-    results = {(table, form): read("baselines", table)["result"][form] for table in TABLES for form in FORMS}
-    agents: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any] | None]] = {}
+    results = {(table, form): of for table in TABLES for form, of in read("baselines", table)["result"].items()}
+    agents: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any]]] = {}
     for key, document in results.items():
         for row in _ranked(document):
             agents.setdefault((row["protocol"], row["agent"]), {})[key] = row["metrics"]
-        for row in document["carried"]:
-            agents.setdefault((row["protocol"], row["agent"]), {})[key] = None
     lines = [
         (f"`{agent}`", protocol, *(_gap(of_agent.get(key, {})) for key in results))
         for (protocol, agent), of_agent in sorted(agents.items(), key=lambda item: _order(item[0], item[1]))
@@ -38,21 +35,19 @@ def baselines() -> str:
         "\nShare closed of the gap between the best fixed LLM in hindsight and the per-query oracle "
         "(`python benchmarks/baselines.py`); the gap itself is in the last line. Bold: better than that LLM by the "
         "95 % interval of the paired difference, over other queries and sessions or training seeds, and by 1 % of the "
-        "gap. Negative: worse than always asking that one LLM. †: not yet run against this reference, see the page.\n"
+        "gap. Negative: worse than always asking that one LLM. -: the table lacks what the agent needs.\n"
     )
     return markdown(header, lines) + "\n" + note
 
 
-def _gap(metrics: dict[str, Any] | None) -> str:
-    if metrics is None:
-        return "†"
+def _gap(metrics: dict[str, Any]) -> str:
     share = metrics["oracle_gap_closed"]["mean"] if metrics else None
     if share is None:
         return "-"
     return f"**{share:.0%}**" if is_clear_gain(metrics) else f"{share:.0%}"
 
 
-def _order(name: tuple[str, str], of_agent: dict[tuple[str, str], dict[str, Any] | None]) -> tuple[str, float]:
+def _order(name: tuple[str, str], of_agent: dict[tuple[str, str], dict[str, Any]]) -> tuple[str, float]:
     metrics = of_agent.get(("nano", "pickllm"))
     return name[0], -metrics["reward"]["mean"] if metrics else 0.0
 
@@ -61,9 +56,8 @@ def reading() -> str:
     """Return what the table of all agents says, in words, table by table."""
     lines = []
     for table in TABLES:
-        document = read("baselines", table)["result"]
-        for form in FORMS:
-            lines.append(f"- **{table}, `{form}`**: {_said(document[form])}")
+        for form, document in read("baselines", table)["result"].items():
+            lines.append(f"- **{table}, `{form}`**: {_said(document)}")
     return "\n".join(lines) + "\n"
 
 

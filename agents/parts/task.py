@@ -54,8 +54,6 @@ class RoutingTask:
             agent takes them.
         reward: The reward of answers, from accuracy in [0, 1], cost in US dollars and latency in seconds, arrays of one
             shape: who routes knows what for. None: not said. Tasks are equal whatever theirs is.
-        objectives: The same unweighed, where an environment has a reward for each objective: the accuracy, and cost and
-            latency in its units, the higher the better, shape (..., 3).
         max_usd_per_query: Mean cost of a query, in US dollars, that routing is to keep to; None: whatever it costs.
     """
 
@@ -68,7 +66,6 @@ class RoutingTask:
     llms: tuple[LLMInfo, ...] = ()
     observation: str | None = None
     reward: Callable[[FloatArray, FloatArray, FloatArray], FloatArray] | None = field(default=None, compare=False)
-    objectives: Callable[[FloatArray, FloatArray, FloatArray], FloatArray] | None = field(default=None, compare=False)
     max_usd_per_query: float | None = None
 
     @property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts.copies import copy_groups
 from llm_routing_env.agents.parts.session_array import BoolArray, FloatArray, IntArray
+from llm_routing_env.agents.parts.task import N_OBJECTIVES
 
 _MEASURES = ("rewards", "accuracy", "cost_usd", "latency_s")
 
@@ -33,6 +34,8 @@ class TrainingTable:
         response_distances: Squared distances between the embeddings of the LLMs' responses, the mean over repeats, NaN
             where one of the two gave none; shape (queries, LLMs, LLMs). None: not for this agent, see
             `Agent.needs_responses`.
+        objectives: Accuracy, cost and latency in the units of `PickLLM-MO-v0`, the higher the better, shape (queries,
+            LLMs, 3); a failed call counts as the worst. None: not for this agent, see `RoutingTask.shows_preference`.
     """
 
     observations: NDArray[Any]
@@ -43,13 +46,14 @@ class TrainingTable:
     weights: FloatArray = None  # type: ignore[assignment]  # __post_init__ fills them in
     prompts: IntArray | None = None
     response_distances: FloatArray | None = None
+    objectives: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse shapes that disagree, numbers that are infinite or missing, and LLMs that were never asked."""
         are_texts = self.are_texts
         if self.weights is None:
             object.__setattr__(self, "weights", np.ones(len(self.rewards)))
-        for name in ("observations", *_MEASURES, "weights", "response_distances"):
+        for name in ("observations", *_MEASURES, "weights", "response_distances", "objectives"):
             kind = np.object_ if are_texts and name == "observations" else np.float64
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=kind))
@@ -81,6 +85,9 @@ class TrainingTable:
             raise ValueError(
                 f"TrainingTable: response_distances must be of shape {(*shape, n_llms)}, got {distances.shape}."
             )
+        if self.objectives is not None and self.objectives.shape != (*shape, N_OBJECTIVES):
+            expected = (*shape, N_OBJECTIVES)
+            raise ValueError(f"TrainingTable: objectives must be of shape {expected}, got {self.objectives.shape}.")
         if self.weights.shape != shape[:1] or not ((self.weights > 0) & np.isfinite(self.weights)).all():
             raise ValueError(f"TrainingTable: weights must be {shape[0]} positive numbers, got {self.weights}.")
         if self.prompts is not None and np.shape(self.prompts) != shape[:1]:
@@ -132,10 +139,12 @@ class TrainingTable:
         prompts, distances = None if self.prompts is None else self.prompts[queries], self.response_distances
         if distances is not None:
             distances = distances[queries][:, llms][:, :, llms]
+        objectives = None if self.objectives is None else self.objectives[queries][:, llms]
         return TrainingTable(
             observations=self.observations[queries],
             weights=self.weights[queries],
             prompts=prompts,
             response_distances=distances,
+            objectives=objectives,
             **measures,
         )

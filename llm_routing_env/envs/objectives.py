@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +14,7 @@ from llm_routing_env.agents import RoutingTask
 from llm_routing_env.agents.parts.task import WITH_PREFERENCE
 from llm_routing_env.envs.options import sort_options
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.rewards.objectives import OBJECTIVES, cell_objectives, objective_bounds, objectives_of
+from llm_routing_env.rewards.objectives import OBJECTIVES, cell_objectives, objective_bounds
 
 Floats = NDArray[np.float64]
 DIRICHLET = "dirichlet"
@@ -42,10 +41,10 @@ class Objectives:
         self.rewards: Floats = told.swapaxes(1, 2).reshape(-1, len(OBJECTIVES))
         self.reward_space = spaces.Box(*objective_bounds(problem.reward), dtype=np.float64)
         self.observation_space = problem.observation_space
-        self.task = replace(problem.task, objectives=partial(objectives_of, problem.reward))
+        self.task = problem.task
         if preference is not None:
             self.observation_space = _with_preference(problem)
-            self.task = _seeing_preference(self.task)
+            self.task = _seeing_preference(problem.task)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # as `Facts`

@@ -23,6 +23,7 @@ from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
 from llm_routing_env.rewards.base import Reward
 from llm_routing_env.rewards.forms import make_reward
+from llm_routing_env.rewards.objectives import cell_objectives
 from llm_routing_env.rewards.reference_free import accuracies, mean_distances
 from llm_routing_env.rewards.reward_table import RewardTable, mean_of_known
 from llm_routing_env.tables.cells import Cells
@@ -31,6 +32,7 @@ from llm_routing_env.tables.queries import NEXT
 from llm_routing_env.tables.table import OutcomeTable
 
 if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
+    from llm_routing_env.agents import Agent
     from llm_routing_env.pools.pool import Pool
     from llm_routing_env.scenarios.phases import Phase
 
@@ -331,13 +333,14 @@ class RoutingProblem:
         numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         return np.array([numbers[text] for text in texts])
 
-    def training_table(self, *, responses: bool = False) -> TrainingTable:
+    def training_table(self, agent: Agent | None = None) -> TrainingTable:
         """Return every LLM's mean outcomes on the train split, all contexts: what pretrained agents are fitted on.
 
         As they were recorded: of what a scenario brings nobody knows before it comes.
 
         Args:
-            responses: Whether to compare the responses, for an agent that needs them.
+            agent: Who is to be fitted, where it may need more than accuracies, costs and latencies: a comparison of the
+                responses, or what each objective gets.
 
         Raises:
             ValueError: If the table has no train split, was recorded on other LLMs than the pool's, or lacks responses
@@ -353,6 +356,8 @@ class RoutingProblem:
             )
         cells, reward = self._recorded
         rewards = self.reward_table if self.scenario is None else RewardTable(cells, reward)
+        compares = agent is not None and agent.needs_responses
+        weighs = agent is not None and agent.task.shows_preference
         return TrainingTable(
             observations=self.observations[train],
             rewards=rewards.query_means[train],
@@ -360,7 +365,8 @@ class RoutingProblem:
             cost_usd=cells.cost_usd[train].mean(axis=2),
             latency_s=cells.latency_s[train].mean(axis=2),
             prompts=self.prompts[train],
-            response_distances=mean_distances(self.table, train) if responses else None,
+            response_distances=mean_distances(self.table, train) if compares else None,
+            objectives=cell_objectives(cells, reward)[train].mean(axis=2) if weighs else None,
         )
 
 

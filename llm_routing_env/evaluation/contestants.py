@@ -219,7 +219,7 @@ class AgentContestant:
     def _teach(self, agent: Agent, setting: Setting, problem: RoutingProblem, work: Block | Training) -> None:
         """Let the agent learn what it is to know before it is judged."""
         if agent.feedback == "full":
-            agent.fit(problem.training_table(responses=agent.needs_responses))
+            agent.fit(problem.training_table(agent))
 
 
 def frozen_policy(agent: Agent, problem: RoutingProblem, observations: NDArray[Any]) -> Floats:

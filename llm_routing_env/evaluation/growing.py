@@ -68,7 +68,7 @@ def grown(agent: Agent, router: Router, task: RoutingTask, problem: RoutingProbl
             f"are: give cost_scale_usd={old!r} in Python, or train another."
         )
     train = problem.table.select(None, "train")
-    table = replace(problem.training_table(), observations=observe(problem.table, agent.observation)[train])
+    table = replace(problem.training_table(agent), observations=observe(problem.table, agent.observation)[train])
     for place in range(len(known), task.n_actions):
         probes = table.part(llms=[place])
         takes_in.add_llm(task.llms[place], probes.part(queries=probes.has_cell[:, 0]))

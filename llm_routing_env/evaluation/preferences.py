@@ -37,7 +37,7 @@ def policies_by_preference(
         return
     problem = setting.problem(contestant.observation.removesuffix(WITH_PREFERENCE))
     agent = seeing_preferences(contestant, setting, problem, training)
-    agent.fit(problem.training_table())
+    agent.fit(problem.training_table(agent))
     for preference in preferences:
         shown = np.tile(preference.astype(np.float32), (len(problem.observations), 1))
         yield frozen_policy(agent, problem, np.concatenate([problem.observations, shown], axis=1))

@@ -88,7 +88,7 @@ def train(
         n_new = len(past.actions)
     elif learner.feedback == "full":
         if resumed is None:
-            learner.fit(faced.training_table(responses=learner.needs_responses))
+            learner.fit(faced.training_table(learner))
         n_new = len(faced.queries_of(MIXED))
     else:
         n_train = len(faced.queries_of(MIXED))

@@ -76,7 +76,7 @@ def test_in_the_environment_of_objectives_the_preference_is_in_the_observation()
     problem = RoutingProblem(observation="context", split="train", reward="additive")
     task = Objectives(problem, "dirichlet").task
     agent = make_agent("barp", task, n_sessions=2, seed=0, observation=task.observation, hidden_units=8, n_steps=600)
-    agent.fit(problem.training_table())
+    agent.fit(problem.training_table(agent))
     seen = np.concatenate([np.tile(problem.observations[0], (2, 1)), [[1.0, 0, 0], [0, 0.5, 0.5]]], axis=1)
     accurate, cheap = agent.select_action(seen)
     assert problem.task.expected_cost_usd[cheap] == min(problem.task.expected_cost_usd)

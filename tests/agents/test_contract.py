@@ -263,7 +263,7 @@ def test_stable_baselines3_can_evaluate_it(name):
     env = gym.make("PickLLM-v0", observation=agent_class(name).observation, max_episode_steps=3)
     agent = make_agent(name, env.unwrapped.task, seed=0)
     if agent.feedback == "full":
-        table = env.unwrapped.problem.training_table(responses=agent.needs_responses)
+        table = env.unwrapped.problem.training_table(agent)
         agent.fit(table.part(queries=slice(0, 40)))
     observation, _ = env.reset(seed=0)
     for deterministic in (False,) if probabilities_of(agent, observation) is None else (False, True):

@@ -62,6 +62,14 @@ def test_of_two_that_err_as_much_the_cheaper_is_asked(make_task, make_training_t
     np.testing.assert_allclose(agent.action_probabilities(np.ones(2)), [0.5, 0.5, 0.0])
 
 
+def test_an_llm_that_never_answers_is_asked_by_nobody(make_task, make_training_table):
+    distances = np.zeros((60, 4, 4))
+    distances[:, 3], distances[:, :, 3] = np.nan, np.nan
+    agent = make_agent("smoothie", make_task(), seed=0)
+    agent.fit(make_training_table(make_task(), response_distances=distances, cost_usd=np.tile([1, 1, 1, 0.0], (60, 1))))
+    np.testing.assert_allclose(agent.action_probabilities(np.ones(5)), [1 / 3, 1 / 3, 1 / 3, 0])
+
+
 def test_all_responses_equal_is_a_tie(make_task, make_training_table):
     agent = make_agent("smoothie", make_task(), seed=0, cost_weight=0)
     agent.fit(make_training_table(make_task(), response_distances=np.zeros((60, 4, 4))))
@@ -77,7 +85,7 @@ def test_all_responses_equal_is_a_tie(make_task, make_training_table):
         (
             {},
             {"response_distances": np.full((60, 4, 4), np.nan)},
-            "response_distances must be of each LLM beside 2 others, got 'llm0'",
+            "response_distances must be of 3 LLMs that answer, got 'fewer'",
         ),
     ],
 )
@@ -98,7 +106,7 @@ def test_on_nano_it_closes_the_gap_without_a_label(form: str, closed: float):
     problem = RoutingProblem("nano", observation="embedding", reward=form)
     rows = problem.queries_of("mixed")
     agent = make_agent("smoothie", problem.task, n_sessions=len(rows), seed=0)
-    agent.fit(problem.training_table(responses=True))
+    agent.fit(problem.training_table(agent))
     earned = problem.reward_table.query_means[rows]
     got = earned[np.arange(len(rows)), agent.select_action(problem.observations[rows])].mean()
     best = earned.mean(axis=0).max()  # contexts have as many test queries each

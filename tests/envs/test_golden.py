@@ -29,7 +29,7 @@ def of_agent(name: str, reward: str) -> float:
     env = gym.make("PickLLM-v0", max_episode_steps=LENGTH, observation=observation, reward=reward)
     agent = make_agent(name, env.unwrapped.task, seed=SEED, **QUICK.get(name, {}))
     if agent.protocol() == "pretrained":
-        table = env.unwrapped.problem.training_table(responses=agent.needs_responses)
+        table = env.unwrapped.problem.training_table(agent)
         agent.fit(table.part(queries=slice(None, None, 6)))  # all contexts, and soon fitted
     seen, _ = env.reset(seed=SEED)
     total, ended = 0.0, False

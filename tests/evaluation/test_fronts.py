@@ -10,9 +10,11 @@ from tables import queries, records
 from typer.testing import CliRunner
 
 from llm_routing_env.cli import app
+from llm_routing_env.evaluation.contestants import Training
 from llm_routing_env.evaluation.entries import contestants
 from llm_routing_env.evaluation.fronts import ONE_LLM, PER_CONTEXT, PER_QUERY, Fronts, compare_fronts
 from llm_routing_env.evaluation.pareto import expected_utility, hypervolume
+from llm_routing_env.evaluation.preferences import policies_by_preference
 from llm_routing_env.evaluation.setting import OBJECTIVES, Setting
 from llm_routing_env.evaluation.trade_offs import TradeOffs
 from llm_routing_env.tables.table import OutcomeTable
@@ -21,17 +23,16 @@ LLMS = ("good", "cheap", "dear")
 CONTEXTS = ("art", "chess")
 
 
-def two_contexts() -> OutcomeTable:
-    """Return a table where "good" is right in art, "cheap" in chess, "dear" everywhere, at four times the cost."""
+def recorded() -> list[dict[str, Any]]:
+    """Return rows where "good" is right in art, "cheap" in chess, "dear" everywhere, at four times the cost."""
     asked = queries(12, CONTEXTS)
     in_art = np.array([query.context == "art" for query in asked])
     accuracy = np.stack([in_art, ~in_art, np.ones(len(asked))], axis=1)[..., None]
     cost_usd, latency_s = np.array([1e-3, 1e-3, 4e-3])[:, None], np.array([0.02, 0.02, 0.1])[:, None]
-    rows = records(asked, LLMS, accuracy, cost_usd, latency_s)
-    return OutcomeTable.from_records(asked, LLMS, rows, {"pool": {"name": "hand"}})
+    return records(asked, LLMS, accuracy, cost_usd, latency_s)
 
 
-TABLE = two_contexts()
+TABLE = OutcomeTable.from_records(queries(12, CONTEXTS), LLMS, recorded(), {"pool": {"name": "hand"}})
 
 
 def compared(*agents: str, seeds: int = 2, parameters: Any = None, **options: Any) -> Fronts:
@@ -63,6 +64,20 @@ def test_numbers_are_those_of_the_points():
     assert utility == pytest.approx(expected_utility(found.single_llms(), result.preferences))
     assert row.hypervolume["mean"] == pytest.approx(hypervolume(row.points, result.reference))
     assert row.hypervolume["low"] <= row.hypervolume["mean"] <= row.hypervolume["high"]
+
+
+@pytest.mark.parametrize("agent", ["llm_bandit", "barp"])
+def test_an_llm_that_fails_fast_and_free_is_asked_by_no_preference(agent: str):
+    rows = [
+        row | ({"error": "401", "response": None, "cost_usd": 0.0, "latency_s": 0.001} if row["llm"] == "dear" else {})
+        for row in recorded()
+    ]
+    table = OutcomeTable.from_records(queries(12, CONTEXTS), LLMS, rows, {"pool": {"name": "failing"}})
+    setting = Setting({"table": table, "cost_scale_usd": 4e-3}, env=OBJECTIVES)
+    (router,) = contestants([agent], {agent: {"observation": "context"}})
+    preferences, training = np.array([[0.2, 0.4, 0.4], [0, 1, 0], [0, 0, 1]]), Training(0, 1)
+    for policy in policies_by_preference(router, setting, preferences, training):
+        assert policy.sum(axis=0).argmax() != LLMS.index("dear")
 
 
 def test_an_agent_that_sees_preferences_is_fitted_once(monkeypatch: pytest.MonkeyPatch):

@@ -28,7 +28,7 @@ def made_agent(name: str, problem_seeing: ProblemSeeing) -> tuple[Agent, Routing
     problem = problem_seeing(observation_of(name, {}))
     agent = make_agent(name, problem.task, seed=0)
     if agent.protocol() == "pretrained":
-        agent.fit(problem.training_table(responses=agent.needs_responses))
+        agent.fit(problem.training_table(agent))
     return agent, problem
 
 
