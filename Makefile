@@ -75,13 +75,24 @@ examples: $(EXAMPLES)/together/.done $(EXAMPLES)/rllib/.done
 	$(EXAMPLES)/together/bin/python benchmarks/examples.py $(EXAMPLES)
 	PYTHONPATH=. $(EXAMPLES)/together/bin/python benchmarks/readme.py
 
-BENCHMARKS := convergence headline weights scorers throughput scenario_overhead peers startup memory live_overhead live_path baselines ope recommit scenarios lifelong lifelong_speed
+# First what is timed. With DATA=FOLDER also others' tables, as FOLDER/NAME.parquet with embeddings beside them
+# (docs/importing.md). What a comparison had done already is taken from results/blocks: `make clean` runs all anew.
+DATA :=
+MEASURE := PYTHONPATH=. $(BIN)/python benchmarks
+TIMED := throughput scenario_overhead peers startup memory live_overhead live_path lifelong_speed asks
+BENCHMARKS := convergence headline weights scorers ope recommit scenarios asks_agents
+AGENTS_ON := nano everyday production3 $(if $(DATA),cascades9 mmlu_pro llmrouter9)
+LIVES_ON := nano production3 $(if $(DATA),cascades9 mmlu_pro llmrouter9 superhard17)
 
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"
-	$(BIN)/pickllm compare --json --reward pickllm > benchmarks/results/compare_nano_pickllm.json
-	$(BIN)/pickllm compare --json --reward additive > benchmarks/results/compare_nano_additive.json
-	for name in $(BENCHMARKS); do PYTHONPATH=. $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in $(TIMED) $(BENCHMARKS); do $(MEASURE)/$$name.py || exit 1; done
+	for form in pickllm additive; do \
+		$(BIN)/pickllm compare --json --reward $$form > benchmarks/results/compare_nano_$$form.json || exit 1; done
+	$(if $(DATA),for name in convergence headline; do \
+		$(MEASURE)/$$name.py --table $(DATA)/cascades9.parquet || exit 1; done)
+	for table in $(AGENTS_ON); do $(MEASURE)/baselines.py --table $$table --data "$(DATA)" || exit 1; done
+	for table in $(LIVES_ON); do $(MEASURE)/lifelong.py --table $$table --data "$(DATA)" || exit 1; done
 	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
 	cp results/compare/probabilities.png docs/
 	$(BIN)/python benchmarks/palette.py

@@ -45,5 +45,5 @@ def report(policy: Policy, **settings: Any) -> None:
 
 
 def say(reward: float, random: float) -> None:
-    """Print one line, which `run.py` reads."""
+    """Print one line, which `make examples` reads."""
     print(json.dumps({"reward": round(reward, 3), "random": round(random, 3)}))

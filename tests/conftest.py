@@ -1,6 +1,9 @@
 """Fixtures of the whole suite: a state directory per test, and the nano pool live, once per run."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy comes: threads of two workers fight over the cores
+
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
