@@ -89,6 +89,7 @@ bench: $(VENV)/.full
 	for name in $(TIMED) $(BENCHMARKS); do $(MEASURE)/$$name.py || exit 1; done
 	for form in pickllm additive; do \
 		$(BIN)/pickllm compare --json --reward $$form > benchmarks/results/compare_nano_$$form.json || exit 1; done
+	$(BIN)/pickllm compare --json --table everyday > benchmarks/results/compare_everyday_pickllm.json
 	$(if $(DATA),for name in convergence headline; do \
 		$(MEASURE)/$$name.py --table $(DATA)/cascades9.parquet || exit 1; done)
 	for table in $(AGENTS_ON); do $(MEASURE)/baselines.py --table $$table --data "$(DATA)" || exit 1; done

@@ -27,23 +27,30 @@ from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.pools.load_curve import load_curves
 from llm_routing_env.pools.pool import load_pool
-from llm_routing_env.rewards.forms import FORMS
 from llm_routing_env.tables.load import load_table
 
 
+COMPARED = {
+    ("nano", "pickllm"): "pickllm compare",
+    ("nano", "additive"): "pickllm compare --reward additive",
+    ("everyday", "pickllm"): "pickllm compare --table everyday",
+}
+
+
 def results() -> str:
-    """Return the main table: agents and references under both reward forms."""
+    """Return the main tables: agents and references under both reward forms, and beside an LLM made by others."""
     parts = []
-    for form in FORMS:
-        document = json.loads((RESULTS / f"compare_nano_{form}.json").read_text(encoding="utf-8"))
+    for (table, form), command in COMPARED.items():
+        document = json.loads((RESULTS / f"compare_{table}_{form}.json").read_text(encoding="utf-8"))
         agents = {row["name"]: row["metrics"] for row in document["agents"] if row["context"] == "all"}
         names = (CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE)
         references = {name: document["references"][name]["all"] for name in names}
         chosen, fixed, known, oracle = (references[name]["metrics"]["reward"]["mean"] for name in references)
         best = document["best_fixed_llm"]
-        (length,), (n_queries,) = set(document["lengths"].values()), set(document["queries"].values())
+        n_queries = " or ".join(map(str, sorted(set(document["queries"].values()))))
+        length = " or ".join(map(str, sorted(set(document["lengths"].values()))))
         parts.append(
-            f"**Reward `{form}`**: `pickllm compare --reward {form}`, {document['sessions']} sessions of {length} of "
+            f"**{table}, reward `{form}`**: `{command}`, {document['sessions']} sessions of {length} of "
             f"{n_queries} queries in each of {len(document['queries'])} contexts, test split. Headroom: best fixed LLM "
             f"{fixed:.3f} in hindsight ({best['in_hindsight']}), {chosen:.3f} chosen on the other split "
             f"({best['chosen']}), per-context best {known:.3f}, per-query oracle {oracle:.3f}; "
