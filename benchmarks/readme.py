@@ -29,7 +29,6 @@ from llm_routing_env.pools.load_curve import load_curves
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.tables.load import load_table
 
-
 COMPARED = {
     ("nano", "pickllm"): "pickllm compare",
     ("nano", "additive"): "pickllm compare --reward additive",
