@@ -102,7 +102,7 @@ class PretrainedAgent(Agent):
         if not self.is_fitted:
             raise RuntimeError(
                 f"{type(self).__name__} is not fitted: call fit(training_table) first, for example with "
-                "env.unwrapped.problem.training_table()."
+                "env.unwrapped.problem.training_table(agent)."
             )
         return self._route(observation, allowed)
 
