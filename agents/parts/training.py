@@ -86,8 +86,8 @@ class TrainingTable:
                 f"TrainingTable: response_distances must be of shape {(*shape, n_llms)}, got {distances.shape}."
             )
         if self.objectives is not None and self.objectives.shape != (*shape, N_OBJECTIVES):
-            expected = (*shape, N_OBJECTIVES)
-            raise ValueError(f"TrainingTable: objectives must be of shape {expected}, got {self.objectives.shape}.")
+            of_each = (*shape, N_OBJECTIVES)
+            raise ValueError(f"TrainingTable: objectives must be of shape {of_each}, got {self.objectives.shape}.")
         if self.weights.shape != shape[:1] or not ((self.weights > 0) & np.isfinite(self.weights)).all():
             raise ValueError(f"TrainingTable: weights must be {shape[0]} positive numbers, got {self.weights}.")
         if self.prompts is not None and np.shape(self.prompts) != shape[:1]:
