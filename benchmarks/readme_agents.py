@@ -10,7 +10,7 @@ from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import CHOSEN_FIXED, CONTEXT_BEST, ORACLE
 from llm_routing_env.evaluation.verdicts import is_clear_gain
 
-TABLES = ("nano", "cascades9", "mmlu_pro", "llmrouter9", "production3")
+TABLES = ("nano", "everyday", "cascades9", "mmlu_pro", "llmrouter9", "production3")
 Row = dict[str, Any]
 
 
