@@ -6,7 +6,7 @@
 Writes `results/baselines_<table>.json` and a page of the same name that says which agents beat the best fixed LLM.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,7 +69,7 @@ def main(
         del document["pairs"]
         document["unable"] = reasons
         results[form] = document
-        pages.append(page(result) + "".join(f"- `{name}` cannot take part: {why}\n" for name, why in reasons.items()))
+        pages.append(page(result) + "".join(left_out(reasons)))
     path = save("baselines", load_table(place), results)
     notes = f"Source: {source}\n\n" if source else ""
     path.with_suffix(".md").write_text(f"# Every agent on {table}\n\n{ABOUT}{notes}" + "\n".join(pages), "utf-8")
@@ -83,8 +83,16 @@ def unable(competitors: Sequence[Contestant], setting: Setting) -> dict[str, str
         try:
             each.check(setting.problem(each.observation))
         except ValueError as error:
-            reasons[each.name] = str(error)
+            folder = load_table(setting.table).path.parent  # of this machine
+            reasons[each.name] = str(error).replace(f"{folder}/", "")
     return reasons
+
+
+def left_out(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each reason not to take part, with who has it."""
+    for why in dict.fromkeys(reasons.values()):
+        names = ", ".join(f"`{name}`" for name, reason in reasons.items() if reason == why)
+        yield f"- {names} cannot take part: {why}\n"
 
 
 def run(competitors: list[Contestant], setting: Setting, sessions: int, engine: str) -> Comparison:
