@@ -28,6 +28,7 @@ def lifelong(script, tmp_path, monkeypatch):
     return module
 
 
+@pytest.mark.pages
 def test_it_measures_every_protocol_and_draws(lifelong, script, tmp_path):
     lifelong.main(table="small", data=tmp_path, sessions=10, docs=tmp_path, again=False, seed=0)
     found = json.loads((tmp_path / "lifelong_small.json").read_text())["result"]

@@ -19,6 +19,7 @@ def result(folder: Path, name: str) -> Any:
     return json.loads((folder / f"{name}_nano.json").read_text())["result"]
 
 
+@pytest.mark.pages
 @pytest.mark.skipif(sys.platform != "linux", reason="memory.py reads /proc")
 def test_the_scripts_run_and_the_readme_shows_what_they_wrote(script, tmp_path, monkeypatch):
     script("throughput").main(sessions=[1, 3], runs=1)
