@@ -17,7 +17,8 @@ from llm_routing_env.agents.parts.task import RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
 
 N_NEIGHBOURS = 20
-_WORST = 8.0  # above every estimate: texts of length 1 lie 4 apart at most, squared
+_NEVER = 100.0  # far more than estimates differ by
+_NO_ANSWER = 2.0  # errs as much as a text that has nothing to do with the truth, whose cosine is 0
 
 
 class Smoothie(PretrainedAgent):
@@ -83,11 +84,15 @@ class Smoothie(PretrainedAgent):
         self._require(table.response_distances is not None, "training_table", "with response_distances", None)
         assert table.response_distances is not None
         self.queries, self.weights = unit_rows(table.observations), table.weights
-        self.errors = estimated_errors(table.response_distances)
-        is_silent = np.isnan(self.errors).all(axis=0)
-        self._require(not is_silent.all(), "response_distances", f"of {FEWEST} LLMs that answer", "fewer")
-        self.errors[:, is_silent] = _WORST  # who never answers is asked by nobody
-        self.prices = self._prices(table)
+        gave_none = np.isnan(np.diagonal(table.response_distances, axis1=1, axis2=2))
+        errors = estimated_errors(table.response_distances)
+        self.errors = np.where(gave_none & table.has_cell, _NO_ANSWER, errors)
+        never_answers, is_unknown = gave_none.all(axis=0), np.isnan(errors).all(axis=0)
+        can_tell = bool((is_unknown <= never_answers).all() and not is_unknown.all())
+        lacking = self.task.llm_names[int(is_unknown.argmax())]
+        self._require(can_tell, "response_distances", f"of each LLM that answers beside {FEWEST - 1} others", lacking)
+        prices = self._prices(table)
+        self.prices = np.where(never_answers, _NEVER + 2 * prices.max(), prices)
 
     def _prices(self, table: TrainingTable) -> FloatArray:
         if not self.cost_weight:

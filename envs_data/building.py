@@ -85,7 +85,7 @@ def embed_queries(folder: Path) -> None:
 
 def embed_responses(folder: Path) -> None:
     """Write the embeddings of the responses beside the outcome table of a folder."""
-    responses = [text for text in different_responses(OutcomeTable.read(folder / "outcomes.parquet"))[0] if text]
+    responses, _ = different_responses(OutcomeTable.read(folder / "outcomes.parquet"))
     path = response_embeddings_path(folder / "outcomes.parquet")
     write_response_embeddings(path, responses, _rounded(encode(responses, ENCODER, progress=True)), ENCODER)
 

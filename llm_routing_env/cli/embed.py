@@ -58,7 +58,7 @@ def write_table_embeddings(outcomes: OutcomeTable, table: Path, model: str, cons
 
 
 def _write_response_embeddings(outcomes: OutcomeTable, table: Path, model: str, console: Terminal) -> dict[str, Any]:
-    texts = [text for text in different_responses(outcomes)[0] if text]
+    texts, _ = different_responses(outcomes)
     vectors, path = _encode(texts, model, console), response_embeddings_path(table)
     write_response_embeddings(path, texts, vectors, model)
     return _said(console, path, model, vectors, "different responses")

@@ -27,15 +27,16 @@ def different_responses(table: OutcomeTable) -> tuple[list[str], NDArray[np.int6
     """Return every text that some LLM responded with, once, and which of them each call gave.
 
     Returns:
-        The texts, and numbers of shape (queries, LLMs, repeats), `NO_RESPONSE` where a call failed or was not made.
+        The texts, and numbers of shape (queries, LLMs, repeats), `NO_RESPONSE` where a call failed, was not made, or
+        gave an empty text.
 
     Raises:
         ValueError: The table has no responses.
     """
     texts = table.texts("response")
-    has_one = np.array([text is not None for text in texts.flat]).reshape(texts.shape) & ~table.failed
+    has_one = np.array([bool(text) for text in texts.flat]).reshape(texts.shape) & ~table.failed
     numbers = {text: number for number, text in enumerate(dict.fromkeys(texts[has_one].tolist()))}
-    if not any(numbers):
+    if not numbers:
         raise ValueError(
             f"The table {table.name} has no responses, and without references answers are compared with each other: "
             "import it with the column of the responses, --response-column."
@@ -55,8 +56,8 @@ def response_embeddings(table: OutcomeTable) -> tuple[Vectors, NDArray[np.int64]
     """Return the embedding of every different response, and which each call gave.
 
     Returns:
-        Rows of length 1, that of the empty response 0, shape (texts, dimensions); and numbers of shape (queries, LLMs,
-        repeats), see `different_responses`.
+        Rows of length 1, shape (texts, dimensions); and numbers of shape (queries, LLMs, repeats), see
+        `different_responses`.
 
     Raises:
         ValueError: The table has no responses, or no embeddings of them beside it; or their file is damaged.
@@ -68,11 +69,8 @@ def response_embeddings(table: OutcomeTable) -> tuple[Vectors, NDArray[np.int64]
             f"The table {table.name} has no embeddings of its responses beside it ({path}): "
             "`pickllm embed TABLE --responses` computes them."
         )
-    said = [text for text in texts if text]
-    known, is_found = read_vectors(path, _KEY, [_digest(text) for text in said], _COLUMN)
-    require_found(path, is_found, said, "responses")
-    vectors = np.zeros((len(texts), known.shape[1]), dtype=np.float32)
-    vectors[[bool(text) for text in texts]] = known
+    vectors, is_found = read_vectors(path, _KEY, [_digest(text) for text in texts], _COLUMN)
+    require_found(path, is_found, texts, "responses")
     vectors.flags.writeable = numbers.flags.writeable = False
     return vectors, numbers
 

@@ -47,7 +47,7 @@ def error_scores(errors: Floats) -> Floats:
 def response_distances(table: OutcomeTable) -> Floats:
     """Return how far the responses of two LLMs to a query lie from each other, shape (queries, repeats, LLMs, LLMs).
 
-    Squared distances of embeddings; NaN where a call failed or was not made.
+    Squared distances of embeddings; NaN where a call failed, was not made, or gave an empty text.
 
     Raises:
         ValueError: See `smoothie`.
@@ -83,7 +83,7 @@ def matching(table: OutcomeTable) -> Floats:
     """
     queries, (vectors, numbers) = read_embeddings(table, "embedding").astype(np.float64), response_embeddings(table)
     _require_one_model(table)
-    said = np.append(vectors.any(axis=1), False)[numbers]  # the last: NO_RESPONSE
+    said = numbers != NO_RESPONSE
     train = np.flatnonzero(table.is_train & said.any(axis=(1, 2)))
     if len(train) < 2:
         raise ValueError(

@@ -65,9 +65,22 @@ def test_of_two_that_err_as_much_the_cheaper_is_asked(make_task, make_training_t
 def test_an_llm_that_never_answers_is_asked_by_nobody(make_task, make_training_table):
     distances = np.zeros((60, 4, 4))
     distances[:, 3], distances[:, :, 3] = np.nan, np.nan
+    table = make_training_table(make_task(), response_distances=distances, cost_usd=np.tile([1, 1, 1, 0.0], (60, 1)))
+    for cost_weight in (0.25, 50.0):
+        agent = make_agent("smoothie", make_task(), seed=0, cost_weight=cost_weight)
+        agent.fit(table)
+        np.testing.assert_allclose(agent.action_probabilities(np.ones(5)), [1 / 3, 1 / 3, 1 / 3, 0])
+
+
+def test_a_call_without_an_answer_counts_as_one_that_errs(make_task, make_training_table):
+    """All agree wherever they answer, the last, which is free, in one query of sixty: V = 0 there, else 2."""
+    distances = np.zeros((60, 4, 4))
+    distances[1:, 3], distances[1:, :, 3] = np.nan, np.nan
+    table = make_training_table(make_task(), response_distances=distances, cost_usd=np.tile([1, 1, 1, 0.0], (60, 1)))
     agent = make_agent("smoothie", make_task(), seed=0)
-    agent.fit(make_training_table(make_task(), response_distances=distances, cost_usd=np.tile([1, 1, 1, 0.0], (60, 1))))
-    np.testing.assert_allclose(agent.action_probabilities(np.ones(5)), [1 / 3, 1 / 3, 1 / 3, 0])
+    agent.fit(table)
+    np.testing.assert_array_equal(agent.errors[:2], [[0, 0, 0, 0], [0, 0, 0, 2]])
+    np.testing.assert_allclose(agent.action_probabilities(table.observations[0]), [1 / 3, 1 / 3, 1 / 3, 0])
 
 
 def test_all_responses_equal_is_a_tie(make_task, make_training_table):
@@ -85,7 +98,7 @@ def test_all_responses_equal_is_a_tie(make_task, make_training_table):
         (
             {},
             {"response_distances": np.full((60, 4, 4), np.nan)},
-            "response_distances must be of 3 LLMs that answer, got 'fewer'",
+            "response_distances must be of each LLM that answers beside 2 others, got 'llm0'",
         ),
     ],
 )

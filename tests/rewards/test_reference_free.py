@@ -40,13 +40,13 @@ def test_smoothie_is_the_estimated_cosine_with_the_truth(tmp_path: Path):
     np.testing.assert_allclose(smoothie(saying(tmp_path, "east", "north", "south"))[0, :, 0], [1, 0, 0], atol=1e-6)
 
 
-def test_an_empty_response_is_an_answer_unlike_the_others_and_a_failed_call_is_none(tmp_path: Path):
-    # The empty one is the zero vector, 1 from every other.
-    table = saying(tmp_path, "north", "north", "", None)
+@pytest.mark.parametrize("none", ["", None])
+def test_who_says_nothing_gives_no_answer(none: str | None, tmp_path: Path):
+    table = saying(tmp_path, "north", "north", "north", none)
     distances = response_distances(table)[0, 0]
-    np.testing.assert_allclose(distances[:3, :3], [[0, 0, 1], [0, 0, 1], [1, 1, 0]], atol=1e-6)
+    np.testing.assert_allclose(distances[:3, :3], 0, atol=1e-6)
     assert np.isnan(distances[3]).all()
-    np.testing.assert_allclose(smoothie(table)[0, :, 0], [1, 1, 0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(smoothie(table)[0, :, 0], [1, 1, 1, 0], atol=1e-6)
 
 
 def test_where_fewer_than_three_answered_nobody_can_tell(tmp_path: Path):
