@@ -85,7 +85,7 @@ class LLMBandit(PretrainedAgent):
     def _fit(self, training_table: TrainingTable) -> None:
         self.cost_usd, self.lines = training_table.means("cost_usd"), reward_lines(training_table)
         self.prices = self._prices(training_table)
-        self._require_costs()
+        self._require_costs(self.cost_usd)
         queries, accuracy = training_table.observations, training_table.accuracy
         was_asked = training_table.has_cell
         self.projection = self._common_rng.normal(scale=0.3, size=(queries.shape[1], self.rank))
@@ -112,8 +112,8 @@ class LLMBandit(PretrainedAgent):
         sums = np.einsum("qmo,qm->om", np.where(table.has_cell[..., None], costs, 0.0), counts)
         return np.asarray(sums / counts.sum(axis=0))
 
-    def _require_costs(self) -> None:
-        is_known = self.preference is None or bool(np.isfinite(self.cost_usd).all())
+    def _require_costs(self, cost_usd: FloatArray) -> None:
+        is_known = self.preference is None or bool(np.isfinite(cost_usd).all())
         self._require(is_known, "training_table.cost_usd", "recorded: the preference is about it", np.nan)
 
     def predicted_accuracy(self, observation: FloatArray) -> FloatArray:
@@ -151,6 +151,8 @@ class LLMBandit(PretrainedAgent):
         if not self.is_fitted:
             raise RuntimeError("LLMBandit is not fitted: call fit(training_table) before add_llm.")
         task = task_with(self.task, llm, probes, self._query_size)
+        cost_usd, lines, prices = probes.means("cost_usd"), reward_lines(probes), self._prices(probes)
+        self._require_costs(cost_usd)
         seen = np.concatenate([probes.observations @ self.projection, np.ones((len(probes.rewards), 1))], axis=1)
         known = np.concatenate([self.identities, self.intercepts[:, None]], axis=1)
         centre, precision = known.mean(axis=0), 1 / (known.var(axis=0) + _LEAST_VARIANCE)
@@ -162,10 +164,9 @@ class LLMBandit(PretrainedAgent):
         adam([new], gradient, n_steps=_STEPS, learning_rate=_LEARNING_RATE)
         self.identities = np.concatenate([self.identities, new[None, :-1]])
         self.intercepts = np.append(self.intercepts, new[-1])
-        self.cost_usd = np.append(self.cost_usd, probes.means("cost_usd"))
-        self.lines = np.concatenate([self.lines, reward_lines(probes)], axis=1)
-        self.prices = np.concatenate([self.prices, self._prices(probes)], axis=1)
-        self._require_costs()
+        self.cost_usd = np.append(self.cost_usd, cost_usd)
+        self.lines = np.concatenate([self.lines, lines], axis=1)
+        self.prices = np.concatenate([self.prices, prices], axis=1)
         self.task = task
 
 

@@ -10,6 +10,10 @@ see what the other contextual bandits see.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from llm_routing_env.agents import Agent, RoutingTask
@@ -23,7 +27,15 @@ def unit_reward(reward: float, bounds: tuple[float, float]) -> float:
     return (reward - low) / (high - low)
 
 
-class ParetoBandit(Agent):
+class Peer(Agent):
+    """Learns in another library's object, which is not saved."""
+
+    def save(self, path: str | Path, about: Mapping[str, Any] | None = None) -> None:
+        """Refuse: what was learned is the other library's to save."""
+        raise NotImplementedError(f"{type(self).__name__} is saved by its own library's means.")
+
+
+class ParetoBandit(Peer):
     """ParetoBandit's disjoint LinUCB, paced to a target spend if one is given."""
 
     observation = "context+embedding32"
@@ -82,7 +94,7 @@ class ParetoBandit(Agent):
             self._pacer.observe(float(outcome["cost_usd"][0]))
 
 
-class VowpalWabbit(Agent):
+class VowpalWabbit(Peer):
     """Vowpal Wabbit's contextual bandit with action-dependent features."""
 
     observation = "context+embedding32"

@@ -65,6 +65,8 @@ class TrainingTable:
             is_absent = name in ("cost_usd", "latency_s") and np.isnan(getattr(self, name)).all()
             if not is_absent:
                 self._require_finite(name, has_cell)
+        if self.objectives is not None and not np.isfinite(self.objectives[has_cell]).all():
+            raise ValueError("TrainingTable: objectives must be finite where a query was asked of an LLM.")
         never_asked = np.flatnonzero(~has_cell.any(axis=0)).tolist()
         if never_asked:
             raise ValueError(f"TrainingTable: each LLM must have a training query, got none for LLM {never_asked[0]}.")

@@ -62,7 +62,7 @@ def grown(agent: Agent, router: Router, task: RoutingTask, problem: RoutingProbl
             f"here the order is {', '.join(task.llm_names)}."
         )
     old, new = router.learned.reward["cost_scale_usd"], problem.reward.cost_scale_usd
-    if not math.isclose(old, new):
+    if problem.reward.weights[1] and not math.isclose(old, new):
         raise ValueError(
             f"{router.path} learned rewards in which {old:.3g} $ are a cost of 1, and with the new LLM {new:.3g} $ "
             f"are: give cost_scale_usd={old!r} in Python, or train another."

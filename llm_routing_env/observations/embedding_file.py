@@ -17,6 +17,7 @@ from llm_routing_env.tables.table import OutcomeTable
 
 Vectors = NDArray[np.float32]
 PROJECTION_SIZE = 32
+_AT_CENTRE = 1e-6  # of vectors of length 1, with what rounding leaves
 _BATCH_ROWS = 2048
 _ANEW = "`pickllm embed TABLE` computes them anew."
 
@@ -31,7 +32,8 @@ def project(embeddings: Vectors, is_train: NDArray[np.bool_]) -> Vectors:
     components *= np.sign(components[np.arange(len(components)), largest])[:, None]
     projected = (embeddings - centre) @ components.T
     lengths = np.linalg.norm(projected, axis=1, keepdims=True)
-    return np.asarray(projected / np.maximum(lengths, 1e-12), dtype=np.float32)
+    projected[lengths[:, 0] < _AT_CENTRE, 0] = 1.0  # no direction is its own, and a row of zeros is no vector
+    return np.asarray(projected / np.linalg.norm(projected, axis=1, keepdims=True), dtype=np.float32)
 
 
 def embeddings_path(table_path: Path) -> Path:

@@ -101,6 +101,14 @@ def test_a_router_with_a_new_llm_is_saved(make_task, make_training_table, tmp_pa
     np.testing.assert_array_equal(loaded.action_probabilities(query), agent.action_probabilities(query))
 
 
+def test_an_llm_that_cannot_be_taken_in_changes_nothing(make_task, make_training_table):
+    agent = make_agent("llm_bandit", make_task(), seed=0, preference=0.5)
+    agent.fit(make_training_table(make_task()))
+    with pytest.raises(ValueError, match=r"training_table\.cost_usd must be recorded"):
+        agent.add_llm(LLMInfo("new"), make_training_table(make_task(1), cost_usd=np.full((60, 1), np.nan)))
+    assert (len(agent.identities), agent.prices.shape, agent.task.n_actions) == (4, (3, 4), 4)
+
+
 def test_without_costs_there_is_nothing_to_prefer(make_task, make_training_table):
     table = make_training_table(make_task(), cost_usd=np.full((60, 4), np.nan))
     make_agent("llm_bandit", make_task()).fit(table)

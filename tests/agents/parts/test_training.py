@@ -82,6 +82,8 @@ def test_cells_that_are_there_in_part_and_llms_never_asked_are_refused(changes, 
         ({"rewards": [[0, 0, 0], [0, np.inf, 0]]}, "rewards must be finite, got inf in row 1, column 1"),
         ({"accuracy": np.full((2, 3), np.nan)}, "accuracy must be finite, got nan in row 0, column 0"),
         ({"cost_usd": [[0, 0, 0], [0, 0, np.nan]]}, "cost_usd must be finite, got nan in row 1, column 2"),
+        ({"objectives": np.zeros((2, 3))}, r"objectives must be of shape \(2, 3, 3\), got \(2, 3\)"),
+        ({"objectives": np.full((2, 3, 3), np.inf)}, "objectives must be finite where a query was asked of an LLM"),
     ],
 )
 def test_bad_tables_are_refused(changes, problem):
