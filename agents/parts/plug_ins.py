@@ -27,8 +27,14 @@ def load(kind: str, name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
         return getattr(import_plug_in(module_name), attribute)
+    except ModuleNotFoundError as error:
+        hint = f" Without .py: {module_name.removesuffix('.py')}:{attribute}." if module_name.endswith(".py") else ""
+        hint = hint or f" Is {error.name} installed?"
+        raise ValueError(f"Cannot load {kind} {name!r}: {error}.{hint}") from error
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"Cannot load {kind} {name!r}: {error}.") from error
+    except Exception as error:  # somebody's file, and whatever is wrong with it
+        raise ValueError(f"Cannot load {kind} {name!r}: {type(error).__name__}: {error}.") from error
 
 
 def import_plug_in(module_name: str) -> ModuleType:

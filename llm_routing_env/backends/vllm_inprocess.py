@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from llm_routing_env.backends.chat_completion import Completion
@@ -33,6 +34,9 @@ _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
 }
+_NEEDED = (
+    'The in-process backend needs vLLM: pip install "llm-routing-env[vllm]", or the backend "vllm" and its servers.'
+)
 _ENGINES: dict[str, Any] = {}
 _THREAD = ThreadPoolExecutor(1, thread_name_prefix="pickllm-engine")
 
@@ -45,7 +49,10 @@ def engine_answerer(pool: Pool) -> "Callable[[], EngineAnswerer]":
 
     Raises:
         ValueError: An LLM has no `model` to load here.
+        ImportError: vLLM is not installed.
     """
+    if find_spec("vllm") is None:
+        raise ImportError(_NEEDED)
     for llm in pool.llms:
         if not llm.model:
             raise ValueError(f"LLM {llm.name!r} has no `model` to load in this process: use the HTTP backend.")
@@ -143,9 +150,7 @@ def _start(pool: Pool, llm: LLMSpec) -> Any:
             import vllm
             from vllm.engine.arg_utils import EngineArgs
         except ImportError as error:
-            raise ImportError(
-                f'The in-process backend needs vLLM: pip install "llm-routing-env[vllm]" ({error}).'
-            ) from error
+            raise ImportError(f"{_NEEDED} ({error})") from error
         names = [field.name for field in fields(EngineArgs)]
         # Statistics are what gives the time to first token.
         arguments = {

@@ -108,7 +108,7 @@ def main() -> None:
     """Run the command; whatever keeps it from its end is one line on standard error, and the exit code says which."""
     try:
         with found_in(os.getcwd()), sigterm_raises(Terminated):  # my_module:MyAgent and the like
-            app()
+            app(prog_name="pickllm")  # whoever started it: completion is installed by this name
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         _say(f"pickllm: {error}", style="red")
         sys.exit(1 if isinstance(error, IncompleteError) else 2)

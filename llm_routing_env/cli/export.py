@@ -53,6 +53,7 @@ def croissant(
         list[str] | None, typer.Option(help="What the table does not know, as name=text. May be repeated.")
     ] = None,
     fields: Annotated[Path | None, typer.Option(help="TOML file of such names and texts, or lists of texts.")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Describe a table in Croissant, the metadata format of ML data sets; says what is not known and left out.
 
@@ -68,8 +69,9 @@ def croissant(
     else:
         with replacing(out) as new:
             new.write_text(text + "\n", encoding="utf-8")
-        _say(f"wrote {out}, which describes {described.path}: publish them in one folder")
-    if missing := missing_fields(document):
+        if not quiet:
+            _say(f"wrote {out}, which describes {described.path}: publish them in one folder")
+    if not quiet and (missing := missing_fields(document)):
         line = f"not known, and left out: {', '.join(missing)}; give them with --field NAME=TEXT or --fields FILE"
         _say(line, error=True)
 

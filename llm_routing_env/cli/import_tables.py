@@ -17,6 +17,7 @@ from llm_routing_env.importing.preset import FLAGS, Preset
 from llm_routing_env.importing.presets import PRESETS
 from llm_routing_env.importing.units import doubt_of
 from llm_routing_env.observations.embedding_file import embeddings_path
+from llm_routing_env.observations.embedding_model import load_encoder
 from llm_routing_env.rewards.scorers import get_scorer
 from llm_routing_env.tables.notes import not_judged
 from llm_routing_env.tables.table import OutcomeTable
@@ -83,6 +84,8 @@ def import_files(
     """Read the files of a preset, which the command is named after, and write the table."""
     others = [join.file for join in options.parse_joins(join)] + ([Path(latency_from)] if latency_from else [])
     _check_out([*src, *others], out, overwrite)
+    if embed is not None:
+        load_encoder(embed)  # what is missing is said before anything is written
     # Arrow's own allocator keeps several times what the batches of a long file take.
     pa.set_memory_pool(pa.system_memory_pool())
     given = {**ctx.params, "src": src}  # which earlier versions of typer leave texts there

@@ -7,7 +7,13 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
+
+try:
+    from stable_baselines3.common.vec_env import VecEnv
+except ImportError as error:
+    raise ImportError(
+        f'PickLLMSB3VecEnv needs Stable-Baselines3: pip install "llm-routing-env[sb3]" ({error}).'
+    ) from error
 
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.envs.vector_infos import unmasked

@@ -37,6 +37,9 @@ def contestants(agents: Sequence[str], parameters: Mapping[str, Mapping[str, Any
         found += sb3_contestants(agent, given, named) if is_sb3(agent) else [_agent_contestant(agent, given, row)]
     names = [contestant.name for contestant in found]
     for name in names:
+        sb3 = name.partition(" (")[0]
+        if names.count(name) > 1 and sb3 != name:
+            raise ValueError(f"{name!r} is named twice: {sb3} stands for {sb3}@online and {sb3}@pretrained.")
         if names.count(name) > 1:
             raise ValueError(
                 f"{name!r} is named twice. To compare an agent with itself, name each one: first={name},second={name}."

