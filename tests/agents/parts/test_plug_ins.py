@@ -76,15 +76,13 @@ def test_a_folder_that_is_on_the_path_anyhow_stays_there(folder: str):
     assert sys.path[0] == folder
 
 
-def test_whatever_is_wrong_with_somebodys_file_is_one_line(tmp_path):
+def test_whatever_is_wrong_with_somebodys_file_is_one_line(tmp_path: Path):
     (tmp_path / "broken_at_once.py").write_text("1 / 0\n")
+    (tmp_path / "fine_file.py").write_text("A = 1\n")
     with found_in(str(tmp_path)):
-        with pytest.raises(
-            ValueError, match="Cannot load agent 'broken_at_once:A': ZeroDivisionError: division by zero"
-        ):
+        with pytest.raises(ValueError, match="'broken_at_once:A': ZeroDivisionError: division by zero"):
             load("agent", "broken_at_once:A")
         with pytest.raises(ValueError, match=r"Without \.py: fine_file:A"):
-            (tmp_path / "fine_file.py").write_text("A = 1\n")
             load("agent", "fine_file.py:A")
-    with pytest.raises(ValueError, match="No module named 'no_such_library'. Is no_such_library installed"):
+    with pytest.raises(ValueError, match=r"No module named 'no_such_library'\. Is no_such_library installed"):
         load("agent", "no_such_library:A")
