@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from stable_baselines3 import DQN
+from tables import queries, records
 
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.sb3 import SB3_ALGORITHMS, describe_sb3, is_sb3, sb3_contestants
+from llm_routing_env.tables.table import OutcomeTable
 
 
 class Patient(DQN):
@@ -140,3 +142,11 @@ def test_only_algorithms_of_stable_baselines3_are_taken_for_them():
         assert not is_sb3(name)
     with pytest.raises(ValueError, match="No module named 'no_such_module'"):
         compare(["no_such_module:Class"], n_sessions=1, length=1)
+
+
+def test_a_table_without_latencies_takes_part_where_none_is_weighed():
+    asked = queries(6, ("art",))
+    rows = [row | {"latency_s": None} for row in records(asked, ("a", "b"), 1.0, 1e-3, 0.1 * np.ones((1, 1, 1)))]
+    without = OutcomeTable.from_records(asked, ("a", "b"), rows, {"pool": {"name": "no latency"}})
+    (online,) = sb3_contestants("ppo@online", {"observation": "context"})
+    online.check(RoutingProblem(without, observation="context", reward="additive", weights=(1, 0.5, 0)))
