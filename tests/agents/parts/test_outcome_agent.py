@@ -80,7 +80,7 @@ def open_arms(agent, n_sessions):
     """Return which arms an agent may still ask."""
     if hasattr(agent, "_scores"):
         return agent._scores(seen(n_sessions), None)[2]
-    return agent.outcomes.believed(np.zeros(n_sessions, dtype=int)).open_arms(None)
+    return agent._believed(seen(n_sessions)).open_arms(None)
 
 
 def test_the_best_llm_is_never_out(name, make_task):
