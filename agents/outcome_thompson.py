@@ -14,7 +14,7 @@ from llm_routing_env.agents.parts.session_array import PerSession
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
 
-_LEAST = 1e-6  # parameter of a posterior: a Beta distribution has none that is 0
+_SUREST = 0.01  # off 0 or 1 a prior accuracy is at least: at the ends Beta distributions have no width to draw from
 
 
 class OutcomeThompson(CountingAgent):
@@ -39,8 +39,8 @@ class OutcomeThompson(CountingAgent):
             task: See `Agent`; one observation component per context. It must have a reward function.
             n_sessions: See `Agent`.
             seed: See `Agent`.
-            prior_accuracy: Expected accuracy of the mean LLM, or of each; of 0 or 1 it is sure until an answer
-                says otherwise.
+            prior_accuracy: Expected accuracy of the mean LLM, or of each; below 0.01 it is taken for 0.01, above 0.99
+                for 0.99: who is sure has nothing to draw.
             price_slope: By how much accuracy is expected to rise with ten times the cost, from the mean LLM's.
             prior_pulls: How many answers these expectations count as.
             pseudo_pulls: How many answers of a context all others together count as at most.
@@ -49,6 +49,7 @@ class OutcomeThompson(CountingAgent):
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self._believe(prior_accuracy, price_slope, discount)
+        self._prior[:, 0] = np.clip(self._prior[:, 0], _SUREST, 1 - _SUREST)
         self._count(prior_pulls, pseudo_pulls)
         self._require(scale > 0, "scale", "positive", scale)
         self.scale = scale
@@ -67,5 +68,4 @@ class OutcomeThompson(CountingAgent):
     def _posterior(self, believed: Believed) -> tuple[FloatArray, FloatArray]:
         """Return both parameters of each arm's posterior, shape (sessions, arms)."""
         pulls = believed.pulls / self.scale**2
-        first, second = believed.accuracy * pulls, (1 - believed.accuracy) * pulls
-        return np.maximum(first, _LEAST), np.maximum(second, _LEAST)
+        return believed.accuracy * pulls, (1 - believed.accuracy) * pulls

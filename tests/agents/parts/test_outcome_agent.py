@@ -156,6 +156,97 @@ def test_what_a_failed_call_costs_is_learned(name, make_task):
     assert agent.action_probabilities(seen())[1] > 0.99
 
 
+def worth(agent, n_sessions=1):
+    """Return each LLM's expected reward."""
+    if hasattr(agent, "_scores"):
+        return agent._scores(seen(n_sessions), None)[0]
+    believed = agent._believed(seen(n_sessions))
+    return believed.base + believed.gain * believed.accuracy
+
+
+FAILED = told(0.0, np.nan, np.nan)  # an answer is worth its accuracy, and a failed call -10
+
+
+@pytest.fixture
+def failing(make_task):
+    return make_task(2, 1, reward_bounds=(-10.0, 1.0))
+
+
+@pytest.mark.parametrize("outcome", [FAILED, told(0.0), None])
+def test_one_failure_in_three_calls_takes_its_share_of_what_answers_are_worth(name, outcome, failing):
+    agent, spared = (make_agent(name, failing, seed=0) for _ in range(2))
+    for each in (agent, spared):
+        for right in (1.0, 0.0):
+            each.update(seen(), 0, right, told(right))
+    agent.update(seen(), 0, -10.0, outcome)
+    share = 1 / (3 + 4 * (1 + np.log(4)))
+    expected = worth(spared)[0]
+    np.testing.assert_allclose(worth(agent)[0], [(1 - share) * expected[0] - 10 * share, expected[1]], rtol=1e-9)
+
+
+def asked(agent, n_steps, fails):
+    """Return in which sessions the first LLM was asked at each step: right in 9 of 10 answers, the other in 5.
+
+    Args:
+        agent: An agent.
+        n_steps: How many.
+        fails: Whether the first LLM's n-th call fails, from 0.
+    """
+    n, rng, shares = agent.n_sessions, np.random.default_rng(0), []
+    calls = np.zeros(n, dtype=int)
+    for _ in range(n_steps):
+        action = agent.select_action(seen(n))
+        is_first = action == 0
+        failed = is_first & np.array([fails(number) for number in calls])
+        right = np.where(failed, 0.0, rng.random(n) < np.where(is_first, 0.9, 0.5)).astype(float)
+        agent.update(seen(n), action, np.where(failed, -2.0, right), told(right, np.ones(n), np.ones(n)))
+        calls += is_first
+        shares.append(is_first)
+    return np.array(shares)
+
+
+def test_the_better_llm_is_asked_again_after_its_first_call_failed(name, make_task):
+    agent = make_agent(name, make_task(2, 1, reward_bounds=(-2.0, 1.0)), n_sessions=50, seed=0)
+    assert asked(agent, 300, lambda number: number == 0)[200:].mean() > 0.9
+
+
+def test_who_always_fails_is_dropped_soon(name, make_task):
+    agent = make_agent(name, make_task(2, 1, reward_bounds=(-2.0, 1.0)), n_sessions=50, seed=0)
+    shares = asked(agent, 300, lambda number: True)
+    assert shares.sum(axis=0).max() < 30
+    assert shares[200:].mean() < 0.02
+
+
+def test_who_mostly_fails_is_out_while_another_is_always_right(name, make_task):
+    agent = make_agent(name, make_task(2, 1, reward_bounds=(-2.0, 1.0)), n_sessions=1, seed=0)
+    for _ in range(200):
+        for arm, reward in ((0, -2.0), (1, 1.0)):
+            agent.update(seen(1), arm, reward, {key: np.array([value]) for key, value in told(float(arm)).items()})
+    np.testing.assert_array_equal(open_arms(agent, 1), [[False, True]])
+
+
+def test_after_failures_it_asks_with_the_probabilities_that_it_states(name, make_task):
+    n = 20_000
+    agent = make_agent(name, make_task(2, 1, reward_bounds=(-2.0, 1.0)), n_sessions=n, seed=0, price_slope=0.0)
+    for arm, right, failed in [(0, 1, False), (0, 0, True), (1, 1, False), (1, 0, False), (0, 1, False)]:
+        right = np.full(n, float(right))
+        agent.update(seen(n), np.full(n, arm), right - 2.0 * failed, told(right, np.ones(n), np.ones(n)))
+    assert (agent.select_action(seen(n)) == 0).mean() == pytest.approx(
+        agent.action_probabilities(seen(n))[0, 0], abs=0.01
+    )
+
+
+def test_a_wrong_answer_that_is_worth_no_more_than_a_failed_call_is_an_answer(name, make_task):
+    """Both LLMs cost what the reward's bounds allow for, up to the rounding of their mean."""
+    reward = Additive(form="additive", weights=(1, 1, 0), cost_scale_usd=0.1, max_cost_usd=0.3, max_latency_s=1.0)
+    pool = Pool(np.array([0.3, 0.3 - 1e-16]), np.ones(2), reward)
+    agent = make_agent(name, pool.task(make_task, reward_bounds=reward.bounds), seed=0)
+    for arm in (0, 1):
+        agent.update(seen(), arm, reward.bounds[0], told(0.0, 0.3))
+    assert not agent.failed_calls.failures.any()
+    np.testing.assert_array_equal(agent.failed_calls.calls, [[1, 1]])
+
+
 def test_a_reward_that_is_curved_in_accuracy_is_learned(name, make_task):
     def squared(accuracy, cost_usd, latency_s):
         return np.square(accuracy)
@@ -181,15 +272,18 @@ def test_a_reward_alone_tells_the_accuracy(name, make_task):
 def test_rows_that_are_told_outcomes_equal_single_agents(name, make_task):
     pool, rng = drawn_pool(np.random.default_rng(4)), np.random.default_rng(5)
     task = pool.task(make_task, n_contexts=3)
+    task = replace(task, reward_bounds=pool.reward.bounds)
     batch = make_agent(name, task, n_sessions=3, seed=0, discount=0.99)
     singles = [make_agent(name, task, seed=0, discount=0.99) for _ in range(3)]
     for _ in range(60):
         contexts, action, right = np.eye(3)[rng.integers(3, size=3)], rng.integers(4, size=3), rng.random(3)
         reward, outcome = pool.answer(action, right)
+        reward = np.where(rng.random(3) < 0.2, pool.reward.bounds[0], reward)  # some calls fail
         batch.update(contexts, action, reward, outcome)
         for row, single in enumerate(singles):
             one = {key: value[row] for key, value in outcome.items()}
             single.update(contexts[row], int(action[row]), float(reward[row]), one)
+    assert batch.failed_calls.failures.any()
     expected = [single.action_probabilities(x) for single, x in zip(singles, contexts, strict=True)]
     np.testing.assert_allclose(batch.action_probabilities(contexts), expected, rtol=0, atol=1e-12)
 
@@ -210,15 +304,22 @@ def test_who_forgets_follows_an_llm_that_changes(name, accuracy_alone):
 
 def test_a_new_llm_leaves_the_others_as_they_were(name, make_task):
     pool = drawn_pool(np.random.default_rng(6))
-    task = pool.task(make_task)
+    task = replace(pool.task(make_task), reward_bounds=pool.reward.bounds)
     order = [2, 0, 3]
     few = Pool(pool.cost_usd[order], pool.latency_s[order], pool.reward).task(make_task)
-    few = replace(few, llm_names=tuple(task.llm_names[arm] for arm in order), llms=tuple(task.llms[a] for a in order))
+    few = replace(
+        few,
+        llm_names=tuple(task.llm_names[arm] for arm in order),
+        llms=tuple(task.llms[arm] for arm in order),
+        reward_bounds=task.reward_bounds,
+    )
     small, whole = (make_agent(name, known, seed=0, price_slope=0.0) for known in (few, task))
     for place, right in [(0, 1.0), (1, 0.0), (2, 0.0), (0, 0.0), (1, 1.0)]:
         reward, outcome = pool.answer(np.array([order[place]]), np.array([right]))
         small.update(seen(), place, reward, outcome)
         whole.update(seen(), order[place], reward, outcome)
+    small.update(seen(), 1, pool.reward.bounds[0])  # a failed call
+    whole.update(seen(), order[1], pool.reward.bounds[0])
     grown = small.add_llm(task)
     for key, array in whole.state().items():
         np.testing.assert_allclose(grown.state()[key], array, rtol=0, atol=1e-12)
