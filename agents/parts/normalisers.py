@@ -57,8 +57,8 @@ class RewardNormaliser(Stateful):
             "bounds": task.reward_bounds,
             "quantiles": task.reward_quantiles or task.reward_bounds,
         }[kind]
-        self.low = SessionArray(n_rows, float(low))
-        self.high = SessionArray(n_rows, float(high))
+        self.low = SessionArray(n_rows, low)
+        self.high = SessionArray(n_rows, high)
         self._follows_low = kind == "running_minmax"
         self._follows_high = kind in ("running_max", "running_minmax")
 
