@@ -66,20 +66,18 @@ class OutcomeLinear(OutcomeAgent):
                 inverts matrices for every query.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._believe(prior_accuracy, price_slope)
+        self._believe(prior_accuracy, price_slope, discount)
         deviations = {"intercept_deviation": intercept_deviation, "feature_deviation": feature_deviation}
         for name, value in {"scale": scale, **deviations}.items():
             self._require(value > 0, name, "positive", value)
-        self._require(0 < discount <= 1, "discount", "in (0, 1]", discount)
         is_vector = observation not in ("none", PROMPT)
         self._require(is_vector, "observation", 'a vector of numbers, such as "context"', observation)
         self.observation = observation
         self.scale = scale
         self.intercept_deviation = intercept_deviation
         self.feature_deviation = feature_deviation
-        self.discount = discount
         shape = (len(self._rows), task.n_actions, task.observation_size + 1)
-        prior = np.full(shape[-1], feature_deviation)
+        prior = np.full(shape[-1], feature_deviation, dtype=np.float64)
         prior[0] = intercept_deviation
         ridge, even = np.square(_NOISE / prior), np.ones(shape[-1])
         self.accuracies = SharedRegressions((*shape, 1), ridge=ridge, shared_ridge=ridge, discount=discount)
@@ -97,7 +95,7 @@ class OutcomeLinear(OutcomeAgent):
         features = with_intercept(observation)
         learned, variance = self.accuracies.predict(features)
         accuracy = self._prior[:, 0] + _NOISE * learned[..., 0]
-        base, gain = np.moveaxis(self._prior[:, 1:] + self.prices.predict(features)[0], -1, 0)
+        base, gain = self._expected(*np.moveaxis(self._prior[:, 1:] + self.prices.predict(features)[0], -1, 0))
         uncertainty = np.sqrt(variance)
         is_open = still_asked(base, gain, accuracy - _WIDEST * uncertainty, allowed)
         return base + gain * accuracy, np.abs(gain) * self.scale * uncertainty, is_open
@@ -108,7 +106,9 @@ class OutcomeLinear(OutcomeAgent):
 
     def _learn(self, observation: FloatArray, action: IntArray, reward: FloatArray, outcome: Outcomes) -> None:
         surprise = self._measured(action, reward, outcome) - self._prior[action]
-        features = with_intercept(observation)
+        is_answered = self._is_answered(action, reward)
+        self.failed_calls.update(action, is_answered)
+        features = with_intercept(observation) * is_answered[:, None]  # a query of zeros says nothing
         self.accuracies.update(features, action, surprise[:, :1] / _NOISE)
         self.prices.update(features, action, surprise[:, 1:])
         if (self.n_updates.item() + 1).bit_count() == 1:  # as many again: a power of two

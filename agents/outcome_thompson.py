@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from llm_routing_env.agents.parts.counting_agent import CountingAgent
 from llm_routing_env.agents.parts.distributions import best_arm
 from llm_routing_env.agents.parts.outcome_means import Believed
@@ -11,6 +13,8 @@ from llm_routing_env.agents.parts.posterior_sampling import scaled_beta_probabil
 from llm_routing_env.agents.parts.session_array import PerSession
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray
 from llm_routing_env.agents.parts.task import RoutingTask
+
+_SUREST = 0.01  # off 0 or 1 a prior accuracy is at least: at the ends Beta distributions have no width to draw from
 
 
 class OutcomeThompson(CountingAgent):
@@ -35,7 +39,8 @@ class OutcomeThompson(CountingAgent):
             task: See `Agent`; one observation component per context. It must have a reward function.
             n_sessions: See `Agent`.
             seed: See `Agent`.
-            prior_accuracy: Expected accuracy of the mean LLM, or of each.
+            prior_accuracy: Expected accuracy of the mean LLM, or of each; below 0.01 it is taken for 0.01, above 0.99
+                for 0.99: who is sure has nothing to draw.
             price_slope: By how much accuracy is expected to rise with ten times the cost, from the mean LLM's.
             prior_pulls: How many answers these expectations count as.
             pseudo_pulls: How many answers of a context all others together count as at most.
@@ -43,19 +48,20 @@ class OutcomeThompson(CountingAgent):
             discount: What an answer still counts a query later; below 1 the agent follows LLMs that change.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._believe(prior_accuracy, price_slope)
-        self._count(prior_pulls, pseudo_pulls, discount)
+        self._believe(prior_accuracy, price_slope, discount)
+        self._prior[:, 0] = np.clip(self._prior[:, 0], _SUREST, 1 - _SUREST)
+        self._count(prior_pulls, pseudo_pulls)
         self._require(scale > 0, "scale", "positive", scale)
         self.scale = scale
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        believed = self.outcomes.believed(observation.argmax(axis=1))
+        believed = self._believed(observation)
         first, second = self._posterior(believed)
         is_open = believed.open_arms(allowed)
         return scaled_beta_probability_of_best(first, second, believed.base, believed.gain, is_open)
 
     def _select(self, observation: FloatArray, allowed: BoolArray | None) -> PerSession:
-        believed = self.outcomes.believed(observation.argmax(axis=1))
+        believed = self._believed(observation)
         accuracy = self._rng.beta(*self._posterior(believed))
         return best_arm(believed.base + believed.gain * accuracy, believed.open_arms(allowed))
 

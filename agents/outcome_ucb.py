@@ -44,13 +44,13 @@ class OutcomeUCB(CountingAgent):
             discount: What an answer still counts a query later; below 1 the agent follows LLMs that change.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._believe(prior_accuracy, price_slope)
-        self._count(prior_pulls, pseudo_pulls, discount)
+        self._believe(prior_accuracy, price_slope, discount)
+        self._count(prior_pulls, pseudo_pulls)
         self._require(exploration >= 0, "exploration", "at least 0", exploration)
         self.exploration = exploration
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:
-        believed = self.outcomes.believed(observation.argmax(axis=1))
+        believed = self._believed(observation)
         budget = self.exploration * np.log(maximum(self.n_selected.now, 1) + 1)
         accuracy = highest_plausible_mean(believed.accuracy, column(budget) / believed.pulls)
         return uniform_over_best(believed.base + believed.gain * accuracy, believed.open_arms(allowed))

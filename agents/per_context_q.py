@@ -53,7 +53,8 @@ class PerContextQ(Agent):
         self.initial_value = initial_value
         self.epsilon = epsilon
         self.epsilon_decay = epsilon_decay
-        self.values = np.full((len(self._rows), task.observation_size, task.n_actions), initial_value)
+        shape = (len(self._rows), task.observation_size, task.n_actions)
+        self.values = np.full(shape, initial_value, dtype=np.float64)
         self.visits = np.zeros((len(self._rows), task.observation_size))
 
     def _probabilities(self, observation: FloatArray, allowed: BoolArray | None) -> FloatArray:

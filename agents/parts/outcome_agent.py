@@ -9,10 +9,12 @@ import numpy as np
 
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.distributions import only
+from llm_routing_env.agents.parts.failed_calls import FailedCalls
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import LLMInfo, RoutingTask
 
 MEASURES = ("accuracy", "cost_usd", "latency_s")
+_ROUNDING = 1e-9  # of a mean of equal rewards, beside what rewards range over
 RISK = 1e-4  # that a lower bound of an accuracy is ever above it
 _UNTOLD_LATENCY_S = 1.0
 
@@ -22,19 +24,25 @@ class OutcomeAgent(Agent):
 
     An answer's reward is ``base + accuracy * gain``, where ``gain = reward(1, cost, latency) - reward(0, cost,
     latency)`` and the base is what remains. Cost and latency enter through gain and base, which vary little from answer
-    to answer; only accuracy is uncertain, and lies in [0, 1]. What no line in accuracy describes, a failed call's
-    reward or a form that is curved in it, is in the base, so that the three means always add up to the mean reward.
+    to answer; only accuracy is uncertain, and lies in [0, 1]. What no line in accuracy describes, as of a form that is
+    curved in it, is in the base, so that the three means always add up to the mean reward. A failed call has the lowest
+    reward that there is: it says nothing of answers, and is counted apart.
+
+    Attributes:
+        failed_calls: How often each LLM was asked, and how often in vain.
     """
 
+    failed_calls: FailedCalls
     _prior: FloatArray  # of each LLM's accuracy, base and gain, shape (arms, 3)
 
-    def _believe(self, prior_accuracy: float | Sequence[float], price_slope: float) -> None:
+    def _believe(self, prior_accuracy: float | Sequence[float], price_slope: float, discount: float) -> None:
         """Set the prior means: base and gain at the expected cost and latency, accuracy by what an LLM costs.
 
         Args:
             prior_accuracy: One number for all LLMs, or one for each, in [0, 1].
             price_slope: By how much accuracy is taken to rise with ten times the cost, about the mean LLM, where there
                 is one number for all.
+            discount: What an answer still counts a query later, in (0, 1].
 
         Raises:
             ValueError: If the task has no reward function, or actions that are not LLMs.
@@ -57,7 +65,8 @@ class OutcomeAgent(Agent):
             prior_accuracy,
         )
         self._require(np.isfinite(price_slope), "price_slope", "finite", price_slope)
-        self.prior_accuracy, self.price_slope = prior_accuracy, price_slope
+        self._require(0 < discount <= 1, "discount", "in (0, 1]", discount)
+        self.prior_accuracy, self.price_slope, self.discount = prior_accuracy, price_slope, discount
         accuracy = given
         if price_slope and given.ndim == 0:
             accuracy = np.clip(given + price_slope * _dearness(task.llms), 0.05, 0.95)
@@ -66,6 +75,7 @@ class OutcomeAgent(Agent):
             _told([llm.expected_latency_s for llm in task.llms], _UNTOLD_LATENCY_S),
         )
         self._prior = np.stack([np.broadcast_to(accuracy, task.n_actions), wrong, right - wrong], axis=1)
+        self.failed_calls = FailedCalls(len(self._rows), task.n_actions, discount)
 
     def add_llm(self, task: RoutingTask) -> Self:
         """Return this agent for a task with further LLMs: of the others it knows what it knew.
@@ -85,7 +95,9 @@ class OutcomeAgent(Agent):
         hyperparameters = {name: getattr(self, name) for name in self.hyperparameters()}
         grown = type(self)(task, n_sessions=self.n_sessions, **hyperparameters)
         grown.n_selected.array, grown.n_updates = self.n_selected.array, self.n_updates.copy()
-        grown._keep(self, np.array([task.llm_names.index(name) for name in self.task.llm_names]))
+        arms = np.array([task.llm_names.index(name) for name in self.task.llm_names])
+        grown.failed_calls.keep(self.failed_calls, arms)
+        grown._keep(self, arms)
         return grown
 
     def _keep(self, known: Self, arms: IntArray) -> None:
@@ -98,6 +110,23 @@ class OutcomeAgent(Agent):
         assert reward is not None  # the constructor has refused it
         wrong, right = (reward(np.full(cost_usd.shape, end), cost_usd, latency_s) for end in (0.0, 1.0))
         return wrong, right
+
+    def _expected(self, base: FloatArray, gain: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return base and gain of a call, which may fail, from those of an answer; all of shape (sessions, arms)."""
+        share = self.failed_calls.shares()
+        return (1 - share) * base + share * self.task.reward_bounds[0], (1 - share) * gain
+
+    def _is_answered(self, action: IntArray, reward: FloatArray) -> BoolArray:
+        """Return in which sessions the call did not fail, shape (sessions,).
+
+        The lowest reward is that of a failed call, or else of the worst answer of all. To take the one for the other
+        does little harm: the share of calls with this reward is learned, and the mean of the rest. Only where it is
+        what any wrong answer is expected to get is there nothing to tell.
+        """
+        lowest, highest = self.task.reward_bounds
+        tells = self._prior[:, 1] > lowest + _ROUNDING * (highest - lowest)
+        answered: BoolArray = (reward != lowest) | ~tells[action]
+        return answered
 
     def _measured(self, action: IntArray, reward: FloatArray, outcome: Outcomes) -> FloatArray:
         """Return accuracy, base and gain of one answer per session, shape (sessions, 3).

@@ -84,12 +84,19 @@ class OutcomeMeans(Stateful):
         self.sums[:, :, arms] = known.sums
         self.totals[:, arms] = known.totals
 
-    def update(self, context: IntArray, action: IntArray, measured: FloatArray) -> None:
-        """Add one answer per session: accuracy, base and gain, shape (sessions, 3)."""
+    def update(self, context: IntArray, action: IntArray, measured: FloatArray, is_answered: BoolArray) -> None:
+        """Add one answer per session, where there is one.
+
+        Args:
+            context: Of the query, shape (sessions,).
+            action: Arm that was asked, shape (sessions,).
+            measured: Its accuracy, base and gain, shape (sessions, 3).
+            is_answered: Whether there was an answer, shape (sessions,).
+        """
         if self._discount < 1:
             self.sums *= self._discount
             self.totals *= self._discount
-        answer = np.column_stack([measured, np.ones(len(measured))])
+        answer = np.column_stack([measured, np.ones(len(measured))]) * is_answered[:, None]
         self.sums[self._rows, context, action] += answer
         self.totals[self._rows, action] += answer
 

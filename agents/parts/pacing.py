@@ -60,7 +60,7 @@ class SmoothedPrice(DualPrice):
             llms: The LLMs, with their list prices.
         """
         super().__init__(n_sessions, budget_usd)
-        self.smoothed_usd = np.full(n_sessions, budget_usd)
+        self.smoothed_usd = np.full(n_sessions, budget_usd, dtype=np.float64)
         self._list_usd = list_prices(llms)
 
     def penalties(self, cost_usd: FloatArray) -> FloatArray:

@@ -60,6 +60,32 @@ def test_hyperparameters_are_stored_under_their_names(name):
         assert getattr(agent, parameter) == default
 
 
+def after_feedback(name, hyperparameter, value):
+    """Return the probabilities or the actions of an agent that learned a little."""
+    task, rng = make_task(), np.random.default_rng(0)
+    agent = make_ready(name, task, n_sessions=4, **{hyperparameter: value})
+    for observation in (seen := observations_for(name, task, 9, 4, rng))[:-1]:
+        agent.update(observation, rng.integers(4, size=4), rng.random(4))
+    chances = probabilities_of(agent, seen[-1])
+    return agent.select_action(seen[-1]) if chances is None else chances
+
+
+@pytest.mark.parametrize(
+    ("name", "hyperparameter"),
+    [(name, key) for name in ALL for key, value in agent_class(name).hyperparameters().items() if type(value) is float],
+)
+def test_a_whole_number_is_the_same_as_an_integer(name, hyperparameter):
+    for whole in (1, 2, 0):
+        try:
+            expected = after_feedback(name, hyperparameter, float(whole))
+        except ValueError:  # out of range
+            with pytest.raises(ValueError, match=hyperparameter):
+                after_feedback(name, hyperparameter, whole)
+        else:
+            np.testing.assert_array_equal(after_feedback(name, hyperparameter, whole), expected)
+            return
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_one_session_takes_and_gives_scalars(name):
     task = make_task()

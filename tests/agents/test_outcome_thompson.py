@@ -45,6 +45,17 @@ def test_each_context_has_its_best_llm_and_a_new_one_starts_from_the_others(make
     assert 0.6 < agent.action_probabilities(contexts[2])[1] < 0.99
 
 
+@pytest.mark.parametrize(("prior_accuracy", "expected"), [(0, [1, 1]), (1, [99, 99]), ([0, 1.0], [1, 99])])
+def test_a_prior_of_0_or_1_leaves_something_to_draw(prior_accuracy, expected, make_task):
+    settings = FLAT | {"prior_accuracy": prior_accuracy, "prior_pulls": 100.0}
+    agent = make_agent("outcome_thompson", make_task(2, 1), n_sessions=2000, seed=0, **settings)
+    first, second = agent._posterior(agent._believed(np.ones((1, 1))))
+    np.testing.assert_allclose(first[0], expected)
+    np.testing.assert_allclose(first + second, np.full((2000, 2), 100.0))
+    share = (agent.select_action(np.ones((2000, 1))) == 0).mean()
+    assert share == pytest.approx(agent.action_probabilities(np.ones((2000, 1)))[0, 0], abs=0.04)
+
+
 @pytest.mark.parametrize(
     ("hyperparameter", "value", "said"),
     [("scale", 0.0, "positive"), ("prior_pulls", 0.0, "positive"), ("pseudo_pulls", -1.0, "at least 0")],

@@ -80,7 +80,7 @@ def open_arms(agent, n_sessions):
     """Return which arms an agent may still ask."""
     if hasattr(agent, "_scores"):
         return agent._scores(seen(n_sessions), None)[2]
-    return agent.outcomes.believed(np.zeros(n_sessions, dtype=int)).open_arms(None)
+    return agent._believed(seen(n_sessions)).open_arms(None)
 
 
 def test_the_best_llm_is_never_out(name, make_task):
@@ -181,15 +181,18 @@ def test_a_reward_alone_tells_the_accuracy(name, make_task):
 def test_rows_that_are_told_outcomes_equal_single_agents(name, make_task):
     pool, rng = drawn_pool(np.random.default_rng(4)), np.random.default_rng(5)
     task = pool.task(make_task, n_contexts=3)
+    task = replace(task, reward_bounds=pool.reward.bounds)
     batch = make_agent(name, task, n_sessions=3, seed=0, discount=0.99)
     singles = [make_agent(name, task, seed=0, discount=0.99) for _ in range(3)]
     for _ in range(60):
         contexts, action, right = np.eye(3)[rng.integers(3, size=3)], rng.integers(4, size=3), rng.random(3)
         reward, outcome = pool.answer(action, right)
+        reward = np.where(rng.random(3) < 0.2, pool.reward.bounds[0], reward)  # some calls fail
         batch.update(contexts, action, reward, outcome)
         for row, single in enumerate(singles):
             one = {key: value[row] for key, value in outcome.items()}
             single.update(contexts[row], int(action[row]), float(reward[row]), one)
+    assert batch.failed_calls.failures.any()
     expected = [single.action_probabilities(x) for single, x in zip(singles, contexts, strict=True)]
     np.testing.assert_allclose(batch.action_probabilities(contexts), expected, rtol=0, atol=1e-12)
 
@@ -210,15 +213,22 @@ def test_who_forgets_follows_an_llm_that_changes(name, accuracy_alone):
 
 def test_a_new_llm_leaves_the_others_as_they_were(name, make_task):
     pool = drawn_pool(np.random.default_rng(6))
-    task = pool.task(make_task)
+    task = replace(pool.task(make_task), reward_bounds=pool.reward.bounds)
     order = [2, 0, 3]
     few = Pool(pool.cost_usd[order], pool.latency_s[order], pool.reward).task(make_task)
-    few = replace(few, llm_names=tuple(task.llm_names[arm] for arm in order), llms=tuple(task.llms[a] for a in order))
+    few = replace(
+        few,
+        llm_names=tuple(task.llm_names[arm] for arm in order),
+        llms=tuple(task.llms[arm] for arm in order),
+        reward_bounds=task.reward_bounds,
+    )
     small, whole = (make_agent(name, known, seed=0, price_slope=0.0) for known in (few, task))
     for place, right in [(0, 1.0), (1, 0.0), (2, 0.0), (0, 0.0), (1, 1.0)]:
         reward, outcome = pool.answer(np.array([order[place]]), np.array([right]))
         small.update(seen(), place, reward, outcome)
         whole.update(seen(), order[place], reward, outcome)
+    small.update(seen(), 1, pool.reward.bounds[0])  # a failed call
+    whole.update(seen(), order[1], pool.reward.bounds[0])
     grown = small.add_llm(task)
     for key, array in whole.state().items():
         np.testing.assert_allclose(grown.state()[key], array, rtol=0, atol=1e-12)

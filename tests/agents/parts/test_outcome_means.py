@@ -14,7 +14,7 @@ def make_means():
         settings = {"prior_pulls": 2.0, "pseudo_pulls": 4.0, "discount": 1.0} | options
         means = OutcomeMeans(1, 3, PRIOR, **settings)
         for context, arm, *measured in experience:
-            means.update(np.array([context]), np.array([arm]), np.array([measured]))
+            means.update(np.array([context]), np.array([arm]), np.array([measured]), np.array([True]))
         return means
 
     return make
@@ -62,3 +62,10 @@ def test_answers_are_forgotten_in_all_contexts(make_means):
     found = believed(make_means(*experience, discount=0.5), 0)
     assert found.accuracy[0, 0] == pytest.approx((1 + 0.25) / 2.25)
     assert found.pulls[0, 0] == pytest.approx(2.25)
+
+
+def test_where_there_is_no_answer_it_only_forgets(make_means):
+    means = make_means((0, 0, 1.0, -2.0, 4.0), discount=0.5)
+    means.update(np.array([0]), np.array([0]), np.array([[0.0, -9.0, 4.0]]), np.array([False]))
+    np.testing.assert_array_equal(means.sums[0, 0, 0], [0.5, -1.0, 2.0, 0.5])
+    np.testing.assert_array_equal(means.totals[0], [[0.5, -1.0, 2.0, 0.5], [0, 0, 0, 0]])
