@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import pickllm
 from tables import queries, records
 from typer.testing import CliRunner
 
@@ -125,6 +126,14 @@ def test_what_an_agent_raises_is_kept(monkeypatch: pytest.MonkeyPatch):
     result = compared("linear_router", "llm_bandit")
     assert result.failures == {"linear_router": "ArithmeticError: no fit"}
     assert "llm_bandit" in result.rows
+
+
+def test_an_agent_that_fails_beside_others_is_said_and_the_code_is_1():
+    more = ["--param", "zero_router.max_cost_usd=1e-9", "--training-seeds", "1", "-q"]
+    done = pickllm("compare", "--env", OBJECTIVES, "--agents", "zero_router,linear_router", *more)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("pickllm: zero_router failed: ValueError: ZeroRouter: max_cost_usd must be ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_tables_figures_and_report_are_written(tmp_path: Path):
