@@ -18,6 +18,7 @@ from llm_routing_env.agents.parts.single import SingleAgent
 from llm_routing_env.agents.parts.task import NO_VECTORS, WITH_PREFERENCE, RoutingTask
 
 FEEDBACKS = ("bandit", "full", "none")
+_GIVEN = ("seed", "n_sessions", "task", "lifted")  # to `make_agent`, by whoever lets an agent route
 
 
 def agent_class(name: str) -> type[Agent]:
@@ -107,6 +108,19 @@ def make_agent(
     if n_sessions is None:
         return construct(seed=seed)
     return LiftedAgent(construct, task, n_sessions=n_sessions, seed=seed)
+
+
+def require_hyperparameters(name: str, given: Mapping[str, Any], decides: str) -> None:
+    """Raise ValueError for what is no hyperparameter of any agent, but given to each by who lets it route.
+
+    Args:
+        name: The agent's.
+        given: What is meant for hyperparameters.
+        decides: Whose it is to give, and by what: the end of the message.
+    """
+    for argument in given:
+        if argument in _GIVEN:
+            raise ValueError(f"{argument} of {name} is {decides}.")
 
 
 def observation_of(name: str, hyperparameters: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.comparison import check_contestants
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS, AgentContestant, Contestant, Training, describe
@@ -119,9 +120,11 @@ def compare_fronts(
         on_progress: Told, after every policy, the agent, how many it has and how many it will have.
 
     Raises:
-        ValueError: For an agent that was not made for this, or a table that lacks costs or latencies. What an agent
-            raises when it is fitted is kept in `Fronts.failures`.
+        ValueError: For an agent that was not made for this, a table that lacks costs or latencies, or arguments that
+            cannot be. What an agent raises when it is fitted is kept in `Fronts.failures`.
     """
+    require_whole("training seeds", training_seeds, 1)
+    require_whole("seed", setting.seed, 0)
     setting = replace(setting, options={**setting.options, "reward": "additive"})
     problem, preferences = setting.problem(), even_preferences(N_PARTS)
     check_contestants(contestants, setting, problem, 1)

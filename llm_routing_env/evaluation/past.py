@@ -168,8 +168,8 @@ def read_past(path: str, problem: RoutingProblem, *, judged: str | None = None) 
         judged: The split that they will be judged on; None: the problem's.
 
     Raises:
-        ValueError: The log is of other LLMs, another table, reward or scorer, has no propensities, or has queries of the
-            split that is judged.
+        ValueError: The log is of other LLMs, another table, reward or scorer, has no propensities, or has queries of
+            the split that is judged.
     """
     from llm_routing_env.logs.spool import unfinished
 

@@ -116,6 +116,18 @@ def test_who_cannot_take_part_is_refused(agent: str, parameters: dict[str, Any],
         compared(agent, parameters={agent: parameters} if parameters else {})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"--training-seeds": "0"}, "training seeds must be 1 or more and a whole number, got 0."),
+        ({"--seed": "-1"}, "seed must be 0 or more and a whole number, got -1."),
+    ],
+)
+def test_counts_and_seeds_that_cannot_be_are_refused(given: dict[str, str], message: str):
+    done = pickllm("compare", "--env", OBJECTIVES, *next(iter(given.items())))
+    assert (done.returncode, done.stderr) == (2, f"pickllm: {message}\n")
+
+
 def test_what_an_agent_raises_is_kept(monkeypatch: pytest.MonkeyPatch):
     from llm_routing_env.agents.linear_router import LinearRouter
 

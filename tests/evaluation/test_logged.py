@@ -133,7 +133,11 @@ def test_a_log_of_a_file_is_everybodys_past(logs, tmp_path):
         ({"split": "test"}, {}, "rows of .* are of the test split, on which agents are judged"),
         ({"propensities": False, "agents": ["ucb1"]}, {}, "rows have no propensity"),
         ({"reward": "additive"}, {}, "was made with the reward 'additive' and weights .* give the log's --reward"),
-        ({"cost_scale_usd": 0.5}, {}, "made with the reward's cost_scale_usd 0.5, not with .*: give cost_scale_usd=0.5"),
+        (
+            {"cost_scale_usd": 0.5},
+            {},
+            "made with the reward's cost_scale_usd 0.5, not with .*: give cost_scale_usd=0.5",
+        ),
         ({"t_scaling": 2.0}, {}, "made with the reward's t_scaling 2.0, not with 1.0: give t_scaling=2.0"),
         ({}, {"table": TABLE}, "The log is of the table .* not of the table in memory|The log is of the table"),
         ({}, {"agent": "ucb1"}, "--log is of logged agents, and none takes part: name one, as ucb1@logged"),
