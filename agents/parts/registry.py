@@ -11,6 +11,7 @@ from llm_routing_env.agents import AGENTS, ASKING_AGENTS
 from llm_routing_env.agents.parts.adapting import adapt
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.ask_view import seen_of_asks
+from llm_routing_env.agents.parts.checks import require_vector
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.plug_ins import load
@@ -90,6 +91,7 @@ def make_agent(
     sees = None
     if "observation" not in known and agent_type.observation not in NO_VECTORS:
         sees = hyperparameters.pop("observation", None)
+        require_vector(agent_type.__name__, sees)
     for given in hyperparameters:
         if given not in known:
             raise unknown_name(f"hyperparameter of {name}", given, known)

@@ -7,7 +7,7 @@ import numpy as np
 
 def is_whole(value: object, least: int) -> bool:
     """Return whether a value is a whole number, at least so much; a truth value is none."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def require_whole(name: str, value: object, least: int) -> None:
