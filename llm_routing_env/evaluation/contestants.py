@@ -170,6 +170,8 @@ class AgentContestant:
         """Construct the agent once, for its complaints about hyperparameters, and look for what it is fitted on."""
         require_fair(self, problem)
         make_agent(self.agent, problem.task_seeing(self.observation), **self.parameters)
+        if self.protocol == "pretrained":
+            problem.fittable_queries()
         if agent_class(self.agent).needs_responses:
             response_distances(problem.table)
 

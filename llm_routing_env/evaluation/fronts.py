@@ -19,6 +19,7 @@ from llm_routing_env.evaluation.setting import OBJECTIVES, Setting
 from llm_routing_env.evaluation.statistics import interval
 from llm_routing_env.evaluation.trade_offs import TradeOffs
 from llm_routing_env.rewards.objectives import OBJECTIVES as NAMES
+from llm_routing_env.rewards.objectives import require_measured
 from llm_routing_env.rewards.reward_table import best_of_known
 
 ONE_LLM, PER_CONTEXT, PER_QUERY = "best LLM (other split)", "per-context best (hindsight)", "per-query oracle"
@@ -126,6 +127,8 @@ def compare_fronts(
     require_whole("training seeds", training_seeds, 1)
     require_whole("seed", setting.seed, 0)
     setting = replace(setting, options={**setting.options, "reward": "additive"})
+    # No weight can be left out here, so what lacks is said before a reward that weighs it is refused.
+    require_measured(replace(setting, options={**setting.options, "weights": (1.0, 0.0, 0.0)}).problem().cells)
     problem, preferences = setting.problem(), even_preferences(N_PARTS)
     check_contestants(contestants, setting, problem, 1)
     judge = _Judge(problem, setting, preferences)

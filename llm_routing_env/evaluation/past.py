@@ -12,6 +12,7 @@ import numpy as np
 
 from llm_routing_env.agents import LoggedData
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.tables.train_split import train_split
 
 if TYPE_CHECKING:
     from llm_routing_env.logs import Log
@@ -69,8 +70,8 @@ class Past:
             path = files[protocol]
             if path is not None:
                 read_past(path, problem)
-            elif not n_train:
-                raise ValueError(f"The table {problem.table.path} has no train split: there is no past to learn from.")
+            else:
+                train_split(problem.table, "there is no past to learn from")
 
     def _check_lifetimes(self, n_train: int, n_sessions: int) -> None:
         for name, least in (("lifetimes", 1), ("lifetime_queries", 0)):

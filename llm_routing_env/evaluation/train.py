@@ -15,6 +15,8 @@ from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.past import past_seed, read_past
 from llm_routing_env.evaluation.router import Learned, Router, learned_on
 from llm_routing_env.evaluation.setting import ROUTING, Setting
+from llm_routing_env.tables.load import load_table
+from llm_routing_env.tables.train_split import train_split
 
 OURS = "the command's to give: --seed decides"  # what no agent's hyperparameter is
 JUDGED = "test"  # the split that no past may have queries of
@@ -77,6 +79,7 @@ def train(
     observation = resumed.observation if resumed else observation_of(name, given)
     _require_possible(name, n_queries, log)
     setting = Setting(problem, seed=resumed.learned.seed if resumed else seed)
+    train_split(load_table(setting.table), "there is nothing to learn from")
     faced = setting.before().problem(observation)
     if resumed:
         learner = resumed.learner(faced)
