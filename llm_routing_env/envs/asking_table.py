@@ -60,5 +60,5 @@ def _require_known(table: OutcomeTable, queries: NDArray[np.int64], is_lacking: 
         raise ValueError(
             f"The table {table.name} lacks {int(is_lacking.sum())} of the {is_lacking.size} answers to its train "
             f"split, first that of {table.llm_names[llm]} to the query {table.query_ids[queries[place]]!r}: agents "
-            "that ask several LLMs are fitted on every answer, so record what is missing, or compare agents that ask one."
+            "that ask several LLMs are fitted on every answer, so record what lacks, or compare agents that ask one."
         )
