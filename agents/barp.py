@@ -70,8 +70,8 @@ class BaRP(PretrainedAgent):
         is_share = preference is None or 0 <= preference <= 1
         self._require(is_share, "preference", "None, or from 0 to 1", preference)
         self._require_one_preference(preference)
-        self._require(hidden_units >= 1, "hidden_units", "at least 1", hidden_units)
-        self._require(n_steps >= 1, "n_steps", "at least 1", n_steps)
+        self._require_count("hidden_units", hidden_units)
+        self._require_count("n_steps", n_steps)
         self.preference = preference
         self.hidden_units = hidden_units
         self.n_steps = n_steps

@@ -81,7 +81,7 @@ class EpsilonGreedyQ(Recommitting, SessionsApart):
         self._require(0 <= epsilon <= 1, "epsilon", "from 0 to 1", epsilon)
         self._require(0 <= epsilon_decay <= 1, "epsilon_decay", "from 0 to 1", epsilon_decay)
         self._require(inverse_scale > 0, "inverse_scale", "positive", inverse_scale)
-        self._require(commit_rounds is None or commit_rounds >= 1, "commit_rounds", "None or at least 1", commit_rounds)
+        self._require_count("commit_rounds", commit_rounds, is_optional=True)
         self._require(0 <= commit_epsilon <= 1, "commit_epsilon", "from 0 to 1", commit_epsilon)
         self.step_size = step_size
         self.initial_value = initial_value

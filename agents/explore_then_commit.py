@@ -38,7 +38,7 @@ class ExploreThenCommit(Agent):
             pulls_per_arm: How often each arm is asked; the best choice grows with the square of noise over gap.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._require(pulls_per_arm >= 1, "pulls_per_arm", "at least 1", pulls_per_arm)
+        self._require_count("pulls_per_arm", pulls_per_arm)
         self.pulls_per_arm = pulls_per_arm
         self.arms = ArmValues(len(self._rows), task.n_actions)
 

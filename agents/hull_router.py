@@ -71,7 +71,7 @@ class HullRouter(PretrainedAgent):
         self._require(is_cost, "max_cost_usd", "None, or finite and at least 0", max_cost_usd)
         if method not in METHODS:
             raise unknown_name("method of hull_router", method, METHODS)
-        self._require(n_samples >= 1, "n_samples", "at least 1", n_samples)
+        self._require_count("n_samples", n_samples)
         self._require(np.isfinite(risk), "risk", "finite", risk)
         self.max_cost_usd = max_cost_usd
         self.method = method

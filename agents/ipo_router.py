@@ -17,6 +17,7 @@ from llm_routing_env.agents.parts.softmax_regression import decay, softmax_regre
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray
 from llm_routing_env.agents.parts.task import RoutingTask
 from llm_routing_env.agents.parts.training import TrainingTable
+from llm_routing_env.agents.parts.whole import is_whole
 
 WEIGHTINGS = ("gap", "equal")
 _STEPS, _SFT_STEPS, _LEARNING_RATE = 300, 200, 0.1
@@ -66,7 +67,7 @@ class IPORouter(PretrainedAgent):
         if weighting not in WEIGHTINGS:
             raise unknown_name("weighting of ipo_router", weighting, WEIGHTINGS)
         least, most = min(2, task.n_actions), task.n_actions
-        is_number = n_tried is None or least <= n_tried <= most
+        is_number = n_tried is None or (is_whole(n_tried, least) and n_tried <= most)
         self._require(is_number, "n_tried", f"None, or from {least} to {most}, the LLMs", n_tried)
         self._require(0 < beta < np.inf, "beta", "positive and finite", beta)
         self.n_tried = n_tried

@@ -46,9 +46,9 @@ class KNNBandit(Agent):
             capacity: How many queries are remembered.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._require(n_neighbours >= 1, "n_neighbours", "at least 1", n_neighbours)
+        self._require_count("n_neighbours", n_neighbours)
         self._require(0 <= epsilon <= 1, "epsilon", "from 0 to 1", epsilon)
-        self._require(capacity >= 1, "capacity", "at least 1", capacity)
+        self._require_count("capacity", capacity)
         self.n_neighbours = n_neighbours
         self.epsilon = epsilon
         self.capacity = capacity

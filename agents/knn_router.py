@@ -54,8 +54,7 @@ class KNNRouter(PretrainedAgent):
                 of 5, 10, 20, ... up to half of the queries, the number that is best by leave-one-out, see `merit`.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        is_number = n_neighbours is None or n_neighbours >= 1
-        self._require(is_number, "n_neighbours", "None or at least 1", n_neighbours)
+        self._require_count("n_neighbours", n_neighbours, is_optional=True)
         self.n_neighbours = n_neighbours
         self.queries = np.zeros((0, task.observation_size))
         self.rewards = np.zeros((0, task.n_actions))

@@ -54,7 +54,7 @@ class MatrixFactorisation(PretrainedAgent):
             noise: Standard deviation of the noise on each component of an observation; EmbedLLM has 0.05.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._require(rank >= 1, "rank", "at least 1", rank)
+        self._require_count("rank", rank)
         self._require(0 < noise < np.inf, "noise", "positive and finite", noise)
         self.rank = rank
         self.noise = noise

@@ -52,9 +52,9 @@ class MLPRouter(PretrainedAgent):
             weight_decay: Each step shrinks the weights, but not the intercepts, by this times its size.
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self._require(hidden_units >= 1, "hidden_units", "at least 1", hidden_units)
-        self._require(n_epochs >= 1, "n_epochs", "at least 1", n_epochs)
-        self._require(batch_size >= 1, "batch_size", "at least 1", batch_size)
+        self._require_count("hidden_units", hidden_units)
+        self._require_count("n_epochs", n_epochs)
+        self._require_count("batch_size", batch_size)
         self._require(0 < learning_rate < np.inf, "learning_rate", "positive and finite", learning_rate)
         self._require(0 <= weight_decay < np.inf, "weight_decay", "finite and at least 0", weight_decay)
         self.hidden_units = hidden_units

@@ -10,6 +10,7 @@ from llm_routing_env.agents.parts.linear_model import ArmRegressions, with_inter
 from llm_routing_env.agents.parts.memory import Memory
 from llm_routing_env.agents.parts.state import FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import RoutingTask
+from llm_routing_env.agents.parts.whole import is_whole
 
 MOST_UNITS = 1024
 
@@ -55,10 +56,12 @@ class NeuralLinear(LinTS):
         """
         super().__init__(task, n_sessions=n_sessions, seed=seed, scale=scale, ridge=ridge)
         # Each arm keeps a square of them: a checkpoint of a few bytes could ask for more than there is.
-        self._require(0 <= hidden_units <= MOST_UNITS, "hidden_units", f"from 0 to {MOST_UNITS}", hidden_units)
-        self._require(refit_every >= 1, "refit_every", "at least 1", refit_every)
-        self._require(refit_steps >= 0, "refit_steps", "at least 0", refit_steps)
+        is_size = is_whole(hidden_units, 0) and hidden_units <= MOST_UNITS
+        self._require(is_size, "hidden_units", f"a whole number from 0 to {MOST_UNITS}", hidden_units)
+        self._require_count("refit_every", refit_every)
+        self._require(is_whole(refit_steps, 0), "refit_steps", "a whole number, at least 0", refit_steps)
         self._require(refit_rate > 0, "refit_rate", "positive", refit_rate)
+        self._require_count("capacity", capacity)
         self._require(capacity >= refit_every, "capacity", f"at least refit_every, {refit_every}", capacity)
         self.hidden_units = hidden_units
         self.refit_every = refit_every

@@ -65,7 +65,7 @@ class PairwiseMF(PretrainedAgent):
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         if weighting not in WEIGHTINGS:
             raise unknown_name("weighting of pairwise_mf", weighting, WEIGHTINGS)
-        self._require(rank >= 1, "rank", "at least 1", rank)
+        self._require_count("rank", rank)
         self._require(0 <= noise < np.inf, "noise", "finite and at least 0", noise)
         self.weighting = weighting
         self.rank = rank

@@ -59,7 +59,7 @@ class Pursuit(Agent):
         self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
         self._require(0 < learning_rate < 1, "learning_rate", "between 0 and 1", learning_rate)
         self._require(scheme in SCHEMES, "scheme", f"one of {', '.join(SCHEMES)}", scheme)
-        self._require(initial_pulls >= 1, "initial_pulls", "at least 1", initial_pulls)
+        self._require_count("initial_pulls", initial_pulls)
         self._require(0 <= threshold < 1, "threshold", "at least 0 and below 1", threshold)
         self.learning_rate = learning_rate
         self.scheme = scheme

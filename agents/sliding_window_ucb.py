@@ -47,7 +47,7 @@ class SlidingWindowUCB(Agent):
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         self.normaliser = normaliser
         self.reward_range = RewardNormaliser(normaliser, task, len(self._rows))
-        self._require(window >= 1, "window", "at least 1", window)
+        self._require_count("window", window)
         self._require(exploration >= 0, "exploration", "at least 0", exploration)
         self.window = window
         self.exploration = exploration

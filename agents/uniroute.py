@@ -79,7 +79,7 @@ class UniRoute(PretrainedAgent):
             raise unknown_name("map of uniroute", map, MAPS)
         if target not in TARGETS:
             raise unknown_name("target of uniroute", target, TARGETS)
-        self._require(n_clusters is None or n_clusters >= 1, "n_clusters", "None or at least 1", n_clusters)
+        self._require_count("n_clusters", n_clusters, is_optional=True)
         self.map = map
         self.n_clusters = n_clusters
         self.target = target

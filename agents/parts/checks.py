@@ -11,6 +11,13 @@ from numpy.typing import ArrayLike
 
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
 from llm_routing_env.agents.parts.task import PROMPT, RoutingTask
+from llm_routing_env.agents.parts.whole import is_whole
+
+
+def require_vector(name: str, observation: object) -> None:
+    """Raise ValueError for a kind of observation that is no vector of numbers, for an agent that needs one."""
+    if observation in ("none", PROMPT):
+        raise ValueError(f'{name}: observation must be a vector of numbers, such as "context", got {observation!r}.')
 
 
 class InputChecks:
@@ -41,6 +48,11 @@ class InputChecks:
         """Raise a ValueError that names agent, argument, expectation and value unless the condition holds."""
         if not condition:
             self._refuse(argument, expected, actual)
+
+    def _require_count(self, argument: str, value: object, *, is_optional: bool = False) -> None:
+        """Refuse what is no whole number of 1 or more, and None unless it may be left out."""
+        is_count = is_whole(value, 1) or (is_optional and value is None)
+        self._require(is_count, argument, f"{'None or ' if is_optional else ''}a whole number, at least 1", value)
 
     def _require_llms(self) -> None:
         """Refuse a task whose actions are not the LLMs, for a rule that goes by what is known of each LLM."""

@@ -11,6 +11,7 @@ from llm_routing_env.agents import AGENTS, ASKING_AGENTS
 from llm_routing_env.agents.parts.adapting import adapt
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.ask_view import seen_of_asks
+from llm_routing_env.agents.parts.checks import require_vector
 from llm_routing_env.agents.parts.lifting import LiftedAgent, handles_batches
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.agents.parts.plug_ins import load
@@ -18,6 +19,7 @@ from llm_routing_env.agents.parts.single import SingleAgent
 from llm_routing_env.agents.parts.task import NO_VECTORS, WITH_PREFERENCE, RoutingTask
 
 FEEDBACKS = ("bandit", "full", "none")
+_GIVEN = ("seed", "n_sessions", "task", "lifted")  # to `make_agent`, by whoever lets an agent route
 
 
 def agent_class(name: str) -> type[Agent]:
@@ -89,6 +91,7 @@ def make_agent(
     sees = None
     if "observation" not in known and agent_type.observation not in NO_VECTORS:
         sees = hyperparameters.pop("observation", None)
+        require_vector(agent_type.__name__, sees)
     for given in hyperparameters:
         if given not in known:
             raise unknown_name(f"hyperparameter of {name}", given, known)
@@ -107,6 +110,19 @@ def make_agent(
     if n_sessions is None:
         return construct(seed=seed)
     return LiftedAgent(construct, task, n_sessions=n_sessions, seed=seed)
+
+
+def require_hyperparameters(name: str, given: Mapping[str, Any], decides: str) -> None:
+    """Raise ValueError for what is no hyperparameter of any agent, but given to each by who lets it route.
+
+    Args:
+        name: The agent's.
+        given: What is meant for hyperparameters.
+        decides: Whose it is to give, and by what: the end of the message.
+    """
+    for argument in given:
+        if argument in _GIVEN:
+            raise ValueError(f"{argument} of {name} is {decides}.")
 
 
 def observation_of(name: str, hyperparameters: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """How `pickllm compare` ends where not everything was done: what is kept, and how to go on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def _kept(blocks: Path | None) -> str:
 
 
 def require_complete(result: Comparison, out: Path | None) -> None:
-    """Raise where an agent has no results because the budget was used up, or an LLM none because it is down.
+    """Raise where an agent has no results because it failed or the budget was used up, or an LLM because it is down.
 
     Raises:
         IncompleteError: Something was done; says what is missing and how to go on.
@@ -41,9 +41,16 @@ def require_complete(result: Comparison, out: Path | None) -> None:
     if result.down_llms and not is_begun:
         errors = dict.fromkeys(calls.first_error for calls in result.failed_calls.values())
         raise RuntimeError(f"No request could be sent: {'; '.join(errors)}")
-    missing = [*_unfinished(result, out), *_down(result, out)]
+    failed = {name: line for name, line in result.failures.items() if name not in result.unfinished}
+    missing = [*failed_agents(failed), *_unfinished(result, out), *_down(result, out)]
     if missing:
         raise IncompleteError(" ".join(missing))
+
+
+def failed_agents(failures: Mapping[str, str]) -> Iterator[str]:
+    """Say which agents failed beside others, and what each raised; nothing where none did."""
+    if failures:
+        yield f"{'; '.join(f'{name} failed: {line}' for name, line in failures.items())} (the others' results stand)"
 
 
 def _unfinished(result: Comparison, out: Path | None) -> Iterator[str]:

@@ -11,10 +11,12 @@ from rich.markup import escape
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.cli import options
 from llm_routing_env.cli.columns import print_table
+from llm_routing_env.cli.compare_ending import failed_agents
 from llm_routing_env.evaluation.fronts import Fronts
 from llm_routing_env.evaluation.intervals import published
 from llm_routing_env.evaluation.setting import OBJECTIVES
 from llm_routing_env.report.fronts import HEADS, about_fronts, front_cells, write_front_report
+from llm_routing_env.stopping import IncompleteError
 from llm_routing_env.terminal import Terminal
 
 DEFAULT_AGENTS = "llm_bandit,knn_router"
@@ -44,7 +46,8 @@ def end_fronts(
     """Print and write a comparison by preferences.
 
     Raises:
-        RuntimeError: No agent has results.
+        IncompleteError: An agent has no results, because it failed.
+        RuntimeError: None has.
     """
     document = result.document() | {"run": run}
     if as_json:
@@ -56,6 +59,8 @@ def end_fronts(
             console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
     if len(result.failures) == len(result.contestants):
         raise RuntimeError("; ".join(f"{name}: {line}" for name, line in result.failures.items()))
+    for line in failed_agents(result.failures):
+        raise IncompleteError(line)
 
 
 def _print(console: Terminal, result: Fronts) -> None:

@@ -10,7 +10,9 @@ from gymnasium.utils import seeding
 from rich.markup import escape
 
 from llm_routing_env.agents import AGENTS, Agent, agent_class, make_agent, observation_of
+from llm_routing_env.agents.parts.registry import require_hyperparameters
 from llm_routing_env.agents.parts.signatures import given_mask
+from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.cli import options
 from llm_routing_env.cli.columns import print_table
 from llm_routing_env.cli.confirm import confirm
@@ -18,7 +20,7 @@ from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.router import SUFFIX, read_router
 from llm_routing_env.evaluation.sessions import tells_chances
-from llm_routing_env.evaluation.train import require_routing
+from llm_routing_env.evaluation.train import OURS, require_routing
 from llm_routing_env.logs import LogSteps
 from llm_routing_env.pools.estimate import Estimate, one_llm
 from llm_routing_env.stopping import IncompleteError
@@ -54,10 +56,12 @@ def demo(
     """
     router = read_router(agent) if agent.endswith(SUFFIX) else None
     require_routing(agent)
+    require_whole("seed", seed, 0)
     if router is None and agent in AGENTS and agent_class(agent).feedback == "full":
         fitted = f"pickllm train {agent} --out router.npz, then --agent router.npz"
         raise ValueError(f"{agent} is fitted before it routes: {fitted}.")
     given = options.parse_parameters(param, [agent]).get(agent, {})
+    require_hyperparameters(agent, given, OURS)
     if router is not None and given:
         raise ValueError(f"{agent} keeps the hyperparameters that it learned with: leave --param out.")
     env = gym.make(

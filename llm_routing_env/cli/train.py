@@ -1,6 +1,7 @@
 """`pickllm train`: an agent learns, and what it learned is one file."""
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,6 +99,9 @@ def _require_writable(out: Path, resume: Path | None) -> None:
 
 def _document(out: Path, trained: Trained) -> dict[str, Any]:
     learned = trained.learned
+    # Where costs are not known, and not weighed, no cost counts as 1.
+    unknown = [name for name, value in learned.reward.items() if isinstance(value, float) and math.isnan(value)]
+    reward = learned.reward | dict.fromkeys(unknown)
     return {
         "router": str(out),
         "agent": learned.agent,
@@ -105,7 +109,7 @@ def _document(out: Path, trained: Trained) -> dict[str, Any]:
         "observation": trained.agent.observation,
         "llms": list(trained.agent.task.llm_names),
         "table": learned.table,
-        "reward": learned.reward,
+        "reward": reward,
         "scorer": learned.scorer,
         "seed": learned.seed,
         "queries_now": trained.n_queries,

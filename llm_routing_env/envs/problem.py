@@ -30,6 +30,7 @@ from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.queries import NEXT
 from llm_routing_env.tables.table import OutcomeTable
+from llm_routing_env.tables.train_split import train_split
 
 if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
     from llm_routing_env.agents import Agent
@@ -333,6 +334,20 @@ class RoutingProblem:
         numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         return np.array([numbers[text] for text in texts])
 
+    def fittable_queries(self) -> NDArray[np.int64]:
+        """Return the queries that pretrained agents are fitted on, as rising indices.
+
+        Raises:
+            ValueError: If the table has no train split, or was recorded on other LLMs than the pool's.
+        """
+        train = train_split(self.table, "pretrained agents cannot be fitted")
+        if not self.knows_truth:
+            raise ValueError(
+                f"The table {self.table.name} was recorded on other LLMs than the pool's, "
+                f"{', '.join(self.task.llm_names)}: pretrained agents cannot be fitted."
+            )
+        return train
+
     def training_table(self, agent: Agent | None = None) -> TrainingTable:
         """Return every LLM's mean outcomes on the train split, all contexts: what pretrained agents are fitted on.
 
@@ -346,14 +361,7 @@ class RoutingProblem:
             ValueError: If the table has no train split, was recorded on other LLMs than the pool's, or lacks responses
                 that are needed, or embeddings of them.
         """
-        train = self.table.select(None, "train")
-        if not len(train):
-            raise ValueError(f"The table {self.table.path} has no train split: pretrained agents cannot be fitted.")
-        if not self.knows_truth:
-            raise ValueError(
-                f"The table {self.table.path} was recorded on other LLMs than the pool's, "
-                f"{', '.join(self.task.llm_names)}: pretrained agents cannot be fitted."
-            )
+        train = self.fittable_queries()
         cells, reward = self._recorded
         rewards = self.reward_table if self.scenario is None else RewardTable(cells, reward)
         compares = agent is not None and agent.needs_responses

@@ -15,6 +15,7 @@ from llm_routing_env.agents.hull_router import METHODS
 from llm_routing_env.agents.parts.destroy_repair import destroy_and_repair
 from llm_routing_env.agents.parts.hull import supported_front
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.router import Router
 from llm_routing_env.evaluation.sessions import Floats, Ints
@@ -100,6 +101,7 @@ def make_batch(
     router = agent if isinstance(agent, Router) else None
     name = router.learned.agent if router else str(agent)
     _require_predicting(name)
+    require_whole("seed", seed, 0)
     if costs not in COSTS:
         raise unknown_name("costs", costs, COSTS)
     # Whatever answers are worth: a router takes none but the reward that it learned, and no other needs any.

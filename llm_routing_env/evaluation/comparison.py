@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.block_store import BlockStore
 from llm_routing_env.evaluation.contestants import (
@@ -184,10 +185,10 @@ def _works(contestant: Contestant, setting: Setting, result: Comparison, trainin
 
 def _start(contestants: Sequence[Contestant], setting: Setting, n_sessions: int, training_seeds: int) -> Comparison:
     """Check everything that can be checked before anything is run, and choose the references."""
-    _require_whole("sessions", n_sessions, 1)
-    _require_whole("session length", setting.length, 1)
-    _require_whole("training seeds", training_seeds, 1)
-    _require_whole("seed", setting.seed, 0)
+    require_whole("sessions", n_sessions, 1)
+    require_whole("session length", setting.length, 1)
+    require_whole("training seeds", training_seeds, 1)
+    require_whole("seed", setting.seed, 0)
     problem = setting.problem()
     check_contestants(contestants, setting, problem, n_sessions)
     seeds = {context: session_seeds(setting.seed, context, n_sessions) for context in contexts_of(problem)}
@@ -217,11 +218,6 @@ def check_contestants(
         contestant.check(problem)
     made, of_files = ({c.protocol for c in contestants if (c.router is None) == is_made} for is_made in (True, False))
     setting.past.check(made, problem, n_sessions, of_files=of_files)
-
-
-def _require_whole(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be {least} or more and a whole number, got {value!r}.")
 
 
 def _judge(result: Comparison, setting: Setting, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env.agents import Agent, agent_class, make_agent, observation_of
+from llm_routing_env.agents.parts.registry import require_hyperparameters
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.late_feedback import needs_lifted
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog, chances_of, run_sessions
@@ -155,9 +156,7 @@ class AgentContestant:
             ValueError: If there is no such agent.
         """
         described = agent_class(agent)
-        for given in parameters:
-            if given in ("seed", "n_sessions", "task", "lifted"):
-                raise ValueError(f"{given} of {agent} is the comparison's to give: --seed and --sessions decide.")
+        require_hyperparameters(agent, parameters, "the comparison's to give: --seed and --sessions decide")
         self.name, self.agent = name or agent, agent
         self.parameters: Mapping[str, Any] = dict(parameters)
         self.protocol, self.feedback = self.protocol or described.protocol(), described.feedback
@@ -171,6 +170,8 @@ class AgentContestant:
         """Construct the agent once, for its complaints about hyperparameters, and look for what it is fitted on."""
         require_fair(self, problem)
         make_agent(self.agent, problem.task_seeing(self.observation), **self.parameters)
+        if self.protocol == "pretrained":
+            problem.fittable_queries()
         if agent_class(self.agent).needs_responses:
             response_distances(problem.table)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.comparison import check_contestants
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS, AgentContestant, Contestant, Training, describe
@@ -18,6 +19,7 @@ from llm_routing_env.evaluation.setting import OBJECTIVES, Setting
 from llm_routing_env.evaluation.statistics import interval
 from llm_routing_env.evaluation.trade_offs import TradeOffs
 from llm_routing_env.rewards.objectives import OBJECTIVES as NAMES
+from llm_routing_env.rewards.objectives import require_measured
 from llm_routing_env.rewards.reward_table import best_of_known
 
 ONE_LLM, PER_CONTEXT, PER_QUERY = "best LLM (other split)", "per-context best (hindsight)", "per-query oracle"
@@ -119,10 +121,14 @@ def compare_fronts(
         on_progress: Told, after every policy, the agent, how many it has and how many it will have.
 
     Raises:
-        ValueError: For an agent that was not made for this, or a table that lacks costs or latencies. What an agent
-            raises when it is fitted is kept in `Fronts.failures`.
+        ValueError: For an agent that was not made for this, a table that lacks costs or latencies, or arguments that
+            cannot be. What an agent raises when it is fitted is kept in `Fronts.failures`.
     """
+    require_whole("training seeds", training_seeds, 1)
+    require_whole("seed", setting.seed, 0)
     setting = replace(setting, options={**setting.options, "reward": "additive"})
+    # No weight can be left out here, so what lacks is said before a reward that weighs it is refused.
+    require_measured(replace(setting, options={**setting.options, "weights": (1.0, 0.0, 0.0)}).problem().cells)
     problem, preferences = setting.problem(), even_preferences(N_PARTS)
     check_contestants(contestants, setting, problem, 1)
     judge = _Judge(problem, setting, preferences)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_routing_env import SESSION_LENGTH
+from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.audit import audit_reward, sweep_weights, warnings
 from llm_routing_env.evaluation.neighbours import FOLDS, route_by_neighbours
@@ -36,6 +37,7 @@ def inspect_table(problem: RoutingProblem, *, seed: int = 0) -> Document:
     """
     if len(problem.first_steps) > 1:
         raise ValueError("What is inspected is a table as it was recorded: leave the scenario out.")
+    require_whole("seed", seed, 0)
     rng = np.random.default_rng(seed)
     table = problem.table
     queries = table.select(None, problem.split)

@@ -12,6 +12,7 @@ import numpy as np
 
 from llm_routing_env.agents import LoggedData
 from llm_routing_env.envs.problem import RoutingProblem
+from llm_routing_env.tables.train_split import train_split
 
 if TYPE_CHECKING:
     from llm_routing_env.logs import Log
@@ -69,8 +70,8 @@ class Past:
             path = files[protocol]
             if path is not None:
                 read_past(path, problem)
-            elif not n_train:
-                raise ValueError(f"The table {problem.table.path} has no train split: there is no past to learn from.")
+            else:
+                train_split(problem.table, "there is no past to learn from")
 
     def _check_lifetimes(self, n_train: int, n_sessions: int) -> None:
         for name, least in (("lifetimes", 1), ("lifetime_queries", 0)):
@@ -168,8 +169,8 @@ def read_past(path: str, problem: RoutingProblem, *, judged: str | None = None) 
         judged: The split that they will be judged on; None: the problem's.
 
     Raises:
-        ValueError: The log is of other LLMs, another table or reward, has no propensities, or has queries of the split
-            that is judged.
+        ValueError: The log is of other LLMs, another table, reward or scorer, has no propensities, or has queries of
+            the split that is judged.
     """
     from llm_routing_env.logs.spool import unfinished
 
@@ -179,12 +180,7 @@ def read_past(path: str, problem: RoutingProblem, *, judged: str | None = None) 
     log.require_propensities()
     if log.llm_names != problem.task.llm_names:
         raise ValueError(f"{path} is of the LLMs {', '.join(log.llm_names)}: not those of {problem.table.name}.")
-    own, reward = log.metadata.get("reward") or {}, problem.reward
-    if (own.get("form"), own.get("weights")) != (reward.form, list(reward.weights)):
-        raise ValueError(
-            f"{path} was made with the reward {own.get('form')!r} and weights {own.get('weights')}, not with "
-            f"{reward.form!r} and {list(reward.weights)}: give the log's --reward and --weights."
-        )
+    _require_reward(path, log, problem)
     split = judged or problem.split
     is_judged = np.isin(queries, problem.table.select(None, split))
     if is_judged.any():
@@ -203,3 +199,26 @@ def read_past(path: str, problem: RoutingProblem, *, judged: str | None = None) 
         sessions=log.session_of_row,
         steps=log.step,
     )
+
+
+def _require_reward(path: str, log: "Log", problem: RoutingProblem) -> None:
+    """Refuse a log whose rewards, or what counts as accuracy, are not the problem's."""
+    own, reward = log.metadata.get("reward") or {}, problem.reward
+    if (own.get("form"), own.get("weights")) != (reward.form, list(reward.weights)):
+        raise ValueError(
+            f"{path} was made with the reward {own.get('form')!r} and weights {own.get('weights')}, not with "
+            f"{reward.form!r} and {list(reward.weights)}: give the log's --reward and --weights."
+        )
+    if log.metadata.get("scorer") != problem.scorer:
+        raise ValueError(
+            f"{path} was made with the scorer {log.metadata.get('scorer')!r}, not with {problem.scorer!r}: give the "
+            "log's --scorer."
+        )
+    for name in ("t_scaling", "cost_scale_usd", "extra_terms"):
+        logged, faced = own.get(name), reward.facts()[name]
+        is_used = name != "cost_scale_usd" or reward.weights[1]  # it may be NaN where nothing is weighed by it
+        if is_used and logged != faced:
+            raise ValueError(
+                f"{path} was made with the reward's {name} {logged!r}, not with {faced!r}: give {name}={logged!r} in "
+                "Python, or log the table again."
+            )

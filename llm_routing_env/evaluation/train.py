@@ -9,11 +9,16 @@ from gymnasium.utils import seeding
 
 from llm_routing_env.agents import AGENTS, ASKING_AGENTS, Agent, agent_class, make_agent, observation_of
 from llm_routing_env.agents.parts.names import unknown_name
+from llm_routing_env.agents.parts.registry import require_hyperparameters
+from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.past import past_seed, read_past
 from llm_routing_env.evaluation.router import Learned, Router, learned_on
 from llm_routing_env.evaluation.setting import ROUTING, Setting
+from llm_routing_env.tables.load import load_table
+from llm_routing_env.tables.train_split import train_split
 
+OURS = "the command's to give: --seed decides"  # what no agent's hyperparameter is
 JUDGED = "test"  # the split that no past may have queries of
 OnProgress = Callable[[int, int], None]  # told how many queries were routed, and how many will be
 
@@ -62,6 +67,7 @@ def train(
     Raises:
         ValueError: For what cannot be, such as a router of other LLMs.
     """
+    require_whole("seed", seed, 0)
     resumed = agent if isinstance(agent, Router) else None
     name = resumed.learned.agent if resumed else str(agent)
     require_routing(name)
@@ -69,9 +75,11 @@ def train(
         hint = "Files name no code that would be run: train an agent of your own in Python, and agent.save it."
         raise unknown_name("agent", name, AGENTS, hint)
     given = {} if parameters is None else dict(parameters)
+    require_hyperparameters(name, given, OURS)
     observation = resumed.observation if resumed else observation_of(name, given)
     _require_possible(name, n_queries, log)
     setting = Setting(problem, seed=resumed.learned.seed if resumed else seed)
+    train_split(load_table(setting.table), "there is nothing to learn from")
     faced = setting.before().problem(observation)
     if resumed:
         learner = resumed.learner(faced)

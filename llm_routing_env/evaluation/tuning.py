@@ -141,7 +141,7 @@ def _trial_setting(setting: Setting, *, is_fitted: bool) -> Setting:
     table = load_table(setting.table)
     train = table.select(None, "train")
     if not len(train):
-        raise ValueError(f"{table.path} has no train split to tune on.")
+        raise ValueError(f"{table.name} has no train split to tune on.")
     setting = replace(setting, past=Past())  # the one that is given is of queries that a trial is judged on
     # Hashed, so that tuning shares no session seed with judging.
     seed = zlib.crc32(f"tuning/{setting.seed}".encode())

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.tables.table import OutcomeTable
 
 Floats = NDArray[np.float64]
@@ -49,6 +50,7 @@ def draw_latency(
 
     The draws do not depend on the query: what makes one query slow on every LLM is lost.
     """
+    require_whole("seed", seed, 0)
     rng = np.random.default_rng(seed)
     drawn = np.empty(shape)
     for number, name in enumerate(llms):

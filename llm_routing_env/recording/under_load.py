@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.backends.asker import Asker
 from llm_routing_env.backends.base import Request
 from llm_routing_env.pools.load_curve import check_loads, check_recorded_alone
@@ -50,6 +51,7 @@ def measure_load(
     """
     check_recorded_alone(table)
     _check(pool, table, concurrency, n_requests)
+    require_whole("seed", seed, 0)
     draws = np.random.default_rng(seed).integers(table.n_queries, size=n_requests + concurrency[-1] - 1)
     queries, points = [table.queries[draw] for draw in draws], (concurrency[-1], *concurrency)
     llms: dict[str, dict[str, Any]] = {}

@@ -22,14 +22,8 @@ def objective_bounds(reward: Reward) -> tuple[Floats, Floats]:
     return worst, objectives_of(reward, np.array(1.0), np.array(0.0), np.array(LATENCY_FLOOR_MS / 1000))
 
 
-def cell_objectives(cells: Cells, reward: Reward) -> Floats:
-    """Return accuracy, -cost / cost scale and -log10(latency in ms) / t_scaling, shape (rows, LLMs, repeats, 3).
-
-    A failed call has the lowest value of each; NaN where there is no outcome.
-
-    Raises:
-        ValueError: If the cost or the latency of some outcome is not known, or the cost scale is not above 0.
-    """
+def require_measured(cells: Cells) -> None:
+    """Raise ValueError if the cost or the latency of some outcome is not known."""
     is_asked = ~np.isnan(cells.accuracy)
     for name, values in (("cost", cells.cost_usd), ("latency", cells.latency_s)):
         lost = int((is_asked & ~cells.failed & np.isnan(values)).sum())
@@ -38,11 +32,22 @@ def cell_objectives(cells: Cells, reward: Reward) -> Floats:
                 f"Vector rewards and trade-offs need the {name} of every outcome, and {lost} of {int(is_asked.sum())} "
                 "have none: give it to `pickllm import`."
             )
+
+
+def cell_objectives(cells: Cells, reward: Reward) -> Floats:
+    """Return accuracy, -cost / cost scale and -log10(latency in ms) / t_scaling, shape (rows, LLMs, repeats, 3).
+
+    A failed call has the lowest value of each; NaN where there is no outcome.
+
+    Raises:
+        ValueError: If the cost or the latency of some outcome is not known, or the cost scale is not above 0.
+    """
+    require_measured(cells)
     if not 0 < reward.cost_scale_usd < np.inf:
         raise ValueError(f"cost_scale_usd must be a finite number above 0, got {reward.cost_scale_usd}.")
     objectives = objectives_of(reward, cells.accuracy, cells.cost_usd, cells.latency_s)
     objectives[cells.failed] = objective_bounds(reward)[0]
-    objectives[~is_asked] = np.nan
+    objectives[np.isnan(cells.accuracy)] = np.nan
     return objectives
 
 

@@ -101,8 +101,8 @@ def test_without_costs_there_is_nothing_to_prefer(make_task, make_training_table
     [
         ({"preference": 1.1}, r"BaRP: preference must be None, or from 0 to 1, got 1\.1"),
         ({"preference": -0.1}, r"BaRP: preference must be None, or from 0 to 1, got -0\.1"),
-        ({"hidden_units": 0}, "BaRP: hidden_units must be at least 1, got 0"),
-        ({"n_steps": 0}, "BaRP: n_steps must be at least 1, got 0"),
+        ({"hidden_units": 0}, "BaRP: hidden_units must be a whole number, at least 1, got 0"),
+        ({"n_steps": 0}, "BaRP: n_steps must be a whole number, at least 1, got 0"),
     ],
 )
 def test_hyperparameters_out_of_range_are_refused(options, problem, make_task):

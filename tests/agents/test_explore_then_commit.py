@@ -48,5 +48,5 @@ def test_it_waits_for_an_arm_that_is_away_for_a_while(make_task):
 
 
 def test_too_few_pulls_are_refused(make_task):
-    with pytest.raises(ValueError, match="ExploreThenCommit: pulls_per_arm must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="ExploreThenCommit: pulls_per_arm must be a whole number, at least 1, got 0"):
         make_agent("explore_then_commit", make_task(), pulls_per_arm=0)

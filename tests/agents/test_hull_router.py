@@ -97,7 +97,7 @@ def test_llms_that_a_sample_lacks_have_their_mean(make_task, make_training_table
     [
         ({"max_cost_usd": -1.0}, "HullRouter: max_cost_usd must be None, or finite and at least 0, got -1.0"),
         ({"method": "searhc"}, "Unknown method of hull_router 'searhc'. Did you mean 'search'"),
-        ({"n_samples": 0}, "HullRouter: n_samples must be at least 1, got 0"),
+        ({"n_samples": 0}, "HullRouter: n_samples must be a whole number, at least 1, got 0"),
         ({"risk": np.nan}, "HullRouter: risk must be finite, got nan"),
     ],
 )

@@ -61,7 +61,7 @@ def test_with_one_neighbour_it_recalls_what_was_best_for_a_training_query(make_t
 
 
 def test_hyperparameter_out_of_range_is_refused(make_task):
-    with pytest.raises(ValueError, match="KNNRouter: n_neighbours must be None or at least 1, got 0"):
+    with pytest.raises(ValueError, match="KNNRouter: n_neighbours must be None or a whole number, at least 1, got 0"):
         make_agent("knn_router", make_task(), n_neighbours=0)
 
 

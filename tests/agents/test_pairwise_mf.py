@@ -79,7 +79,7 @@ def test_ties_alone_teach_nothing(make_task, make_training_table):
     ("options", "problem"),
     [
         ({"weighting": "gaps"}, "Unknown weighting of pairwise_mf 'gaps'. Did you mean 'gap'"),
-        ({"rank": 0}, "PairwiseMF: rank must be at least 1, got 0"),
+        ({"rank": 0}, "PairwiseMF: rank must be a whole number, at least 1, got 0"),
         ({"noise": -1.0}, r"PairwiseMF: noise must be finite and at least 0, got -1\.0"),
     ],
 )

@@ -215,6 +215,13 @@ def test_an_agent_that_sees_vectors_may_be_given_others(n_sessions, make_task, t
             make_agent(name, make_task(), observation="features")
 
 
+@pytest.mark.parametrize("name", ["linucb", "uniroute", "outcome_linear"])
+@pytest.mark.parametrize("observation", ["none", "prompt"])
+def test_what_is_no_vector_is_refused_where_one_is_needed(name, observation, make_task):
+    with pytest.raises(ValueError, match=f"must be a vector of numbers, .* got '{observation}'"):
+        make_agent(name, make_task(), observation=observation)
+
+
 def test_a_plugin_for_one_session_may_be_given_other_vectors_too(plugin, make_task):
     agent = make_agent("someones_agents:Sees", make_task(observation="context"), n_sessions=2, observation="context")
     assert [row.observation for row in (agent, *agent.agents)] == ["context"] * 3

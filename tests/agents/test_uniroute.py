@@ -148,7 +148,7 @@ def test_what_cannot_be_added_is_refused(fitted, make_task):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"n_clusters": 0}, "UniRoute: n_clusters must be None or at least 1, got 0"),
+        ({"n_clusters": 0}, "UniRoute: n_clusters must be None or a whole number, at least 1, got 0"),
         ({"map": "kmean"}, "Unknown map of uniroute 'kmean'. Did you mean 'kmeans'"),
         ({"target": "cost"}, "Unknown target of uniroute 'cost'"),
     ],

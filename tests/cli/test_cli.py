@@ -250,9 +250,13 @@ def test_a_plug_in_that_raises_keeps_the_others(tmp_path: Path):
         "    def _probabilities(self, observation, allowed):\n        raise RuntimeError('out of ideas')\n"
     )
     done = pickllm("compare", *SMALL, "--agents", "random,mine:Breaks", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "mine:Breaks failed: RuntimeError: out of ideas (mine.py:7)" in done.stdout
+    failed = "mine:Breaks failed: RuntimeError: out of ideas (mine.py:7)"
+    assert done.returncode == 1
+    assert done.stderr == f"pickllm: {failed} (the others' results stand)\n"
+    assert failed in done.stdout
     assert "random: " in done.stdout
+    quiet = pickllm("compare", *SMALL, "--agents", "random,mine:Breaks", "-q", cwd=tmp_path)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", done.stderr)
     alone = pickllm("compare", *SMALL, "--agents", "mine:Breaks", cwd=tmp_path)
     assert alone.returncode == 2
     assert alone.stderr.count("\n") == 1

@@ -83,7 +83,7 @@ def test_no_command_runs_what_lies_in_the_folder(folder: Path, arguments: tuple[
 
 def test_a_plug_in_is_found_there_and_brings_its_neighbours_but_nothing_later(folder: Path):
     done = run(folder, "compare", *SMALL, "--agents", "my_agent:MyAgent,random")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "random" in done.stdout
     assert "my_agent:MyAgent failed: ModuleNotFoundError" in done.stdout
     assert not list(folder.glob("*.ran"))

@@ -87,7 +87,8 @@ def test_a_comparison_shows_errors_of_an_agent_as_they_are(table: Path):
     pytest.importorskip("tensorboardX")
     options = ("--sessions", "2", "--length", "4", "--out", "compared", "--tensorboard")
     done = pickllm(table, "compare", "--agents", "random,mine:Raises", *options)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith(f"pickllm: mine:Raises failed: RuntimeError: {SPELLED}")
     assert f"mine:Raises failed: RuntimeError: {SPELLED}" in done.stdout
     (warning,) = [line for line in done.stdout.splitlines() if line.startswith("Failed calls: ")]
     assert "'[bold red]small'" in warning

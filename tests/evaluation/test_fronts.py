@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import pickllm
 from tables import queries, records
 from typer.testing import CliRunner
 
@@ -115,6 +116,18 @@ def test_who_cannot_take_part_is_refused(agent: str, parameters: dict[str, Any],
         compared(agent, parameters={agent: parameters} if parameters else {})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"--training-seeds": "0"}, "training seeds must be 1 or more and a whole number, got 0."),
+        ({"--seed": "-1"}, "seed must be 0 or more and a whole number, got -1."),
+    ],
+)
+def test_counts_and_seeds_that_cannot_be_are_refused(given: dict[str, str], message: str):
+    done = pickllm("compare", "--env", OBJECTIVES, *next(iter(given.items())))
+    assert (done.returncode, done.stderr) == (2, f"pickllm: {message}\n")
+
+
 def test_what_an_agent_raises_is_kept(monkeypatch: pytest.MonkeyPatch):
     from llm_routing_env.agents.linear_router import LinearRouter
 
@@ -125,6 +138,14 @@ def test_what_an_agent_raises_is_kept(monkeypatch: pytest.MonkeyPatch):
     result = compared("linear_router", "llm_bandit")
     assert result.failures == {"linear_router": "ArithmeticError: no fit"}
     assert "llm_bandit" in result.rows
+
+
+def test_an_agent_that_fails_beside_others_is_said_and_the_code_is_1():
+    more = ["--param", "zero_router.max_cost_usd=1e-9", "--training-seeds", "1", "-q"]
+    done = pickllm("compare", "--env", OBJECTIVES, "--agents", "zero_router,linear_router", *more)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("pickllm: zero_router failed: ValueError: ZeroRouter: max_cost_usd must be ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_tables_figures_and_report_are_written(tmp_path: Path):

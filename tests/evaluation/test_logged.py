@@ -133,6 +133,12 @@ def test_a_log_of_a_file_is_everybodys_past(logs, tmp_path):
         ({"split": "test"}, {}, "rows of .* are of the test split, on which agents are judged"),
         ({"propensities": False, "agents": ["ucb1"]}, {}, "rows have no propensity"),
         ({"reward": "additive"}, {}, "was made with the reward 'additive' and weights .* give the log's --reward"),
+        (
+            {"cost_scale_usd": 0.5},
+            {},
+            "made with the reward's cost_scale_usd 0.5, not with .*: give cost_scale_usd=0.5",
+        ),
+        ({"t_scaling": 2.0}, {}, "made with the reward's t_scaling 2.0, not with 1.0: give t_scaling=2.0"),
         ({}, {"table": TABLE}, "The log is of the table .* not of the table in memory|The log is of the table"),
         ({}, {"agent": "ucb1"}, "--log is of logged agents, and none takes part: name one, as ucb1@logged"),
         ({}, {"split": "all"}, "they can only be judged on the test split"),
@@ -145,6 +151,13 @@ def test_a_log_that_is_no_past_is_refused(logs, tmp_path, written, given, messag
     options = {name: value for name, value in given.items() if name != "agent"}
     with pytest.raises(ValueError, match=message):
         compare([agent], **{"n_sessions": 3, "length": 5, "table": path, "log": log, **options})
+
+
+def test_a_log_of_another_scorer_is_refused(logs):
+    log = logs("nano", scorer="cosine")
+    with pytest.raises(ValueError, match="made with the scorer 'cosine', not with 'final_answer': give the log's --sc"):
+        read_past(log, RoutingProblem("nano"))
+    assert len(read_past(log, RoutingProblem("nano", scorer="cosine")))
 
 
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path):
