@@ -71,7 +71,7 @@ class LLMBandit(PretrainedAgent):
         super().__init__(task, n_sessions=n_sessions, seed=seed)
         is_weight = preference is None or 0 <= preference < np.inf
         self._require(is_weight, "preference", "None, or finite and at least 0", preference)
-        self._require(rank >= 1, "rank", "at least 1", rank)
+        self._require_count("rank", rank)
         self.preference = preference
         self.rank = rank
         self._require_one_preference(preference)

@@ -67,8 +67,7 @@ class Smoothie(PretrainedAgent):
         self._require(
             task.n_actions >= FEWEST, "task", f"one of {FEWEST} LLMs or more, to see who differs", task.n_actions
         )
-        is_number = n_neighbours is None or n_neighbours >= 1
-        self._require(is_number, "n_neighbours", "None or at least 1", n_neighbours)
+        self._require_count("n_neighbours", n_neighbours, is_optional=True)
         self._require(0 <= cost_weight < np.inf, "cost_weight", "finite and at least 0", cost_weight)
         self.n_neighbours = n_neighbours
         self.cost_weight = cost_weight

@@ -210,8 +210,10 @@ def compare(
         console.print(f"Spent ${money.spent_usd:.4f} on {money.n_requests} requests.", highlight=False)
     if out is not None:
         command = shlex.join(["pickllm", *sys.argv[1:]])
-        for path in write_files(result, document, out, command=command, log_steps=log_steps, tensorboard=tensorboard):
-            console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
+        with saying_what_is_kept(blocks):
+            files = write_files(result, document, out, command=command, log_steps=log_steps, tensorboard=tensorboard)
+            for path in files:
+                console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
     if blocks is not None and not result.failures:
         # Of LLMs that were down it has to be done again: then without paying the others twice.
         for folder in (blocks, *(() if result.down_llms else (journals_of(blocks),))):

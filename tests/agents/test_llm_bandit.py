@@ -125,7 +125,7 @@ def test_before_it_is_fitted_it_takes_no_one_in(make_task, make_training_table):
     ("options", "problem"),
     [
         ({"preference": -0.1}, r"LLMBandit: preference must be None, or finite and at least 0, got -0\.1"),
-        ({"rank": 0}, "LLMBandit: rank must be at least 1, got 0"),
+        ({"rank": 0}, "LLMBandit: rank must be a whole number, at least 1, got 0"),
     ],
 )
 def test_hyperparameters_out_of_range_are_refused(options, problem, make_task):
