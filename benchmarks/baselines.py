@@ -64,16 +64,26 @@ def main(
         reasons = unable(everyone, setting)
         result = run([each for each in everyone if each.name not in reasons], setting, sessions, engine)
         document = result.document()
-        document["agents"] = [row for row in document["agents"] if row["context"] == "all"]
+        ran = [row for row in document["agents"] if row["context"] == "all"]
+        document["agents"] = [{name: value for name, value in row.items() if name != "calls"} for row in ran]
         document["references"] = {name: of_all["all"] for name, of_all in document["references"].items()}
         del document["pairs"]
         document["unable"] = reasons
-        results[form] = document
+        results[form] = rounded(document)
         pages.append(page(result) + "".join(left_out(reasons)))
     path = save("baselines", load_table(place), results)
     notes = f"Source: {source}\n\n" if source else ""
     path.with_suffix(".md").write_text(f"# Every agent on {table}\n\n{ABOUT}{notes}" + "\n".join(pages), "utf-8")
     print(f"wrote {path} and {path.with_suffix('.md')}")
+
+
+def rounded(value: Any) -> Any:
+    """Return a document with six digits of every number: more say nothing, and six tables of them fill the sdist."""
+    if isinstance(value, dict):
+        return {name: rounded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def unable(competitors: Sequence[Contestant], setting: Setting) -> dict[str, str]:
