@@ -51,11 +51,11 @@ def engine_answerer(pool: Pool) -> "Callable[[], EngineAnswerer]":
         ValueError: An LLM has no `model` to load here.
         ImportError: vLLM is not installed.
     """
-    if find_spec("vllm") is None:
-        raise ImportError(_NEEDED)
     for llm in pool.llms:
         if not llm.model:
             raise ValueError(f"LLM {llm.name!r} has no `model` to load in this process: use the HTTP backend.")
+    if find_spec("vllm") is None:
+        raise ImportError(_NEEDED)
     return lambda: EngineAnswerer(pool)
 
 

@@ -21,8 +21,13 @@ def test_an_llm_without_weights_is_refused():
         make_backend("vllm-inprocess", pool)
 
 
-def test_nothing_is_loaded_before_the_first_query():
-    backend = make_backend("vllm-inprocess", Pool("p", (LLMSpec("a", 1.0, 1.0, model="no/such"),)))
+def test_nothing_is_loaded_before_the_first_query_but_vllm_has_to_be_there(monkeypatch: pytest.MonkeyPatch):
+    pool = Pool("p", (LLMSpec("a", 1.0, 1.0, model="no/such"),))
+    monkeypatch.setattr(vllm_inprocess, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"needs vLLM: pip install \"llm-routing-env\[vllm\]\""):
+        make_backend("vllm-inprocess", pool)
+    monkeypatch.setattr(vllm_inprocess, "find_spec", lambda name: name)
+    backend = make_backend("vllm-inprocess", pool)
     assert backend.llm_names == ("a",)
     backend.close()
     backend.close()
