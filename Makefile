@@ -81,8 +81,9 @@ DATA :=
 MEASURE := PYTHONPATH=. $(BIN)/python benchmarks
 TIMED := throughput scenario_overhead peers startup memory live_overhead live_path lifelong_speed asks
 BENCHMARKS := convergence headline weights scorers ope recommit scenarios asks_agents
-AGENTS_ON := nano everyday production3 $(if $(DATA),cascades9 mmlu_pro llmrouter9)
-LIVES_ON := nano production3 $(if $(DATA),cascades9 mmlu_pro llmrouter9 superhard17)
+AGENTS_ON := nano everyday production3 $(if $(DATA),cascades9)
+OF_MANY_CONTEXTS := $(if $(DATA),mmlu_pro llmrouter9)
+LIVES_ON := nano production3 $(if $(DATA),cascades9 $(OF_MANY_CONTEXTS) superhard17)
 
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"
@@ -92,7 +93,9 @@ bench: $(VENV)/.full
 	$(BIN)/pickllm compare --json --table everyday > benchmarks/results/compare_everyday_pickllm.json
 	$(if $(DATA),for name in convergence headline; do \
 		$(MEASURE)/$$name.py --table $(DATA)/cascades9.parquet || exit 1; done)
+	$(BIN)/pickllm embed production3
 	for table in $(AGENTS_ON); do $(MEASURE)/baselines.py --table $$table --data "$(DATA)" || exit 1; done
+	for table in $(OF_MANY_CONTEXTS); do $(MEASURE)/baselines.py --table $$table --data "$(DATA)" --sessions 20 || exit 1; done
 	for table in $(LIVES_ON); do $(MEASURE)/lifelong.py --table $$table --data "$(DATA)" || exit 1; done
 	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
 	cp results/compare/probabilities.png docs/

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from llm_routing_env.agents.parts.checks import require_vector
 from llm_routing_env.agents.parts.distributions import best_arm
 from llm_routing_env.agents.parts.linear_model import with_intercept
 from llm_routing_env.agents.parts.outcome_agent import RISK, OutcomeAgent, still_asked
@@ -14,7 +15,7 @@ from llm_routing_env.agents.parts.posterior_sampling import gaussian_probability
 from llm_routing_env.agents.parts.session_array import PerSession
 from llm_routing_env.agents.parts.shared_regressions import SharedRegressions
 from llm_routing_env.agents.parts.state import BoolArray, FloatArray, IntArray, Outcomes
-from llm_routing_env.agents.parts.task import PROMPT, RoutingTask
+from llm_routing_env.agents.parts.task import RoutingTask
 
 _NOISE = 0.45  # of an answer: sqrt(p (1 - p)) is 0.4 to 0.5 for every p from 0.2 to 0.8
 _WIDEST = 0.5 * np.sqrt(2 * np.log(1 / RISK))  # of a bound, for the largest deviation that an accuracy can have
@@ -70,8 +71,7 @@ class OutcomeLinear(OutcomeAgent):
         deviations = {"intercept_deviation": intercept_deviation, "feature_deviation": feature_deviation}
         for name, value in {"scale": scale, **deviations}.items():
             self._require(value > 0, name, "positive", value)
-        is_vector = observation not in ("none", PROMPT)
-        self._require(is_vector, "observation", 'a vector of numbers, such as "context"', observation)
+        require_vector(type(self).__name__, observation)
         self.observation = observation
         self.scale = scale
         self.intercept_deviation = intercept_deviation

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from defaults import TEXTBOOK
 from real_tables import rewards, where
-from results_file import save
+from results_file import rounded, save
 from rich.progress import Progress
 
 from llm_routing_env.agents import AGENTS
@@ -75,15 +75,6 @@ def main(
     notes = f"Source: {source}\n\n" if source else ""
     path.with_suffix(".md").write_text(f"# Every agent on {table}\n\n{ABOUT}{notes}" + "\n".join(pages), "utf-8")
     print(f"wrote {path} and {path.with_suffix('.md')}")
-
-
-def rounded(value: Any) -> Any:
-    """Return a document with six digits of every number: more say nothing, and six tables of them fill the sdist."""
-    if isinstance(value, dict):
-        return {name: rounded(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [rounded(each) for each in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def unable(competitors: Sequence[Contestant], setting: Setting) -> dict[str, str]:

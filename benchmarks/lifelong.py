@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from lifelong_figures import draw
 from real_tables import rewards, where
-from results_file import save
+from results_file import rounded, save
 from rich.progress import Progress
 
 from llm_routing_env.agents import agent_class
@@ -41,7 +41,7 @@ ROUTERS = ("linear_router", "mlp_router")
 PAPER = ("learning_automaton", "epsilon_greedy_q")
 FRESH = ("outcome_linear", "outcome_thompson", "outcome_ucb", "linucb", "lin_ts", *PAPER, "random")
 SHOWN = ("reward", "reward_minus_best_fixed", "oracle_gap_closed", "accuracy")
-DIGITS = 4
+DIGITS = ".4f"
 
 
 def main(
@@ -131,7 +131,7 @@ def facts(result: Comparison) -> dict[str, Any]:
         "rows": [_row(result, name) for name in result.agents],
         "failures": result.failures,
     }
-    return rounded(found)
+    return rounded(found, DIGITS)
 
 
 def _row(result: Comparison, name: str) -> dict[str, Any]:
@@ -148,15 +148,6 @@ def _row(result: Comparison, name: str) -> dict[str, Any]:
 
 def _metrics(result: Comparison, name: str) -> dict[str, Any]:
     return {metric: published(result.metrics[name][POOLED][metric]) for metric in SHOWN}
-
-
-def rounded(value: Any) -> Any:
-    """Return a JSON-plain value with as many digits as anyone reads."""
-    if isinstance(value, dict):
-        return {key: rounded(of_key) for key, of_key in value.items()}
-    if isinstance(value, list):
-        return [rounded(one) for one in value]
-    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

@@ -28,6 +28,20 @@ def save(name: str, table: OutcomeTable, result: Any) -> Path:
     return path
 
 
+def rounded(value: Any, form: str = ".6g") -> Any:
+    """Return a JSON-plain value with no more digits than mean something: the sdist holds all results.
+
+    Args:
+        value: Whatever holds the numbers.
+        form: Of each of them.
+    """
+    if isinstance(value, dict):
+        return {name: rounded(inner, form) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner, form) for inner in value]
+    return float(format(value, form)) if isinstance(value, float) else value
+
+
 def write(path: Path, source: Mapping[str, Any], result: Any) -> None:
     """Write a result as JSON, with the command, versions and what else says where it came from."""
     script = Path(sys.argv[0]).resolve()

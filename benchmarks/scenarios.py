@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from results_file import save
+from results_file import rounded, save
 from rich.progress import Progress
 
 from llm_routing_env.agents import AGENTS, agent_class
@@ -106,15 +106,6 @@ def facts(result: Comparison) -> dict[str, Any]:
     more = {"agents": metrics, "late_regret": late, "recommits_minus_not": pairs}
     recovery = {"recovery": document["recovery"]} if "recovery" in document else {}
     return {name: rounded(value) for name, value in (kept | more | recovery).items()}
-
-
-def rounded(value: Any) -> Any:
-    """Return numbers with six digits, which is more than they mean, in whatever holds them."""
-    if isinstance(value, dict):
-        return {name: rounded(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [rounded(inner) for inner in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def late_regret(result: Comparison, name: str) -> float:

@@ -34,6 +34,7 @@ class OutcomeAgent(Agent):
 
     failed_calls: FailedCalls
     _prior: FloatArray  # of each LLM's accuracy, base and gain, shape (arms, 3)
+    _tells: BoolArray  # whether a wrong answer is expected to get more than a failed call, shape (arms,)
 
     def _believe(self, prior_accuracy: float | Sequence[float], price_slope: float, discount: float) -> None:
         """Set the prior means: base and gain at the expected cost and latency, accuracy by what an LLM costs.
@@ -75,6 +76,8 @@ class OutcomeAgent(Agent):
             _told([llm.expected_latency_s for llm in task.llms], _UNTOLD_LATENCY_S),
         )
         self._prior = np.stack([np.broadcast_to(accuracy, task.n_actions), wrong, right - wrong], axis=1)
+        lowest, highest = task.reward_bounds
+        self._tells = wrong > lowest + _ROUNDING * (highest - lowest)
         self.failed_calls = FailedCalls(len(self._rows), task.n_actions, discount)
 
     def add_llm(self, task: RoutingTask) -> Self:
@@ -123,9 +126,7 @@ class OutcomeAgent(Agent):
         does little harm: the share of calls with this reward is learned, and the mean of the rest. Only where it is
         what any wrong answer is expected to get is there nothing to tell.
         """
-        lowest, highest = self.task.reward_bounds
-        tells = self._prior[:, 1] > lowest + _ROUNDING * (highest - lowest)
-        answered: BoolArray = (reward != lowest) | ~tells[action]
+        answered: BoolArray = (reward != self.task.reward_bounds[0]) | ~self._tells[action]
         return answered
 
     def _measured(self, action: IntArray, reward: FloatArray, outcome: Outcomes) -> FloatArray:
