@@ -80,7 +80,7 @@ examples: $(EXAMPLES)/together/.done $(EXAMPLES)/rllib/.done
 DATA :=
 MEASURE := PYTHONPATH=. $(BIN)/python benchmarks
 TIMED := throughput scenario_overhead peers startup memory live_overhead live_path lifelong_speed asks
-BENCHMARKS := convergence headline weights scorers ope recommit scenarios asks_agents
+BENCHMARKS := compared convergence headline weights scorers ope recommit scenarios asks_agents onboarding without_labels
 AGENTS_ON := nano everyday production3 $(if $(DATA),cascades9)
 OF_MANY_CONTEXTS := $(if $(DATA),mmlu_pro llmrouter9)
 LIVES_ON := nano production3 $(if $(DATA),cascades9 $(OF_MANY_CONTEXTS) superhard17)
@@ -88,9 +88,6 @@ LIVES_ON := nano production3 $(if $(DATA),cascades9 $(OF_MANY_CONTEXTS) superhar
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"
 	for name in $(TIMED) $(BENCHMARKS); do $(MEASURE)/$$name.py || exit 1; done
-	for form in pickllm additive; do \
-		$(BIN)/pickllm compare --json --reward $$form > benchmarks/results/compare_nano_$$form.json || exit 1; done
-	$(BIN)/pickllm compare --json --table everyday > benchmarks/results/compare_everyday_pickllm.json
 	$(if $(DATA),for name in convergence headline; do \
 		$(MEASURE)/$$name.py --table $(DATA)/cascades9.parquet || exit 1; done)
 	$(BIN)/pickllm embed production3

@@ -2,9 +2,10 @@
 
     python benchmarks/asks_agents.py [--table nano] [--sessions 20] [--draw-only]
 
-Writes `results/asks_agents_TABLE.json` and draws `docs/asks_TABLE.png`: on the left what each reaches for its cost,
-with the convex hull of the single LLMs, which anyone reaches who shares queries at random between two of them; on the
-right the share of queries by number of asks.
+Under three rewards: both forms at the usual weights, and one that hardly minds the cost. Writes
+`results/asks_agents_TABLE.json`, which `readme.py` makes docs/related.md's table of, and draws `docs/asks_TABLE.png`
+under the additive form: on the left what each reaches for its cost, with the convex hull of the single LLMs, which
+anyone reaches who shares queries at random between two of them; on the right the share of queries by number of asks.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from results_file import file_of, save
+from results_file import file_of, rounded, save
 from rich.console import Console
 from rich.table import Table
 
@@ -33,27 +34,49 @@ ENV = "PickLLM-Multi-v0"
 ROUTERS = ("uniroute", "knn_router", "linear_router", "ipo_router", "hull_router", "tier_router", "llm_bandit")
 MARKERS = "osD^vP*Xp<>"
 MOST_ASKS = 4  # more are drawn as so many
+SETTINGS: dict[str, dict[str, Any]] = {
+    "pickllm": {"reward": "pickllm", "weights": (1.0, 0.5, 0.5)},
+    "additive": {"reward": "additive", "weights": (1.0, 0.5, 0.5)},
+    "additive, (1, 0.1, 0)": {"reward": "additive", "weights": (1.0, 0.1, 0.0)},
+}
+DRAWN = "additive"
+# Rows of the table alone: how a gate learns, and what it sees.
+VARIANTS = {
+    "gate online": ("advisor_gate", {}),
+    "gate online, sees matching": ("advisor_gate", {"observation": "embedding32+asks+matching"}),
+    "gate, sees all": ("advisor_gate@pretrained", {"observation": "embedding+asks+matching"}),
+}
 
 
 def main(
     table: Annotated[str, typer.Option(help="A table's name or path, with embeddings and responses.")] = "nano",
     sessions: Annotated[int, typer.Option(min=1, help="Sessions per context.")] = 20,
-    reward: Annotated[str, typer.Option(help="pickllm or additive.")] = "additive",
-    weights: Annotated[str, typer.Option(help="Of accuracy, cost and latency.")] = "1,0.5,0.5",
     draw_only: Annotated[bool, typer.Option("--draw-only", help="Draw the committed result anew.")] = False,
 ) -> None:
     """Compare them all on one table, save what was found, and draw it."""
     loaded = load_table(table)
     if not draw_only:
-        told = {"table": table, "reward": reward, "weights": tuple(map(float, weights.split(",")))}
-        result = compare((*_asking(), *ROUTERS), env=ENV, n_sessions=sessions, training_seeds=1, **told)
-        found = {"reward": reward, "weights": told["weights"], "sessions": sessions, "rows": _rows(result)}
-        print(f"wrote {save('asks_agents', loaded, found | {'failures': result.failures})}")
+        found = {name: _compared(table, sessions, told) for name, told in SETTINGS.items()}
+        print(f"wrote {save('asks_agents', loaded, {'sessions': sessions, 'settings': found})}")
     path = file_of("asks_agents", loaded)
-    found = json.loads(path.read_text(encoding="utf-8"))["result"]
-    _print(found["rows"])
+    drawn = json.loads(path.read_text(encoding="utf-8"))["result"]["settings"][DRAWN]
+    _print(drawn["rows"])
     label = path.stem.removeprefix("asks_agents_")
-    print(f"wrote {_draw(found, DOCS / f'asks_{label}.png')}")
+    print(f"wrote {_draw(drawn, DOCS / f'asks_{label}.png')}")
+
+
+def _compared(table: str, sessions: int, told: dict[str, Any]) -> dict[str, Any]:
+    """Return what all of them reach under one reward."""
+    result = compare(
+        (*_asking(), *(f"{row}={agent}" for row, (agent, _) in VARIANTS.items()), *ROUTERS),
+        env=ENV,
+        table=table,
+        n_sessions=sessions,
+        training_seeds=1,
+        parameters={row: given for row, (_, given) in VARIANTS.items()},
+        **told,
+    )
+    return told | {"rows": rounded(_rows(result)), "failures": result.failures}
 
 
 def _asking() -> list[str]:
@@ -73,7 +96,7 @@ def _rows(result: Comparison) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name.removeprefix("always "),
-                "kind": "asking" if asks else kind,
+                "kind": "variant" if name in VARIANTS else "asking" if asks else kind,
                 "cost_usd": found["session_cost_usd"]["mean"] / result.length,
                 **{metric: found[metric] for metric in ("accuracy", "reward", "oracle_gap_closed")},
                 "asks": [float(np.mean(share)) for share in shares] if asks else [],
@@ -95,7 +118,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
 def _draw(found: dict[str, Any], path: Path) -> Path:
     figure = new_figure(9.0, 4.4)
     plane, shares = figure.subplots(1, 2, width_ratios=(3, 2))
-    rows = found["rows"]
+    rows = [row for row in found["rows"] if row["kind"] != "variant"]
     points = {row["name"]: (1000 * row["cost_usd"], row["accuracy"]["mean"]) for row in rows}
     singles = {row["name"]: points[row["name"]] for row in rows if row["kind"] == "single"}
     costs = [cost for cost, _ in points.values()]

@@ -30,6 +30,13 @@ from llm_routing_env.tables.load import load_table
 
 SKIPPED = ("fixed",)  # stands in every table as "always <LLM>"
 TEXTBOOK_ROW = "textbook "
+PUBLISHED_ROW = "published "
+PUBLISHED: dict[str, dict[str, Any]] = {  # a paper's own rule where the default is ours, and UniRoute's second map
+    "uniroute": {"map": "learned"},
+    "ipo_router": {"weighting": "equal"},
+    "pairwise_mf": {"weighting": "equal"},
+    "tier_router": {"decide": "argmax"},
+}
 BLOCKS = Path(__file__).parents[1] / "results" / "blocks"
 SB3 = ("ppo", "a2c", "dqn")
 ABOUT = (
@@ -53,11 +60,16 @@ def main(
     source: Annotated[str, typer.Option(help="Where the outcomes come from, for the page.")] = "",
     seed: int = 0,
 ) -> None:
-    """Run every agent, with its default and its textbook setting, and write the page."""
+    """Run every agent, with its default, textbook and published setting, and write the page."""
     place = where(table, data)
     names = agents.split(",")
-    textbook = {f"{TEXTBOOK_ROW}{name}": values for name, values in TEXTBOOK.items() if name in names}
-    everyone = contestants([*names, *(f"{row}={row.removeprefix(TEXTBOOK_ROW)}" for row in textbook)], textbook)
+    others = {
+        f"{row}{name}": values
+        for row, of_agents in ((TEXTBOOK_ROW, TEXTBOOK), (PUBLISHED_ROW, PUBLISHED))
+        for name, values in of_agents.items()
+        if name in names
+    }
+    everyone = contestants([*names, *(f"{row}={row.partition(' ')[2]}" for row in others)], others)
     pages, results = [], {}
     for form, options in rewards(table):
         setting = Setting({"table": place} | options, seed=seed)
@@ -139,8 +151,8 @@ def page(result: Comparison) -> str:
 
 
 def shown_agents(result: Comparison) -> list[str]:
-    """Return the agents with a row of their own: the textbook settings have a column, and rows rank by reward."""
-    return [name for name in result.ranked if not name.startswith(TEXTBOOK_ROW)]
+    """Return the agents under their defaults: the textbook settings have a column, those as published another page."""
+    return [name for name in result.ranked if not name.startswith((TEXTBOOK_ROW, PUBLISHED_ROW))]
 
 
 def row(name: str, metrics: Any, result: Comparison | None = None, agent: str = "") -> str:

@@ -5,13 +5,15 @@
 Each LLM in turn is new: the router is fitted on the others, and the LLM added from n training queries that are drawn.
 Printed is how the reward on the test split changes by that, averaged over draws and LLMs, beside the change when it is
 added from the whole train split; and which share of that is reached, over the LLMs that are worth more than 0.002.
+Writes `results/onboarding_TABLE.json`, unless the clusters are given.
 """
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
+from results_file import rounded, save
 from rich.console import Console
 from rich.table import Table
 
@@ -45,7 +47,10 @@ def main(
             for n, caution in changes:
                 probes = training.part(shuffled[:n], [new])
                 changes[n, caution][new, draw] = _with(router, problem, probes, order, caution) - without
-    _show(problem, changes, full)
+    rows = _rows(changes, full)
+    _show(f"{problem.table.name}, {reward}: a new LLM from n probes", rows)
+    if clusters is None:
+        print(f"wrote {save('onboarding', problem.table, rounded({'reward': reward, 'draws': draws, 'rows': rows}))}")
 
 
 def _fitted(
@@ -83,18 +88,30 @@ def _earned(router: UniRoute, problem: RoutingProblem, llms: list[int]) -> float
     return float(np.mean([picked[contexts == context].mean() for context in np.unique(contexts)]))
 
 
-def _show(problem: RoutingProblem, changes: dict[tuple[int, float], np.ndarray], full: np.ndarray) -> None:
+def _rows(changes: dict[tuple[int, float], np.ndarray], full: np.ndarray) -> list[dict[str, Any]]:
+    """Return a row for each number of probes and caution, and one for all that there is to know."""
     useful = full > WORTH_KNOWING
-    shown = Table(
-        title=f"{problem.table.name}, {problem.reward.form}: a new LLM from n probes ({useful.sum()} LLMs count)"
-    )
+    found = [(n, caution, change.mean(axis=1)) for (n, caution), change in changes.items()] + [(None, 0.0, full)]
+    return [
+        {
+            "n": n,
+            "caution": caution,
+            "change": float(by_llm.mean()),
+            "worst": float(by_llm.min()),
+            "share": float(by_llm[useful].mean() / full[useful].mean()) if useful.any() else None,
+        }
+        for n, caution, by_llm in found
+    ]
+
+
+def _show(title: str, rows: list[dict[str, Any]]) -> None:
+    shown = Table(title=title)
     for column in ("n", "caution", "change of reward", "worst LLM", "of all that it is worth"):
         shown.add_column(column, justify="right")
-    for (n, caution), change in changes.items():
-        by_llm = change.mean(axis=1)
-        share = f"{by_llm[useful].mean() / full[useful].mean():.0%}" if useful.any() else "-"
-        shown.add_row(str(n), f"{caution:g}", f"{by_llm.mean():+.4f}", f"{by_llm.min():+.4f}", share)
-    shown.add_row("all", "0", f"{full.mean():+.4f}", f"{full.min():+.4f}", "100%")
+    for row in rows:
+        share = "-" if row["share"] is None else f"{row['share']:.0%}"
+        changes = (f"{row[name]:+.4f}" for name in ("change", "worst"))
+        shown.add_row(str(row["n"] or "all"), f"{row['caution']:g}", *changes, share)
     Console(width=100).print(shown)
 
 

@@ -3,11 +3,11 @@
 Every number between `<!-- name:start -->` and `<!-- name:end -->` comes from a file in `results/` or from the table.
 """
 
-import json
 import re
 from typing import Any
 
 import numpy as np
+from compared import COMMANDS
 from examples_page import libraries
 from lifelong_page import lifetimes, pays, sample_size
 from lifelong_reached import misses, reached
@@ -20,8 +20,9 @@ from readme_published import (
     published_overruling,
     published_paretobandit,
 )
+from readme_related import asks, logged, onboarding, related, spending, without_labels
 from readme_speed import speed
-from readme_tables import RESULTS, ROOT, markdown, read
+from readme_tables import ROOT, markdown, read
 
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import BEST_FIXED, CHOSEN_FIXED, CONTEXT_BEST, ORACLE
@@ -29,34 +30,29 @@ from llm_routing_env.pools.load_curve import load_curves
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.tables.load import load_table
 
-COMPARED = {
-    ("nano", "pickllm"): "pickllm compare",
-    ("nano", "additive"): "pickllm compare --reward additive",
-    ("everyday", "pickllm"): "pickllm compare --table everyday",
-}
+COMPARED = ("nano_pickllm", "nano_additive", "everyday_pickllm")
+REFERENCES = (CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE)
 
 
 def results() -> str:
     """Return the main tables: agents and references under both reward forms, and beside an LLM made by others."""
     parts = []
-    for (table, form), command in COMPARED.items():
-        document = json.loads((RESULTS / f"compare_{table}_{form}.json").read_text(encoding="utf-8"))
-        agents = {row["name"]: row["metrics"] for row in document["agents"] if row["context"] == "all"}
-        names = (CHOSEN_FIXED, BEST_FIXED, CONTEXT_BEST, ORACLE)
-        references = {name: document["references"][name]["all"] for name in names}
-        chosen, fixed, known, oracle = (references[name]["metrics"]["reward"]["mean"] for name in references)
+    for compared in COMPARED:
+        document, table = read("compare", compared)["result"], compared.partition("_")[0]
+        references = {name: document["references"][name]["metrics"] for name in REFERENCES}
+        chosen, fixed, known, oracle = (metrics["reward"]["mean"] for metrics in references.values())
         best = document["best_fixed_llm"]
         n_queries = " or ".join(map(str, sorted(set(document["queries"].values()))))
         length = " or ".join(map(str, sorted(set(document["lengths"].values()))))
         parts.append(
-            f"**{table}, reward `{form}`**: `{command}`, {document['sessions']} sessions of {length} of "
-            f"{n_queries} queries in each of {len(document['queries'])} contexts, test split. Headroom: best fixed LLM "
-            f"{fixed:.3f} in hindsight ({best['in_hindsight']}), {chosen:.3f} chosen on the other split "
+            f"**{table}, reward `{document['reward']}`**: `{COMMANDS[compared]}`, {document['sessions']} sessions of "
+            f"{length} of {n_queries} queries in each of {len(document['queries'])} contexts, test split. Headroom: "
+            f"best fixed LLM {fixed:.3f} in hindsight ({best['in_hindsight']}), {chosen:.3f} chosen on the other split "
             f"({best['chosen']}), per-context best {known:.3f}, per-query oracle {oracle:.3f}; "
             f"knowing the context closes {(known - fixed) / (oracle - fixed):.0%} of that gap.\n"
         )
-        rows = [_row(f"`{name}`", metrics) for name, metrics in agents.items()]
-        rows += [_row(name, found["metrics"]) for name, found in references.items()]
+        rows = [_row(f"`{row['name']}`", row["metrics"]) for row in document["agents"]]
+        rows += [_row(name, metrics) for name, metrics in references.items()]
         header = (
             "",
             "reward [95 %]",
@@ -169,6 +165,7 @@ PARTS = {
     for part in (
         *(results, weights, nano, everyday, load, scorers),
         *(baselines, reading, paper, convergence),
+        *(related, logged, asks, spending, onboarding, without_labels),
         *(figures, speed, live),
         *(pays, reached, misses, sample_size, lifetimes),
         libraries,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from baselines import TEXTBOOK_ROW
+from baselines import PUBLISHED_ROW, TEXTBOOK_ROW
 from readme_tables import markdown, read
 
 from llm_routing_env.evaluation.intervals import shown
@@ -81,10 +81,9 @@ def _clear(document: Row, protocol: str) -> Iterator[str]:
 
 
 def _ranked(document: Row) -> list[Row]:
-    """Return the rows that rank by reward, without the textbook's settings."""
-    return [
-        row for row in document["agents"] if row["maximises"] == "reward" and not row["name"].startswith(TEXTBOOK_ROW)
-    ]
+    """Return the rows that rank by reward, under the agents' defaults."""
+    others = (TEXTBOOK_ROW, PUBLISHED_ROW)
+    return [row for row in document["agents"] if row["maximises"] == "reward" and not row["name"].startswith(others)]
 
 
 def paper() -> str:

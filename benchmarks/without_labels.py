@@ -1,20 +1,28 @@
-"""What a router earns that was trained on a score without references, judged by the truth.
+"""What scores without references are worth, and what a router earns that was trained on one, judged by the truth.
 
-    python benchmarks/without_labels.py [--table nano] [--agent linear_router]
+    python benchmarks/without_labels.py [--table nano]
 
-Share closed of the gap between the best fixed LLM in hindsight and the per-query oracle; contexts weigh the same.
+On the test split. AUC is the probability that a right answer scores above a wrong one (ties count half), of any query
+and of the same one; best of all: how often the answer is right that scores highest of all LLMs'. Then the share closed
+of the gap between the best fixed LLM in hindsight and the per-query oracle by routers that learned from the score;
+contexts weigh the same. Writes `results/without_labels_TABLE.json`.
 """
 
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from results_file import rounded, save
 from rich.console import Console
 from rich.table import Table
+from sklearn.metrics import roc_auc_score
 
 from llm_routing_env.agents import make_agent
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.rewards.reference_free import REFERENCE_FREE
+
+FORMS = ("pickllm", "additive")
+ROUTERS = ("linear_router", "uniroute")
 
 
 def closed(true: RoutingProblem, told: RoutingProblem, agent: str) -> float:
@@ -32,16 +40,46 @@ def closed(true: RoutingProblem, told: RoutingProblem, agent: str) -> float:
     return float((mean(got) - best) / (mean(earned.max(axis=1)) - best))
 
 
-def main(
-    table: Annotated[str, typer.Option(help="Shipped table's name, or a path.")] = "nano",
-    agent: Annotated[str, typer.Option(help="A pretrained router.")] = "linear_router",
-) -> None:
-    """Train on the truth and on each score, under both forms of the reward."""
-    shown = Table("trained on", "pickllm", "additive")
-    true = {form: RoutingProblem(table, reward=form) for form in ("pickllm", "additive")}
-    for scorer in (true["pickllm"].scorer, *REFERENCE_FREE):
-        told = {form: RoutingProblem(table, reward=form, scorer=scorer) for form in true}
-        shown.add_row(scorer, *(f"{closed(true[form], told[form], agent):.0%}" for form in true))
+def separated(right: np.ndarray, scores: np.ndarray, contexts: np.ndarray, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return how well scores (queries, LLMs) separate right answers from wrong ones."""
+    mixed = (right.min(axis=1) == 0) & (right.max(axis=1) == 1)
+    # Ties are shared evenly, as by whoever draws among the best.
+    best = scores == scores.max(axis=1, keepdims=True)
+    by_context = {name: (right[contexts == n], scores[contexts == n]) for n, name in enumerate(names)}
+    return {
+        "auc": float(roc_auc_score(right.ravel(), scores.ravel())),
+        "auc_by_context": {name: float(roc_auc_score(of.ravel(), by.ravel())) for name, (of, by) in by_context.items()},
+        "right_over_wrong": float(
+            np.mean([roc_auc_score(of, by) for of, by in zip(right[mixed], scores[mixed], strict=True)])
+        ),
+        "best_of_all": float(((best * right).sum(axis=1) / best.sum(axis=1)).mean()),
+    }
+
+
+def main(table: Annotated[str, typer.Option(help="Shipped table's name, or a path.")] = "nano") -> None:
+    """Judge each score by the truth, and train on it under both forms of the reward."""
+    true = {form: RoutingProblem(table, reward=form) for form in FORMS}
+    outcomes, scorer = true["pickllm"].table, true["pickllm"].scorer
+    rows = true["pickllm"].queries_of("mixed")
+    right = outcomes.accuracy(scorer)[rows, :, 0]
+    result = {}
+    for name in (*REFERENCE_FREE, scorer):
+        scores = right if name == scorer else REFERENCE_FREE[name](outcomes)[rows, :, 0]
+        told = {form: RoutingProblem(table, reward=form, scorer=name) for form in FORMS}
+        shares = {agent: {form: closed(true[form], told[form], agent) for form in FORMS} for agent in ROUTERS}
+        found = separated(right, scores, outcomes.query_contexts[rows], outcomes.contexts)
+        result[name] = rounded(found | {"closed": shares})
+    _show(result)
+    print(f"wrote {save('without_labels', outcomes, result)}")
+
+
+def _show(result: dict[str, Any]) -> None:
+    columns = [f"{agent}, {form}" for agent in ROUTERS for form in FORMS]
+    shown = Table("score", "AUC", "within a query", "best of all", *columns)
+    for name, found in result.items():
+        numbers = (f"{found[key]:.2f}" for key in ("auc", "right_over_wrong", "best_of_all"))
+        shares = (f"{found['closed'][agent][form]:.0%}" for agent in ROUTERS for form in FORMS)
+        shown.add_row(name, *numbers, *shares)
     Console().print(shown)
 
 

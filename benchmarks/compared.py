@@ -1,0 +1,53 @@
+"""What `pickllm compare` says, kept for README and docs: one file for each command.
+
+    python benchmarks/compared.py [NAME ...]
+
+Writes `results/compare_NAME.json`: the whole sessions of all contexts together, with the references, in six digits.
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+from typing import Annotated, Any
+
+import typer
+from results_file import FOLDER, rounded, write
+
+PAST = "awr_router@logged,papers=awr_router@logged,linear_router@logged,awr_router --param papers.advantage=return"
+COMMANDS = {
+    "nano_pickllm": "pickllm compare",
+    "nano_additive": "pickllm compare --reward additive",
+    "everyday_pickllm": "pickllm compare --table everyday",
+    "nano_logged_pickllm": f"pickllm compare --training-seeds 3 --agents {PAST}",
+    "nano_logged_additive": f"pickllm compare --training-seeds 3 --reward additive --agents {PAST}",
+    "nano_budget": (
+        "pickllm compare --max-usd-per-query 3e-5 --weights 1,0,0 --reward additive --sessions 20 --agents "
+        "hull_router,budget_pacer@lifelong,budget_pacer@logged,zero_router,linucb@lifelong"
+    ),
+}
+
+
+def main(names: Annotated[list[str] | None, typer.Argument(help="Which of them; without, all.")] = None) -> None:
+    """Run the commands one after the other, and keep what they say."""
+    for name in names or COMMANDS:
+        arguments = shlex.split(COMMANDS[name])[1:]
+        made = subprocess.run(
+            [sys.executable, "-m", "llm_routing_env", *arguments, "--json"], check=True, stdout=subprocess.PIPE
+        )
+        path = FOLDER / f"compare_{name}.json"
+        write(path, {"compared_by": COMMANDS[name]}, rounded(_of_all_contexts(json.loads(made.stdout))))
+        print(f"wrote {path}")
+
+
+def _of_all_contexts(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a comparison's document without single contexts and pairs of agents, which no page shows."""
+    kept = {name: value for name, value in document.items() if name not in ("pairs", "life_curves", "run")}
+    rows = [row for row in document["agents"] if row["context"] == "all"]
+    kept["agents"] = [{name: value for name, value in row.items() if name != "calls"} for row in rows]
+    kept["references"] = {name: of_all["all"] for name, of_all in document["references"].items()}
+    return kept
+
+
+if __name__ == "__main__":
+    typer.run(main)
