@@ -1,7 +1,7 @@
 """Rebuild the nano pool from nothing: the queries, the four LLMs, their outcomes on vLLM, the embeddings.
 
-``make nano``, or ``python -m llm_routing_env.data.nano.build``, took 30 minutes on two CPU cores: seven of training, 21 of
-recording.
+``make nano``, or ``python -m llm_routing_env.data.nano.build``, took 30 minutes on two CPU cores: seven of
+training, 21 of recording.
 """
 
 import argparse

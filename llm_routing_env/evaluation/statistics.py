@@ -122,10 +122,12 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate:
 def _freedom(parts: Sequence[Part]) -> float:
     """Return the freedom of a sum of independent parts, after Welch and Satterthwaite."""
     variances = [float(np.square(part.moved).mean()) for part in parts]
-    if min(part.freedom for part in parts) == 0 or not math.fsum(variances):
+    total = math.fsum(variances)
+    if min(part.freedom for part in parts) == 0 or not total:
         return min(part.freedom for part in parts)
-    shares = (variance**2 / part.freedom for variance, part in zip(variances, parts, strict=True))
-    return math.fsum(variances) ** 2 / math.fsum(shares)
+    # As shares: the square of a variance may be too small for a number.
+    shares = ((variance / total) ** 2 / part.freedom for variance, part in zip(variances, parts, strict=True))
+    return 1 / math.fsum(shares)
 
 
 class Resamples:

@@ -63,8 +63,7 @@ def _fetched(make: Any, name: str) -> Any:
 
 def _require_hub() -> None:
     """Raise what its client raises where there is no network; later it would try again for more than a minute."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
+    from huggingface_hub import constants, get_session
 
     get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT_S)
 

@@ -297,3 +297,9 @@ def test_numbers_in_another_unit():
     assert shown({"mean": 0.5, "low": 0.4, "high": 0.6}, ".0f", 100) == "50 [40, 60]"
     assert bounds_shown({"mean": 0.5, "low": 0.4, "high": 0.6}, ".0f", 100) == "[40, 60]"
     assert number(-1e-9, ".3f") == "0.000"
+
+
+def test_a_spread_whose_square_is_too_small_for_a_number_is_pooled_too():
+    tiny = [Resamples(n, 0, str(n)).mean(1e-90 * np.arange(n)[None], places(1, n), None) for n in (5, 20)]
+    assert 4 < pooled(tiny).parts[QUERIES].freedom < 23
+    assert pooled(tiny).interval()["mean"] == pytest.approx(0.5 * 1e-90 * (2 + 9.5))
