@@ -8,6 +8,7 @@ from readme_tables import markdown, read
 
 from llm_routing_env.evaluation.intervals import shown
 from llm_routing_env.evaluation.references import CONTEXT_BEST
+from llm_routing_env.rewards.reference_free import REFERENCE_FREE
 
 RELATED = (
     *("uniroute", "hull_router", "ipo_router", "tier_router", "pairwise_mf", "llm_bandit"),
@@ -66,7 +67,6 @@ def spending() -> str:
     rows |= {name: row["metrics"] for name, row in document["references"].items() if name.startswith("always ")}
     for name, found in document["spending"]["rows"].items():
         if name in rows:
-            gain = {key: round(value, 4) + 0.0 for key, value in found["gain"].items()}
             lines.append(
                 (
                     name if name.startswith("always ") else f"`{name}`",
@@ -74,7 +74,7 @@ def spending() -> str:
                     f"{found['overshoot']:+.1%}",
                     f"{rows[name]['accuracy']['mean']:.3f}",
                     f"{found['at_equal_spend']:.3f}",
-                    shown(gain, "+.3f"),
+                    shown(found["gain"], "+.3f"),
                 )
             )
     header = ("agent", "$ per query", "over the budget", "right", "mixture that costs as much", "gain")
@@ -128,13 +128,14 @@ def without_labels() -> str:
     """Return what the scores without references are worth on nano's test queries."""
     lines = []
     for name, of in read("without_labels")["result"].items():
-        worst, best = (pick(of["auc_by_context"], key=of["auc_by_context"].get) for pick in (min, max))
+        by_context = of["auc_by_context"]
+        ends = [pick(by_context, key=by_context.get) for pick in (min, max)]
         closed = sorted(share for of_form in of["closed"].values() for share in of_form.values())
         lines.append(
             (
-                "the truth" if of["auc"] == 1 else f"`{name}`",
+                f"`{name}`" if name in REFERENCE_FREE else "the truth",
                 f"{of['auc']:.2f}",
-                *(f"{context} {of['auc_by_context'][context]:.2f}" for context in (worst, best)),
+                *(f"{end} {by_context[end]:.2f}" if name in REFERENCE_FREE else "" for end in ends),
                 f"{of['right_over_wrong']:.2f}",
                 f"{of['best_of_all']:.2f}",
                 f"{closed[0]:.0%} to {closed[-1]:.0%}",

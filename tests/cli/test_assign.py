@@ -49,7 +49,7 @@ def test_its_help_names_the_choices_and_an_example():
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--budget-usd", "0.0001"], "budget_usd must be at least 0.002975, what 1800 queries cost"),
+        (["--budget-usd", "0.0001"], "budget_usd must be at least 0.003085, what 1800 queries cost"),
         (["--budget-usd", "1", "--agent", "knn_router"], "Unknown agent that predicts accuracies 'knn_router'"),
         ([], "Give what the queries may cost, --budget-usd"),
         (
@@ -99,4 +99,4 @@ def test_a_budget_that_no_llm_keeps_to_is_one_line(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2
-    assert "must be at least 1.65" in capsys.readouterr().err
+    assert "must be at least 1.70" in capsys.readouterr().err

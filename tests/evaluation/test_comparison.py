@@ -84,11 +84,11 @@ def test_a_pretrained_agent_is_judged_by_several_trainings():
 
 def test_a_contexts_row_is_judged_beside_the_contexts_own_best_llm():
     """Nobody beats, in one context, an LLM that is only best over all of them."""
-    result = compare(["random"], n_sessions=30, table="nano", context="math")
+    result = compare(["random"], n_sessions=30, table="nano", context="finance")
     assert result.references.best_fixed == "calc-0.6m"
     assert "worse than always calc-0.6m" in result.verdicts["random"]
     pooled = compare(["random"], n_sessions=30, table="nano")
-    assert pooled.metrics["random"]["math"]["oracle_gap_closed"]["mean"] < 0
+    assert pooled.metrics["random"]["finance"]["oracle_gap_closed"]["mean"] < 0
 
 
 def test_two_sessions_are_no_evidence():

@@ -86,7 +86,7 @@ def test_routers_with_a_budget_keep_to_the_tasks():
     [
         (
             1e-7,
-            r"max_usd_per_query must be at least 1\.65\de-06, the mean cost of the cheapest LLM, tiny-0\.1m, got 1e-07",
+            r"max_usd_per_query must be at least 1\.70\de-06, the mean cost of the cheapest LLM, tiny-0\.1m, got 1e-07",
         ),
         (0, "max_usd_per_query must be None, or a finite number above 0, got 0"),
         (float("nan"), "max_usd_per_query must be None, or a finite number above 0, got nan"),

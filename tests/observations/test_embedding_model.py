@@ -1,0 +1,23 @@
+"""A sentence-transformers model that is not here: it is fetched, or there is one line at once."""
+
+import pytest
+
+from llm_routing_env.observations.embedding_model import load_encoder
+
+
+def test_without_a_network_there_is_one_line_and_nobody_waits_for_retries(monkeypatch: pytest.MonkeyPatch):
+    constants = pytest.importorskip("huggingface_hub.constants")
+    pytest.importorskip("sentence_transformers")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")  # nobody listens: the Hub's client would retry
+    asked = []
+
+    def fetched(name: str, **options: bool | str) -> None:
+        asked.append((name, options.get("local_files_only", False)))
+        raise OSError("no such model")
+
+    monkeypatch.setattr("sentence_transformers.SentenceTransformer", fetched)
+    with pytest.raises(
+        OSError, match=r"^The model someone/model is not here and cannot be fetched \(.*\): give a folder"
+    ):
+        load_encoder("someone/model")
+    assert asked == [("someone/model", True)]
