@@ -55,6 +55,28 @@ def test_a_page_says_what_ran_and_what_was_not_measured(script, tmp_path, monkey
     assert [row["name"] for row in document["agents"]] == ["random", "ucb1", "zero_router", "textbook ucb1"]
 
 
+def test_a_score_is_judged_over_all_answers_and_within_a_query(script):
+    right = np.array([[1, 0], [0, 1], [1, 1], [0, 1]])
+    scores = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.3], [0.8, 0.4]])
+    found = script("without_labels").separated(right, scores, np.array([0, 0, 1, 1]), ("one", "two"))
+    # Above the three wrong answers, .1, .5 and .8: .9 is above 3, .5 above 1 and level with 1, .2, .3 and .4 above 1.
+    assert found["auc"] == pytest.approx(7.5 / 15)
+    assert found["auc_by_context"] == pytest.approx({"one": 3.5 / 4, "two": 0})
+    assert found["right_over_wrong"] == pytest.approx((1 + 0.5 + 0) / 3)  # the third query has no wrong answer
+    assert found["best_of_all"] == pytest.approx((1 + 0.5 + 1 + 0) / 4)
+
+
+@pytest.mark.pages
+def test_what_a_command_says_is_kept_without_single_contexts_and_pairs(script, tmp_path):
+    script("compared").main(["nano_budget"])
+    document = json.loads((tmp_path / "compare_nano_budget.json").read_text())
+    assert document["compared_by"].startswith("pickllm compare --max-usd-per-query 3e-5")
+    result = document["result"]
+    assert {row["context"] for row in result["agents"]} == {"all"}
+    assert {row["name"] for row in result["agents"]} < set(result["spending"]["rows"])
+    assert "pairs" not in result
+
+
 def test_a_figures_title_claims_nothing_that_its_lines_may_contradict(script):
     source = Path(script("convergence").__file__).read_text()
     assert "more often" not in source

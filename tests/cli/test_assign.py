@@ -49,7 +49,7 @@ def test_its_help_names_the_choices_and_an_example():
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--budget-usd", "0.0001"], "budget_usd must be at least 0.003085, what 1800 queries cost"),
+        (["--budget-usd", "0.0001"], "budget_usd must be at least 0.003074, what 1800 queries cost"),
         (["--budget-usd", "1", "--agent", "knn_router"], "Unknown agent that predicts accuracies 'knn_router'"),
         ([], "Give what the queries may cost, --budget-usd"),
         (
