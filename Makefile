@@ -75,25 +75,13 @@ examples: $(EXAMPLES)/together/.done $(EXAMPLES)/rllib/.done
 	$(EXAMPLES)/together/bin/python benchmarks/examples.py $(EXAMPLES)
 	PYTHONPATH=. $(EXAMPLES)/together/bin/python benchmarks/readme.py
 
-# First what is timed. With DATA=FOLDER also others' tables, as FOLDER/NAME.parquet with embeddings beside them
+# Every page of results anew. With DATA=FOLDER others' tables too, as FOLDER/NAME.parquet with embeddings beside them
 # (docs/importing.md). What a comparison had done already is taken from results/blocks: `make clean` runs all anew.
 DATA :=
-MEASURE := PYTHONPATH=. $(BIN)/python benchmarks
-TIMED := throughput scenario_overhead peers startup memory live_overhead live_path lifelong_speed asks
-BENCHMARKS := compared convergence headline weights scorers ope recommit scenarios asks_agents onboarding without_labels
-AGENTS_ON := nano everyday production3 $(if $(DATA),cascades9)
-OF_MANY_CONTEXTS := $(if $(DATA),mmlu_pro llmrouter9)
-LIVES_ON := nano production3 $(if $(DATA),cascades9 $(OF_MANY_CONTEXTS) superhard17)
-
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"
-	for name in $(TIMED) $(BENCHMARKS); do $(MEASURE)/$$name.py || exit 1; done
-	$(if $(DATA),for name in convergence headline; do \
-		$(MEASURE)/$$name.py --table $(DATA)/cascades9.parquet || exit 1; done)
 	$(BIN)/pickllm embed production3
-	for table in $(AGENTS_ON); do $(MEASURE)/baselines.py --table $$table --data "$(DATA)" || exit 1; done
-	for table in $(OF_MANY_CONTEXTS); do $(MEASURE)/baselines.py --table $$table --data "$(DATA)" --sessions 20 || exit 1; done
-	for table in $(LIVES_ON); do $(MEASURE)/lifelong.py --table $$table --data "$(DATA)" || exit 1; done
+	PYTHONPATH=. $(BIN)/python benchmarks/everything.py $(if $(DATA),--data "$(DATA)")
 	$(BIN)/pickllm compare --out results/compare $(COMPARE_GOES_ON)
 	cp results/compare/probabilities.png docs/
 	$(BIN)/python benchmarks/palette.py

@@ -104,3 +104,31 @@ def test_the_page_of_scenarios_has_every_preset_and_what_committing_costs(script
         assert of_form.keys() == {scenarios.NONE, *presets}
         assert of_form["outage"]["recovery"]["agents"]["ucb1"]["effects"][0]["hurt"]["mean"] >= 0
         assert "recovery" not in of_form["steady"]
+
+
+def test_everything_runs_each_table_once_and_others_only_by_path(script, tmp_path):
+    everything = script("everything")
+    alone = [" ".join(job) for job in everything.jobs(None, ("cascades9", "mmlu_pro"))]
+    assert len(set(alone)) == len(alone)
+    assert "cascades9" not in " ".join(alone)
+    assert {"baselines --table everyday", "lifelong --table nano", "compared"} < set(alone)
+    assert "lifelong --table everyday" not in alone
+    more = [" ".join(job) for job in everything.jobs(tmp_path, ("cascades9", "mmlu_pro", "superhard17"))]
+    assert set(alone) < set(more)
+    assert f"baselines --table mmlu_pro --data {tmp_path} --sessions 20" in more
+    assert f"convergence --table {tmp_path}/cascades9.parquet" in more
+    assert not [job for job in more if job.startswith("baselines --table superhard17")]
+
+
+def test_everything_that_pages_need_has_a_script(script):
+    everything = script("everything")
+    names = {*everything.TIMED, *(job[0] for job in everything.jobs(None, ()))}
+    assert all((everything.HERE / f"{name}.py").is_file() for name in names)
+
+
+def test_a_script_that_fails_is_said(script, tmp_path, monkeypatch, capfd):
+    everything = script("everything")
+    (tmp_path / "fails.py").write_text("raise SystemExit('no table')")
+    monkeypatch.setattr(everything, "HERE", tmp_path)
+    assert everything.run(("fails", "--table", "/somewhere/x.parquet"), {})["failed"]
+    assert "fails --table x.parquet: 0.0 minutes, FAILED" in capfd.readouterr().out
