@@ -37,6 +37,7 @@ COMMANDS = {
 # Typer's boxes need characters beyond ASCII, and on a narrow terminal they would cut the names of options.
 _HAS_BOXES = shutil.get_terminal_size().columns >= 72 and str(sys.stdout.encoding).lower().startswith("utf")
 _MARKUP: Any = "rich" if _HAS_BOXES else None
+_UsageError: Any = typer.BadParameter.__base__  # click's, or typer's own copy of it
 
 
 class _Commands(TyperGroup):
@@ -108,10 +109,23 @@ def main() -> None:
     """Run the command; whatever keeps it from its end is one line on standard error, and the exit code says which."""
     try:
         with found_in(os.getcwd()), sigterm_raises(Terminated):  # my_module:MyAgent and the like
-            app(prog_name="pickllm")  # whoever started it: completion is installed by this name
+            # By this name, whoever started it: completion is installed by it.
+            sys.exit(app(prog_name="pickllm", standalone_mode=False))
+    except _UsageError as error:
+        _say_misused(error)
+        sys.exit(2)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         _say(f"pickllm: {error}", style="red")
         sys.exit(1 if isinstance(error, IncompleteError) else 2)
+
+
+def _say_misused(error: Any) -> None:
+    """Say what is wrong with a command line in one line; typer would draw a box around it."""
+    if error.ctx is None or "NoArgs" in type(error).__name__:  # no arguments at all: help
+        error.show()
+        return
+    message = " ".join(error.format_message().split()).rstrip(".")
+    _say(f"pickllm: {message}: try {error.ctx.command_path} -h.", style="red")
 
 
 def _say(line: str, style: str = "") -> None:
