@@ -103,7 +103,7 @@ def test_a_comparison_shows_errors_of_an_agent_as_they_are(table: Path):
 
 
 def test_an_error_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def fails(prog_name: str) -> None:
+    def fails(**options: object) -> None:
         raise ValueError(EVIL)
 
     monkeypatch.setattr(cli, "app", fails)
