@@ -33,7 +33,7 @@ def record_outcomes(
     """Serve the pool of a folder with vLLM and write ``outcomes.parquet``: every query on every LLM, one at a time.
 
     One that was interrupted goes on. The table also gets the LLMs' latency under load, and how busy the machine was:
-    the mean of its load average while outcomes came in, about 1 where nothing else ran.
+    the mean of its load average while outcomes came in, about 2, of server and client, where nothing else ran.
 
     Args:
         folder: Holds ``pool.toml`` and ``queries.jsonl``.
