@@ -30,13 +30,17 @@ COMMANDS = {
 
 def main(names: Annotated[list[str] | None, typer.Argument(help="Which of them; without, all.")] = None) -> None:
     """Run the commands one after the other, and keep what they say."""
+    if unknown := set(names or ()) - set(COMMANDS):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: known are {', '.join(COMMANDS)}.")
     for name in names or COMMANDS:
         arguments = shlex.split(COMMANDS[name])[1:]
         made = subprocess.run(
             [sys.executable, "-m", "llm_routing_env", *arguments, "--json"], check=True, stdout=subprocess.PIPE
         )
         path = FOLDER / f"compare_{name}.json"
-        write(path, {"compared_by": COMMANDS[name]}, rounded(_of_all_contexts(json.loads(made.stdout))))
+        document = json.loads(made.stdout)
+        source = {"compared_by": COMMANDS[name], "table_sha256": document["table"]["sha256"]}
+        write(path, source, rounded(_of_all_contexts(document)))
         print(f"wrote {path}")
 
 

@@ -21,7 +21,7 @@ from readme_published import (
     published_paretobandit,
 )
 from readme_related import asks, logged, onboarding, related, spending, without_labels
-from readme_speed import speed
+from readme_speed import overhead, speed
 from readme_tables import ROOT, markdown, read
 
 from llm_routing_env.evaluation.intervals import shown
@@ -166,7 +166,7 @@ PARTS = {
         *(results, weights, nano, everyday, load, scorers),
         *(baselines, reading, paper, convergence),
         *(related, logged, asks, spending, onboarding, without_labels),
-        *(figures, speed, live),
+        *(figures, speed, live, overhead),
         *(pays, reached, misses, sample_size, lifetimes),
         libraries,
         *(published_cascades, published_paretobandit, published_logpai, published_overruling, published_cube_stacking),

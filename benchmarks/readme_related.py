@@ -89,9 +89,11 @@ def asks() -> str:
     """Return what agents of several asks earn on nano, under three rewards."""
     found = read("asks_agents")["result"]
     settings = {name: {row["name"]: row for row in of["rows"]} for name, of in found["settings"].items()}
-    first = next(iter(settings.values()))
-    shown_rows = [name for name, row in first.items() if row["kind"] in ("asking", "variant") or name == "knn_router"]
-    lines = [(f"`{name}`", *(_asked(of[name]) for of in settings.values())) for name in shown_rows]
+    lines = []
+    for name, first in next(iter(settings.values())).items():
+        if first["kind"] in ("asking", "variant") or name == "knn_router":
+            shown_as = f"{name} (below)" if first["kind"] == "variant" else f"`{name}`"
+            lines.append((shown_as, *(_asked(of[name]) if name in of else "failed" for of in settings.values())))
     note = (
         f"\n\n{found['sessions']} sessions per context, one training (`python benchmarks/asks_agents.py`). "
         "Gates: `advisor_gate` learning online, the same where it also sees `matching`, and fitted where it sees the "
@@ -118,9 +120,8 @@ def onboarding() -> str:
             f"{other['worst']:+.3f}",
         )
         for mine, other in zip(nano, cascades, strict=True)
-        if mine["n"] != 400
     ]
-    header = ("n", "caution", "nano: change of reward", "share", "cascades9: change of reward", "worst LLM")
+    header = ("n", "caution", "nano: change of reward", "share", "cascades9: change of reward", "cascades9: worst LLM")
     return markdown(header, lines) + "\n"
 
 

@@ -80,3 +80,15 @@ def _memory() -> str:
         "repeated: their files compress well, and longer texts take more.\n\n"
     )
     return note + markdown(("rows of the table", "file", *processes), lines) + "\n"
+
+
+def overhead() -> str:
+    """Return how much longer a step of the vector takes in each scenario than without."""
+    rows = read("scenario_overhead")["result"]
+    sizes = list(dict.fromkeys(row["sessions"] for row in rows))
+    more = {(row["scenario"], row["sessions"]): f"{row['step']['median'] - 1:+.0%}" for row in rows}
+    names = dict.fromkeys(row["scenario"] for row in rows)
+    lines = [(f"`{name}`", *(more[name, size] for size in sizes)) for name in names]
+    header = ("scenario", *(f"{size:,} sessions" for size in sizes))
+    note = f"Median of {rows[0]['rounds']} rounds on an idle machine of two cores. `none` is no scenario beside itself."
+    return f"{markdown(header, lines)}\n\n{note}\n"

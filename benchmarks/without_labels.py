@@ -56,7 +56,11 @@ def separated(right: np.ndarray, scores: np.ndarray, contexts: np.ndarray, names
     }
 
 
-def main(table: Annotated[str, typer.Option(help="Shipped table's name, or a path.")] = "nano") -> None:
+def main(
+    table: Annotated[
+        str, typer.Option(help="Name or path; answers are right or wrong, some of each in a context.")
+    ] = "nano",
+) -> None:
     """Judge each score by the truth, and train on it under both forms of the reward."""
     true = {form: RoutingProblem(table, reward=form) for form in FORMS}
     outcomes, scorer = true["pickllm"].table, true["pickllm"].scorer

@@ -1,16 +1,19 @@
 """README and docs say what the committed results say, and nothing that no script measured."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+
+from llm_routing_env.tables.load import load_table
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PARTS = (
     *("results", "weights", "nano", "everyday", "load", "scorers"),
     *("baselines", "reading", "paper", "convergence", "figures", "libraries"),
-    *("related", "logged", "asks", "spending", "onboarding", "without_labels"),
+    *("related", "logged", "asks", "spending", "onboarding", "without_labels", "overhead"),
 )
 # What prose may say with a number and a unit: what others claim, how intervals are defined, and sizes of files.
 STATED = (
@@ -66,3 +69,13 @@ def test_a_latency_added_that_may_be_negative_is_none(script):
     added = script("readme_figures")._added
     assert added({"median": -0.0148, "low": -0.03, "high": 0.02}) == "not measurable here"
     assert added({"median": 0.004, "low": 0.002, "high": 0.006}) == "4 [2, 6] ms"
+
+
+def test_results_on_a_shipped_table_are_of_the_table_that_ships():
+    chosen = ("defaults", "peer_defaults")  # on nano's first recording, as docs/agents.md says
+    for table in ("nano", "everyday"):
+        sha256 = load_table(table).sha256
+        paths = [path for path in (ROOT / "benchmarks" / "results").glob("*.json") if table in path.stem.split("_")]
+        assert len(paths) > (15 if table == "nano" else 1)
+        others = {p.stem for p in paths if json.loads(p.read_text(encoding="utf-8"))["table_sha256"] != sha256}
+        assert others == ({f"{name}_nano" for name in chosen} if table == "nano" else set())

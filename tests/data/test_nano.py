@@ -6,8 +6,12 @@ from collections import Counter
 from functools import cache
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from llm_routing_env.data.building import in_tenths_of_ms
 from llm_routing_env.data.nano.build import FOLDER
 from llm_routing_env.data.nano.contexts.code import TEMPLATES, WORDS
 from llm_routing_env.data.nano.contexts.common import Example, Fact, drawn, is_held_out, repeated, templated_facts
@@ -158,3 +162,14 @@ def test_name_tells_the_number_of_parameters(llm):
 
 def test_weights_folders_are_those_of_the_pool():
     assert {path.name for path in (FOLDER / "weights").iterdir()} == set(POOL.llm_names)
+
+
+def test_waits_and_first_tokens_are_kept_to_a_tenth_of_a_millisecond():
+    kept = pq.read_table(FOLDER / "outcomes.parquet")
+    noisy = kept
+    for name, noise_s in (("ttft_s", 4e-5), ("wait_s", -4e-5), ("latency_s", 4e-5)):
+        noisy = noisy.set_column(noisy.column_names.index(name), name, pc.add(noisy[name], noise_s))
+    rounded = pa.concat_tables(in_tenths_of_ms(noisy).batches(["ttft_s", "wait_s", "latency_s"]))
+    for name in ("ttft_s", "wait_s"):
+        np.testing.assert_array_equal(rounded[name].to_numpy(), kept[name].to_numpy())
+    np.testing.assert_array_equal(rounded["latency_s"].to_numpy(), noisy["latency_s"].to_numpy())
