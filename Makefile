@@ -78,7 +78,8 @@ examples: $(EXAMPLES)/together/.done $(EXAMPLES)/rllib/.done
 	PYTHONPATH=. $(EXAMPLES)/together/bin/python benchmarks/readme.py
 
 # The pages of results anew. With DATA=FOLDER others' tables too, as FOLDER/NAME.parquet with embeddings beside them: of
-# cascades9, mmlu_pro, llmrouter9 and superhard17 those that are there (docs/importing.md). What a comparison had done already is taken from results/blocks: `make clean` runs all anew.
+# cascades9, mmlu_pro, llmrouter9 and superhard17 those that are there (docs/importing.md). What a comparison had done
+# already is taken from results/blocks: `make clean` runs all anew.
 DATA :=
 bench: $(VENV)/.full
 	$(PIP) --editable ".[bench]"

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from defaults import TEXTBOOK
 from real_tables import rewards, where
-from results_file import rounded, save
+from results_file import of_all_contexts, rounded, save
 from rich.progress import Progress
 
 from llm_routing_env.agents import AGENTS
@@ -68,13 +68,7 @@ def main(
         setting = Setting({"table": place} | options, seed=seed)
         reasons = unable(everyone, setting)
         result = run([each for each in everyone if each.name not in reasons], setting, sessions, engine)
-        document = result.document()
-        ran = [row for row in document["agents"] if row["context"] == "all"]
-        document["agents"] = [{name: value for name, value in row.items() if name != "calls"} for row in ran]
-        document["references"] = {name: of_all["all"] for name, of_all in document["references"].items()}
-        del document["pairs"]
-        document["unable"] = reasons
-        results[form] = rounded(document)
+        results[form] = rounded(of_all_contexts(result.document()) | {"unable": reasons})
         pages.append(page(result) + "".join(left_out(reasons)))
     path = save("baselines", load_table(place), results)
     notes = f"Source: {source}\n\n" if source else ""

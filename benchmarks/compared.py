@@ -9,10 +9,10 @@ import json
 import shlex
 import subprocess
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from results_file import FOLDER, rounded, write
+from results_file import FOLDER, of_all_contexts, rounded, write
 
 PAST = "awr_router@logged,papers=awr_router@logged,linear_router@logged,awr_router --param papers.advantage=return"
 COMMANDS = {
@@ -40,17 +40,9 @@ def main(names: Annotated[list[str] | None, typer.Argument(help="Which of them; 
         path = FOLDER / f"compare_{name}.json"
         document = json.loads(made.stdout)
         source = {"compared_by": COMMANDS[name], "table_sha256": document["table"]["sha256"]}
-        write(path, source, rounded(_of_all_contexts(document)))
+        kept = {key: value for key, value in of_all_contexts(document).items() if key not in ("life_curves", "run")}
+        write(path, source, rounded(kept))
         print(f"wrote {path}")
-
-
-def _of_all_contexts(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a comparison's document without single contexts and pairs of agents, which no page shows."""
-    kept = {name: value for name, value in document.items() if name not in ("pairs", "life_curves", "run")}
-    rows = [row for row in document["agents"] if row["context"] == "all"]
-    kept["agents"] = [{name: value for name, value in row.items() if name != "calls"} for row in rows]
-    kept["references"] = {name: of_all["all"] for name, of_all in document["references"].items()}
-    return kept
 
 
 if __name__ == "__main__":

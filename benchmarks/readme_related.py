@@ -55,9 +55,8 @@ def logged() -> str:
         )
         for row in documents["pickllm"]["agents"]
     ]
-    return (
-        markdown(("agent", *(f"nano, {form}" for form in documents)), lines) + "\n\n" + _commands("nano_logged_pickllm")
-    )
+    header = ("agent", *(f"nano, {form}" for form in documents))
+    return markdown(header, lines) + "\n\n" + _command("nano_logged_pickllm")
 
 
 def spending() -> str:
@@ -78,11 +77,11 @@ def spending() -> str:
                 )
             )
     header = ("agent", "$ per query", "over the budget", "right", "mixture that costs as much", "gain")
-    return markdown(header, lines) + "\n\n" + _commands("nano_budget")
+    return markdown(header, lines) + "\n\n" + _command("nano_budget")
 
 
-def _commands(*names: str) -> str:
-    return "```\n" + "\n".join(COMMANDS[name] for name in names) + "\n```\n"
+def _command(name: str) -> str:
+    return f"```\n{COMMANDS[name]}\n```\n"
 
 
 def asks() -> str:

@@ -42,6 +42,15 @@ def rounded(value: Any, form: str = ".6g") -> Any:
     return float(format(value, form)) if isinstance(value, float) else value
 
 
+def of_all_contexts(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a comparison's document without single contexts, calls and pairs of agents, which no page shows."""
+    kept = {name: value for name, value in document.items() if name != "pairs"}
+    rows = [row for row in document["agents"] if row["context"] == "all"]
+    kept["agents"] = [{name: value for name, value in row.items() if name != "calls"} for row in rows]
+    kept["references"] = {name: of_all["all"] for name, of_all in document["references"].items()}
+    return kept
+
+
 def write(path: Path, source: Mapping[str, Any], result: Any) -> None:
     """Write a result as JSON, with the command, versions and what else says where it came from."""
     script = Path(sys.argv[0]).resolve()

@@ -6,6 +6,7 @@ Right means: the canonical reference is the last thing said (`final_answer`), wh
 AUC is the probability that a right answer scores above a wrong one (ties count half).
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
@@ -20,6 +21,13 @@ from llm_routing_env.rewards.scorers import cosine
 from llm_routing_env.tables.load import load_table
 
 
+def aucs(right: np.ndarray, scores: np.ndarray, groups: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return the AUC of scores (queries, LLMs) in each group of queries, which has right and wrong answers."""
+    return {
+        name: float(roc_auc_score(right[queries].ravel(), scores[queries].ravel())) for name, queries in groups.items()
+    }
+
+
 def main(table: Annotated[str, typer.Option(help="Shipped table's name, or a path.")] = "nano") -> None:
     """Compute the AUC of every scorer, of cosine with one reference instead of several, and of those that need none."""
     outcomes = load_table(table)
@@ -31,13 +39,7 @@ def main(table: Annotated[str, typer.Option(help="Shipped table's name, or a pat
         scores[name] = cosine(responses, references).reshape(right.shape)
     scores |= {name: score(outcomes)[:, :, 0] for name, score in REFERENCE_FREE.items()}
     contexts = {"all": np.arange(outcomes.n_queries)} | {c: outcomes.select(c, "all") for c in outcomes.contexts}
-    result = {
-        name: {
-            context: float(roc_auc_score(right[rows].ravel(), values[rows].ravel()))
-            for context, rows in contexts.items()
-        }
-        for name, values in scores.items()
-    }
+    result = {name: aucs(right, values, contexts) for name, values in scores.items()}
     shown = Table("scorer", *contexts)
     for name, by_context in result.items():
         shown.add_row(name, *(f"{value:.3f}" for value in by_context.values()))

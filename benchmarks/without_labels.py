@@ -15,6 +15,7 @@ import typer
 from results_file import rounded, save
 from rich.console import Console
 from rich.table import Table
+from scorers import aucs
 from sklearn.metrics import roc_auc_score
 
 from llm_routing_env.agents import make_agent
@@ -45,10 +46,10 @@ def separated(right: np.ndarray, scores: np.ndarray, contexts: np.ndarray, names
     mixed = (right.min(axis=1) == 0) & (right.max(axis=1) == 1)
     # Ties are shared evenly, as by whoever draws among the best.
     best = scores == scores.max(axis=1, keepdims=True)
-    by_context = {name: (right[contexts == n], scores[contexts == n]) for n, name in enumerate(names)}
+    by_context = {name: contexts == n for n, name in enumerate(names)}
     return {
-        "auc": float(roc_auc_score(right.ravel(), scores.ravel())),
-        "auc_by_context": {name: float(roc_auc_score(of.ravel(), by.ravel())) for name, (of, by) in by_context.items()},
+        "auc": aucs(right, scores, {"all": np.ones(len(right), dtype=bool)})["all"],
+        "auc_by_context": aucs(right, scores, by_context),
         "right_over_wrong": float(
             np.mean([roc_auc_score(of, by) for of, by in zip(right[mixed], scores[mixed], strict=True)])
         ),

@@ -121,10 +121,11 @@ def main() -> None:
 
 def _say_misused(error: Any) -> None:
     """Say what is wrong with a command line in one line; typer would draw a box around it."""
-    message = " ".join(error.format_message().split()).rstrip(".")
-    if "NoArgs" in type(error).__name__:  # its message is the help, which may be out already
-        print(error.format_message(), end="\n" if message else "", file=sys.stderr)
+    said = error.format_message()
+    if "NoArgs" in type(error).__name__:  # it says the help, which may be out already
+        print(said, end="\n" if said else "", file=sys.stderr)
         return
+    message = " ".join(said.split()).rstrip(".")
     command = error.ctx.command_path if error.ctx else "pickllm"  # an option without its value is said without
     _say(f"pickllm: {message}: try {command} -h.", style="red")
 
