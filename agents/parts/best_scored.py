@@ -18,7 +18,7 @@ class BestScored(AskingAgent):
     about every query.
 
     Attributes:
-        order: All LLMs, by falling mean score on the training queries, shape (LLMs,).
+        order: All LLMs, by falling mean score on the training queries, shape (LLMs,); a failed call has the lowest.
     """
 
     def __init__(self, task: RoutingTask, *, n_sessions: int | None = None, seed: int | None = None) -> None:
@@ -35,7 +35,7 @@ class BestScored(AskingAgent):
 
     def _fit(self, training_table: AskingTable) -> None:  # type: ignore[override]  # see AskingAgent.fit
         (name,) = self._measures
-        scores = training_table.measures[name]
+        scores = np.where(training_table.failed, -1.0, training_table.measures[name])  # the worst there is
         counts = ~np.isnan(scores) * training_table.weights[:, None]
         means = (np.nan_to_num(scores) * counts).sum(axis=0) / np.maximum(counts.sum(axis=0), np.finfo(float).tiny)
         means[~counts.any(axis=0)] = -np.inf

@@ -70,7 +70,7 @@ class OutcomeAgent(Agent):
         self.prior_accuracy, self.price_slope, self.discount = prior_accuracy, price_slope, discount
         accuracy = given
         if price_slope and given.ndim == 0:
-            accuracy = np.clip(given + price_slope * _dearness(task.llms), 0.05, 0.95)
+            accuracy = np.clip(given + price_slope * _dearness(task.llms, task.llms), 0.05, 0.95)
         wrong, right = self._ends(
             _told([llm.expected_cost_usd for llm in task.llms], 0.0),
             _told([llm.expected_latency_s for llm in task.llms], _UNTOLD_LATENCY_S),
@@ -95,13 +95,24 @@ class OutcomeAgent(Agent):
         self._require(not missing, "task", f"one that still has {', '.join(missing)}", ", ".join(task.llm_names))
         seen = (self.task.observation, self.task.observation_size)
         self._require(seen == (task.observation, task.observation_size), "task", f"one of observations {seen}", task)
+        arms = np.array([task.llm_names.index(name) for name in self.task.llm_names])
         hyperparameters = {name: getattr(self, name) for name in self.hyperparameters()}
+        hyperparameters["prior_accuracy"] = self._prior_with(task, arms)
         grown = type(self)(task, n_sessions=self.n_sessions, **hyperparameters)
         grown.n_selected.array, grown.n_updates = self.n_selected.array, self.n_updates.copy()
-        arms = np.array([task.llm_names.index(name) for name in self.task.llm_names])
         grown.failed_calls.keep(self.failed_calls, arms)
         grown._keep(self, arms)
         return grown
+
+    def _prior_with(self, task: RoutingTask, arms: IntArray) -> list[float]:
+        """Return the prior accuracy of a task's LLMs: of the known ones, whose places are given, as it was.
+
+        What was learned of them is how far off it they are. Of the others it goes by what they cost beside those.
+        """
+        dearness = _dearness([task.llms[arm] for arm in arms], task.llms)
+        prior = np.clip(self._prior[:, 0].mean() + self.price_slope * dearness, 0.05, 0.95)
+        prior[arms] = self._prior[:, 0]
+        return [float(accuracy) for accuracy in prior]
 
     def _keep(self, known: Self, arms: IntArray) -> None:
         """Take over what an agent learned of fewer arms, whose places among those here are given."""
@@ -168,12 +179,20 @@ def still_asked(base: FloatArray, gain: FloatArray, lowest: FloatArray, allowed:
     return is_open if allowed is None else is_open & allowed
 
 
-def _dearness(llms: Sequence[LLMInfo]) -> FloatArray:
-    """Return the logarithm to base 10 of each LLM's expected cost less their mean; 0 where it is free or not known."""
+def _dearness(known: Sequence[LLMInfo], llms: Sequence[LLMInfo]) -> FloatArray:
+    """Return the logarithm to base 10 of each LLM's expected cost, less the known ones' mean; 0 where it has none."""
+    logs, about = _log_costs(llms), _log_costs(known)
+    if not np.isfinite(about).any():
+        return np.zeros(len(llms))
+    dearness: FloatArray = np.nan_to_num(logs - about[np.isfinite(about)].mean())
+    return dearness
+
+
+def _log_costs(llms: Sequence[LLMInfo]) -> FloatArray:
+    """Return the logarithm to base 10 of each LLM's expected cost; NaN where it is free or not known."""
     costs = np.array([llm.expected_cost_usd or np.nan for llm in llms])
-    logs = np.log10(np.where(costs > 0, costs, np.nan))
-    is_known = np.isfinite(logs)
-    return np.where(is_known, logs - logs[is_known].mean(), 0.0) if is_known.any() else np.zeros(len(llms))
+    logs: FloatArray = np.log10(np.where(costs > 0, costs, np.nan))
+    return logs
 
 
 def _told(numbers: Sequence[float | None], otherwise: float) -> FloatArray:

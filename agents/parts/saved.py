@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.agents.parts import checkpoint
 from llm_routing_env.agents.parts.signatures import hyperparameters_of
-from llm_routing_env.agents.parts.state import Stateful
+from llm_routing_env.agents.parts.state import BoolArray, Stateful
 from llm_routing_env.agents.parts.task import RoutingTask
 
 # Set by the base class, or by a subclass in its constructor; a checkpoint's header has what of it must be known.
@@ -27,6 +27,9 @@ class Saved(Stateful):
     task: RoutingTask
     n_sessions: int | None
     _rng: Any
+    _allowed: BoolArray | None
+    _is_next: bool
+    _checked_mask: Callable[[Any], BoolArray | None]
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
@@ -55,6 +58,9 @@ class Saved(Stateful):
                 "n_sessions": self.n_sessions,
                 "hyperparameters": self._stored_hyperparameters(),
                 "generator": self._rng.bit_generator.state,
+                # Of the last choice, whose reward may not have come yet.
+                "last_mask": None if self._allowed is None else self._allowed.tolist(),
+                "is_next": self._is_next,
                 **({} if about is None else {"about": about}),
             },
             self.state(),
@@ -107,6 +113,8 @@ class Saved(Stateful):
             counted = {"n_selected": np.full(header["n_sessions"] or 1, arrays["n_updates"])} | dict(arrays)
             agent.restore({name: array.copy() for name, array in counted.items()})
             agent._rng.bit_generator.state = header["generator"]
+            agent._allowed = agent._checked_mask(header.get("last_mask"))
+            agent._is_next = bool(header.get("is_next"))
         return agent
 
     def copies(self, n_sessions: int | None, seed: int | None) -> Self:

@@ -6,6 +6,7 @@ from typing import Any
 
 from llm_routing_env.agents.parts.agent import Agent
 from llm_routing_env.agents.parts.arm_values import ArmValues
+from llm_routing_env.agents.parts.session_array import how_many
 
 PRIORS = ("fresh", "kept")
 
@@ -29,10 +30,10 @@ class SessionsApart(Agent):
 
     def begin_session(self) -> None:
         """Forget the session before, but for what `prior` keeps of it."""
-        if not self.n_updates:
+        if not self.n_updates and not how_many(self.n_selected.now):
             return
         keeps = self.prior == "kept"
-        if keeps:
+        if keeps and self.n_updates:
             self._conclude()
         make: Any = type(self)
         fresh = make(self.task, n_sessions=self.n_sessions, **self._stored_hyperparameters())

@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 AnswerMeasure = Callable[[Ints, Mask], Floats]
 UNKNOWN = -1.0
+_LOWEST = UNKNOWN + 1e-6  # of a score: the worst answer there is must not look like none
 
 
 def answer_measure(problem: RoutingProblem, name: str) -> AnswerMeasure:
@@ -23,7 +24,8 @@ def answer_measure(problem: RoutingProblem, name: str) -> AnswerMeasure:
 
     It is called with places, see `AnswerGroups`, shape (sessions,), and whose answers are there, (sessions, LLMs). A
     recorded measure is the rank among the LLM's answers on the train split; a score s that needs no reference is
-    2 s - 1, which can be compared between LLMs. "smoothie" compares the answers that are there, and no others.
+    2 s - 1, which can be compared between LLMs, -0.999999 for 0. "smoothie" compares the answers that are there, and no
+    others.
 
     Raises:
         ValueError: For an unknown measure, or a table that lacks what it compares.
@@ -37,7 +39,12 @@ def answer_measure(problem: RoutingProblem, name: str) -> AnswerMeasure:
     if name == "smoothie":
         return _agreement(np.concatenate([response_distances(table) for table in problem.cells.tables]), failed)
     scores = np.concatenate([REFERENCE_FREE[name](table) for table in problem.cells.tables])
-    return _looked_up(np.where(failed, UNKNOWN, 2 * by_cell(scores).reshape(-1, n_llms) - 1))
+    return _looked_up(np.where(failed, UNKNOWN, _shown(by_cell(scores).reshape(-1, n_llms))))
+
+
+def _shown(scores: Floats) -> Floats:
+    shown: Floats = np.maximum(2 * scores - 1, _LOWEST)
+    return shown
 
 
 def _looked_up(values: Floats) -> AnswerMeasure:
@@ -52,7 +59,7 @@ def _agreement(distances: Floats, failed: Mask) -> AnswerMeasure:
         answered = shown & ~failed[places]
         both = answered[:, :, None] & answered[:, None, :]
         errors = estimated_errors(np.where(both, by_place.take(places, axis=0), np.nan))
-        return np.where(np.isnan(errors), UNKNOWN, 2 * error_scores(errors) - 1)
+        return np.where(np.isnan(errors), UNKNOWN, _shown(error_scores(errors)))
 
     return measure
 

@@ -69,9 +69,9 @@ class Delay:
         return f"{self.numbers[0]} to {self.numbers[1]} (uniform)"
 
 
-def delay_generator(seed: int) -> np.random.Generator:
-    """Return what the delays of a session with this seed are drawn from."""
-    return np.random.default_rng([seed, _STREAM])
+def delay_generator(seed: int, depth: int = 0) -> np.random.Generator:
+    """Return what the delays of a session with this seed are drawn from; `depth` keeps wrappers in wrappers apart."""
+    return np.random.default_rng([seed, _STREAM, *([depth] if depth else [])])
 
 
 def _is_whole(number: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 from llm_routing_env.agents import RoutingTask, TrainingTable
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.envs.course import Course
-from llm_routing_env.envs.llm_info import llm_infos
 from llm_routing_env.envs.options import ProblemOptions, problem_options
+from llm_routing_env.envs.phased_cells import PhasedCells
+from llm_routing_env.envs.routing_task import require_affordable, routing_task
 from llm_routing_env.envs.session import Session
 from llm_routing_env.envs.truth import Truth
 from llm_routing_env.observations.observed import kind_of, observation_size, observe, space_of
@@ -25,7 +25,7 @@ from llm_routing_env.rewards.base import Reward
 from llm_routing_env.rewards.forms import make_reward
 from llm_routing_env.rewards.objectives import cell_objectives
 from llm_routing_env.rewards.reference_free import accuracies, mean_distances
-from llm_routing_env.rewards.reward_table import RewardTable, mean_of_known
+from llm_routing_env.rewards.reward_table import RewardTable
 from llm_routing_env.tables.cells import Cells
 from llm_routing_env.tables.load import load_table
 from llm_routing_env.tables.queries import NEXT
@@ -35,7 +35,6 @@ from llm_routing_env.tables.train_split import train_split
 if TYPE_CHECKING:  # recorded sessions need none, and start sooner without
     from llm_routing_env.agents import Agent
     from llm_routing_env.pools.pool import Pool
-    from llm_routing_env.scenarios.phases import Phase
 
 SPLITS = ("train", "test", "all")
 MIXED = "mixed"
@@ -47,6 +46,7 @@ class RoutingProblem:
     Attributes:
         table: The outcome table.
         cells: Its numbers, of every phase; a row of them is a query in a phase.
+        recorded_cells: Those of the table, whatever a scenario brings.
         scenario: What changes in a session, as it was given; of a function its name.
         recorded_scenario: The same as logs keep it, see `scenarios.recorded_scenario`.
         same_as: Of each phase, the first one whose cells are the same, shape (phases,).
@@ -85,19 +85,26 @@ class RoutingProblem:
         self.is_live = is_live or pool is not None
         self.scorer = given.scorer or self.table.scorer
         reward = self._make_reward(given)
-        phases = self._set_cells(given, reward)
-        self._set_rewards(given, reward)
+        own = self._recorded_cells()
+        self._recorded_reward, self.recorded_cells = reward, own
+        longest = len(self.table.select(None, self.split))
+        phased = PhasedCells(own, given.scenario, self.table.llm_names, reward, longest=longest, is_live=self.is_live)
+        if not self.knows_truth and any(phase.cells is not own for phase in phased.phases):
+            raise ValueError("The scenario changes the LLMs of the table, and the pool has others: leave it out.")
+        self.scenario, self.recorded_scenario = phased.scenario, phased.recorded_scenario
+        self.cells, self.same_as, self.reward = phased.cells, phased.same_as, phased.widened(reward)
+        self.reward_table = RewardTable(self.cells, self.reward)
         self.observation, self.observations = kind_of(given.observation), observe(self.table, given.observation)
         self.contexts_not_judged = self.table.contexts_without(self.split)
         self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
         self._require_queries()
         self.max_usd_per_query = given.max_usd_per_query
-        self._require_affordable()
+        require_affordable(self.max_usd_per_query, self.table.name, self.task.llms)
         self.context = self.check_context(given.context)
         self._queries = self._by_context(self.split)
         of_contexts, n_queries = [self._queries[name] for name in self.contexts], self.table.n_queries
         self.truth = Truth(self.reward_table, self.cells.available, of_contexts, n_queries)
-        self.course = Course(phases, self.contexts)
+        self.course = Course(phased.phases, self.contexts)
         for name in dict.fromkeys(name for topics in self.course.topics for name in topics if name != NEXT):
             self.check_context(name)
 
@@ -115,45 +122,14 @@ class RoutingProblem:
             deadline_s=self.pool.deadline_s if self.pool else 0.0,
         )
 
-    def _set_cells(self, given: ProblemOptions, reward: Reward) -> Sequence[Phase]:
+    def _recorded_cells(self) -> Cells:
+        """Return the table's own numbers."""
         # A live session may use a scorer that the table did not record; truths then follow the table's own.
         recorded = self.scorer if not self.pool or self.scorer in self.table.scorers else self.table.scorer
         own = Cells.of(self.table, recorded, accuracies(self.table, recorded))
         if self.is_live:  # such an LLM can be asked what was never recorded of it
             own = replace(own, available=np.ones_like(own.available))
-        self._recorded = own, reward
-        is_plain = isinstance(given.scenario, str | Sequence | Mapping | None)
-        self.scenario = self.recorded_scenario = (
-            given.scenario if is_plain else getattr(given.scenario, "__name__", str(given.scenario))
-        )
-        phases: Sequence[Phase] = []
-        if given.scenario is not None:
-            # Sessions without one start sooner so.
-            from llm_routing_env.scenarios import phases_of, read_scenario, recorded_scenario
-
-            self.recorded_scenario = recorded_scenario(given.scenario)
-            scenario = read_scenario(given.scenario, self.table.llm_names, lambda cells: _worth(cells, reward))
-            phases = phases_of(own, scenario, is_live=self.is_live)
-            longest = len(self.table.select(None, self.split))  # what no session comes to must not move the bounds
-            phases = [each if each.step - each.earlier < longest else replace(each, cells=own) for each in phases]
-            if not self.knows_truth and any(phase.cells is not own for phase in phases):
-                raise ValueError("The scenario changes the LLMs of the table, and the pool has others: leave it out.")
-        of_phases = [phase.cells for phase in phases] or [own]
-        self.cells = Cells.stack(of_phases)
-        # Phases that are the same cells are looked up in one place: the fewer, the more stays in the processor's cache.
-        self.same_as = np.array([next(n for n, other in enumerate(of_phases) if other is each) for each in of_phases])
-        return phases
-
-    def _set_rewards(self, given: ProblemOptions, reward: Reward) -> None:
-        if given.scenario is not None:  # it may be dearer and slower than anything in the table
-            highest = {name: float(np.nanmax(values)) for name, values in self.cells.measures.items()}
-            reward = replace(
-                reward,
-                max_cost_usd=float(np.fmax(reward.max_cost_usd, np.fmax.reduce(self.cells.cost_usd, axis=None))),
-                max_latency_s=float(np.fmax(reward.max_latency_s, np.fmax.reduce(self.cells.latency_s, axis=None))),
-                max_measures={name: max(reward.max_measures[name], value) for name, value in highest.items()},
-            )
-        self.reward, self.reward_table = reward, RewardTable(self.cells, reward)
+        return own
 
     def _require_queries(self) -> None:
         if not self.contexts:
@@ -161,26 +137,6 @@ class RoutingProblem:
             raise ValueError(
                 f"The table {self.table.name} has no query in the split {self.split!r}; it has {counts}: "
                 "ask for another with split= or --split."
-            )
-
-    def _require_affordable(self) -> None:
-        """Refuse a budget that no LLM keeps to."""
-        budget = self.max_usd_per_query
-        if budget is None:
-            return
-        if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget < np.inf:
-            raise ValueError(f"max_usd_per_query must be None, or a finite number above 0, got {budget!r}.")
-        costs = {llm.name: llm.expected_cost_usd for llm in self.task.llms if llm.expected_cost_usd is not None}
-        if not costs:
-            raise ValueError(
-                f"The table {self.table.name} records no costs, so that no budget can be kept to, got "
-                f"max_usd_per_query={budget:g}: leave it out."
-            )
-        cheapest = min(costs, key=lambda name: costs[name])
-        if budget < costs[cheapest]:
-            raise ValueError(
-                f"max_usd_per_query must be at least {costs[cheapest]:.4g}, the mean cost of the cheapest LLM, "
-                f"{cheapest}, got {budget:g}."
             )
 
     @cached_property
@@ -234,6 +190,11 @@ class RoutingProblem:
     def _by_context(self, split: str) -> dict[str, NDArray[np.int64]]:
         queries = {name: self.table.select(name, split) for name in self.contexts}
         return queries | {MIXED: self.table.select(None, split)}
+
+    @cached_property
+    def recorded_rewards(self) -> RewardTable:
+        """The rewards of the table, whatever a scenario brings: be it at the first step, nobody knows it before."""
+        return self.reward_table if self.scenario is None else RewardTable(self.recorded_cells, self._recorded_reward)
 
     @cached_property
     def comparable(self) -> NDArray[np.bool_]:
@@ -295,26 +256,7 @@ class RoutingProblem:
     @cached_property
     def task(self) -> RoutingTask:
         """What an agent may know before it starts; costs and quantiles are of the train split."""
-        train = self.table.select(None, "train")
-        if not len(train):
-            train = self.table.select(None, "all")
-        rewards = np.sort(self.reward_table.rewards[train], axis=None)
-        rewards = rewards[: np.searchsorted(rewards, np.nan)]  # missing ones come last
-        # np.quantile would import numpy.ma, a twentieth of the time that it takes to make an environment.
-        low, high = np.interp([0.05, 0.95], np.linspace(0, 1, rewards.size), rewards)
-        llms = llm_infos(self.table, self.pool, self.cells, train)
-        return RoutingTask(
-            n_actions=len(llms),
-            observation_size=observation_size(self.observations),
-            llm_names=tuple(llm.name for llm in llms),
-            expected_cost_usd=tuple(llm.expected_cost_usd or 0.0 for llm in llms),  # 0 where none is known
-            reward_bounds=self.reward.bounds,
-            reward_quantiles=(float(low), float(high)) if low < high else None,
-            llms=llms,
-            observation=self.observation,
-            reward=None if self.reward.extra_terms else self.reward,  # further measures no agent is told
-            max_usd_per_query=self.max_usd_per_query,
-        )
+        return routing_task(self)
 
     def task_seeing(self, observation: str) -> RoutingTask:
         """Return the task of an agent that sees another kind of observation.
@@ -361,9 +303,7 @@ class RoutingProblem:
             ValueError: If the table has no train split, was recorded on other LLMs than the pool's, or lacks responses
                 that are needed, or embeddings of them.
         """
-        train = self.fittable_queries()
-        cells, reward = self._recorded
-        rewards = self.reward_table if self.scenario is None else RewardTable(cells, reward)
+        train, cells, rewards = self.fittable_queries(), self.recorded_cells, self.recorded_rewards
         compares = agent is not None and agent.needs_responses
         weighs = agent is not None and agent.task.shows_preference
         return TrainingTable(
@@ -374,14 +314,8 @@ class RoutingProblem:
             latency_s=cells.latency_s[train].mean(axis=2),
             prompts=self.prompts[train],
             response_distances=mean_distances(self.table, train) if compares else None,
-            objectives=cell_objectives(cells, reward)[train].mean(axis=2) if weighs else None,
+            objectives=cell_objectives(cells, self._recorded_reward)[train].mean(axis=2) if weighs else None,
         )
-
-
-def _worth(cells: Cells, reward: Reward) -> NDArray[np.float64]:
-    """Return each LLM's mean reward over what is recorded of it, shape (LLMs,)."""
-    rewards = reward(cells.accuracy, cells.cost_usd, cells.latency_s, cells.measures)
-    return mean_of_known(np.where(cells.failed, reward.bounds[0], rewards), (0, 2))
 
 
 def session_context(problem: RoutingProblem, options: dict[str, Any] | None) -> str | None:

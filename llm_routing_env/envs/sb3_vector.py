@@ -15,6 +15,7 @@ except ImportError as error:
         f'PickLLMSB3VecEnv needs Stable-Baselines3: pip install "llm-routing-env[sb3]" ({error}).'
     ) from error
 
+from llm_routing_env.envs.problem import session_context
 from llm_routing_env.envs.vector_base import RoutingVectorEnv
 from llm_routing_env.envs.vector_infos import unmasked
 
@@ -54,7 +55,7 @@ class PickLLMSB3VecEnv(VecEnv):  # type: ignore[misc]  # untyped, whether instal
 
     def reset(self) -> NDArray[np.float32]:
         """Start all sessions, with the seeds and options that were set since the last time."""
-        contexts = [(options or {}).get("context", self.env.problem.context) for options in self._options]
+        contexts = [session_context(self.env.problem, options) for options in self._options]
         observations, infos = self.env.reset(seed=self._seeds, options={"context": contexts})
         self._reset_seeds()
         self._reset_options()

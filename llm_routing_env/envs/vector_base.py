@@ -78,6 +78,13 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         self._seed(seed, mask)
         return self._start_sessions(mask, self._contexts(options))
 
+    @property  # type: ignore[misc]  # as SyncVectorEnv has it
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """Each session's generator, shape (sessions,)."""
+        if not self._rngs:
+            self._seed(None, np.ones(self.num_envs, dtype=bool))
+        return tuple(self._rngs)
+
     @property
     @abstractmethod
     def waiting_cells(self) -> NDArray[np.int64]:

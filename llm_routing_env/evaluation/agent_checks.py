@@ -126,7 +126,7 @@ def a_batch_is_its_sessions(name: str) -> None:
 
 
 def a_loaded_one_goes_on(name: str) -> None:
-    """Saved and loaded, it goes on as if nothing had been."""
+    """Saved between a choice and its reward, and loaded, it goes on as if nothing had been."""
     for n_sessions in (None, 3):
         skip_what_is_saved_elsewhere(name, n_sessions)
         task, rng = make_task(), np.random.default_rng(5)
@@ -134,14 +134,17 @@ def a_loaded_one_goes_on(name: str) -> None:
         seen = observations_for(name, task, 60, n_sessions or 1, rng)
         seen = seen[:, 0] if n_sessions is None else seen
         rewards = rng.random(60) if n_sessions is None else rng.random((60, n_sessions))
+        mask = {} if not _takes_masks(name) else {"action_mask": [1] * (task.n_actions - 1) + [0]}
         for step in range(30):
             agent.update(seen[step], agent.select_action(seen[step]), rewards[step])
+        action = agent.select_action(seen[30], **mask)  # its reward comes after it was saved
         loaded = _saved_and_loaded(name, agent, task)
         for step in range(30, 60):
-            action = agent.select_action(seen[step])
-            _require(np.array_equal(loaded.select_action(seen[step]), action), "once loaded it chose otherwise")
             agent.update(seen[step], action, rewards[step])
             loaded.update(seen[step], action, rewards[step])
+            if step < 59:
+                action = agent.select_action(seen[step + 1])
+                _require(np.array_equal(loaded.select_action(seen[step + 1]), action), "once loaded it chose otherwise")
         for key, array in agent.state().items():
             _require(np.array_equal(loaded.state()[key], array), f"once loaded it learned another {key}")
 
@@ -190,10 +193,14 @@ def probabilities_of(agent: Agent, *arguments: Any) -> NDArray[np.float64] | Non
 
 def skip_without_masks(name: str) -> None:
     """Raise SkipTest for an agent that takes no masks."""
+    if not _takes_masks(name):
+        raise SkipTest("its select_action takes no action_mask")
+
+
+def _takes_masks(name: str) -> bool:
     agent_type = agent_class(name)
     written = agent_type.adapted if issubclass(agent_type, AdaptedAgent) else agent_type
-    if not takes(written.select_action, "action_mask"):
-        raise SkipTest("its select_action takes no action_mask")
+    return takes(written.select_action, "action_mask")
 
 
 def skip_what_is_saved_elsewhere(name: str, n_sessions: int | None) -> None:

@@ -119,11 +119,16 @@ class _Measured(NamedTuple):
 
     @property
     def is_gain(self) -> bool:
-        return self.low > ROUNDING
+        return self.low > ROUNDING and not self.has_no_width
 
     @property
     def is_loss(self) -> bool:
-        return self.high < -ROUNDING
+        return self.high < -ROUNDING and not self.has_no_width
+
+    @property
+    def has_no_width(self) -> bool:
+        """Whether all that was resampled is alike: what happens rarely was not seen, and nothing says how rarely."""
+        return self.high - self.low <= ROUNDING * max(abs(self.low), abs(self.high))
 
     def against(self, other: str, share: float | None = None) -> str:
         """Say how it compares with `other`; `share` is its own of the gap to the oracle."""
@@ -139,6 +144,8 @@ class _Measured(NamedTuple):
         """Say that it is no better than `other`, and by how much the two differ."""
         if self.high - self.low <= ROUNDING and abs(self.mean) <= ROUNDING:
             return f"no better than {other}: the same reward on every query"
+        if self.has_no_width:
+            return f"no verdict against {other}: {self} on every query alike, which says nothing of others"
         return f"no better than {other}: the difference is {self}"
 
     def __str__(self) -> str:

@@ -127,8 +127,9 @@ def _log_of(rows: pa.Table, document: dict[str, Any]) -> Log:
     extra = {name: _number(rows, name) for name in rows.schema.names if name not in known}
     numbers = ("reward", "accuracy", "cost_usd", "latency_s", "prompt_tokens", "completion_tokens")
     columns: dict[str, Any] = {name: _number(rows, name) for name in numbers}
+    contexts, context = sorted_codes(*texts["context"])
     columns["propensity"] = _propensity(rows)
-    columns |= {"agent": agent, "context": texts["context"][1], "query": texts["query_id"][1], "action": action}
+    columns |= {"agent": agent, "context": context, "query": texts["query_id"][1], "action": action}
     columns |= {"session": session, "step": step, "phase": _whole(rows, "phase")}
     columns["failed"] = np.nan_to_num(_number(rows, "failed")) > 0
     mask = _masks(rows, len(llm_names))
@@ -136,13 +137,19 @@ def _log_of(rows: pa.Table, document: dict[str, Any]) -> Log:
         metadata=document,
         llm_names=llm_names,
         agents=agents,
-        contexts=texts["context"][0],
+        contexts=contexts,
         query_ids=texts["query_id"][0],
         mask=None if mask is None else mask[in_order],
         terms={name: values[in_order] for name, values in terms.items()},
         extra={name: values[in_order] for name, values in extra.items()},
         **{name: values[in_order] for name, values in columns.items()},
     )
+
+
+def sorted_codes(texts: Sequence[str], codes: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return texts in their order, and codes that mean the same."""
+    in_order = sorted(texts)
+    return tuple(in_order), np.array([in_order.index(text) for text in texts], dtype=np.int64)[codes]
 
 
 def _codes(rows: pa.Table, name: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:

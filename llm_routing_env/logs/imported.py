@@ -13,6 +13,7 @@ from llm_routing_env.importing.numbers import read_numbers
 from llm_routing_env.importing.preset import Preset
 from llm_routing_env.importing.rows import ABSENT
 from llm_routing_env.logs.facts import reward_facts
+from llm_routing_env.logs.file import sorted_codes
 from llm_routing_env.logs.log import Log
 from llm_routing_env.rewards.base import Reward
 from llm_routing_env.rewards.forms import make_reward_of
@@ -59,13 +60,14 @@ def import_log(
     reward = make_reward_of(form, weights, cost_scale_usd=scale, cost_usd=cost_usd, latency_s=latency_s)
     terms = reward.terms(accuracy, cost_usd, latency_s)
     nothing = np.zeros(n_rows, dtype=np.int64)
+    contexts, context = sorted_codes(rows.texts["context"].texts, rows.texts["context"].codes)
     return Log(
         metadata=_facts(source, reward, rows),
         llm_names=tuple(rows.texts["llm"].texts),
         agents=(agent,),
         agent=nothing,
-        contexts=tuple(rows.texts["context"].texts),
-        context=rows.texts["context"].codes.astype(np.int64),
+        contexts=contexts,
+        context=context,
         query_ids=tuple(rows.texts["query_id"].texts),
         query=rows.texts["query_id"].codes.astype(np.int64),
         session=nothing,

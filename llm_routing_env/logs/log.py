@@ -27,7 +27,7 @@ class Log:
         llm_names: The LLMs, in action order.
         agents: Who chose.
         agent: Index into `agents`, shape (rows,), like all that follow.
-        contexts: The contexts, sorted.
+        contexts: The contexts, sorted, so that one number is the same context in every log that has the same ones.
         context: Index into `contexts`: of the query.
         query_ids: The ids of the queries that were routed.
         query: Index into `query_ids`.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from llm_routing_env.envs.actions import masked_error
 from llm_routing_env.envs.facts import OUTCOME, TERMS
-from llm_routing_env.envs.feedback import require_one_number
+from llm_routing_env.envs.feedback import is_withheld
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.logs.columns import TERM
 from llm_routing_env.logs.facts import asked_columns, problem_facts
@@ -35,7 +35,7 @@ class LogSteps(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """
 
     def __init__(self, env: gym.Env[Any, Any], path: str | Path, *, agent: str = "agent") -> None:
-        """Wrap an environment; outermost, so that rewards are logged as the agent is told them.
+        """Wrap an environment; outermost, so that rewards are logged as the agent is told them: none that comes late.
 
         Args:
             env: The environment.
@@ -50,7 +50,7 @@ class LogSteps(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         gym.Wrapper.__init__(self, env)
         self._log = _Logged(env, path, agent)
         self._session, self._step = -1, 0
-        self._propensity = np.nan
+        self._propensity, self._tells_later = np.nan, is_withheld(env)
         weakref.finalize(self, self._log.close)  # an interrupted program closes it too
 
     def log_propensity(self, propensity: float) -> None:
@@ -76,10 +76,9 @@ class LogSteps(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         cells, propensity, self._propensity = np.array([env.waiting_cell]), self._propensity, np.nan
         self._log.require_available(env.action_masks()[None], np.array([action]))
         observation, reward, terminated, truncated, info = self.env.step(action)
-        require_one_number(reward, "LogSteps logs")
         if not terminated:
             columns: dict[str, list[Any]] = {"session": [self._session], "step": [self._step], "action": [int(action)]}
-            columns |= {"propensity": [propensity], "reward": [float(reward)]}
+            columns |= {"propensity": [propensity], "reward": [np.nan if self._tells_later else float(reward)]}
             columns |= {name: [info[name]] for name in OUTCOME} | {"error": [info.get("error")]}
             terms = {name: [term] for name, term in info[TERMS].items()}
             self._step += 1  # whether or not the disk takes it
@@ -112,7 +111,7 @@ class VectorLogSteps(_VectorWrapper):
         Raises:
             ValueError: One is none, above 0 and at most 1, or there is not one per session.
         """
-        self._propensities = _checked(np.asarray(propensities, dtype=np.float64))
+        self._propensities = _checked(np.array(propensities, dtype=np.float64))
         if self._propensities.shape != (self.num_envs,):
             raise ValueError(f"expected {self.num_envs} propensities, got the shape {self._propensities.shape}.")
 
@@ -120,7 +119,9 @@ class VectorLogSteps(_VectorWrapper):
         """Start sessions: all, or those of `options["reset_mask"]`."""
         found = self.env.reset(seed=seed, options=options)
         mask = (options or {}).get("reset_mask")
-        self._begin(np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask))
+        started = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
+        self._propensities[started] = np.nan  # told for a step that was not taken
+        self._begin(started)
         return found
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -129,7 +130,6 @@ class VectorLogSteps(_VectorWrapper):
         cells, restarting, actions = env.waiting_cells, env.ended, np.asarray(actions)
         self._log.require_available(env.action_masks() | restarting[:, None], actions)
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
-        require_one_number(rewards[0], "LogSteps logs")
         routed = ~restarting & ~terminated
         numbers = {"session": self._sessions.copy(), "step": self._steps.copy(), "propensity": self._propensities}
         self._count(routed, restarting, terminated | truncated)  # whether or not the disk takes what follows
@@ -169,6 +169,11 @@ class _Logged:
     def __init__(self, env: Any, path: str | Path, agent: str) -> None:
         if not any(hasattr(type(env.unwrapped), name) for name in ("waiting_cell", "waiting_cells")):
             raise ValueError(f"LogSteps logs the environments of this package, got {type(env.unwrapped).__name__}.")
+        if hasattr(env.unwrapped, "reward_space"):
+            raise ValueError(
+                "LogSteps logs one reward a step, whose weights stand in the log, and PickLLM-MO-v0 has three, weighed "
+                "outside: take PickLLM-v0 with reward='additive' and weights=."
+            )
         if not env.unwrapped.task.actions_are_llms:
             raise ValueError("LogSteps logs one LLM for each query, and PickLLM-Multi-v0 may ask several.")
         if env.unwrapped.info_kind == "none":

@@ -1,5 +1,7 @@
 """Best of n: with a verifier that is never wrong, and with one that knows nothing, it is as right as theory says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from asking_tables import asking_task, full_table
@@ -53,3 +55,14 @@ def test_a_table_without_the_measure_is_refused():
     agent = make_agent("best_of_n", asking_task(2, measures=MEASURES))
     with pytest.raises(ValueError, match=r"training_table.measures must be with 'matching', got \[\]"):
         agent.fit(full_table([[0, 1]], [[1, 0]]))
+
+
+def test_an_llm_whose_calls_fail_is_not_judged_by_the_others_alone():
+    scores = np.full((10, 2), -0.2)
+    scores[:, 0] = [0.9] + [np.nan] * 9
+    table = full_table(np.zeros((10, 2), dtype=int), np.zeros((10, 2)), measures={"matching": scores})
+    failed = np.zeros((10, 2), dtype=bool)
+    failed[1:, 0] = True
+    agent = make_agent("best_of_n", asking_task(2, measures=MEASURES), n=1)
+    agent.fit(replace(table, failed=failed))
+    assert agent.order.tolist() == [1, 0]  # (0.9 - 9) / 10 = -0.81 against -0.2

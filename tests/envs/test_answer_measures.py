@@ -26,11 +26,10 @@ def test_an_answer_is_compared_with_those_that_were_asked_only():
             view = AskView(observation, 4, BOTH)
             there = np.isin(np.arange(4), asked[:count]) & ~failed[row, :, repeat]
             among = np.where(there[:, None] & there, distances[row, repeat], np.nan)
-            scores = 2 * np.clip(1 - estimated_errors(among) / 2, 0, 1) - 1
-            scores[scores == -1] = np.nan  # nothing can be seen of who is as far as can be
+            # Who is as far as can be is seen as such: -1 would be nothing at all.
+            scores = np.maximum(2 * np.clip(1 - estimated_errors(among) / 2, 0, 1) - 1, -0.999999)
             np.testing.assert_allclose(view.measures["smoothie"][0], scores, atol=1e-6)
-            matched = np.where(there, 2 * matches[row, :, repeat] - 1, np.nan)
-            matched[matched == -1] = np.nan
+            matched = np.where(there, np.maximum(2 * matches[row, :, repeat] - 1, -0.999999), np.nan)
             np.testing.assert_allclose(view.measures["matching"][0], matched, atol=1e-6)
         env.step(4)
         if number == 18:

@@ -109,17 +109,15 @@ def test_a_vector_reward_is_refused_in_one_line(tmp_path):
     from llm_routing_env.logs import LogSteps, VectorLogSteps
 
     options = {"table": random_table(), "observation": "none"}
-    for wrapped in (
-        DelayedFeedback(gym.make("PickLLM-MO-v0", **options), 2),
-        LogSteps(gym.make("PickLLM-MO-v0", **options), tmp_path / "one.parquet"),
-    ):
-        wrapped.reset(seed=0)
-        with pytest.raises(ValueError, match="rewards of one number, got one of 3: weigh it first"):
-            wrapped.step(0)
-    vector = VectorLogSteps(gym.make_vec("PickLLM-MO-v0", num_envs=2, **options), tmp_path / "two.parquet")
-    vector.reset(seed=0)
-    with pytest.raises(ValueError, match="rewards of one number, got one of 3"):
-        vector.step(np.array([0, 1]))
+    delayed = DelayedFeedback(gym.make("PickLLM-MO-v0", **options), 2)
+    delayed.reset(seed=0)
+    with pytest.raises(ValueError, match="rewards of one number, got one of 3: weigh it first"):
+        delayed.step(0)
+    several = "LogSteps logs one reward a step, .* PickLLM-MO-v0 has three"
+    with pytest.raises(ValueError, match=several):
+        LogSteps(gym.make("PickLLM-MO-v0", **options), tmp_path / "one.parquet")
+    with pytest.raises(ValueError, match=several):
+        VectorLogSteps(gym.make_vec("PickLLM-MO-v0", num_envs=2, **options), tmp_path / "two.parquet")
 
 
 def test_several_asks_are_not_logged_as_one(tmp_path):
@@ -128,3 +126,26 @@ def test_several_asks_are_not_logged_as_one(tmp_path):
 
     with pytest.raises(ValueError, match="logs one LLM for each query, and PickLLM-Multi-v0 may ask several"):
         LogSteps(PickLLMMultiEnv(random_table(), observation="none"), tmp_path / "log.parquet")
+
+
+def test_one_wrapper_in_another_keeps_back_what_arrives_from_within():
+    expected, _, asked = run(plain())
+    whole = [{"step": step, "action": step % 4, "reward": reward} for step, reward in enumerate(expected)]
+    for both in (
+        lambda: DelayedFeedback(DroppedFeedback(plain(), 0.0), 3),
+        lambda: DroppedFeedback(DelayedFeedback(plain(), 3), 0.0),
+    ):
+        rewards, arrived, same = run(both())
+        assert (set(rewards), same) == ({0.0}, asked)
+        assert arrived == [[]] * 3 + [[told] for told in whole[:17]]
+    assert run(DelayedFeedback(DelayedFeedback(plain(), 1), 2))[1] == [[]] * 3 + [[told] for told in whole[:17]]
+
+
+def test_what_is_lost_does_not_hang_on_how_late_it_is():
+    # Independent: of 60 x 20 rewards half are lost, whatever their delay; the same draws twice would lose all or none.
+    delayed = DelayedFeedback(DroppedFeedback(plain(), 0.5), ("uniform", 0, 1))
+    delays = [
+        step - told["step"] for seed in range(60) for step, each in enumerate(run(delayed, seed)[1]) for told in each
+    ]
+    assert abs(len(delays) / 1200 - 0.5) < 0.06
+    assert abs(np.mean(delays) - 0.5) < 0.08

@@ -73,3 +73,10 @@ def test_masks_are_told_for_each_session():
     assert masks.sum() == 2 * (env.action_space.n - 1)
     with pytest.raises(AttributeError, match="share"):
         env.set_attr("info", "full")
+
+
+def test_an_option_that_is_none_is_refused_as_everywhere():
+    env = PickLLMSB3VecEnv(2, **OPTIONS)
+    env.set_options({"contxt": "art"})
+    with pytest.raises(ValueError, match=r"Unknown reset option 'contxt'. Did you mean 'context'"):
+        env.reset()

@@ -195,3 +195,14 @@ def test_a_seed_leaves_the_sessions_alone_that_are_not_restarted():
         restarted = [env.reset(seed=seed, options={"reset_mask": mask.copy()}) for env in (ours, theirs)]
         assert_equal(*restarted)
         assert_equal(ours.reset(), theirs.reset())
+
+
+def test_each_session_s_generator_can_be_looked_at(table: str):
+    env, alone = PickLLMVectorEnv(N, table=table), PickLLMEnv(table=table)
+    assert len(env.np_random) == N
+    env.reset(seed=5)
+    alone.reset(seed=6)
+    assert env.np_random[1].bit_generator.state == alone.np_random.bit_generator.state
+    env.reset(options={"reset_mask": np.array([True, False, False])})
+    env.reset()
+    assert env.np_random_seed == (5, 6, 7)

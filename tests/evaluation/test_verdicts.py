@@ -153,3 +153,11 @@ def test_too_few_queries_to_show_headroom():
     said = headroom(references(0.0, 0.02, 0.05, NOTHING), "atlas", "tiny")
     assert said.startswith("No headroom shows in so few queries: ")
     assert said.endswith("The oracle's gain is 0.02 [-0.03, 0.07].")
+
+
+def test_differences_that_are_all_alike_are_no_evidence():
+    alike = interval(0.01, 0.01, 0.01)
+    assert said(alike) == "no verdict against always atlas: 0.01 on every query alike, which says nothing of others"
+    assert not is_clear_gain({"reward_minus_best_fixed": alike, "oracle_gap_closed": interval(1.0, 1.0, 1.0)})
+    assert paired_verdict(interval(-0.2, -0.2, -0.2), "ucb1", None, 30).startswith("no verdict against ucb1: -0.20")
+    assert said(interval(0.0, 0.0, 0.0)) == "no better than always atlas: the same reward on every query"

@@ -96,3 +96,13 @@ def test_what_is_no_log(
     assert imported(tmp_path, monkeypatch, *options, rows=rows) == 2
     assert line in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "log.parquet").exists()
+
+
+def test_contexts_mean_the_same_in_every_log_whatever_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    header, *rows = ROWS.splitlines()
+    for number, lines in enumerate((rows, rows[::-1])):
+        assert imported(tmp_path, monkeypatch, rows="\n".join([header, *lines]) + "\n") == 0
+        log = read_log(tmp_path / "log.parquet")
+        assert log.contexts == ("art", "chess")
+        assert log.context.tolist() == ([0, 0, 1, 1] if number == 0 else [1, 1, 0, 0])
+        (tmp_path / "log.parquet").unlink()

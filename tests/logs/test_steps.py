@@ -25,6 +25,7 @@ SCENARIO = [
     {"event": "outage", "llm": "llm-1", "step": 2, "hidden": True, "until": 5},
     {"event": "outage", "llm": "llm-2", "step": 5, "until": 7},
 ]
+PLAIN = {"table": TABLE, "observation": "none"}
 LENGTH, MODES = 9, ("SAME_STEP", "NEXT_STEP", "DISABLED")
 
 
@@ -146,7 +147,7 @@ def test_a_reward_is_logged_as_it_was_told(tmp_path: Path):
         env.reset(seed=0)
         env.step(0)
         env.close()
-        assert (read_log(tmp_path / name).reward[0] == 0) == (name == "outside")
+        assert np.isnan(read_log(tmp_path / name).reward[0]) == (name == "outside")
 
 
 def faster(cells: Cells) -> list[tuple[int, Cells]]:
@@ -285,3 +286,33 @@ def test_what_was_flushed_outlives_the_process(tmp_path: Path, end: signal.Signa
         spool.write_bytes(spool.read_bytes()[:-1000])  # killed while it wrote
         with pytest.raises(ValueError, match="interrupted before its first row"):
             read_log(spool)
+
+
+def test_a_reward_that_comes_late_is_none_that_the_agent_was_told(tmp_path):
+    env = LogSteps(DelayedFeedback(PickLLMEnv(table=TABLE, observation="none"), 2), tmp_path / "late.parquet")
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(1)
+    env.close()
+    log = read_log(tmp_path / "late.parquet")
+    assert np.isnan(log.reward).tolist() == [True] * 3
+    assert np.isfinite(log.accuracy).all()
+
+
+def test_an_environment_of_several_rewards_is_refused_weighed_or_not(tmp_path):
+    env = gym.make("PickLLM-MO-v0", table=TABLE, observation="none")
+    weighed = gym.wrappers.TransformReward(env, lambda reward: float(np.sum(reward)))
+    for each in (env, weighed):
+        with pytest.raises(ValueError, match=r"PickLLM-MO-v0 has three, weighed outside: take PickLLM-v0"):
+            LogSteps(each, tmp_path / "mo.parquet")
+    assert not (tmp_path / "mo.parquet").exists()
+
+
+def test_a_propensity_of_a_step_that_was_not_taken_is_forgotten(tmp_path):
+    env = VectorLogSteps(gym.make_vec("PickLLM-v0", num_envs=2, **PLAIN), tmp_path / "log.parquet")
+    env.reset(seed=0)
+    env.log_propensity(np.array([0.5, 0.25]))
+    env.reset(options={"reset_mask": np.array([True, False])})
+    env.step(np.array([0, 1]))
+    env.close()
+    np.testing.assert_array_equal(sorted(read_log(tmp_path / "log.parquet").propensity), [0.25, np.nan])

@@ -235,6 +235,21 @@ def test_a_new_llm_leaves_the_others_as_they_were(name, make_task):
     np.testing.assert_allclose(grown.action_probabilities(seen()), whole.action_probabilities(seen()), atol=1e-9)
 
 
+@pytest.mark.parametrize("cost_usd", [1e-7, 1e-4, 1.0])
+def test_of_the_known_llms_it_believes_what_it_did_whatever_the_new_one_costs(name, cost_usd, make_task):
+    small = drawn_pool(np.random.default_rng(2), n_llms=3)
+    large = Pool(np.append(small.cost_usd, cost_usd), np.append(small.latency_s, 1.0), small.reward)
+    agent = make_agent(name, small.task(make_task), seed=0)
+    for step in range(300):
+        reward, outcome = small.answer(step % 3, float(step % 2))
+        agent.update(seen(), step % 3, reward, outcome)
+    grown = agent.add_llm(large.task(make_task))
+    np.testing.assert_allclose(grown._prior[:3], agent._prior, atol=1e-12)
+    assert 0.05 <= grown._prior[3, 0] <= 0.95
+    again = grown.add_llm(large.task(make_task))  # what is known of each is a list by now
+    np.testing.assert_allclose(again._prior, grown._prior, atol=1e-12)
+
+
 def test_an_llm_cannot_be_taken_away(name, make_task):
     agent = make_agent(name, make_task(3, 1))
     with pytest.raises(ValueError, match="task must be one that still has llm2, got 'llm0, llm1'"):

@@ -100,3 +100,15 @@ def test_what_is_kept_is_saved(name, make_task, tmp_path):
 def test_an_unknown_prior_is_refused(name, make_task):
     with pytest.raises(ValueError, match="prior must be one of fresh, kept, got 'old'"):
         make_agent(name, make_task(), prior="old")
+
+
+@pytest.mark.parametrize("prior", ["fresh", "kept"])
+@pytest.mark.parametrize("name", APART)
+def test_a_session_without_a_single_reward_is_over_too(name, prior, make_task):
+    agent = make_agent(name, make_task(), seed=0, prior=prior)
+    before = {key: array.copy() for key, array in agent.state().items()}
+    for _ in range(200):
+        agent.select_action(None)
+    agent.begin_session()
+    for key, array in agent.state().items():
+        np.testing.assert_array_equal(array, before[key], key)
