@@ -1,6 +1,7 @@
 """`pickllm demo`: one session, query by query."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from llm_routing_env.cli.columns import print_table
 from llm_routing_env.cli.confirm import confirm
 from llm_routing_env.envs.facts import MASK
 from llm_routing_env.envs.problem import RoutingProblem
-from llm_routing_env.evaluation.router import SUFFIX, read_router
+from llm_routing_env.evaluation.router import SUFFIX, Router, read_router
 from llm_routing_env.evaluation.sessions import tells_chances
 from llm_routing_env.evaluation.train import OURS, require_routing
 from llm_routing_env.logs import LogSteps
@@ -57,13 +58,7 @@ def demo(
     router = read_router(agent) if agent.endswith(SUFFIX) else None
     require_routing(agent)
     require_whole("seed", seed, 0)
-    if router is None and agent in AGENTS and agent_class(agent).feedback == "full":
-        fitted = f"pickllm train {agent} --out router.npz, then --agent router.npz"
-        raise ValueError(f"{agent} is fitted before it routes: {fitted}.")
-    given = options.parse_parameters(param, [agent]).get(agent, {})
-    require_hyperparameters(agent, given, OURS)
-    if router is not None and given:
-        raise ValueError(f"{agent} keeps the hyperparameters that it learned with: leave --param out.")
+    given = _hyperparameters(agent, param, router)
     env = gym.make(
         "llm_routing_env:PickLLM-v0",
         max_episode_steps=length,
@@ -93,36 +88,80 @@ def demo(
     console = Terminal(quiet=as_json)
     observation, info = env.reset(seed=seed)
     console.print(f"[bold]{escape(agent)}[/] routes {length} queries of one context: {escape(info['context'])}\n")
-    document: dict[str, Any] = {"agent": agent, "context": info["context"], "seed": seed, "steps": []}
-    steps, n_sent, terminated, truncated = document["steps"], 0, False, False  # sent: of live calls
-    while not truncated:
-        chances = _chances(learner, observation, info.get(MASK)) if log is not None else None
-        action = learner.select_action(observation, **given_mask(learner.select_action, info.get(MASK)))
-        if isinstance(env, LogSteps) and chances is not None:
-            env.log_propensity(float(chances[action]))
-        following, step_reward, terminated, truncated, info = env.step(action)
-        if terminated:
-            break
-        outcome = {key: info[key] for key in ("accuracy", "cost_usd", "latency_s")}
-        learner.update(observation, action, float(step_reward), outcome=outcome)
-        observation = following
-        n_sent += info.get("n_attempts", 1)
-        steps.append({name: _plain(info[name]) for name in _SHOWN} | {"reward": float(step_reward)})
-        console.print(_line(info, float(step_reward)), highlight=False, soft_wrap=True)
+    done = _route(env, learner, observation, info.get(MASK), console)
     env.close()
-    if log is not None and steps:
+    if log is not None and done.steps:
         console.print(f"wrote {log}", markup=False, highlight=False, soft_wrap=True)
-    document |= _summary(learner, observation, task.llm_names, steps)
+    document = {"agent": agent, "context": info["context"], "seed": seed, "steps": done.steps}
+    document |= _summary(learner, done.last_seen, task.llm_names, done.steps)
     if as_json:
         print(json.dumps(document, indent=2))
     _print_summary(console, document)
-    errors = [step["error"] for step in steps]
-    if terminated:
-        stop = f"The session was stopped: {info['error']}. A larger budget lets it go on to its end."
-        raise IncompleteError(stop) if errors else RuntimeError(stop)
-    if backend != "table" and all(errors):
-        failure = f"Every call failed, the first with: {errors[0]}"
-        raise IncompleteError(failure) if n_sent else RuntimeError(failure)
+    done.require(is_live=backend != "table")
+
+
+def _hyperparameters(agent: str, param: list[str] | None, router: Router | None) -> dict[str, Any]:
+    """Return the agent's own; a router has those that it learned with.
+
+    Raises:
+        ValueError: For some that are none, for a router, or for an agent that has to be fitted first.
+    """
+    if router is None and agent in AGENTS and agent_class(agent).feedback == "full":
+        fitted = f"pickllm train {agent} --out router.npz, then --agent router.npz"
+        raise ValueError(f"{agent} is fitted before it routes: {fitted}.")
+    given = options.parse_parameters(param, [agent]).get(agent, {})
+    require_hyperparameters(agent, given, OURS)
+    if router is not None and given:
+        raise ValueError(f"{agent} keeps the hyperparameters that it learned with: leave --param out.")
+    return given
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What came of a session.
+
+    Attributes:
+        steps: What each step gave.
+        last_seen: The observation that nothing was chosen for.
+        n_sent: How often live LLMs were asked.
+        stopped: Why it ended too early; None: it did not.
+    """
+
+    steps: list[dict[str, Any]]
+    last_seen: Any
+    n_sent: int
+    stopped: str | None
+
+    def require(self, *, is_live: bool) -> None:
+        """Raise what a session is that was stopped, or of which every live call failed."""
+        if self.stopped is not None:
+            stop = f"The session was stopped: {self.stopped}. A larger budget lets it go on to its end."
+            raise IncompleteError(stop) if self.steps else RuntimeError(stop)
+        if is_live and all(step["error"] for step in self.steps):
+            failure = f"Every call failed, the first with: {self.steps[0]['error']}"
+            raise IncompleteError(failure) if self.n_sent else RuntimeError(failure)
+
+
+def _route(env: gym.Env[Any, Any], learner: Agent, observation: Any, mask: Any, console: Terminal) -> _Done:
+    """Route a session that has begun to its end, and print every step."""
+    steps: list[dict[str, Any]] = []
+    n_sent, terminated, truncated = 0, False, False
+    info: dict[str, Any] = {}
+    while not truncated:
+        chances = _chances(learner, observation, mask) if isinstance(env, LogSteps) else None
+        action = learner.select_action(observation, **given_mask(learner.select_action, mask))
+        if isinstance(env, LogSteps) and chances is not None:
+            env.log_propensity(float(chances[action]))
+        following, reward, terminated, truncated, info = env.step(action)
+        if terminated:
+            break
+        outcome = {key: info[key] for key in ("accuracy", "cost_usd", "latency_s")}
+        learner.update(observation, action, float(reward), outcome=outcome)
+        observation, mask = following, info.get(MASK)
+        n_sent += info.get("n_attempts", 1)
+        steps.append({name: _plain(info[name]) for name in _SHOWN} | {"reward": float(reward)})
+        console.print(_line(info, float(reward)), highlight=False, soft_wrap=True)
+    return _Done(steps, observation, n_sent, info["error"] if terminated else None)
 
 
 def _chances(learner: Agent, observation: Any, mask: Any) -> Any:

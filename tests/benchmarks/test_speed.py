@@ -25,7 +25,7 @@ def test_the_scripts_run_and_the_readme_shows_what_they_wrote(script, tmp_path, 
     script("throughput").main(sessions=[1, 3], runs=1)
     script("peers").main(pulls=20, runs=1)
     script("startup").main(runs=1)
-    script("memory").main(rows=[100])
+    script("memory").main(rows=[100], imported_rows=1000, beside="")
 
     rows = result(tmp_path, "throughput")["rows"]
     assert {(row["sessions"], row["observation"]) for row in rows} == {
@@ -39,6 +39,8 @@ def test_the_scripts_run_and_the_readme_shows_what_they_wrote(script, tmp_path, 
     ]
     processes = {row["process"]: row["peak_mb"] for row in result(tmp_path, "memory")["rows"]}
     assert processes["python"] < processes["import gymnasium"] < processes["PickLLM-v0"]
+    importing = result(tmp_path, "memory")["importing"]
+    assert [(row["file"], row["rows"]) for row in importing] == [(kind, 1000) for kind in ("parquet", "csv", "jsonl")]
 
     monkeypatch.setattr(script("readme_tables"), "RESULTS", tmp_path)
     shown = script("readme_speed").speed()
