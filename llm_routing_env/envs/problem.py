@@ -99,7 +99,7 @@ class RoutingProblem:
         self.contexts = tuple(name for name in self.table.contexts if name not in self.contexts_not_judged)
         self._require_queries()
         self.max_usd_per_query = given.max_usd_per_query
-        require_affordable(self.max_usd_per_query, self.table.name, self.task.llms)
+        require_affordable(self)
         self.context = self.check_context(given.context)
         self._queries = self._by_context(self.split)
         of_contexts, n_queries = [self._queries[name] for name in self.contexts], self.table.n_queries

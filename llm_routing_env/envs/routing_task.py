@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from llm_routing_env.agents import RoutingTask
-from llm_routing_env.agents.parts.task import LLMInfo
 from llm_routing_env.envs.llm_info import llm_infos
 from llm_routing_env.observations.observed import observation_size
 
@@ -43,21 +41,21 @@ def routing_task(problem: RoutingProblem) -> RoutingTask:
     )
 
 
-def require_affordable(max_usd_per_query: float | None, table_name: str, llms: Sequence[LLMInfo]) -> None:
+def require_affordable(problem: RoutingProblem) -> None:
     """Refuse a budget per query that is none, or that no LLM keeps to.
 
     Raises:
         ValueError: Says what was expected.
     """
-    budget = max_usd_per_query
+    budget = problem.max_usd_per_query
     if budget is None:
         return
     if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget < np.inf:
         raise ValueError(f"max_usd_per_query must be None, or a finite number above 0, got {budget!r}.")
-    costs = {llm.name: llm.expected_cost_usd for llm in llms if llm.expected_cost_usd is not None}
+    costs = {llm.name: llm.expected_cost_usd for llm in problem.task.llms if llm.expected_cost_usd is not None}
     if not costs:
         raise ValueError(
-            f"The table {table_name} records no costs, so that no budget can be kept to, got "
+            f"The table {problem.table.name} records no costs, so that no budget can be kept to, got "
             f"max_usd_per_query={budget:g}: leave it out."
         )
     cheapest = min(costs, key=lambda name: costs[name])
