@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from readme_tables import RESULTS, read
 
-from llm_routing_env.evaluation.intervals import shown
+from llm_routing_env.evaluation.intervals import ROUNDING, shown
 from llm_routing_env.evaluation.references import BEST_FIXED, CONTEXT_BEST, ORACLE
 
 TABLES = ("nano", "cascades9", "mmlu_pro", "llmrouter9", "superhard17", "production3")
@@ -35,6 +35,15 @@ class Case(NamedTuple):
     def headroom(self) -> float:
         """What the oracle earns beyond the best fixed LLM."""
         return self.reward(ORACLE) - self.reward(BEST_FIXED)
+
+    def earns_more(self, reference: str) -> bool:
+        """Return whether a reference earns more than the best fixed LLM, by the interval of the difference."""
+        gain, share = (
+            self.found["references"][reference][metric] for metric in ("reward_minus_best_fixed", "oracle_gap_closed")
+        )
+        is_exact = gain["low"] is None and share["mean"] is not None  # its interval has no width
+        low = gain["mean"] if is_exact else gain["low"]
+        return low is not None and low > ROUNDING
 
     def rows(self, protocol: str) -> list[Row]:
         """Return the rows of a protocol, best first."""

@@ -68,7 +68,7 @@ def _sample_size(folder: Path) -> Path:
         axis.set(xlabel=label, yscale="log")
         _name_tables(axis, of, x)
         _plain(axis)
-    panels[0].set_ylabel("queries until ahead of the best fixed LLM\n(hollow: not within so many)")
+    panels[0].set_ylabel("queries until ahead of the best fixed LLM\n(hollow: not clearly, in so many)")
     legend_below(figure, [line for line in panels[0].lines if not line.get_label().startswith("_")])
     path = folder / "sample_size.png"
     figure.savefig(path, dpi=130)

@@ -7,36 +7,45 @@ from readme_tables import markdown
 
 from llm_routing_env.evaluation.references import CHOSEN_FIXED, CONTEXT_BEST
 
-ORDER = ("lifelong", "online", "logged", "pretrained")
+LIFELONG = "lifelong"
+ORDER = (LIFELONG, "online", "logged", "pretrained")
 NEVER = "–"
 FEW = 100  # train queries
-MUCH, WORTHLESS = 0.1, 0.005  # of reward, for knowing the context: sizes between which no table here lies close
 
 
 def pays() -> str:
-    """Return in one sentence when online routing pays, by what knowing the context is worth."""
-    groups: dict[str, list[Case]] = {"much": [], "little": [], "nothing": []}
-    for case in cases():
-        size = "nothing" if case.worth <= WORTHLESS else "little" if case.worth < MUCH else "much"
-        groups[size].append(case)
-    parts = "; ".join(_when(size, of) for size, of in groups.items() if of)
+    """Return how many routers gain clearly, first where knowing the context is worth something, then elsewhere."""
+    of = list(cases())
+    worth, others = ([case for case in of if case.earns_more(CONTEXT_BEST) == more] for more in (True, False))
+    fresh = [case for case in of if any(_gains(case, "online"))]
+    neither = [case for case in of if case not in fresh]
+    ours = [case.name for case in of if (row := case.row(OURS)) and row["is_clear_gain"]]
+    lines = [
+        "carry what they learned from session to session, where knowing the context is worth something (its interval "
+        f"is above 0): {_counts(worth, LIFELONG)}",
+        f"do so elsewhere ({'; '.join(case.name for case in others) or 'no case'}): {_count(others, LIFELONG)}",
+        f"start each session afresh: {_counts(fresh, 'online')}; in all other cases {_count(neither, 'online')}",
+    ]
     return (
-        "Online routing pays where knowing the context is worth something, and the router carries what it learned from "
-        f"session to session: `outcome_linear` gets ahead of the best single LLM {parts}.\n"
+        "How many routers earn clearly more than the best single LLM, of those that\n\n"
+        + "".join(f"- {line}\n" for line in lines)
+        + f"\nOf `{OURS}`, which carries what it learned, the gain is clear in {len(ours)} of {len(of)} cases"
+        + (f": {'; '.join(ours)}.\n" if ours else ".\n")
     )
 
 
-def _when(size: str, of: list[Case]) -> str:
-    worths = [case.worth for case in of]
-    told = "nothing" if size == "nothing" else f"{min(worths):.2f} to {max(worths):.2f} of reward"
-    after = [_after(case, OURS) for case in of]
-    counts = sorted({int(count) for count in after if count != NEVER})
-    n_never = after.count(NEVER)
-    when = (
-        f"after {' to '.join(f'{count:,}' for count in (counts[0], *counts[1:][-1:]))} queries" if counts else "never"
-    )
-    exceptions = f", {n_never} of {len(after)} times never" if counts and n_never else ""
-    return f"where it is worth {told} ({', '.join(dict.fromkeys(case.table for case in of))}) {when}{exceptions}"
+def _counts(of: Sequence[Case], protocol: str) -> str:
+    return ", ".join(f"{_count([case], protocol)} ({case.name})" for case in of) or "no case"
+
+
+def _count(of: Sequence[Case], protocol: str) -> str:
+    gains = [gain for case in of for gain in _gains(case, protocol)]
+    return f"{sum(gains)} of {len(gains)}"
+
+
+def _gains(case: Case, protocol: str) -> list[bool]:
+    """Return of each router of a protocol whether it earns clearly more; `random` is none."""
+    return [row["is_clear_gain"] for row in case.rows(protocol) if row["agent"] != "random"]
 
 
 def sample_size() -> str:
@@ -50,7 +59,7 @@ def sample_size() -> str:
         ("oracle minus best fixed", *(f"{case.headroom:.3f}" for case in of)),
         ("per-context best minus best fixed", *(f"{case.worth:z.3f}" for case in of)),
     ]
-    names = list(dict.fromkeys(row["row"] for case in of for row in case.rows("lifelong")))
+    names = list(dict.fromkeys(row["row"] for case in of for row in case.rows(LIFELONG)))
     after = {name: [_after(case, name) for case in of] for name in names}
     names.sort(key=lambda name: (-sum(cell.isdigit() for cell in after[name]), name))
     lines += [(f"`{plain(name)}`", *(f"{int(c):,}" if c.isdigit() else c for c in after[name])) for name in names]
@@ -80,7 +89,7 @@ def lifetimes() -> str:
 
 def _never_below(of: Sequence[Case]) -> list[str]:
     of = [case for case in of if case.found["queries_before_judged"] >= FEW]
-    names = dict.fromkeys(row["row"] for case in of for row in case.rows("lifelong"))
+    names = dict.fromkeys(row["row"] for case in of for row in case.rows(LIFELONG))
     return [name for name in names if all(case.gap(name)["mean"] >= -0.02 for case in of if case.row(name))]
 
 

@@ -11,8 +11,10 @@ from compared import COMMANDS
 from examples_page import libraries
 from lifelong_page import lifetimes, pays, sample_size
 from lifelong_reached import misses, reached
+from ope_page import ope, ope_reading
 from readme_agents import baselines, convergence, paper, reading
 from readme_figures import figures, live
+from readme_live_path import live_path
 from readme_published import (
     published_cascades,
     published_cube_stacking,
@@ -21,7 +23,8 @@ from readme_published import (
     published_paretobandit,
 )
 from readme_related import asks, logged, onboarding, related, spending, without_labels
-from readme_speed import overhead, speed
+from readme_scenarios import comes_back
+from readme_speed import asks_speed, overhead, speed
 from readme_tables import ROOT, markdown, read
 
 from llm_routing_env.evaluation.intervals import shown
@@ -166,7 +169,7 @@ PARTS = {
         *(results, weights, nano, everyday, load, scorers),
         *(baselines, reading, paper, convergence),
         *(related, logged, asks, spending, onboarding, without_labels),
-        *(figures, speed, live, overhead),
+        *(figures, speed, live, live_path, asks_speed, overhead, comes_back, ope, ope_reading),
         *(pays, reached, misses, sample_size, lifetimes),
         libraries,
         *(published_cascades, published_paretobandit, published_logpai, published_overruling, published_cube_stacking),

@@ -92,3 +92,17 @@ def overhead() -> str:
     header = ("scenario", *(f"{size:,} sessions" for size in sizes))
     note = f"Median of {rows[0]['rounds']} rounds on an idle machine of two cores. `none` is no scenario beside itself."
     return f"{markdown(header, lines)}\n\n{note}\n"
+
+
+def asks_speed() -> str:
+    """Return how many LLMs are asked in a second where several may be asked about a query."""
+    rows = read("asks")["result"]["rows"]
+    sessions = max(row["sessions"] for row in rows)
+    asks = [row["asks_per_s"] / 1e6 for row in rows if row["sessions"] == sessions]
+    alone = [row["steps_per_s"] for row in rows if row["sessions"] == 1]
+    asked, steps = (f"{min(many):{form}} to {max(many):{form}}" for many, form in ((asks, ".2f"), (alone, ",.0f")))
+    return (
+        f"{sessions:,} sessions at once make {asked} million asks a CPU second of one thread, with and without "
+        f"embeddings, infos and parallel asks; the scalar environment makes {steps} steps "
+        "(`python benchmarks/asks.py`).\n"
+    )

@@ -140,9 +140,10 @@ def who_comes_back(form: str, backs: dict[str, dict[str, str]]) -> list[str]:
         "",
         f"## Who comes back, reward `{form}`",
         "",
-        "Of the sessions that an event hurts, the share that is back before the next event, and the median number of "
-        "queries until then (>: most never are); the lowest regret after the first event is bold. A scenario with "
-        "several events has an entry for each of them, in their order. A dash: it hurts under 3 % of the sessions.",
+        "Of the sessions that an event hurts, which lose more than before and more than without the scenario, the "
+        "share that is back before the next event, and the median number of queries until then (>: most never are); "
+        "the lowest regret after the first event is bold. A scenario with several events has an entry for each of "
+        "them, in their order. A dash: it hurts under 3 % of the sessions.",
         "",
         *table(["", *backs], [[f"`{name}`", *(of_preset[name] for of_preset in backs.values())] for name in names]),
     ]

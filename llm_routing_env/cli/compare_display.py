@@ -1,6 +1,6 @@
 """A comparison in the terminal: the headroom, the agents, the references, and what may be concluded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rich.markup import escape
 
@@ -10,7 +10,7 @@ from llm_routing_env.evaluation.judging import POOLED
 from llm_routing_env.evaluation.protocols import PROTOCOLS
 from llm_routing_env.evaluation.result import Comparison
 from llm_routing_env.evaluation.tuning import Tuned
-from llm_routing_env.evaluation.verdicts import headroom
+from llm_routing_env.evaluation.verdicts import MIN_SESSIONS, headroom
 from llm_routing_env.report.recovery import ABOUT_RECOVERY, recovery_cells, recovery_heads
 from llm_routing_env.report.spending import ABOUT_SPENDING, SPENDING_HEADS, spending_cells, spending_title
 from llm_routing_env.report.words import about_intervals, conditions, failed_calls
@@ -98,13 +98,19 @@ def _print_verdicts(console: Terminal, result: Comparison, against: str | None) 
     for name in result.agents if against in result.agents else ():
         if name != against:
             console.print(f"{name}: {result.against(name, str(against))}", highlight=False, markup=False)
-    for name, curve in result.life_curves.items():
-        after = curve.crosses_after
-        ahead = "never gets ahead" if after is None else f"gets ahead after {after} queries"
-        said = f"{name} in a life of {curve.ends[-1]} queries: {ahead} of always {result.references.best_fixed}"
-        console.print(said, highlight=False, markup=False)
+    if result.n_lifetimes >= MIN_SESSIONS:  # of fewer the verdict has said that they show nothing
+        for line in _crossings(result):
+            console.print(line, highlight=False, markup=False)
     for name, line in result.failures.items():
         console.print(f"{name} failed: {line}", highlight=False, markup=False, style="red")
+
+
+def _crossings(result: Comparison) -> Iterator[str]:
+    """Yield after how many queries each lifelong agent gets ahead of the best fixed LLM."""
+    for name, curve in result.life_curves.items():
+        after = curve.crosses_after(is_clear_gain=result.is_clear_gain(name))
+        ahead = "does not clearly get ahead" if after is None else f"gets ahead after {after} queries"
+        yield f"{name} in a life of {curve.ends[-1]} queries: {ahead} of always {result.references.best_fixed}"
 
 
 def _print_routing(console: Terminal, result: Comparison) -> None:

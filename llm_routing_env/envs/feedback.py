@@ -39,8 +39,9 @@ class _Withheld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         observation, reward, terminated, truncated, info = found
         if np.ndim(reward):
             raise ValueError(
-                f"{type(self).__name__} keeps back rewards of one number, got one of {np.size(reward)}: weigh it first, "
-                "by mo_gymnasium.wrappers.LinearReward(env, weights) inside, or take PickLLM-v0 with reward='additive'."
+                f"{type(self).__name__} keeps back rewards of one number, got one of {np.size(reward)}: weigh it "
+                "first, by mo_gymnasium.wrappers.LinearReward(env, weights) inside, or take PickLLM-v0 with "
+                "reward='additive'."
             )
         own = {"step": self._step, "action": int(action), "reward": float(reward)}
         for told in info["feedback"] if self._depth else [own]:

@@ -167,7 +167,27 @@ def run_comparison(
     _judge(
         result, setting, {name: [(j, finished[j]) for j in jobs if j.contestant.name == name] for name in result.agents}
     )
+    if result.events and setting.live is None:  # live, every session would be paid for twice
+        options = {name: value for name, value in setting.options.items() if name != "scenario"}
+        quiet = run_comparison(
+            [result.contestants[name] for name in result.agents],
+            replace(setting, options=options),
+            n_sessions,
+            engine=engine,
+            blocks_folder=blocks_folder,
+            training_seeds=training_seeds,
+            on_progress=lambda name, done, total: on_progress(f"{name} without the scenario", done, total),
+        )
+        _note_recovery(result, quiet)
     return result
+
+
+def _note_recovery(result: Comparison, quiet: Comparison) -> None:
+    """Say who is hurt by the events, beside the same sessions without them."""
+    recoveries = Recoveries(result.problem, result.drawn, result.seed, quiet.drawn)
+    for name in quiet.agents:
+        learns = name in result.judge.learners
+        result.recovery[name] = recoveries.of(result.logs[name], quiet.logs[name], learns=learns)
 
 
 def _works(contestant: Contestant, setting: Setting, result: Comparison, training_seeds: int) -> Sequence[Work]:

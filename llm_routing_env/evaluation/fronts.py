@@ -10,13 +10,13 @@ from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.comparison import check_contestants
 from llm_routing_env.evaluation.contestants import TRAINING_SEEDS, AgentContestant, Contestant, Training, describe
+from llm_routing_env.evaluation.front_intervals import FrontIntervals, hypervolumes
 from llm_routing_env.evaluation.intervals import Interval, published
-from llm_routing_env.evaluation.pareto import even_preferences, hypervolume, pareto_front
+from llm_routing_env.evaluation.pareto import even_preferences, pareto_front
 from llm_routing_env.evaluation.policies import distinct
 from llm_routing_env.evaluation.preferences import policies_by_preference, seeing_preferences
 from llm_routing_env.evaluation.sessions import Floats, Ints
 from llm_routing_env.evaluation.setting import OBJECTIVES, Setting
-from llm_routing_env.evaluation.statistics import interval
 from llm_routing_env.evaluation.trade_offs import TradeOffs
 from llm_routing_env.rewards.objectives import OBJECTIVES as NAMES
 from llm_routing_env.rewards.objectives import require_measured
@@ -24,7 +24,6 @@ from llm_routing_env.rewards.reward_table import best_of_known
 
 ONE_LLM, PER_CONTEXT, PER_QUERY = "best LLM (other split)", "per-context best (hindsight)", "per-query oracle"
 N_PARTS = 6  # of the edges of the triangle of preferences: 36 preferences
-_RESAMPLES = 200
 OnProgress = Callable[[str, int, int], None]
 
 
@@ -164,11 +163,7 @@ class _Judge:
         train = RoutingProblem(**{**setting.options, "observation": "none", "split": "train", "context": None})
         learned = TradeOffs(train).single_llms() if len(table.select(None, "train")) else self.found.single_llms()
         self._chosen = np.array([best_of_known((learned @ preference)[None])[0] for preference in preferences])
-        rng = np.random.default_rng([setting.seed, len(self.found.queries)])
-        # Each query counts as often as it is drawn, within its context; the first row is the sample as it is.
-        counts = [rng.multinomial(size, np.full(size, 1 / size), _RESAMPLES) for size in self.found.sizes]
-        drawn = np.concatenate([np.ones((1, len(self.found.queries))), np.concatenate(counts, axis=1)])
-        self._weights, self._rng = drawn * self.found.weights, rng
+        self._intervals = FrontIntervals(self.found, problem.contexts, setting.seed)
         self._baseline = self._utility(self._points(self._of_llms(self.references()[ONE_LLM])))
 
     def result(self, contestants: Mapping[str, Contestant]) -> Fronts:
@@ -194,15 +189,13 @@ class _Judge:
     def front(self, values: Floats) -> Front:
         """Return the row of policies, given what they get, shape (trainings, preferences, judged queries, 3)."""
         points = self._points(values)
-        utility = self._utility(points)
-        volumes = np.array([np.mean([hypervolume(of_one, self.found.reference) for of_one in each]) for each in points])
-        means = points[0].mean(axis=0)
+        utility, means = self._utility(points), points[0].mean(axis=0)
         return Front(
             points=means,
             n_on_front=int(pareto_front(np.unique(means.round(12), axis=0)).sum()),
-            hypervolume=interval(volumes),
-            utility=interval(utility),
-            gain=interval(utility - self._baseline),
+            hypervolume=self._intervals.interval(hypervolumes(points, self.found.reference)),
+            utility=self._intervals.interval(utility),
+            gain=self._intervals.interval(utility - self._baseline),
             n_trainings=len(values),
         )
 
@@ -210,16 +203,9 @@ class _Judge:
         return np.asarray(self.found.by_query[np.arange(llms.shape[1]), llms][None])
 
     def _points(self, values: Floats) -> Floats:
-        """Return the points in the sample and in each resample, shape (1 + resamples, trainings, preferences, 3).
-
-        Trainings are resampled too.
-        """
-        n_trainings = len(values)
-        drawn = self._rng.integers(n_trainings, size=(_RESAMPLES, n_trainings))
-        drawn = np.concatenate([np.arange(n_trainings)[None], drawn])
-        points = np.einsum("rq,tpqo->rtpo", self._weights, values, optimize=True)
-        return np.asarray(np.take_along_axis(points, drawn[:, :, None, None], axis=1))
+        """Return the points, in the sample and in each resample, shape (1 + resamples, trainings, preferences, 3)."""
+        return np.asarray(np.einsum("rq,tpqo->rtpo", self._intervals.weights, values, optimize=True))
 
     def _utility(self, points: Floats) -> Floats:
-        """Return the mean over preferences and trainings, shape (1 + resamples,)."""
-        return np.asarray(np.einsum("rtpo,po->r", points, self._preferences) / (points.shape[1] * points.shape[2]))
+        """Return the mean over preferences, shape (1 + resamples, trainings)."""
+        return np.asarray(np.einsum("rtpo,po->rt", points, self._preferences) / points.shape[2])

@@ -11,6 +11,7 @@ from llm_routing_env.evaluation.contestants import Block, Lives
 from llm_routing_env.evaluation.drawn import draw_sessions
 from llm_routing_env.evaluation.references import BEST_FIXED, References
 from llm_routing_env.evaluation.sessions import Floats, Ints, SessionLog
+from llm_routing_env.evaluation.statistics import widening
 
 N_POINTS = 40
 IN_A_ROW = 2  # points that have to be clearly above the line: one of forty is so by chance
@@ -25,7 +26,8 @@ class LifeCurve:
         n_past: Queries before those that are judged: no run is of both.
         reward: Mean reward of a query.
         best_fixed: That of the best fixed LLM in hindsight on the same queries.
-        half_width: Of the 95 % interval over lifetimes of the difference of the two; NaN where there is one lifetime.
+        half_width: Of the 95 % interval over lifetimes of the difference of the two, which says nothing of other
+            queries; NaN where there is one lifetime.
     """
 
     ends: Ints
@@ -34,13 +36,18 @@ class LifeCurve:
     best_fixed: Floats
     half_width: Floats
 
-    @property
-    def crosses_after(self) -> int | None:
-        """Queries lived when the learner gets ahead of the best fixed LLM; None: it does not.
+    def crosses_after(self, *, is_clear_gain: bool) -> int | None:
+        """Return the queries lived when the learner gets ahead of the best fixed LLM; None: it does not.
 
         It does by the end of the first of two runs that are clearly above, one after the other, if from there on it is
         above in the mean, and in the mean of what is judged.
+
+        Args:
+            is_clear_gain: Whether all that is judged is a clear gain, see `Comparison.is_clear_gain`. Without one, runs
+                above the line are those of many that chance lifts.
         """
+        if not is_clear_gain:
+            return None
         gain, sizes = self.reward - self.best_fixed, np.diff(self.ends, prepend=0)
         is_above = gain > self.half_width
         judged = int(np.searchsorted(self.ends, self.n_past, side="right"))
@@ -51,7 +58,7 @@ class LifeCurve:
         return None
 
     def document(self) -> dict[str, Any]:
-        """Return it JSON-plain."""
+        """Return it JSON-plain, without what takes more than a curve, `crosses_after`."""
         width = [None if np.isnan(value) else value for value in self.half_width.tolist()]
         return {
             "queries_lived": self.ends.tolist(),
@@ -59,7 +66,6 @@ class LifeCurve:
             "reward": self.reward.tolist(),
             "best_fixed": self.best_fixed.tolist(),
             "half_width": width,
-            "crosses_after": self.crosses_after,
         }
 
 
@@ -86,9 +92,14 @@ def life_curve(
     n_past = lived[0][0].past.length if lived[0][0].past else 0
     ends = _ends(n_past, sum(block.length for block in lived[0][0].blocks))
     reward, best_fixed = (_run_means(np.concatenate(parts), ends) for parts in (earned, line))
-    gain = reward - best_fixed
-    width = 1.96 * gain.std(axis=0, ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.full(len(ends), np.nan)
-    return LifeCurve(ends, n_past, reward.mean(axis=0), best_fixed.mean(axis=0), width)
+    return LifeCurve(ends, n_past, reward.mean(axis=0), best_fixed.mean(axis=0), _half_width(reward - best_fixed))
+
+
+def _half_width(gain: Floats) -> Floats:
+    """Return half of the 95 % interval of the mean over lifetimes, by Student's t; gains of shape (lifetimes, runs)."""
+    if len(gain) < 2:
+        return np.full(gain.shape[1], np.nan)
+    return np.asarray(1.96 * widening(len(gain) - 1) * gain.std(axis=0, ddof=1) / np.sqrt(len(gain)))
 
 
 def _best_fixed(problem: RoutingProblem, block: Block, actions: Mapping[str, Ints]) -> Floats:
@@ -106,8 +117,15 @@ def _best_fixed(problem: RoutingProblem, block: Block, actions: Mapping[str, Int
 def _ends(n_past: int, n_queries: int) -> Ints:
     """Cut a life into runs of about one length, none of which has queries of before and of those that are judged."""
     size = -(-n_queries // N_POINTS)
-    ends = [*range(size, n_past, size), n_past, *range(n_past + size, n_queries, size), n_queries]
-    return np.array([end for end in dict.fromkeys(ends) if end > 0])
+    return np.array([*_cut(0, n_past, size), *_cut(n_past, n_queries, size)])
+
+
+def _cut(start: int, end: int, size: int) -> list[int]:
+    """Return where runs end; a last one of less than half the size belongs to the one before."""
+    ends = [*range(start + size, end, size), end] if end > start else []
+    if len(ends) > 1 and 2 * (ends[-1] - ends[-2]) < size:
+        del ends[-2]
+    return ends
 
 
 def _run_means(values: Floats, ends: Ints) -> Floats:

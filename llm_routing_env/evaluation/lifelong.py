@@ -1,6 +1,6 @@
 """Agents that live through many sessions: one learner from the first query of its life to the last."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -76,8 +76,10 @@ def _lived(
 def lives_of(problem: RoutingProblem, setting: Setting, seeds: Mapping[str, Sequence[int]], size: int) -> list[Lives]:
     """Deal the sessions of all contexts to lifetimes, each session to one of them.
 
-    With L lifetimes, lifetime l lives through the sessions l, l + L, ... of every context, in random order. Those that
-    run together come to sessions of one length at a time: when it is the turn of which length is drawn for all of them.
+    With L lifetimes, lifetime l lives through the sessions l, l + L, ... of every context, in random order. Where
+    sessions have several lengths, the drawn order of lengths is turned a little further for each lifetime, so that no
+    context comes at the same place in all of them: a learning curve would take that context for progress. Those that
+    come to the lengths in one order run together.
 
     Args:
         problem: What is judged.
@@ -91,25 +93,32 @@ def lives_of(problem: RoutingProblem, setting: Setting, seeds: Mapping[str, Sequ
     turns = past_rng(setting.seed, "turns").permutation(
         [length for length in lengths.values() for _ in range(n_sessions // n_lives)]
     )
+    orders = [np.roll(turns, number * len(turns) // n_lives) for number in range(n_lives)]
     lots = [
-        _lots(number, turns, lengths, range(number, n_sessions, n_lives), setting.seed) for number in range(n_lives)
+        _lots(number, order, lengths, range(number, n_sessions, n_lives), setting.seed)
+        for number, order in enumerate(orders)
     ]
-    n_past = _n_past(problem, setting)
-    lives = []
-    for numbers in np.array_split(np.arange(n_lives), -(-n_lives // size)):
-        drawn = [[lots[number][turn] for number in numbers] for turn in range(len(turns))]
-        before = tuple(past_seed(setting.seed, number) for number in numbers)
-        lives.append(
-            Lives(
-                past=Block((MIXED,) * len(numbers), before, n_past) if n_past else None,
-                turns=tuple(
-                    Block(tuple(c for c, _ in of_turn), tuple(seeds[c][index] for c, index in of_turn), int(length))
-                    for of_turn, length in zip(drawn, turns, strict=True)
-                ),
-                sessions=tuple(tuple(index for _, index in of_turn) for of_turn in drawn),
-            )
+    n_past, lives = _n_past(problem, setting), []
+    for numbers in _together(orders, size):
+        before = Block((MIXED,) * len(numbers), tuple(past_seed(setting.seed, number) for number in numbers), n_past)
+        drawn = list(zip(*(lots[number] for number in numbers), strict=True))
+        turns_of = tuple(
+            Block(tuple(c for c, _ in of_turn), tuple(seeds[c][index] for c, index in of_turn), int(length))
+            for of_turn, length in zip(drawn, orders[numbers[0]], strict=True)
         )
+        sessions = tuple(tuple(index for _, index in of_turn) for of_turn in drawn)
+        lives.append(Lives(before if n_past else None, turns_of, sessions))
     return lives
+
+
+def _together(orders: Sequence[Ints], size: int) -> Iterator[list[int]]:
+    """Yield the numbers of lifetimes that come to the lengths in one order, at most so many at a time."""
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for number, order in enumerate(orders):
+        alike.setdefault(tuple(order.tolist()), []).append(number)
+    for numbers in alike.values():
+        for part in np.array_split(numbers, -(-len(numbers) // size)):
+            yield part.tolist()
 
 
 def _lots(

@@ -4,8 +4,9 @@ An event is where the phase of a session changes; changes less than `WINDOW` que
 one, are one event. What an agent loses over `WINDOW` queries is measured as a share of what choosing at random would
 lose over them: 0 at the best LLM, 1 at random. It is as usual where that share is at most `TOLERANCE` above what it was
 over the `WINDOW` queries before the session's first event. A session is hurt by an event if it is not as usual from the
-event's last change on; it is back after k queries if k is the first number after which `WINDOW` queries begin, and end
-before the next event, that are as usual.
+event's last change on, and loses more there than the same session without the scenario, again by more than `TOLERANCE`:
+who explores is often not as usual, with or without an event. It is back after k queries if k is the first number after
+which `WINDOW` queries begin, and end before the next event, that are as usual.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation.drawn import Drawn
 from llm_routing_env.evaluation.intervals import NOTHING, ROUNDING, Interval, published
+from llm_routing_env.evaluation.lost import Lost
 from llm_routing_env.evaluation.sessions import Floats, SessionLog
 from llm_routing_env.evaluation.statistics import LEARNING, SESSIONS, Estimate, Resamples, medians, pooled
 
@@ -104,16 +106,24 @@ def events_of(phases: NDArray[np.int64]) -> list[Event]:
 class Recoveries:
     """The events of a comparison's sessions, and what agents did about them."""
 
-    def __init__(self, problem: RoutingProblem, drawn: Mapping[str, Drawn], seed: int) -> None:
+    def __init__(
+        self,
+        problem: RoutingProblem,
+        drawn: Mapping[str, Drawn],
+        seed: int,
+        quiet: Mapping[str, Drawn] | None = None,
+    ) -> None:
         """Find the events.
 
         Args:
             problem: What is routed.
             drawn: The sessions, by context.
             seed: Of the intervals.
+            quiet: The same sessions without the scenario, where they were run.
         """
         self._contexts = [_Context(problem, sessions, seed, name) for name, sessions in drawn.items()]
         self._contexts = [context for context in self._contexts if context.n_events]
+        self._quiet = {name: (problem.as_recorded, sessions.rows) for name, sessions in (quiet or {}).items()}
 
     @property
     def events(self) -> list[list[Event]]:
@@ -126,15 +136,24 @@ class Recoveries:
                     found[number][event] = None
         return [list(events) for events in found]
 
-    def of(self, logs: Mapping[str, SessionLog], *, learns: bool) -> Recovery:
-        """Return what an agent did, given its sessions by context."""
+    def of(
+        self, logs: Mapping[str, SessionLog], quiet: Mapping[str, SessionLog] | None = None, *, learns: bool
+    ) -> Recovery:
+        """Return what an agent did.
+
+        Args:
+            logs: Its sessions, by context.
+            quiet: The same without the scenario; None: whatever makes a session worse counts as the event's doing.
+            learns: Whether it learns in them.
+        """
         pairs = [(context, logs[context.name]) for context in self._contexts]
         factor = LEARNING if learns else 1.0
 
         def mean(estimates: Sequence[Estimate]) -> Interval:
             return pooled(estimates).widened(factor).interval() if estimates else NOTHING
 
-        steps = [context.steps_until_back(log) for context, log in pairs]
+        without = {name: Lost(*self._quiet[name], log) for name, log in (quiet or {}).items()}
+        steps = [context.steps_until_back(log, without.get(context.name)) for context, log in pairs]
         by_event = [
             [(c.resamples, of[number]) for (c, _), of in zip(pairs, steps, strict=True) if number in of]
             for number in range(len(self.events))
@@ -198,41 +217,31 @@ class _Context:
     def mean(self, values: Floats, where: Mask) -> Estimate:
         return self.resamples.mean_where(values, self._places, where)
 
-    @cached_property
-    def _at_random(self) -> Floats:
-        """What choosing at random is expected to lose at each step, shape (sessions, steps)."""
-        regrets = np.where(self._problem.comparable, self._problem.truth.regrets, np.nan)[self._rows]
-        return np.asarray(np.nanmean(regrets, axis=2))
-
-    def steps_until_back(self, log: SessionLog) -> dict[int, Floats]:
+    def steps_until_back(self, log: SessionLog, without: Lost | None = None) -> dict[int, Floats]:
         """Return by event, if a window fits after it, after how many queries each session was back; infinity: never.
 
         Nothing where some regret is not known.
+
+        Args:
+            log: The sessions.
+            without: What the same lose without the scenario; None: it was not run.
         """
-        if not np.isfinite(log.measures["regret"]).all():
+        lost = Lost(self._problem, self._rows, log)
+        if not lost.is_known or (without and not without.is_known):
             return {}
-        totals = _summed(log.measures["regret"]), _summed(self._at_random)
         found: dict[int, Floats] = {}
         for number in range(self.n_events):
             events = [of_session[number] for of_session in self.events]
             if min(event.most for event in events) >= 0:
-                found[number] = np.array([self._steps(totals, row, event) for row, event in enumerate(events)])
+                found[number] = np.array([self._steps(lost, without, row, event) for row, event in enumerate(events)])
         return found
 
-    def _steps(self, totals: tuple[Floats, Floats], row: int, event: Event) -> float:
+    def _steps(self, lost: Lost, without: Lost | None, row: int, event: Event) -> float:
         first = self.events[row][0].first
-        usual = _share(totals, row, np.array([max(first - WINDOW, 0)]), np.array([first]))[0]
+        (usual,) = lost.share(row, np.array([max(first - WINDOW, 0)]), np.array([first]))
         starts = event.last + np.arange(event.most + 1)
-        is_back = _share(totals, row, starts, starts + WINDOW) <= usual + TOLERANCE + ROUNDING
+        shares = lost.share(row, starts, starts + WINDOW)
+        if without and shares[0] <= without.share(row, starts, starts + WINDOW)[0] + TOLERANCE + ROUNDING:
+            return 0.0
+        is_back = shares <= usual + TOLERANCE + ROUNDING
         return float(is_back.argmax()) if is_back.any() else np.inf
-
-
-def _summed(values: Floats) -> Floats:
-    return np.pad(values.cumsum(axis=1), ((0, 0), (1, 0)))
-
-
-def _share(totals: tuple[Floats, Floats], row: int, starts: Any, ends: Any) -> Floats:
-    """Return what is lost over stretches of a session, as a share of what is at random; 0 where nothing can be lost."""
-    lost, at_random = (total[row, ends] - total[row, starts] for total in totals)
-    share: Floats = np.divide(lost, at_random, out=np.zeros_like(lost), where=at_random > ROUNDING)
-    return share

@@ -239,7 +239,10 @@ class Comparison:
         if facts := self.past.facts():
             document["past"] = facts
         if self.life_curves:
-            document["life_curves"] = {name: curve.document() for name, curve in self.life_curves.items()}
+            document["life_curves"] = {
+                name: curve.document() | {"crosses_after": curve.crosses_after(is_clear_gain=self.is_clear_gain(name))}
+                for name, curve in self.life_curves.items()
+            }
         if self.budget is not None:
             document["budget"] = self.budget.document()
         return document

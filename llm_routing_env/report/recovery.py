@@ -9,9 +9,10 @@ from llm_routing_env.evaluation.result import Comparison
 ABOUT_RECOVERY = (
     "regret before, after: per query before the first event, and from then on. hurt: the share of sessions in which "
     f"the regret of the {WINDOW} queries after the event, as a share of that of choosing at random, is more than "
-    f"{TOLERANCE:.0%} above that of the {WINDOW} before the first event. back: the share that is hurt and that has, "
-    f"before the next event, {WINDOW} queries as before; after: the median number of queries until these begin, of "
-    "those hurt; >: most never come back."
+    f"{TOLERANCE:.0%} above that of the {WINDOW} before the first event, and as much above that of the same session "
+    "without the scenario, which is not run live. back: the share that is hurt and that has, before the next event, "
+    f"{WINDOW} queries as before; after: the median number of queries until these begin, of those hurt; >: most never "
+    "come back."
 )
 
 

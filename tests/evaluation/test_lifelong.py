@@ -2,26 +2,30 @@
 
 import json
 from dataclasses import replace
+from io import StringIO
 from typing import ClassVar
 
 import numpy as np
 import pytest
-from tables import random_table
+from tables import queries, random_table, records
 
 from llm_routing_env.agents import Agent
+from llm_routing_env.cli.compare_display import print_comparison
 from llm_routing_env.envs.problem import RoutingProblem
 from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.comparison import run_comparison
 from llm_routing_env.evaluation.contestants import AgentContestant
 from llm_routing_env.evaluation.engines import run_local
 from llm_routing_env.evaluation.entries import contestants
-from llm_routing_env.evaluation.life_curves import LifeCurve
+from llm_routing_env.evaluation.life_curves import LifeCurve, _ends
 from llm_routing_env.evaluation.lifelong import lives_of
 from llm_routing_env.evaluation.past import Past
 from llm_routing_env.evaluation.plots import draw
 from llm_routing_env.evaluation.samples import by_lifetime
 from llm_routing_env.evaluation.setting import Setting
 from llm_routing_env.report.words import about_intervals
+from llm_routing_env.tables.table import OutcomeTable
+from llm_routing_env.terminal import Terminal
 
 TABLE = random_table(per_context=40)
 N_TRAIN = len(TABLE.select(None, "train"))
@@ -97,6 +101,66 @@ def test_sessions_of_several_lengths_come_in_turns_of_one_length():
     assert len({length for _, length in shapes.values()}) == 2
 
 
+def lives_of_lengths(lengths, n_lives, size=100):
+    """Return the lives of one session of each context, of which the contexts have so many test queries."""
+    asked = queries(3 * max(lengths), contexts="abcdef"[: len(lengths)])
+    kept = []
+    for number, length in enumerate(lengths):
+        of_context = number * 3 * max(lengths) + np.arange(3 * max(lengths))
+        kept += [*of_context[of_context % 3 > 0][:length].tolist(), int(of_context[0])]  # and one to train on
+    table = OutcomeTable.from_records(asked, ["x", "y"], records(asked, ["x", "y"], [[[1], [0]]], 1e-3, 0.1), {})
+    table = table.resplit(np.sort(kept), table.is_train[np.sort(kept)])
+    problem = RoutingProblem(table, observation="none")
+    seeds = {context: list(range(n_lives)) for context in problem.contexts}
+    return lives_of(problem, Setting({"table": table}), seeds, size)
+
+
+@pytest.mark.parametrize("lengths", [[4, 8, 8], [4, 8, 6], [4, 4, 8]])
+def test_no_context_comes_at_the_same_place_in_all_lifetimes(lengths):
+    """Three contexts, six lifetimes: sessions of each length are in each place in as many of them."""
+    at = {length: np.zeros(3) for length in lengths}
+    for lives in lives_of_lengths(lengths, 6):
+        for place, turn in enumerate(lives.turns):
+            at[turn.length][place] += len(turn.contexts)
+    for length, counts in at.items():
+        np.testing.assert_array_equal(counts, 6 * lengths.count(length) / 3)
+
+
+def test_lives_run_together_that_come_to_the_lengths_in_one_order():
+    assert [len(lives.sessions[0]) for lives in lives_of_lengths([8, 8, 8], 6)] == [6]
+    assert [len(lives.sessions[0]) for lives in lives_of_lengths([8, 8, 8], 6, size=4)] == [3, 3]
+    assert [len(lives.sessions[0]) for lives in lives_of_lengths([4, 8, 8], 6)] == [2, 2, 2]
+
+
+def test_a_context_that_only_one_llm_knows_is_no_progress():
+    """One LLM is right in the short context alone: always asking it is as good at each time of a life."""
+    asked = queries(60)
+    right = np.array([[float(q.context != "chess"), float(q.context == "chess")] for q in asked])[:, :, None]
+    table = OutcomeTable.from_records(asked, ["most", "chess"], records(asked, ["most", "chess"], right, 1e-3, 0.1), {})
+    kept = np.flatnonzero((table.query_contexts < 2) | (np.arange(len(asked)) < 140))
+    table = table.resplit(kept, table.is_train[kept])
+    rows = {"knows": {"llm": "chess"}}
+    given = {"n_sessions": 12, "table": table, "lifetime_queries": 0, "reward": "additive", "weights": (1, 0, 0)}
+    curve = compare(["knows=fixed@lifelong"], parameters=rows, **given).life_curves["knows"]
+    gain = curve.reward - curve.best_fixed
+    # 13 of 93 queries are of chess, there it earns 1 more, elsewhere 1 less; each third of a life is of all contexts.
+    for third in np.array_split(gain, 3):
+        assert third.mean() == pytest.approx(13 / 93 - 80 / 93, abs=0.12)
+
+
+@pytest.mark.parametrize(
+    ("n_past", "n_queries", "ends"),
+    [
+        (0, 400, range(10, 401, 10)),
+        (0, 30, range(1, 31)),
+        (45, 400, [10, 20, 30, 40, 45, *range(55, 400, 10), 400]),  # half a run stands for itself
+        (44, 398, [10, 20, 30, 44, *range(54, 390, 10), 398]),  # less does not
+    ],
+)
+def test_a_life_is_cut_into_runs_of_which_none_is_short(n_past, n_queries, ends):
+    np.testing.assert_array_equal(_ends(n_past, n_queries), ends)
+
+
 def test_lives_do_not_depend_on_how_many_run_together_nor_on_who_else_is_compared(monkeypatch):
     given = {"n_sessions": 6, "length": 15, "table": TABLE, "lifetimes": 3}
 
@@ -156,13 +220,64 @@ def curve(gain, half_width=0.1, n_past=0):
     )
 
 
+def crossing(*given, **more):
+    return curve(*given, **more).crosses_after(is_clear_gain=True)
+
+
 def test_a_learner_gets_ahead_where_it_is_clearly_above_twice_and_above_from_there_on():
-    assert curve([-0.5, 0.05, 0.2, 0.3, 0.2]).crosses_after == 30
-    assert curve([0.2, 0.2, 0.2]).crosses_after == 10
-    assert curve([-0.2, 0.2, 0.0, 0.2, 0.0]).crosses_after is None  # never twice in a row
-    assert curve([0.2, 0.2, -0.9, -0.9]).crosses_after is None  # it does not stay
-    assert curve([0.9, 0.9, 0.9, -0.1, -0.1], n_past=30).crosses_after is None  # not where it is judged
-    assert curve([0.2, 0.2], half_width=np.nan).crosses_after is None
+    assert crossing([-0.5, 0.05, 0.2, 0.3, 0.2]) == 30
+    assert crossing([0.2, 0.2, 0.2]) == 10
+    assert crossing([-0.2, 0.2, 0.0, 0.2, 0.0]) is None  # never twice in a row
+    assert crossing([0.2, 0.2, -0.9, -0.9]) is None  # it does not stay
+    assert crossing([0.9, 0.9, 0.9, -0.1, -0.1], n_past=30) is None  # not where it is judged
+    assert crossing([0.2, 0.2], half_width=np.nan) is None
+
+
+def test_nobody_gets_ahead_whose_gain_is_not_clear():
+    assert curve([0.2, 0.2, 0.2]).crosses_after(is_clear_gain=False) is None
+
+
+def test_the_band_is_of_students_t():
+    """One context, no past, 15 queries a life: each is a run, and the logs have what the band is made of."""
+    best = compare(["random"], context="art", n_sessions=3, length=15, table=TABLE).references.best_fixed
+    given = {"context": "art", "n_sessions": 3, "length": 15, "table": TABLE, "lifetime_queries": 0}
+    result = compare(["ucb1@lifelong", "best=fixed@lifelong"], parameters={"best": {"llm": best}}, **given)
+    gain = result.logs["ucb1@lifelong"]["art"].rewards - result.logs["best"]["art"].rewards
+    expected = 4.3027 * gain.std(axis=0, ddof=1) / np.sqrt(3)  # Student's 97.5 % quantile of 2 degrees of freedom
+    np.testing.assert_allclose(result.life_curves["ucb1@lifelong"].half_width, expected, rtol=1e-4, atol=1e-12)
+
+
+def said_of(result):
+    """Return what the terminal and the figure say of who gets ahead."""
+    console = Terminal(file=StringIO(), width=300)
+    print_comparison(console, result)
+    (plot,) = (plot for plot in draw(result) if plot.name == "life_curves")
+    return console.file.getvalue(), plot.caption
+
+
+def test_few_lifetimes_show_nobody_ahead():
+    """A table where the context decides: two lives are as much ahead as ten, and do not show it."""
+    asked = queries(60)
+    right = np.eye(3)[np.repeat([0, 1, 2], 60)][:, :, None]
+    table = OutcomeTable.from_records(asked, ["a", "b", "c"], records(asked, ["a", "b", "c"], right, 1e-3, 0.1), {})
+    few, enough = (compare(["per_context_q@lifelong"], n_sessions=10, lifetimes=n, table=table) for n in (2, 10))
+    for said in said_of(few):
+        assert "ahead of it after" not in said
+        assert "ahead after" not in said
+    assert "Fewer than 10 lifetimes do not show who gets ahead" in said_of(few)[1]
+    assert "per_context_q@lifelong in a life of 180 queries: gets ahead after" in said_of(enough)[0]
+    assert "per_context_q@lifelong gets ahead of it after" in said_of(enough)[1]
+    assert "other lifetimes on these queries and not of other queries" in said_of(enough)[1]
+    kept = [result.document()["life_curves"]["per_context_q@lifelong"]["crosses_after"] for result in (few, enough)]
+    assert kept[0] is None
+    assert kept[1] is not None
+
+
+def test_where_there_is_no_clear_gain_it_is_said_so():
+    terminal, caption = said_of(compare(["random@lifelong"], n_sessions=10, length=15, table=TABLE))
+    assert "random@lifelong in a life of" in terminal
+    assert "does not clearly get ahead" in terminal
+    assert "random@lifelong does not clearly get ahead of it" in caption
 
 
 def test_the_curve_is_of_the_past_and_the_sessions_judged_and_the_line_of_the_same_queries():
@@ -176,7 +291,7 @@ def test_the_curve_is_of_the_past_and_the_sessions_judged_and_the_line_of_the_sa
     assert N_TRAIN in found.ends
     np.testing.assert_allclose(found.reward, found.best_fixed, atol=1e-12)
     np.testing.assert_array_equal(other.best_fixed, found.best_fixed)
-    assert found.crosses_after is None
+    assert found.crosses_after(is_clear_gain=True) is None
 
 
 def test_a_comparison_says_what_a_life_is_and_draws_it():

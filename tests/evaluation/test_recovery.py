@@ -9,7 +9,7 @@ from tables import queries, records
 from llm_routing_env.agents import Agent
 from llm_routing_env.evaluation import compare
 from llm_routing_env.evaluation.plots import draw
-from llm_routing_env.evaluation.recovery import WINDOW, Event, events_of
+from llm_routing_env.evaluation.recovery import WINDOW, Event, Recoveries, events_of
 from llm_routing_env.evaluation.statistics import Resamples
 from llm_routing_env.report.recovery import effect_cells, recovery_cells, recovery_heads
 from llm_routing_env.tables.queries import Query, QuerySet
@@ -20,15 +20,29 @@ DOWN = [{"event": "outage", "llm": "good", "step": STEP, "until": 80, "hidden": 
 
 
 class Follower(Agent):
-    """Asks the first LLM, and the third from a step on."""
+    """Asks the first LLM, and the third from a step on, until another."""
 
-    def __init__(self, task, *, n_sessions=None, seed=None, leaves=STEP):
+    def __init__(self, task, *, n_sessions=None, seed=None, leaves=STEP, returns=LENGTH):
         super().__init__(task, n_sessions=n_sessions, seed=seed)
-        self.leaves = leaves
+        self.leaves, self.returns = leaves, returns
 
     def _probabilities(self, observation, allowed):
-        arm = 2 if self.n_selected.now >= self.leaves else 0
+        arm = 2 if self.leaves <= self.n_selected.now < self.returns else 0
         return np.tile(np.eye(3)[arm], (len(self._rows), 1))
+
+
+class Learner(Agent):
+    """Asks the first LLM until it was wrong so often, then the third."""
+
+    def __init__(self, task, *, n_sessions=None, seed=None, patience=10):
+        super().__init__(task, n_sessions=n_sessions, seed=seed)
+        self.patience, self.wrong = patience, np.zeros(len(self._rows))
+
+    def _probabilities(self, observation, allowed):
+        return np.eye(3)[np.where(self.wrong >= self.patience, 2, 0)]
+
+    def _learn(self, observation, action, reward, outcome):
+        self.wrong += reward == 0
 
 
 def ranked_table():
@@ -48,11 +62,11 @@ def swap(cells):
 
 
 def compared(scenario, *late, **options):
-    """Return a comparison of followers that are so many queries late."""
+    """Return a comparison of learners that are so many queries late; 0: they never ask the first LLM."""
     names = {f"late{steps}": steps for steps in late}
     return compare(
-        [f"{name}={__name__}:Follower" for name in names],
-        parameters={name: {"leaves": STEP + steps} for name, steps in names.items()},
+        [f"{name}={__name__}:Learner" for name in names],
+        parameters={name: {"patience": steps} for name, steps in names.items()},
         **{"table": TABLE, "weights": (1, 0, 0), "split": "all", "n_sessions": 3, "length": LENGTH} | options,
         scenario=scenario,
     )
@@ -63,10 +77,9 @@ def test_regret_before_and_after_and_the_way_back():
 
     Over 20 queries from k after the event on that is (late - k) / 20 / 0.5, at most 0.1 from k = late - 1 on.
     """
-    result = compared(swap, 0, 1, 10, 31, 32, 50)
+    result = compared(swap, 1, 10, 31, 32, 50)
     assert result.events == [[Event(STEP, STEP, LENGTH)]]
     for late, hurt, back, queries_ in (
-        (0, 0, 0, None),
         (1, 0, 0, None),
         (10, 1, 1, 9),
         (31, 1, 1, 30),
@@ -97,7 +110,7 @@ def test_queries_sent_to_an_llm_that_is_down():
 
 def test_a_session_that_was_bad_before_is_not_hurt_by_what_makes_nothing_worse():
     """It asks the poor LLM all along: all is lost that there is, twice what is at random; and then nothing."""
-    (effect,) = compared(swap, -STEP).recovery["late-50"].effects
+    (effect,) = compared(swap, 0).recovery["late0"].effects
     assert effect.hurt["mean"] == 0
 
 
@@ -160,3 +173,35 @@ def test_contexts_of_other_lengths_count_where_the_event_can_be_judged():
     (late, never) = (result.recovery[name].effects[0] for name in ("late10", "late50"))
     assert late.queries["mean"] == 9
     assert effect_cells(never, result.events[0])[2] == "> 30"
+
+
+def beside_quiet(scenario, agent, **parameters):
+    """Return what the first event did to an agent: as told by these sessions alone, and beside those without it."""
+    options = {"table": TABLE, "weights": (1, 0, 0), "split": "all", "n_sessions": 3, "length": LENGTH}
+    agents, given = [f"one={__name__}:{agent}"], {"one": parameters}
+    result, quiet = (compare(agents, parameters=given, scenario=each, **options) for each in (scenario, None))
+    recoveries = Recoveries(result.problem, result.drawn, result.seed, quiet.drawn)
+    told = [recoveries.of(result.logs["one"], without, learns=True) for without in (None, quiet.logs["one"])]
+    assert told[0].after == told[1].after  # what is lost is told all the same
+    effects = [found.effects[0] for found in told]
+    return tuple((effect.hurt["mean"], effect.back["mean"], effect.queries["mean"]) for effect in effects)
+
+
+def test_who_gets_worse_without_the_event_too_is_not_hurt_by_it():
+    """The price stays what it was; it asks the poor LLM for 15 queries all the same, and loses 1 at each."""
+    nothing = [{"event": "price", "llm": "good", "step": STEP, "factor": 1.0}]
+    alone, beside = beside_quiet(nothing, "Follower", returns=STEP + 15)
+    assert alone == (1, 1, 14)
+    assert beside == (0, 0, None)
+
+
+def test_who_gets_worse_by_the_event_is_hurt_and_back_as_ever():
+    """It would have stayed with the good LLM, and loses 1 at each of the 10 queries until it leaves the poor one."""
+    assert beside_quiet(swap, "Learner", patience=10) == ((1, 1, 9), (1, 1, 9))
+
+
+@pytest.mark.parametrize(("late", "hurt"), [(9, 0), (10, 0), (11, 1)])
+def test_hurt_is_to_lose_more_than_without_the_event(late, hurt):
+    """It leaves the first LLM after so many of 20 queries; of the 10 lost at random it loses `late`, else 20 - late."""
+    alone, beside = beside_quiet(swap, "Follower", leaves=STEP + late)
+    assert (alone[0], beside[0]) == (1, hurt)

@@ -19,6 +19,7 @@ from llm_routing_env.evaluation.plots.style import (
 )
 from llm_routing_env.evaluation.references import BEST_FIXED
 from llm_routing_env.evaluation.result import Comparison
+from llm_routing_env.evaluation.verdicts import MIN_SESSIONS
 from llm_routing_env.text import printable
 
 
@@ -37,12 +38,12 @@ def life_curves(result: Comparison) -> Plot:
         axis.axvline(curve.n_past, color=MUTED, lw=0.8)
     axis.set(xlabel="queries lived", ylabel="mean reward", xlim=(0, int(curve.ends[-1])))
     legend_below(figure, named_lines(axis))
-    said = [f"{printable(name)} {_crossing(found.crosses_after)}" for name, found in result.life_curves.items()]
     judged = f"Right of the line, after {curve.n_past} queries of the train split, they are judged. "
     caption = (
         f"Mean reward of {result.n_lifetimes} lifetimes over runs of queries. {judged if curve.n_past else ''}"
         f"Dashed black: always {printable(result.references.best_fixed)}, the best fixed LLM in hindsight, on the same "
-        f"queries. Bands: 95 % intervals over lifetimes of the difference to it. {'; '.join(said)}."
+        "queries. Bands: 95 % intervals of the difference to it, which speak of other lifetimes on these queries and "
+        f"not of other queries. {_crossings(result)}"
     )
     n_grey = len(result.life_curves) - len(styles)
     grey = f" {n_grey} more are grey." if n_grey > 0 else ""
@@ -59,5 +60,16 @@ def _styles(result: Comparison) -> dict[str, dict[str, Any]]:
     return chosen | dict(zip(without, left, strict=False))
 
 
-def _crossing(after: int | None) -> str:
-    return "does not get ahead of it for good" if after is None else f"gets ahead of it after {after} queries"
+def _crossings(result: Comparison) -> str:
+    """Say when each lifelong agent gets ahead of the best fixed LLM."""
+    if result.n_lifetimes < MIN_SESSIONS:
+        return f"Fewer than {MIN_SESSIONS} lifetimes do not show who gets ahead of it."
+    after = {
+        printable(name): curve.crosses_after(is_clear_gain=result.is_clear_gain(name))
+        for name, curve in result.life_curves.items()
+    }
+    said = [
+        f"{name} {'does not clearly get ahead of it' if n is None else f'gets ahead of it after {n} queries'}"
+        for name, n in after.items()
+    ]
+    return f"{'; '.join(said)}."
