@@ -2,12 +2,13 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from llm_routing_env.backends.budget import Budget, BudgetError, RefusedOutcome
 from llm_routing_env.backends.call import Answerer, Call, DownOutcome
-from llm_routing_env.backends.chat_completion import Completion
+from llm_routing_env.backends.chat_completion import Completion, UncountedError
 from llm_routing_env.backends.faults import Kind, RequestError
 from llm_routing_env.backends.journal import Journal
 from llm_routing_env.backends.lanes import LONGEST_PAUSE_S, DownError, Lane, Lanes
@@ -121,7 +122,7 @@ class AskedLLM:
         call.sent_at, call.n_attempts = time.perf_counter(), call.n_attempts + 1
         try:
             async with asyncio.timeout_at(min(begun + self.deadline_s, call.ends_at)):
-                return await self._answerer.complete(self._number, call.query)
+                return self._counted(await self._answerer.complete(self._number, call.query))
         except TimeoutError:
             fault = RequestError(f"no response within the deadline of {self.deadline_s:g} s", Kind.BROKEN)
         except RequestError as caught:
@@ -131,7 +132,8 @@ class AskedLLM:
         self._lane.note_fault(fault, begun, asyncio.get_running_loop().time())
         # While an LLM answers others, what fails again and again is the query's own fault; else it says nothing of it.
         is_answering = self._lane.n_answers > call.n_answers_before
-        call.n_own_faults += not call.is_patient or (is_answering and fault.kind is not Kind.BUSY)
+        is_of_query = is_answering and fault.kind.was_sent and fault.kind is not Kind.BUSY
+        call.n_own_faults += not call.is_patient or is_of_query
         call.n_answers_before = self._lane.n_answers
         raise fault
 
@@ -139,7 +141,7 @@ class AskedLLM:
         if not call.is_patient:
             return fault.kind.may_pass and call.n_own_faults <= self._max_retries
         if self._lane.n_failed_rounds >= MOST_ROUNDS:
-            if self._n_asked == 1 and fault.kind is not Kind.BUSY:
+            if self._n_asked == 1 and fault.kind.was_sent and fault.kind is not Kind.BUSY:
                 return False  # nobody else is left to ask, so it may as well be the query: a failed outcome, asked once
             self._lane.give_up(f"{MOST_ROUNDS} failures in a row, the last: {fault}")
         elif fault.retry_after_s > LONGEST_PAUSE_S:
@@ -155,17 +157,21 @@ class AskedLLM:
         """Return the most that a query can cost if the endpoint heeds its longest completion."""
         return self._llm.worst_usd("".join(message["content"] for message in query.chat()), self.deadline_s)
 
+    def _counted(self, completion: Completion) -> Completion:
+        """Return an answer whose cost is known, or raise UncountedError."""
+        usage = completion.usage or Usage(0, 0)
+        says_nothing = completion.usage is None or (completion.text and not sum(usage[:2]))
+        if says_nothing and self._llm.is_priced_by_token:
+            raise UncountedError(completion)
+        return completion
+
     def _success(self, call: Call, completion: Completion, worst_usd: float) -> Outcome:
         usage = completion.usage or Usage(0, 0)
         call.latency_s = call.latency_s if completion.latency_s is None else completion.latency_s
-        says_nothing = completion.usage is None or (
-            completion.text and not usage.prompt_tokens + usage.completion_tokens
-        )
-        is_uncounted = bool(says_nothing) and self._llm.is_priced_by_token
         cost_usd = self._llm.cost_usd(
             usage.prompt_tokens, usage.completion_tokens, call.latency_s, cached_tokens=usage.cached_tokens
         )
-        call.paid_usd = worst_usd if is_uncounted else cost_usd
+        call.paid_usd = cost_usd
         if cost_usd > worst_usd * _ROUNDING:
             expected_usd = self._expected_usd(call.query)
             self._factor = max(self._factor, cost_usd / expected_usd if expected_usd else 1.0)
@@ -179,7 +185,6 @@ class AskedLLM:
             completion_tokens=usage.completion_tokens,
             cost_usd=cost_usd,
             latency_s=call.latency_s,
-            error="the response has no usage, so its tokens and cost are unknown" if is_uncounted else None,
             ttft_s=completion.ttft_s,
             n_attempts=call.n_attempts,
             wait_s=call.sent_at - call.asked_at,
@@ -209,7 +214,11 @@ class AskedLLM:
     def _failure(self, call: Call, error: str, kind: type[Outcome] = Outcome) -> Outcome:
         cost_usd = self._llm.cost_usd(0, 0, call.latency_s) if call.n_attempts else 0.0
         wait_s = (call.sent_at or time.perf_counter()) - call.asked_at
-        return kind("", 0, 0, cost_usd, call.latency_s, error=error, n_attempts=call.n_attempts, wait_s=wait_s)
+        outcome = kind("", 0, 0, cost_usd, call.latency_s, error=error, n_attempts=call.n_attempts, wait_s=wait_s)
+        if not isinstance(call.fault, UncountedError):
+            return outcome
+        said = call.fault.completion  # paid for, so it is kept
+        return replace(outcome, response=said.text, ttft_s=said.ttft_s, finish_reason=said.finish_reason)
 
 
 def ask_in_lanes(

@@ -77,8 +77,7 @@ class Asker:
         self._retry_errors = retry_errors
         self._identities: Mapping[str, Mapping[str, Any]] = {}
         if journal is not None:
-            self._identities = answer_identities(pool)
-            journal.begin_run(circumstances(pool, max_in_flight), self._identities)
+            self._identities = journal.begin_run(circumstances(pool, max_in_flight), answer_identities(pool))
             spent = journal.spent()
             self.budget.charge(spent.usd, spent.n_requests, source=journal.path.resolve())
         # By request: how often it was asked, and which of these times are free again.
@@ -99,7 +98,8 @@ class Asker:
         Args:
             streams: What to ask, numbered in the order in which they are taken.
             concurrency: Most requests of each stream that are taken and not yet back, so that requests may depend on
-                the outcomes so far, and a stream holds up no other; None: all are taken at once.
+                the outcomes so far, and a stream holds up no other; None: all are taken at once. A deadline counts
+                from when a request is taken.
 
         Raises:
             ValueError: `concurrency` is below 1, or a request is for no LLM of the pool.
@@ -108,13 +108,14 @@ class Asker:
         if concurrency is not None and concurrency < 1:
             raise ValueError(f"concurrency must be 1 or more, got {concurrency}.")
         loop = self._running()
-        batch = _Batch(loop, partial(self._ask, self._llms, loop.time()))
+        batch = _Batch(loop, partial(self._ask, self._llms))
         sources, taken = list(map(iter, streams)), list[tuple[bytes, int]]()
         try:
             while True:
+                begun = loop.time()  # of all that are taken together: a live step has one deadline
                 for number, source in enumerate(sources):
                     room = None if concurrency is None else concurrency - batch.n_running[number]
-                    batch.add(number, [self._numbered(request, taken) for request in islice(source, room)])
+                    batch.add(number, begun, [self._numbered(request, taken) for request in islice(source, room)])
                 if not batch.n_running.total():
                     break
                 yield from batch.ended()
@@ -212,19 +213,22 @@ class Asker:
             return self._loop.loop
 
 
+_Ask = Callable[[float, Request], Coroutine[Any, Any, Outcome]]
+
+
 class _Batch:
     """One caller's requests on the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ask: Callable[[Request], Coroutine[Any, Any, Outcome]]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, ask: _Ask) -> None:
         self._loop, self._ask = loop, ask
         self._tasks: dict[int, asyncio.Task[Outcome]] = {}
         self._stream_of = array("H")
         self._ended: SimpleQueue[int] = SimpleQueue()
         self.n_running: Counter[int] = Counter()
 
-    def add(self, stream: int, requests: Sequence[Request]) -> None:
+    def add(self, stream: int, begun: float, requests: Sequence[Request]) -> None:
         if requests:
-            self._loop.call_soon_threadsafe(self._create, len(self._stream_of), requests)
+            self._loop.call_soon_threadsafe(self._create, len(self._stream_of), begun, requests)
             self.n_running[stream] += len(requests)
             self._stream_of.extend([stream] * len(requests))
 
@@ -246,9 +250,9 @@ class _Batch:
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nothing runs
                 self._loop.call_soon_threadsafe(self._cancel_all)
 
-    def _create(self, first: int, requests: Sequence[Request]) -> None:
+    def _create(self, first: int, begun: float, requests: Sequence[Request]) -> None:
         for number, request in enumerate(requests, start=first):
-            self._tasks[number] = self._loop.create_task(self._ask(request))
+            self._tasks[number] = self._loop.create_task(self._ask(begun, request))
             self._tasks[number].add_done_callback(partial(self._note_end, number))
 
     def _cancel_all(self) -> None:

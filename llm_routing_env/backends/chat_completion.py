@@ -32,6 +32,19 @@ class Completion:
     latency_s: float | None = None
 
 
+class UncountedError(AnswerError):
+    """The answer is whole, but what it cost is not told.
+
+    Attributes:
+        completion: The answer.
+    """
+
+    def __init__(self, completion: Completion) -> None:
+        """Keep the answer, which is paid for."""
+        super().__init__("the response has no usage, so its tokens and cost are unknown")
+        self.completion = completion
+
+
 def read_whole(body: bytes) -> Completion:
     """Read an answer that came in one piece.
 

@@ -21,6 +21,7 @@ from llm_routing_env.backends.chat_completion import Completion, read_stream, re
 from llm_routing_env.backends.faults import AnswerError, Kind, RequestError, StatusError, read_retry_after
 from llm_routing_env.backends.futures import settle
 from llm_routing_env.backends.proxies import find_proxy
+from llm_routing_env.pools.hiding import secrets_of
 from llm_routing_env.pools.llm_spec import TOLD_PARAMETERS
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.serving.endpoints import read_endpoints
@@ -74,6 +75,7 @@ class Endpoint:
         """Return what is blanked, the longest first: one may be the beginning of another."""
         sent = [_SCHEME.sub("", value) for header, value in self.headers.items() if header != "Content-Type"]
         sent += [value for key, value in self._llm.query.items() if key not in TOLD_PARAMETERS]
+        sent += secrets_of(self._llm.request)
         spelled = {text for value in (*sent, *self.proxy.secrets) for text in spellings(value)}
         return sorted((text for text in spelled if len(text) >= _SECRET_LENGTH), key=len, reverse=True)
 

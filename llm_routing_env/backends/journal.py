@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 from llm_routing_env.backends import journal_file
 from llm_routing_env.backends.group_commits import GroupCommits
 from llm_routing_env.backends.journal_file import COLUMNS, KEPT, Kept, sound
+from llm_routing_env.pools.load_curve import MOST_IN_FLIGHT
+from llm_routing_env.pools.provenance import told_identity
 from llm_routing_env.tables.outcome import Outcome
 
 
@@ -43,8 +45,13 @@ class Journal:
         n_damaged: Rows that were damaged when it was opened; their outcomes are asked for again.
     """
 
-    def __init__(self, path: str | Path, *, resume: bool) -> None:
+    def __init__(self, path: str | Path, *, resume: bool, must_exist: bool = False) -> None:
         """Begin a journal, or with `resume` go on with one that is there.
+
+        Args:
+            path: Its file.
+            resume: Whether it may be there.
+            must_exist: Whether it must be, so that none is begun.
 
         Raises:
             ValueError: The file exists and `resume` is false, is in use, or is no journal.
@@ -52,34 +59,43 @@ class Journal:
         """
         self.path, self._run = Path(path), 0
         journal_file.check_place(self.path)
+        opened = partial(journal_file.open_file, self.path, resume=resume)
         self._commits = GroupCommits(
-            lambda: journal_file.open_file(self.path, resume=resume), partial(journal_file.explained, self.path)
+            partial(opened, must_exist=True) if must_exist else opened, partial(journal_file.explained, self.path)
         )
         self.n_damaged: int = self._commits.wait(journal_file.n_damaged)
         last = self._commits.wait(lambda connection: connection.execute(_LAST_ATTEMPT).fetchone()[0])
         self._attempts: Iterator[int] = count(last + 1)
 
-    def begin_run(self, facts: Mapping[str, Any], identities: Mapping[str, Mapping[str, Any]]) -> None:
+    def begin_run(
+        self, facts: Mapping[str, Any], identities: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Mapping[str, Any]]:
         """Note under which circumstances outcomes come from now on.
 
         Args:
             facts: JSON-plain: pool, prices, concurrency, versions, hardware.
             identities: For each LLM, by name, what decides its answers.
 
+        Returns:
+            The identities by which the journal knows its outcomes: those of earlier versions may hold secrets.
+
         Raises:
             ValueError: The journal has outcomes of an LLM of the same name that answered otherwise, or of no LLM here.
         """
 
-        def do(connection: sqlite3.Connection) -> int:
+        def do(connection: sqlite3.Connection) -> tuple[int, dict[str, Mapping[str, Any]]]:
             known = journal_file.identities(connection, self.path)
             self._require_same(known, identities)
             new = [(name, json.dumps(identity)) for name, identity in identities.items() if name not in known]
             connection.executemany("INSERT INTO llms VALUES (?, ?)", new)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             values = (now, json.dumps(facts))
-            return connection.execute("INSERT INTO runs (began_at, facts) VALUES (?, ?)", values).lastrowid or 0
+            run = connection.execute("INSERT INTO runs (began_at, facts) VALUES (?, ?)", values).lastrowid or 0
+            return run, {name: known.get(name, identity) for name, identity in identities.items()}
 
-        self._run = self._commits.wait(do)
+        found: dict[str, Mapping[str, Any]]
+        self._run, found = self._commits.wait(do)
+        return found
 
     def _require_same(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         if known and not known.keys() & given.keys():
@@ -88,8 +104,9 @@ class Journal:
                 f"{sorted(given)}. Record into another file."
             )
         for name in sorted(known.keys() & given.keys()):
-            for key in sorted(known[name] | given[name]):
-                before, now = known[name].get(key), json.loads(json.dumps(given[name].get(key)))
+            said, meant = told_identity(known[name]), json.loads(json.dumps(given[name]))
+            for key in sorted(said | meant):
+                before, now = said.get(key), meant.get(key)
                 if before != now:
                     raise ValueError(
                         f"{self.path} has outcomes of {name!r} with {key} {before!r}, now it is {now!r}, which answers "
@@ -153,12 +170,18 @@ class Journal:
         spent: Spent = self._commits.wait(do)
         return spent
 
-    def each(self, note: Callable[[bytes, int, bool], None]) -> None:
-        """Call `note` with request, repeat and whether it failed of every outcome; a later one replaces an earlier."""
+    def each(self, note: Callable[[bytes, int, bool, int], None]) -> None:
+        """Call `note` for every outcome, in the order in which they came; a later one replaces an earlier.
+
+        Args:
+            note: Takes request, repeat, whether it failed, and how many requests were in flight in its run; 0 where
+                that is not legible.
+        """
 
         def do(connection: sqlite3.Connection) -> None:
-            for request, repeat, *rest in sound(connection, "ORDER BY number"):
-                note(request, repeat, rest[_ERROR - 2] is not None)
+            loads = {run: _load(facts) for run, facts in connection.execute("SELECT run, facts FROM runs")}
+            for run, (request, repeat, *rest) in journal_file.sound_of_runs(connection, "ORDER BY number"):
+                note(request, repeat, rest[_ERROR - 2] is not None, loads.get(run, 0))
 
         self._commits.wait(do)
 
@@ -197,6 +220,14 @@ class Journal:
 
 _ERROR = KEPT.index("error")
 _LAST_ATTEMPT = "SELECT coalesce(max(attempt), 0) FROM attempts"
+
+
+def _load(facts: Any) -> int:
+    try:
+        load = json.loads(facts)["concurrency"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return 0
+    return load if type(load) is int and 0 < load <= MOST_IN_FLIGHT else 0
 
 
 def _settle(connection: sqlite3.Connection, attempt: int, paid_usd: float) -> None:

@@ -82,8 +82,8 @@ class _Connection(sqlite3.Connection):
         _OPEN.discard(self.place)
 
 
-def open_file(path: Path, *, resume: bool) -> sqlite3.Connection:
-    """Return a journal's connection; a file that is not there, or empty, becomes a journal.
+def open_file(path: Path, *, resume: bool, must_exist: bool = False) -> sqlite3.Connection:
+    """Return a journal's connection; a file that is not there, or empty, becomes a journal unless one must exist.
 
     Raises:
         ValueError: It is in use, damaged, or no journal; or there is one, and `resume` is false.
@@ -104,6 +104,8 @@ def open_file(path: Path, *, resume: bool) -> sqlite3.Connection:
         if is_begun and not resume:
             raise ValueError(f"{path} exists: a recording was begun. Go on with it by --resume (resume=True).")
         is_new = _is_new(connection, path)
+        if must_exist and is_new:
+            raise ValueError(f"{path} is empty: there is no journal in it.")
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         if is_new:
@@ -177,10 +179,17 @@ def n_damaged(connection: sqlite3.Connection) -> int:
 
 
 def sound(connection: sqlite3.Connection, where: str = "", values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the `KEPT` values of outcomes that are as they were written: of others it is as if they were not there."""
-    for *kept, crc32 in connection.execute(f"SELECT {COLUMNS}, crc32 FROM outcomes {where}", values):
+    """Return the `KEPT` values of outcomes that are as they were written: of others it is as if they were not there."""
+    return (kept for _, kept in sound_of_runs(connection, where, values))
+
+
+def sound_of_runs(
+    connection: sqlite3.Connection, where: str = "", values: Sequence[Any] = ()
+) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield the same, each with the number of its run."""
+    for run, *kept, crc32 in connection.execute(f"SELECT run, {COLUMNS}, crc32 FROM outcomes {where}", values):
         if crc32 == checksum(*kept):
-            yield tuple(kept)
+            yield run, tuple(kept)
 
 
 def as_kept(values: Sequence[Any]) -> Kept:

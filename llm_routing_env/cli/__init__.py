@@ -114,8 +114,9 @@ def main() -> None:
     except _UsageError as error:
         _say_misused(error)
         sys.exit(2)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        _say(f"pickllm: {str(error) or type(error).__name__}", style="red")
+    except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
+        said = (str(error) or type(error).__name__, *getattr(error, "__notes__", ()))
+        _say(f"pickllm: {' '.join(said)}", style="red")
         sys.exit(1 if isinstance(error, IncompleteError) else 2)
 
 

@@ -1,6 +1,7 @@
 """`pickllm export`: what others read: a journal's outcomes, a table's metadata, logs in other libraries' formats."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.cli.options import AsJson, Quiet
 from llm_routing_env.recording.export import export_journal
+from llm_routing_env.tables.parts import part_paths
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
@@ -62,6 +64,7 @@ def croissant(
     from llm_routing_env.report.croissant import croissant_document, missing_fields, read_fields
 
     described = OutcomeTable.read(table)
+    _require_apart(out, [*part_paths(described.path or Path(table)), fields])
     document = croissant_document(described, read_fields(field or [], fields))
     text = json.dumps(document, indent=2)
     if out is None:
@@ -122,6 +125,7 @@ def obp(
     from llm_routing_env.logs.exporting.obp import write_obp
 
     _require_suffix(out, ".npz")
+    _require_new(out)
     n = write_obp(_observed(log, agent, observation, table), out)
     _tell(out, {"rounds": n}, quiet=quiet, as_json=as_json)
 
@@ -143,6 +147,7 @@ def vw(
     from llm_routing_env.logs.exporting.vw import write_vw
 
     _require_suffix(out, ".txt")
+    _require_new(out)
     n = write_vw(_observed(log, agent, observation, table), out)
     _tell(out, {"examples": n}, quiet=quiet, as_json=as_json)
 
@@ -157,6 +162,18 @@ def _observed(log: Path, agent: str | None, observation: str | None, table: str 
 def _require_suffix(out: Path, suffix: str) -> None:
     if out.suffix != suffix:
         raise ValueError(f"{out}: the file must be called *{suffix}.")
+
+
+def _require_new(out: Path) -> None:
+    if out.exists():
+        raise ValueError(f"{out} is there already: move it away, or write another file.")
+
+
+def _require_apart(out: Path | None, read: Iterable[Path | None]) -> None:
+    """Check that nothing is replaced that is read."""
+    for path in filter(None, read):
+        if out is not None and out.exists() and path.exists() and out.samefile(path):
+            raise ValueError(f"{out} is read for this: give another file to write.")
 
 
 def _tell(out: Path, counts: dict[str, int], more: str = "", *, quiet: bool, as_json: bool) -> None:

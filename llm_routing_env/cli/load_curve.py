@@ -20,6 +20,7 @@ from llm_routing_env.pools.estimate import Estimate, each_llm
 from llm_routing_env.pools.load_curve import check_loads, load_curves
 from llm_routing_env.pools.pool import Pool, load_pool
 from llm_routing_env.recording import measure_load
+from llm_routing_env.recording.under_load import check_measurement
 from llm_routing_env.tables.shipped import named_tables
 from llm_routing_env.tables.table import OutcomeTable
 from llm_routing_env.terminal import Terminal
@@ -51,8 +52,8 @@ def load_curve(
     specs, budget = load_pool(pool or pool_name(outcomes)), Budget(max_usd, max_requests)
     console = Terminal(stderr=as_json, quiet=quiet)
     backend = make_backend("vllm", specs, max_in_flight=max(loads), budget=budget)
-    if specs.llm_names == outcomes.llm_names and requests > 0:  # else nothing is sent, and the measurement says why
-        confirm(_estimated(specs, outcomes, loads, requests), max_usd=max_usd, max_requests=max_requests, yes=yes)
+    check_measurement(specs, outcomes, loads, requests, seed)
+    confirm(_estimated(specs, outcomes, loads, requests), max_usd=max_usd, max_requests=max_requests, yes=yes)
     with closing(backend), _saying_what_was_spent(budget), counted(console) as progress:
         bar = progress.add_task("measuring", total=None)
         measured = measure_load(
@@ -64,8 +65,8 @@ def load_curve(
             seed=seed,
             on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
-    outcomes = outcomes.with_metadata({"load_curve": measured})
-    outcomes.write(table)
+        outcomes = outcomes.with_metadata({"load_curve": measured})
+        outcomes.write(table)
     sha256 = OutcomeTable.read(table).sha256
     if as_json:
         spent = {"requests": budget.n_requests, "spent_usd": budget.spent_usd}
@@ -91,6 +92,10 @@ def _saying_what_was_spent(budget: Budget) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         stop.add_note(f"Nothing is kept; {_spent(budget)} so far.")
+        raise
+    except Exception as error:
+        if budget.n_requests:
+            error.add_note(f"({_spent(budget)} so far.)")
         raise
 
 

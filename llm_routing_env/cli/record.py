@@ -42,7 +42,9 @@ def record(
     max_requests: options.MaxRequests = None,
     yes: options.Yes = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the journal of an interrupted run.")] = False,
-    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="With --resume: ask failed ones again.")] = False,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="With --resume: ask, and pay for, failed ones again.")
+    ] = False,
     allow_errors: Annotated[
         bool, typer.Option("--allow-errors", help="Write the table although outcomes failed: accuracy 0 for them.")
     ] = False,
@@ -60,7 +62,8 @@ def record(
         raise ValueError("--retry-errors asks those again that a journal has: give --resume too.")
     asked, specs = QuerySet.read(queries), load_pool(pool)
     run = _recorder(engine, address, shards, {"max_usd": max_usd, "max_requests": max_requests})
-    kept = "What the journal has is not asked again." * resume
+    errors = ", but for its errors, which are asked again and paid for again" if retry_errors else ""
+    kept = f"What the journal has is not asked again{errors}." if resume else ""
     confirm(each_llm(specs, asked, repeats), max_usd=max_usd, max_requests=max_requests, yes=yes, more=kept)
     console = Terminal(stderr=as_json, quiet=quiet)
     with counted(console) as progress:
@@ -125,14 +128,16 @@ def _why_not(result: Recording) -> str:
     """Return why there is no table, and how to go on."""
     kept = f"Kept in {result.journal}"
     if result.stopped:
-        mended = "once that is mended; --retry-errors asks failed ones again"
+        again = "; --retry-errors asks failed ones again, and pays for them again" if result.n_failed else ""
+        mended = f"once that is mended{again}"
         how = "and a higher --max-usd or --max-requests" if result.is_out_of_budget else mended
         return f"Stopped: {result.stopped}. {kept}; go on with --resume {how}."
     if result.n_recorded < result.n_total:
         return f"{result.n_total - result.n_recorded} outcomes are missing. {kept}; go on with --resume."
     llms = "; ".join(f"{n} of {llm!r}, the first with: {error}" for llm, (n, error) in result.failed.items())
     return (
-        f"{result.n_failed} outcomes failed: {llms}. {kept}: --resume --retry-errors asks them again, "
+        f"{result.n_failed} outcomes failed: {llms}. {kept}: --resume --retry-errors asks them again, and pays "
+        "for them again, "
         "--resume --allow-errors writes the table with accuracy 0 for them."
     )
 

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.importing.columns import TEXT
 from llm_routing_env.importing.files import DataFile
 from llm_routing_env.importing.grid import ImportGrid, Mask, make_import_grid
@@ -86,13 +88,20 @@ def write_table(rows: Rows, files: Sequence[DataFile], out: Path, options: Impor
     Raises:
         ValueError: For rows that make no grid, or a split or a name that is none; see `make_import_grid`.
     """
-    counts = _write(rows, files, out, options)
-    rows.forget()  # before the table is read: both may not fit
-    return Imported(OutcomeTable.read(out), *counts, rows.names, rows.not_read)
+    with replacing(out) if out.exists() else nullcontext(out) as place:
+        counts = _write(rows, files, place, options)
+        rows.forget()  # before the table is read: both may not fit
+        table = OutcomeTable.read(place)  # one that cannot be read takes the place of none
+    if place is not out:
+        del table  # as above
+        table = OutcomeTable.read(out)
+    return Imported(table, *counts, rows.names, rows.not_read)
 
 
 def _write(rows: Rows, files: Sequence[DataFile], out: Path, options: ImportOptions) -> tuple[int, int, int, int]:
     """Write the table; return how many queries and rows were left out, and how many pairs are not whole."""
+    if not options.scorer:
+        raise ValueError("The scorer's name is empty: --scorer-name says what the scores are called.")
     grid = make_import_grid(rows, drop_incomplete=options.drop_incomplete)
     _check_contexts(rows)
     check_names(rows.texts["llm"].texts, "LLMs", str(rows.path))
@@ -115,6 +124,7 @@ def _write(rows: Rows, files: Sequence[DataFile], out: Path, options: ImportOpti
     if options.latency_from is not None:
         numbers["latency_s"], said = _simulated(rows, grid, numbers["cost_usd"], options.latency_from, options.seed)
         document |= said
+    check_names([options.scorer, document.get("latency", ""), *document["notes"]], "scorer and notes", str(rows.path))
     with written_batches(out, document) as write:
         for batch in _batches(rows, grid, numbers, options):
             write(batch)

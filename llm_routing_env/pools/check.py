@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.pools.keys import key_fault
+from llm_routing_env.pools.llm_spec import LLMSpec
 
 _RANGES: dict[str, tuple[float, float]] = {
     "deadline_s": (1e-3, 1e6),
@@ -99,6 +100,15 @@ def check_request(table: dict[str, Any], where: str) -> None:
     for key in ("max_tokens", "max_completion_tokens"):
         if key in request and (type(request[key]) is not int or request[key] < 1):
             raise ValueError(f"{where}: request.{key} must be a whole number, 1 or more, got {request[key]!r}.")
+
+
+def check_limit(llm: LLMSpec, where: str) -> None:
+    """Check that the most that a request can cost is known: without it no budget could be kept."""
+    if llm.is_priced_by_token and not llm.is_limited and llm.max_request_usd is None:
+        raise ValueError(
+            f"{where}: no max_tokens is sent, so a request may cost any price: omit less, set "
+            "request.max_completion_tokens, or say what one costs at most with max_request_usd."
+        )
 
 
 def _check_value(key: str, value: Any, kind: Any, where: str) -> None:

@@ -95,10 +95,18 @@ class LLMSpec:
         return not self.is_priced_by_token and self.hardware_usd_per_hour <= 0
 
     @property
+    def is_limited(self) -> bool:
+        """Whether an endpoint is told how long a completion may be: `omit` may leave it out."""
+        return bool(self._limits())
+
+    @property
     def most_tokens(self) -> int:
         """The longest completion that is really asked for: `request` may replace `max_tokens`."""
-        asked = (self.request.get(key) for key in ("max_completion_tokens", "max_tokens"))
-        return next((tokens for tokens in asked if tokens is not None), self.max_tokens)
+        return max(self._limits(), default=self.max_tokens)
+
+    def _limits(self) -> list[int]:
+        body = self.body(())
+        return [body[key] for key in ("max_completion_tokens", "max_tokens") if key in body]
 
     def worst_usd(self, prompt: str, deadline_s: float) -> float:
         """Return the most that one request can cost in US dollars, if the endpoint heeds its longest completion."""

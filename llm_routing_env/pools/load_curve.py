@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from llm_routing_env.tables.table import OutcomeTable
 
-_MOST_REQUESTS = 1_000_000
+MOST_IN_FLIGHT = 1_000_000
 _LATENCIES_S = (1e-6, 1e6)
 
 
@@ -87,10 +87,10 @@ def load_curves(table: OutcomeTable) -> tuple[LoadCurve, ...]:
 
 def check_loads(loads: Sequence[Any]) -> None:
     """Raise ValueError unless these are numbers of requests in flight to measure at: 1 and more, rising."""
-    are_loads = all(type(load) is int and 1 <= load <= _MOST_REQUESTS for load in loads)
+    are_loads = all(type(load) is int and 1 <= load <= MOST_IN_FLIGHT for load in loads)
     if len(loads) < 2 or not are_loads or loads[0] != 1 or not all(a < b for a, b in pairwise(loads)):
         raise ValueError(
-            f"concurrency must be two whole numbers or more, rising from 1 to at most {_MOST_REQUESTS}, "
+            f"concurrency must be two whole numbers or more, rising from 1 to at most {MOST_IN_FLIGHT}, "
             f"got {list(loads)}."
         )
 

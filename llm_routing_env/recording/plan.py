@@ -108,18 +108,25 @@ class Plan:
                     self._copies.setdefault(first, []).append(q)
         self.is_done: NDArray[np.bool_] = np.zeros((repeats, len(queries), len(llms)), dtype=bool)
         self._is_failed = np.zeros_like(self.is_done)
+        self._loads = np.zeros(self.is_done.shape, dtype=np.int32)  # requests in flight, in the run of each outcome
 
-        def note(digest: bytes, repeat: int, failed: bool) -> None:
+        def note(digest: bytes, repeat: int, failed: bool, load: int) -> None:
             if digest in places and repeat < repeats:
                 is_kept = not (failed and retry_errors)
-                self._mark(repeat, *places[digest], is_done=is_kept, is_failed=failed and is_kept)
+                self._mark(repeat, *places[digest], is_done=is_kept, is_failed=failed and is_kept, load=load)
 
         self._journal.each(note)
         self._n_done = int(self.is_done.sum())
 
-    def _mark(self, repeat: int, query: int, llm: int, *, is_done: bool, is_failed: bool) -> None:
+    def _mark(self, repeat: int, query: int, llm: int, *, is_done: bool, is_failed: bool, load: int) -> None:
         for q in (query, *self._copies.get((query, llm), ())):
             self.is_done[repeat, q, llm], self._is_failed[repeat, q, llm] = is_done, is_failed
+            self._loads[repeat, q, llm] = load
+
+    @property
+    def loads(self) -> list[int]:
+        """Under how many requests in flight the outcomes were recorded, rising: an earlier run may have had others."""
+        return [int(load) for load in np.unique(self._loads[self.is_done]) if load]
 
     def llms_to_ask(self) -> list[int]:
         """Return the LLMs of which something is not done."""
@@ -149,7 +156,7 @@ class Plan:
                     stopped.note(llm, self._asker.llm_names[llm], outcome)
                     continue
                 repeat, query = divmod(place, len(self._queries))
-                self._mark(repeat, query, llm, is_done=True, is_failed=outcome.error is not None)
+                self._mark(repeat, query, llm, is_done=True, is_failed=outcome.error is not None, load=concurrency)
                 self._n_done += 1 + len(self._copies.get((query, llm), ()))
                 on_progress(self._n_done, self.is_done.size, self._asker.budget.spent_usd)
         return stopped

@@ -10,6 +10,7 @@ from typing import Any
 from llm_routing_env.backends import make_backend
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.backends.journal import Journal
+from llm_routing_env.pools.load_curve import MOST_IN_FLIGHT
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.pools.provenance import circumstances
 from llm_routing_env.recording.plan import Plan, Progress, Recording
@@ -52,7 +53,8 @@ def record(
         repeats: How often each query is asked of each LLM.
         concurrency: Requests in flight. Latency is recorded under this load; 1 measures each LLM by itself.
         stream: Whether responses are streamed, which measures the time to the first token.
-        resume: Go on with a journal that is there; without one, begin.
+        resume: Go on with a journal that is there; without one, begin. Where its runs had other requests in flight,
+            the table says so, and has the most of them as its concurrency.
         retry_errors: With `resume`, ask those again whose recorded outcome is an error.
         allow_errors: Write the table although outcomes failed: they have accuracy 0 there.
         budget: Stop before it could be exceeded, counting what a resumed journal spent. None: no bound.
@@ -87,7 +89,7 @@ def record(
             stopped = plan.fill(on_progress or (lambda done, total, spent: None), concurrency)
             table, failed = None, plan.failed()
             if plan.is_done.all() and (allow_errors or not failed):
-                metadata = _metadata(pool, queries, concurrency, scorers[0])
+                metadata = _metadata(pool, queries, plan.loads or [concurrency], scorers[0])
                 write_table(out, journal, queries, pool.llms, plan.digests, repeats, score, metadata)
                 table = OutcomeTable.read(out)
             return plan.recording(table, failed, stopped, journal.spent())
@@ -101,12 +103,17 @@ def _checked_scorers(names: Sequence[str]) -> dict[str, Scorer]:
     return {name: get_scorer(name) for name in names}
 
 
+def check_counts(**counts: int) -> None:
+    """Raise ValueError unless numbers of repeats and of requests in flight are from 1 to `MOST_IN_FLIGHT`."""
+    for name, value in counts.items():
+        if not 1 <= value <= MOST_IN_FLIGHT:
+            raise ValueError(f"{name} must be 1 to {MOST_IN_FLIGHT}, got {value}.")
+
+
 def _check(queries: QuerySet, out: Path, journal: Path, repeats: int, concurrency: int) -> None:
     if not queries:
         raise ValueError("There are no queries to record.")
-    for name, value in (("repeats", repeats), ("concurrency", concurrency)):
-        if value < 1:
-            raise ValueError(f"{name} must be 1 or more, got {value}.")
+    check_counts(repeats=repeats, concurrency=concurrency)
     if not out.parent.is_dir():
         raise ValueError(f"{out}: there is no folder {out.parent.resolve()}.")
     if out.is_dir() or (out.exists() and not journal.exists()):
@@ -126,8 +133,18 @@ def _saying_what_is_kept(journal: Path) -> Iterator[list[Plan]]:
         raise
 
 
-def _metadata(pool: Pool, queries: QuerySet, concurrency: int, scorer: str) -> dict[str, Any]:
-    return circumstances(pool, concurrency) | {
+def load_notes(loads: Sequence[int]) -> dict[str, list[str]]:
+    """Return what a table says of outcomes that were recorded under several loads; nothing of those under one."""
+    if len(loads) < 2:
+        return {}
+    counts = f"{', '.join(map(str, loads[:-1]))} and {loads[-1]}"
+    return {"notes": [f"Recorded in runs with {counts} requests in flight: latencies are under different loads."]}
+
+
+def _metadata(pool: Pool, queries: QuerySet, loads: Sequence[int], scorer: str) -> dict[str, Any]:
+    return {
+        **circumstances(pool, loads[-1]),
+        **load_notes(loads),
         "queries_sha256": queries.sha256,
         "scorer": scorer,
         "recorded_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -11,7 +11,7 @@ from llm_routing_env.backends.budget import Budget
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.ray_cluster import MAX_RETRIES, connect
 from llm_routing_env.recording.plan import Recording
-from llm_routing_env.recording.recorder import record
+from llm_routing_env.recording.recorder import check_counts, load_notes, record
 from llm_routing_env.recording.table_writer import join_files
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
@@ -19,6 +19,7 @@ from llm_routing_env.tables.table import OutcomeTable
 POLL_S = 0.5
 _Share = tuple[float | None, int | None]
 """A shard's `max_usd` and `max_requests`."""
+_Ended = tuple[Recording, tuple[Path, int] | None]
 
 
 def record_sharded(
@@ -64,6 +65,7 @@ def record_sharded(
     """
     if shards is not None and shards < 1:
         raise ValueError(f"shards must be 1 or more, got {shards}.")
+    check_counts(concurrency=concurrency)
     Budget(max_usd, max_requests)  # for its complaints
     out = Path(out)
     if out.exists():
@@ -94,7 +96,7 @@ def record_sharded(
         for number, (part, share) in enumerate(zip(parts, _shares(parts, max_usd, max_requests), strict=True))
     ]
     _wait(ray, running, counter, on_progress or (lambda done, total, spent: None))
-    return _merge(ray.get(running), queries, out, folder, concurrency * len(parts))
+    return _merge(ray.get(running), queries, out, folder)
 
 
 def _record_shard(
@@ -105,8 +107,8 @@ def _record_shard(
     out: Path,
     share: _Share,
     options: dict[str, Any],
-) -> tuple[Recording, Path | None]:
-    """Return how a shard's recording ended, and where its table is if it is complete."""
+) -> _Ended:
+    """Return how a shard's recording ended, and where its table is if it is complete, with its concurrency."""
     if out.exists():  # finished before a resumed run, or before its worker was lost
         out.unlink()
     done = record(
@@ -119,7 +121,9 @@ def _record_shard(
         **options,
     )
     # Tables are read from their files: those of all the shards may not fit into the memory of the one that merges them.
-    return replace(done, table=None), out if done.table is not None else None
+    if done.table is None:
+        return done, None
+    return replace(done, table=None), (out, done.table.metadata["concurrency"])
 
 
 class _Counter:
@@ -160,14 +164,14 @@ def _wait(ray: Any, running: Sequence[Any], counter: Any, on_progress: Callable[
         on_progress(*ray.get(counter.total.remote()))
 
 
-def _merge(
-    ended: Sequence[tuple[Recording, Path | None]], queries: QuerySet, out: Path, folder: Path, concurrency: int
-) -> Recording:
+def _merge(ended: Sequence[_Ended], queries: QuerySet, out: Path, folder: Path) -> Recording:
     table, shards = None, [shard for shard, _ in ended]
-    tables = [path for _, path in ended if path is not None]
+    tables = [written for _, written in ended if written is not None]
     if len(tables) == len(shards):
+        concurrency = _agree(tables) * len(tables)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        join_files(tables, out, {"queries_sha256": queries.sha256, "concurrency": concurrency, "recorded_at": now})
+        facts = {"queries_sha256": queries.sha256, "concurrency": concurrency, "recorded_at": now}
+        join_files([path for path, _ in tables], out, facts)
         table = OutcomeTable.read(out)
     counts = {
         name: sum(getattr(shard, name) for shard in shards)
@@ -182,3 +186,12 @@ def _merge(
     is_out = any(shard.is_out_of_budget for shard in shards)
     said = tuple(dict.fromkeys(line for shard in shards for line in shard.warnings))
     return Recording(table, folder, failed=failed, stopped=stopped, is_out_of_budget=is_out, warnings=said, **counts)
+
+
+def _agree(tables: Sequence[tuple[Path, int]]) -> int:
+    """Return the most requests that any shard had in flight, after all their tables say so: parts agree in it."""
+    loads = sorted({load for _, load in tables})
+    for path, load in tables:
+        if load != loads[-1]:
+            join_files([path], path, {"concurrency": loads[-1], **load_notes(loads)})
+    return loads[-1]

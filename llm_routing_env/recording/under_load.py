@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.backends.asker import Asker
 from llm_routing_env.backends.base import Request
-from llm_routing_env.pools.load_curve import check_loads, check_recorded_alone
+from llm_routing_env.pools.load_curve import MOST_IN_FLIGHT, check_loads, check_recorded_alone
 from llm_routing_env.pools.pool import Pool
 from llm_routing_env.pools.provenance import describe_hardware, describe_pool, serving_versions
 from llm_routing_env.tables.queries import Query
@@ -49,9 +49,7 @@ def measure_load(
         ValueError: Bad arguments, or a table whose latencies contain load already.
         RuntimeError: A request failed; no more are sent.
     """
-    check_recorded_alone(table)
-    _check(pool, table, concurrency, n_requests)
-    require_whole("seed", seed, 0)
+    check_measurement(pool, table, concurrency, n_requests, seed)
     draws = np.random.default_rng(seed).integers(table.n_queries, size=n_requests + concurrency[-1] - 1)
     queries, points = [table.queries[draw] for draw in draws], (concurrency[-1], *concurrency)
     llms: dict[str, dict[str, Any]] = {}
@@ -72,10 +70,18 @@ def measure_load(
     }
 
 
-def _check(pool: Pool, table: OutcomeTable, concurrency: Sequence[int], n_requests: int) -> None:
+def check_measurement(pool: Pool, table: OutcomeTable, concurrency: Sequence[int], n_requests: int, seed: int) -> None:
+    """Check that a measurement can be made, before anything is sent; see `measure_load`.
+
+    Raises:
+        ValueError: Bad arguments, a table whose latencies contain load already, or an LLM that may not get so many
+            requests at once.
+    """
+    check_recorded_alone(table)
     check_loads(concurrency)
-    if n_requests < 1:
-        raise ValueError(f"requests must be 1 or more, got {n_requests}.")
+    require_whole("seed", seed, 0)
+    if not 1 <= n_requests <= MOST_IN_FLIGHT:
+        raise ValueError(f"requests must be 1 to {MOST_IN_FLIGHT}, got {n_requests}.")
     if pool.llm_names != table.llm_names:
         raise ValueError(f"The pool has the LLMs {pool.llm_names}, the table {table.path} has {table.llm_names}.")
     for llm in pool.llms:
@@ -84,6 +90,12 @@ def _check(pool: Pool, table: OutcomeTable, concurrency: Sequence[int], n_reques
                 f"The LLM {llm.name!r} gets at most {llm.max_in_flight} requests at once by its max_in_flight: "
                 f"it cannot be measured at a concurrency of {concurrency[-1]}."
             )
+        for pace in ("requests_per_minute", "tokens_per_minute"):
+            if getattr(llm, pace) > 0:
+                raise ValueError(
+                    f"The LLM {llm.name!r} has {pace}, so its requests are spaced and load cannot be measured: measure "
+                    "it with a pool that has none."
+                )
 
 
 def _latencies_s(

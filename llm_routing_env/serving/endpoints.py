@@ -15,6 +15,7 @@ from platformdirs import user_state_dir
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.cache import made
 from llm_routing_env.pools.pool import Pool, shipped_pools
+from llm_routing_env.pools.provenance import serving_identity
 
 try:
     import fcntl
@@ -69,7 +70,22 @@ def _read_served(pool: Pool) -> dict[str, str]:
         raise ServingError(
             f"Pool {pool.name!r} is still starting: wait until `{serve_command(pool)}` prints its endpoints."
         ) from None
+    _require_same(pool, document["servers"])
     return {name: str(server["base_url"]) for name, server in document["servers"].items()}
+
+
+def _require_same(pool: Pool, servers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that what is served under the pool's name is the pool: other weights would answer in its place."""
+    for llm in pool.llms:
+        served = servers.get(llm.name, {}).get("answers")  # None: written by an earlier version, or not served
+        meant = json.loads(json.dumps(serving_identity(pool, llm)))
+        if llm.base_url or served is None or served == meant:
+            continue
+        key = next(key for key in sorted(served | meant) if served.get(key) != meant.get(key))
+        raise ServingError(
+            f"The pool {pool.name!r} is being served from another file: {llm.name!r} there has {key} "
+            f"{served.get(key)!r}, here {meant.get(key)!r}. Stop that `pickllm serve` and run `{serve_command(pool)}`."
+        )
 
 
 @contextmanager
@@ -97,7 +113,7 @@ def claim(pool: Pool, folder: Path | None) -> Iterator[Path]:
 
 
 def write_endpoints(path: Path, servers: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the servers' base_url, pid and log, atomically."""
+    """Write what the servers say of themselves, see `VLLMServer.describe`, atomically."""
     document = {"pid": os.getpid(), "servers": servers}
     with replacing(path) as new:
         new.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_routing_env.pools.pool import LLMSpec, Pool
+from llm_routing_env.pools.provenance import serving_identity
 from llm_routing_env.serving import guard as guard_script
 from llm_routing_env.serving.endpoints import ServingError
 from llm_routing_env.serving.flags import memory_advice, server_command
@@ -51,9 +52,10 @@ class VLLMServer:
         self.base_url = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/v1"
 
     def describe(self) -> dict[str, Any]:
-        """Return what other processes may want to know: base_url, pid (of the guard), log."""
+        """Return what others may want to know: base_url, pid (of the guard), log, and what decides its answers."""
         pid = self.process.pid if self.process else None
-        return {"base_url": self.base_url, "pid": pid, "log": str(self.log)}
+        answers = serving_identity(self.pool, self.llm)
+        return {"base_url": self.base_url, "pid": pid, "log": str(self.log), "answers": answers}
 
     def disturbs(self, other: "VLLMServer") -> bool:
         """Return whether the two must not start together.

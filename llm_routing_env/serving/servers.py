@@ -1,5 +1,6 @@
 """Serving a pool: start, watch and stop one vLLM server per LLM."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ def serve(
 
     Raises:
         ServingError: Says which server failed, why, and what to do; no process is left behind.
+        ValueError: The timeout is none.
     """
     with serve_servers(
         pool, state_dir=state_dir, log_dir=log_dir, timeout_s=timeout_s, on_progress=on_progress
@@ -62,6 +64,8 @@ def serve_servers(
     on_progress: Progress | None = None,
 ) -> Iterator[list[VLLMServer]]:
     """Do as `serve`, but yield the servers, for who wants to watch them."""
+    if not 0 < timeout_s < math.inf:
+        raise ValueError(f"timeout_s must be a finite number of seconds above 0, got {timeout_s:g}.")
     logs = log_dir or (state_dir or endpoints.state_dir()) / "logs" / quote(pool.name, safe="")
     servers: list[VLLMServer] = []
     with endpoints.claim(pool, state_dir) as path, sigterm_raises(SystemExit, 128 + signal.SIGTERM):

@@ -268,6 +268,14 @@ def test_a_recording_s_deadline_counts_from_the_place_in_flight(server):
     assert max(outcome.latency_s for outcome in outcomes) < 0.5
 
 
+def test_of_requests_that_are_taken_one_after_another_each_has_its_own_deadline(server):
+    """15 calls of 50 ms, one at a time, with a deadline of 0.5 s: the last is taken after 0.7 s."""
+    backend = make_backend("vllm", pool_of(server.base_url, "a little slow", deadline_s=0.5), max_in_flight=1)
+    outcomes = in_order(backend.ask_many([Request(QUERY, 0)] * 15, concurrency=1))
+    backend.close()
+    assert [outcome.error for outcome in outcomes] == [None] * 15
+
+
 def test_an_llm_may_have_a_deadline_of_its_own(server):
     pool = pool_of(server.base_url, "slow", deadline_s=60)
     pool = replace(pool, llms=(replace(pool.llms[0], deadline_s=0.1),))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from faulty_server import QUERY, FaultyServer, faulty_server
 
-from llm_routing_env.backends import Request, ask, make_backend
+from llm_routing_env.backends import Budget, Request, ask, make_backend
 from llm_routing_env.pools.pool import load_pool
 from llm_routing_env.tables.outcome import Outcome
 from llm_routing_env.tables.queries import Query
@@ -142,3 +142,19 @@ def test_what_is_published_of_a_pool_holds_no_header(server, tmp_path: Path):
     described = json.dumps(describe_pool(load_pool(tmp_path / "pool.toml")))
     assert "sesame" not in described
     assert '"version": "1"' in described
+
+
+def test_of_an_endpoint_that_takes_no_longest_completion_what_a_request_costs_at_most_is_set_aside(
+    server, tmp_path: Path
+):
+    """Its answers cost 0.0001 and a little: after the first, 0.5 more would exceed the budget of 0.5."""
+    path = tmp_path / "pool.toml"
+    keys = 'omit = ["max_tokens"]\nmax_request_usd = 0.5\n'
+    path.write_text(f'name = "p"\n[[llm]]\nname = "good"\nbase_url = "{server.base_url}"\n{PRICES}{keys}')
+    with closing(make_backend("vllm", load_pool(path), budget=Budget(max_usd=0.5))) as backend:
+        outcomes = [ask(backend, QUERY, 0) for _ in range(2)]
+    assert server.requests == [
+        {"model": "good", "messages": [{"role": "user", "content": QUERY.prompt}], "temperature": 0}
+    ]
+    assert outcomes[0].error is None
+    assert "the budget of $0.5 is used up" in (outcomes[1].error or "")

@@ -102,3 +102,25 @@ def test_what_is_not_known_of_a_router_is_null_in_json(tmp_path: Path):
     done = pickllm("train", "outcome_linear", *more, cwd=tmp_path)
     document = json.loads(done.stdout, parse_constant=pytest.fail)
     assert document["reward"]["cost_scale_usd"] is None
+
+
+def test_no_description_takes_the_place_of_what_it_describes(tmp_path: Path):
+    random_table().write(tmp_path / "t.parquet")
+    (tmp_path / "parts").mkdir()
+    random_table().write(tmp_path / "parts" / "a.parquet")
+    (tmp_path / "link.json").symlink_to("t.parquet")
+    (tmp_path / "fields.toml").write_text('license = "https://spdx.org/licenses/MIT"\n')
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for table, out in (("t.parquet", "t.parquet"), ("t.parquet", "link.json"), ("parts", "parts/a.parquet")):
+        said = refused(tmp_path, "export", "croissant", table, out)
+        assert said == f"{out} is read for this: give another file to write."
+    said = refused(tmp_path, "export", "croissant", "t.parquet", "fields.toml", "--fields", "fields.toml")
+    assert said.startswith("fields.toml is read for this")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(("form", "name"), [("obp", "y.npz"), ("vw", "y.txt")])
+def test_no_export_of_a_log_replaces_what_is_there(tmp_path: Path, form: str, name: str):
+    (tmp_path / name).write_text("mine")
+    assert refused(tmp_path, "export", form, "log.parquet", name).startswith(f"{name} is there already")
+    assert (tmp_path / name).read_text() == "mine"

@@ -78,7 +78,9 @@ def test_a_budget_is_not_exceeded(
     before = table.read_bytes()
     bounds = ("--concurrency", "1,3", "--requests", "6", "--max-requests", "10")
     assert run(monkeypatch, table, "--pool", pool, *bounds) == 2
-    assert "'llm-0' failed with 1 in flight, so nothing was kept: the budget of 10 requests" in capsys.readouterr().err
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "'llm-0' failed with 1 in flight, so nothing was kept: the budget of 10 requests" in line
+    assert line.endswith(" (10 requests, $0.0001 so far.)")  # of 10 tokens read at 1 and 2 written at 2 USD per million
     assert len(server.answers) == 10
     assert table.read_bytes() == before
 
@@ -118,7 +120,8 @@ def test_what_is_interrupted_says_what_was_spent_and_that_nothing_is_kept(
         (("TABLE",), "recorded on the pool 'random', which is not shipped: give pool=<its TOML file>"),
         (("TABLE", "--pool", "POOL", "--concurrency", "1,x"), "--concurrency must be whole numbers separated by"),
         (("TABLE", "--pool", "POOL", "--concurrency", "4,16"), "rising from 1"),
-        (("TABLE", "--pool", "POOL", "--requests", "0"), "requests must be 1 or more, got 0"),
+        (("TABLE", "--pool", "POOL", "--requests", "0"), "requests must be 1 to 1000000, got 0"),
+        (("TABLE", "--pool", "POOL", "--requests", "99999999999999"), "requests must be 1 to 1000000, got 99"),
         (("TABLE", "--pool", "nano"), "pickllm serve nano"),
     ],
 )
@@ -137,3 +140,38 @@ def test_bad_input_ends_in_one_clear_line_and_code_2(
     assert message in said
     assert len(said.strip().splitlines()) == 1
     assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError("the disk is full")])
+def test_what_ends_it_is_one_line_with_what_was_spent(
+    pool: Path,
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+):
+    def measure(*arguments: object, backend: Any, **settings: object) -> None:
+        backend.warm_up(OutcomeTable.read(table).queries[0], [0, 1])
+        raise error
+
+    monkeypatch.setattr("llm_routing_env.cli.load_curve.measure_load", measure)
+    assert run(monkeypatch, table, "--pool", pool, "--max-usd", "1") == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == f"pickllm: {str(error) or 'MemoryError'} (2 requests, $0.0000 so far.)"
+    assert not any("Traceback" in line for line in said)
+
+
+@pytest.mark.parametrize("pace", ["requests_per_minute", "tokens_per_minute"])
+def test_an_llm_whose_requests_are_spaced_is_refused_before_anything_is_asked(
+    server: CountingServer,
+    pool: Path,
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    pace: str,
+):
+    pool.write_text(pool.read_text() + f"\n{pace} = 6000\n")
+    assert run(monkeypatch, table, "--pool", pool, "--concurrency", "1,3", "--max-usd", "1") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"pickllm: The LLM 'llm-1' has {pace}, so its requests are spaced and load cannot be")
+    assert not server.requests

@@ -51,7 +51,7 @@ def found(path: Path) -> tuple[dict[tuple[bytes, int], Outcome], int]:
         outcomes = asyncio.run(look(journal))
         assert journal.outcomes_of(REQUESTS).items() == outcomes.items()
         listed: dict[tuple[bytes, int], bool] = {}
-        journal.each(lambda request, repeat, failed: listed.update({(request, repeat): failed}))
+        journal.each(lambda request, repeat, failed, load: listed.update({(request, repeat): failed}))
         assert listed == {key: outcome.error is not None for key, outcome in outcomes.items()}
         return outcomes, journal.n_damaged
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from llm_routing_env.cli import app
+from llm_routing_env.importing import writing
 from llm_routing_env.importing.units import factor_of
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -338,3 +339,31 @@ def test_a_folder_of_parts_that_is_named_like_a_file_is_searched(tmp_path: Path)
     (tmp_path / "spark" / "runs.json").mkdir(parents=True)
     save(tmp_path / "spark" / "runs.json" / "part-0000.jsonl", rows())
     assert run("long", tmp_path / "spark", tmp_path / "out.parquet").startswith("wrote ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--note", "kept on\nMonday"), "scorer and notes: expected text without control characters"),
+        (("--scorer-name", ""), "The scorer's name is empty"),
+        (("--scorer-name", "judge\x1b[2J"), "scorer and notes: expected text without control characters"),
+    ],
+)
+def test_a_table_that_nobody_could_open_takes_the_place_of_none(tmp_path: Path, flags: tuple[str, str], message: str):
+    path = save(tmp_path / "in.jsonl", rows())
+    imported(path)
+    before = (tmp_path / "out.parquet").read_bytes()
+    assert message in run("long", path, tmp_path / "out.parquet", "--overwrite", *flags)
+    assert (tmp_path / "out.parquet").read_bytes() == before
+    assert {each.name for each in tmp_path.iterdir()} == {"in.jsonl", "out.parquet"}
+
+
+def test_nor_does_one_that_is_found_so_only_when_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = save(tmp_path / "in.jsonl", rows())
+    imported(path)
+    before = (tmp_path / "out.parquet").read_bytes()
+    monkeypatch.setattr(writing, "check_names", lambda *arguments: None)
+    said = run("long", path, tmp_path / "out.parquet", "--overwrite", "--note", "kept on\nMonday")
+    assert "expected text without control characters" in said
+    assert (tmp_path / "out.parquet").read_bytes() == before
+    assert {each.name for each in tmp_path.iterdir()} == {"in.jsonl", "out.parquet"}

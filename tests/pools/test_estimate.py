@@ -102,3 +102,10 @@ def test_estimates_add_up_and_read_as_people_write():
     assert [dollars(usd) for usd in (0, 0.000123, 0.0123, 99.5, 1234.5)] == [
         *("$0", "$0.00012", "$0.01", "$99.50", "$1,234")
     ]
+
+
+def test_what_a_request_costs_at_most_may_be_said():
+    own = LLMSpec("own", 1.0, 2.0, base_url=URL, omit=["max_tokens"], max_request_usd=0.0001)
+    found = each_llm(Pool("one", (own,)), QUERIES, 1)
+    assert found.most_usd == pytest.approx(2 * 0.0001)
+    assert found.high_usd <= found.most_usd

@@ -154,3 +154,29 @@ def test_neither_is_a_table_of_llms_that_is_none(tmp_path: Path, llm: str):
     with pytest.raises(ValueError, match="table, got a ") as refused:
         load_pool(write(tmp_path, f'name = "p"\n{llm}'))
     assert "sesame" not in str(refused.value)
+
+
+PAID = LLM.replace('model = "m"', 'base_url = "http://host/v1"')
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'omit = ["max_tokens"]',
+        'omit = ["max_tokens", "max_completion_tokens"]\nrequest = { max_completion_tokens = 9 }',
+        'omit = ["max_tokens"]\nrequest = { max_tokens = 9 }',
+    ],
+)
+def test_a_request_that_may_cost_any_price_is_refused(tmp_path: Path, keys: str):
+    with pytest.raises(ValueError, match=r"\[\[llm\]\] 1: no max_tokens is sent.*max_request_usd\.$"):
+        load_pool(write(tmp_path, f'name = "p"\n{PAID}{keys}\n'))
+    by_the_hour = PAID + "hardware_usd_per_hour = 3.6\n"  # its deadline bounds it
+    for llm in (f"{PAID}max_request_usd = 0.01\n", by_the_hour, PAID.replace("1.0", "0").replace("2.0", "0")):
+        assert not load_pool(write(tmp_path, f'name = "p"\n{llm}{keys}\n')).llms[0].is_limited
+
+
+def test_the_longest_completion_is_one_that_is_sent():
+    request = {"max_completion_tokens": 9, "max_tokens": 5000}
+    assert LLMSpec("a", 1.0, 2.0, request=request).most_tokens == 5000  # an endpoint may heed either
+    assert LLMSpec("a", 1.0, 2.0, request=request, omit=["max_tokens"]).most_tokens == 9
+    assert LLMSpec("a", 1.0, 2.0, request=request, omit=["max_completion_tokens"]).most_tokens == 5000

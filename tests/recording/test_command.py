@@ -69,13 +69,15 @@ def test_failed_outcomes_are_counted_by_llm_with_both_ways_to_go_on(server: Coun
     assert "4 of 4 outcomes, 2 failed" in said
     assert why == (
         """2 outcomes failed: 2 of 'b', the first with: HTTP 400: {"error": "as told"}. """
-        "Kept in out.parquet.journal.sqlite: --resume --retry-errors asks them again, --resume --allow-errors writes "
-        "the table with accuracy 0 for them."
+        "Kept in out.parquet.journal.sqlite: --resume --retry-errors asks them again, and pays for them again, "
+        "--resume --allow-errors writes the table with accuracy 0 for them."
     )
     assert run("--resume", "--allow-errors")[0] == 0
     assert len(server.requests) == 4
     server.status = lambda number, llm, prompt: 200
-    assert run("--resume", "--retry-errors")[0] == 0
+    code, said, _ = run("--resume", "--retry-errors")
+    assert code == 0
+    assert "not asked again, but for its errors, which are asked again and paid for again." in said
     assert [request["model"] for request in server.requests[4:]] == ["b", "b"]
 
 
@@ -86,7 +88,7 @@ def test_an_llm_that_refuses_everybody_ends_it_at_once(server: CountingServer):
     assert why.startswith(
         """Stopped: 'b' was given up: HTTP 401: {"error": "as told"}. Kept in out.parquet.journal.sqlite; go on"""
     )
-    assert why.endswith("with --resume once that is mended; --retry-errors asks failed ones again.")
+    assert why.endswith("with --resume once that is mended.")
 
 
 @pytest.mark.parametrize("name", ["out.parquet.journal.sqlite", "out.parquet.journal.jsonl"])

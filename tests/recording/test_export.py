@@ -1,8 +1,10 @@
 """`pickllm export journal`: what a journal holds, and that `import long` makes a table of it."""
 
 import json
+import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +92,7 @@ def test_a_journal_of_an_earlier_version_is_exported_too(tmp_path: Path):
     (row,) = rows_of(tmp_path / "o.jsonl")
     assert (row["prompt"], row["response"], row["accuracy"]) == ("Question 1?", "Paris.", 1.0)  # the later line counts
     with pytest.raises(ValueError, match="was recorded with other queries"):
-        export_journal(journal, tmp_path / "o.jsonl", QUERIES[:2])
+        export_journal(journal, tmp_path / "other.jsonl", QUERIES[:2])
 
 
 def test_bad_arguments_are_one_line(server: FaultyServer, tmp_path: Path):
@@ -99,3 +101,42 @@ def test_bad_arguments_are_one_line(server: FaultyServer, tmp_path: Path):
     (tmp_path / "junk").write_bytes(b"junk" * 400)
     with pytest.raises(ValueError, match="is damaged, or no journal"):
         export_journal(tmp_path / "junk", tmp_path / "o.csv")
+
+
+def test_nothing_that_is_there_is_replaced(server: FaultyServer, tmp_path: Path):
+    journal = recorded(server, tmp_path)
+    old, before = old_journal(tmp_path / "old.jsonl"), journal.read_bytes()
+    (tmp_path / "link.csv").symlink_to(journal)
+    for source, out in ((old, old), (journal, tmp_path / "link.csv"), (journal, tmp_path / "old.jsonl")):
+        with pytest.raises(ValueError, match="is there already: move it away, or write another file"):
+            export_journal(source, out)
+    assert journal.read_bytes() == before
+    assert export_journal(old, tmp_path / "o.csv").n_rows == 1
+
+
+@pytest.mark.parametrize("kind", ["no bytes", "no tables"])
+def test_what_holds_no_journal_is_refused_and_does_not_become_one(tmp_path: Path, kind: str):
+    path = tmp_path / "empty.sqlite"
+    path.touch()
+    if kind == "no tables":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("VACUUM")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"empty\.sqlite is empty: there is no journal in it"):
+        export_journal(path, tmp_path / "o.csv")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_queries_with_one_prompt_have_a_row_each(server: FaultyServer, tmp_path: Path):
+    """They share an outcome, and differ in what they are scored against."""
+    twins = QuerySet(
+        Query(f"q{n}", context, "test", "Who?", (reference,))
+        for n, (context, reference) in enumerate((("art", "Paris"), ("geography", "Rome"), ("art", "Paris")))
+    )
+    done = export_journal(recorded(server, tmp_path, twins), tmp_path / "o.jsonl", twins)
+    assert (done.n_rows, done.n_unmatched) == (3 * 2 * 2, 0)
+    rows = [row for row in rows_of(tmp_path / "o.jsonl") if row["llm"] == "good" and row["repeat"] == 0]
+    assert [(row["query_id"], row["context"], row["accuracy"]) for row in rows] == [
+        ("q0", "art", 1.0), ("q1", "geography", 0.0), ("q2", "art", 1.0),
+    ]  # fmt: skip

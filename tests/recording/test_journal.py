@@ -25,7 +25,7 @@ N_ROWS = 4
 
 def recorded(journal: Journal) -> list[tuple[bytes, int, bool]]:
     found: list[tuple[bytes, int, bool]] = []
-    journal.each(lambda request, repeat, failed: found.append((request, repeat, failed)))
+    journal.each(lambda request, repeat, failed, load: found.append((request, repeat, failed)))
     return found
 
 
@@ -418,8 +418,8 @@ def test_a_full_disk_ends_in_an_error_and_the_same_journal_goes_on_once_there_is
     connections: list[sqlite3.Connection] = []
     opened = journal_file.open_file
 
-    def small(path: Path, *, resume: bool) -> sqlite3.Connection:
-        connection = opened(path, resume=resume)
+    def small(path: Path, **options: bool) -> sqlite3.Connection:
+        connection = opened(path, **options)
         connection.execute("PRAGMA max_page_count = 12")
         connections.append(connection)
         return connection

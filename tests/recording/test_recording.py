@@ -20,6 +20,7 @@ from llm_routing_env.backends import asked_llm, lanes
 from llm_routing_env.backends.asker import Asker
 from llm_routing_env.backends.budget import Budget
 from llm_routing_env.pools import provenance
+from llm_routing_env.pools.load_curve import check_recorded_alone
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.pools.provenance import describe_hardware, weights_sha256
 from llm_routing_env.recording import record
@@ -626,8 +627,9 @@ def test_the_time_to_the_first_token_is_recorded_where_it_is_measured(tmp_path: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"repeats": 0}, "repeats must be 1 or more, got 0"),
-        ({"concurrency": 0}, "concurrency must be 1 or more"),
+        ({"repeats": 0}, "repeats must be 1 to 1000000, got 0"),
+        ({"concurrency": 0}, "concurrency must be 1 to 1000000, got 0"),
+        ({"concurrency": 10**20}, "concurrency must be 1 to 1000000, got 1"),
         ({"scorers": ("no_such",)}, "Unknown scorer"),
         ({"scorers": ()}, "at least one scorer"),
         ({"scorers": ("token_f1", "token_f1")}, "'token_f1' is named twice"),
@@ -713,3 +715,27 @@ def test_real_llms_are_recorded(nano_servers: Pool, nano_queries: QuerySet, tmp_
     for query in range(done.table.n_queries):
         for llm in range(done.table.n_llms):
             assert done.table.text("response", query, llm, 0) == done.table.text("response", query, llm, 1)
+
+
+def test_a_table_says_under_which_loads_its_outcomes_were_recorded(tmp_path: Path, server: CountingServer):
+    run(tmp_path, server, concurrency=4, budget=Budget(max_requests=N_TOTAL - 1))
+    table = run(tmp_path, server, concurrency=1, resume=True).table
+    assert table is not None
+    assert table.metadata["concurrency"] == 4
+    assert table.notes == ("Recorded in runs with 1 and 4 requests in flight: latencies are under different loads.",)
+    with pytest.raises(ValueError, match="recorded with 4 requests in flight"):
+        check_recorded_alone(table)
+
+
+def test_loads_of_outcomes_that_a_table_does_not_have_do_not_count(tmp_path: Path, server: CountingServer):
+    """Those of the first run are errors that the second asks again; those of the third are of another query."""
+    server.status = lambda number, llm, prompt: 400
+    run(tmp_path, server, concurrency=4, queries=QUERIES[:1], repeats=1)
+    server.status = lambda number, llm, prompt: 200
+    run(tmp_path, server, concurrency=2, queries=QUERIES[:1], repeats=1, resume=True, retry_errors=True)
+    (tmp_path / "out.parquet").unlink()
+    run(tmp_path, server, concurrency=8, queries=QUERIES[1:], repeats=1, resume=True)
+    (tmp_path / "out.parquet").unlink()
+    table = run(tmp_path, server, concurrency=1, queries=QUERIES[:1], repeats=1, resume=True).table
+    assert table is not None
+    assert (table.metadata["concurrency"], table.notes) == (2, ())

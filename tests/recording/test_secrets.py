@@ -5,17 +5,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import journal_files
 import pytest
 from faulty_server import faulty_server
 
+from llm_routing_env.backends.http_endpoints import Endpoint
+from llm_routing_env.pools import provenance
+from llm_routing_env.pools.hiding import without_secrets
 from llm_routing_env.pools.pool import LLMSpec, Pool
-from llm_routing_env.pools.provenance import describe_pool
+from llm_routing_env.pools.provenance import answer_identities, describe_pool
 from llm_routing_env.recording import record
+from llm_routing_env.recording.export import export_journal
 from llm_routing_env.tables.queries import Query, QuerySet
 
-KEY = "sk-sesame-0123456789"
+KEY, OTHER = "sk-sesame-0123456789", "sk-poppy-9876543210"
 LLM = LLMSpec("a", 1.0, 2.0, base_url="http://host/v1")
 
 
@@ -145,3 +150,80 @@ def test_a_key_in_an_error_that_is_recorded_reaches_no_journal_and_no_table(tmp_
     assert "[key]" in (journal_files.rows(done.journal)[0].error or "")
     for path in tmp_path.rglob("*"):
         assert KEY.encode() not in path.read_bytes()
+
+
+QUERIES = QuerySet([Query("q", "art", "test", "Who?", ("Paris.",))])
+
+
+def with_secrets(key: str, base_url: str, **fields: Any) -> Pool:
+    """Return a pool of an LLM that gets a key in the body, in headers, in an address and in a table as text."""
+    request = {
+        "api_key": key,
+        "extra_headers": {"Authorization": f"Bearer {key}"},
+        "tools": [{"type": "mcp", "server_url": f"https://me:{key}@host/mcp?key={key}"}],
+        "extra": json.dumps({"auth": {"token": key}}),
+    }
+    fields = {"served_name": "good", **fields}
+    return Pool("p", (replace(LLM, base_url=base_url, request=request, **fields),))
+
+
+def test_secrets_of_a_request_reach_no_journal_and_another_key_strands_nothing(tmp_path: Path):
+    with faulty_server() as server:
+        record(with_secrets(KEY, server.base_url), QUERIES, tmp_path / "out.parquet", repeats=1)
+        for path in tmp_path.iterdir():
+            assert KEY.encode() not in path.read_bytes()
+        done = record(with_secrets(OTHER, server.base_url), QUERIES, tmp_path / "out.parquet", repeats=2, resume=True)
+        assert (done.n_recorded, done.n_lost) == (2, 0)
+        assert [request["api_key"] for request in server.requests] == [KEY, OTHER]
+        with pytest.raises(ValueError, match="with temperature 0, now it is None") as refused:
+            record(
+                with_secrets(OTHER, server.base_url, omit=["temperature"]),
+                QUERIES,
+                tmp_path / "out.parquet",
+                resume=True,
+            )
+    assert OTHER not in str(refused.value)
+
+
+def test_a_journal_of_an_earlier_version_goes_on_and_its_secrets_are_not_said(tmp_path: Path, monkeypatch):
+    """It knows its outcomes by all that was sent: they are found, and are not paid for again."""
+    with faulty_server() as server:
+        with monkeypatch.context() as earlier:
+            earlier.setattr(provenance, "told_identity", dict)
+            record(with_secrets(KEY, server.base_url), QUERIES, tmp_path / "out.parquet", repeats=1)
+        done = record(with_secrets(OTHER, server.base_url), QUERIES, tmp_path / "out.parquet", repeats=1, resume=True)
+        assert (done.n_recorded, len(server.requests)) == (1, 1)
+        assert export_journal(done.journal, tmp_path / "rows.csv", QUERIES).n_rows == 1
+        pool = with_secrets(OTHER, server.base_url, omit=["temperature"])
+        with pytest.raises(ValueError, match="with temperature 0, now it is None") as refused:
+            record(pool, QUERIES, tmp_path / "out.parquet", resume=True)
+    assert KEY not in str(refused.value)
+
+
+def test_what_holds_no_secret_decides_as_before():
+    request = {"stop_token_ids": [1, 2], "top_p": 0.9, "stop": ["What?"], "chat_template_kwargs": {"think": False}}
+    system = 'Say {"key": "https://host/a?b=c"}.'
+    pool = Pool("p", (replace(LLM, request=request, system=system),))
+    assert answer_identities(pool) == {
+        "a": {
+            "model": "a",
+            "messages": [{"role": "system", "content": system}],
+            "temperature": 0,
+            "max_tokens": 256,
+            **request,
+        }
+    }
+
+
+@pytest.mark.parametrize(("name", "value"), [("stop_token_ids", [1, 2]), ("eos_token_id", 2)])
+def test_numbers_of_tokens_are_no_secrets_and_texts_of_that_name_may_be(name: str, value: Any):
+    assert without_secrets({name: value}) == {name: value}
+    assert without_secrets({name: KEY}) == without_secrets({name: [KEY]}) == {name: "[hidden]"}
+
+
+@pytest.mark.parametrize("quoted", [KEY, f"Bearer {KEY}", f"https://host/mcp?key={KEY}", f"https://me:{KEY}@host/mcp"])
+def test_a_secret_of_the_request_that_a_server_quotes_is_blanked(quoted: str):
+    (llm,) = with_secrets(KEY, "http://127.0.0.1:1/v1").llms
+    shown = Endpoint(llm, llm.base_url, stream=False, deadline_s=1.0).shown(f"HTTP 403: bad key {quoted}")
+    assert KEY not in shown
+    assert shown.startswith("HTTP 403: bad key ")

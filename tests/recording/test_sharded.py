@@ -9,7 +9,7 @@ from counting_server import counting_server
 
 from llm_routing_env.pools.pool import LLMSpec, Pool
 from llm_routing_env.recording import record, record_sharded
-from llm_routing_env.recording.sharded import _shares
+from llm_routing_env.recording.sharded import _merge, _shares
 from llm_routing_env.tables.queries import Query, QuerySet
 from llm_routing_env.tables.table import OutcomeTable
 
@@ -86,8 +86,26 @@ def test_bad_arguments_are_refused_before_a_cluster_is_asked(tmp_path: Path):
     pool = pool_at("http://127.0.0.1:9/v1")
     with pytest.raises(ValueError, match="shards must be 1 or more, got 0"):
         record_sharded(pool, QUERIES, tmp_path / "out.parquet", shards=0)
+    with pytest.raises(ValueError, match="concurrency must be 1 to 1000000, got 1000000000"):
+        record_sharded(pool, QUERIES, tmp_path / "out.parquet", concurrency=10**20)
     with pytest.raises(ValueError, match="max_requests must be 0 or more, got -1"):
         record_sharded(pool, QUERIES, tmp_path / "out.parquet", max_requests=-1)
     (tmp_path / "out.parquet.shards").mkdir()
     with pytest.raises(ValueError, match="Go on with it by --resume"):
         record_sharded(pool, QUERIES, tmp_path / "out.parquet")
+
+
+def test_shards_that_were_recorded_under_other_loads_become_one_table_that_says_so(tmp_path: Path):
+    """As a resumed run with another concurrency leaves them: the table has the most of any shard, times two shards."""
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    ended = []
+    with counting_server() as server:
+        for number, (part, load) in enumerate(((QUERIES[:15], 1), (QUERIES[15:], 3))):
+            path = folder / f"{number}.parquet"
+            ended.append((record(pool_at(server.base_url), part, path, repeats=1, concurrency=load), (path, load)))
+    table = _merge(ended, QUERIES, tmp_path / "out.parquet", folder).table
+    assert table is not None
+    assert table.query_ids == tuple(query.query_id for query in QUERIES)
+    assert table.metadata["concurrency"] == 6
+    assert table.notes == ("Recorded in runs with 1 and 3 requests in flight: latencies are under different loads.",)

@@ -131,7 +131,8 @@ def test_a_failure_ends_the_measurement_at_once():
     [
         ({"concurrency": (1,)}, "two whole numbers or more"),
         ({"concurrency": (4, 16)}, "rising from 1"),
-        ({"n_requests": 0}, "requests must be 1 or more, got 0"),
+        ({"n_requests": 0}, "requests must be 1 to 1000000, got 0"),
+        ({"n_requests": 10**14}, "requests must be 1 to 1000000, got 100000000000000"),
     ],
 )
 def test_bad_arguments_are_refused(options: dict[str, Any], message: str):

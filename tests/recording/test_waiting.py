@@ -1,17 +1,24 @@
 """A recording waits for LLMs that are down, busy or slow, and ends where waiting is in vain: no outcome is made up."""
 
+import itertools
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
+import journal_files
 import pytest
 from faulty_server import FaultyServer, faulty_server, pool_of
 
 from llm_routing_env.backends import asked_llm, lanes
 from llm_routing_env.backends.budget import Budget
+from llm_routing_env.backends.http_endpoints import HTTPAnswerer
+from llm_routing_env.pools.pool import Pool
 from llm_routing_env.recording import Recording, record
 from llm_routing_env.tables.queries import Query, QuerySet
 
@@ -97,6 +104,7 @@ def test_a_slow_llm_with_few_places_fails_nobody_and_holds_up_no_other(server, t
         ("redirects", 24, "HTTP 307"),
         ("400", 20, "10 failures in a row, the last: HTTP 400"),
         ("html", 16, "failures in a row, the last: not a chat completion: <!doctype html>"),
+        ("no usage", 16, "failures in a row, the last: the response has no usage, so its tokens and cost are unknown"),
         ("429 retry-after 900", 8, "it asks to be left alone for 900 s: HTTP 429"),
     ],
 )
@@ -173,3 +181,51 @@ def test_optional_scorers_are_checked_before_anything_is_sent(server, tmp_path: 
         recorded(server, tmp_path, "good", scorers=("final_answer", "no_such"))
     assert not server.requests
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_answers_that_are_not_counted_are_kept_and_are_soon_too_many(server, tmp_path: Path, stream: bool):
+    """Each is paid for: of 40 queries, one at a time, the LLM counts as down after five."""
+    done = recorded(server, tmp_path, "no usage", stream=stream, concurrency=1)
+    assert (done.n_recorded, done.n_failed, len(server.requests)) == (5, 5, 5)
+    assert [row.response for row in journal_files.rows(done.journal)] == ["Paris."] * 5
+    worst_usd = ((len("Question 0?") + 256) * 0.5 + 24 * 2.0) / 1e6
+    assert done.spent_usd == pytest.approx(5 * worst_usd)
+
+
+def test_a_free_llm_need_not_count(server, tmp_path: Path):
+    (llm,) = pool_of(server.base_url, "no usage").llms
+    free = Pool("free", (replace(llm, input_price_usd_per_mtok=0.0, output_price_usd_per_mtok=0.0),))
+    done = record(free, QUERIES, tmp_path / "t.parquet", repeats=1, concurrency=8)
+    assert (done.n_recorded, done.n_failed, done.stopped) == (40, 0, "")
+
+
+@pytest.mark.parametrize("n_queries", [1, 2])
+def test_a_request_that_was_never_sent_is_no_outcome(tmp_path: Path, monkeypatch, n_queries: int):
+    """Nobody listens, and at the end only one query is left to ask: it is not the query's fault."""
+    monkeypatch.setattr(asked_llm, "MOST_ROUNDS", 8)
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        pool = pool_of(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "good")
+        done = record(pool, QUERIES[:n_queries], tmp_path / "t.parquet", repeats=1)
+    assert (done.n_recorded, done.failed, done.table) == (0, {}, None)
+    assert "'good' was given up: 8 failures in a row, the last: ClientConnectorError" in done.stopped
+
+
+def test_a_listener_that_refuses_most_connections_is_waited_for(server, tmp_path: Path, monkeypatch):
+    """Of each six connections five are refused: more than a query may fail by itself."""
+    post, numbers = HTTPAnswerer._post, itertools.count()
+
+    async def flaky(self: HTTPAnswerer, endpoint: Any, body: bytes) -> Any:
+        if next(numbers) % 6 != 5:
+            raise _refused()
+        return await post(self, endpoint, body)
+
+    monkeypatch.setattr(HTTPAnswerer, "_post", flaky)
+    done = recorded(server, tmp_path, "good", concurrency=4)
+    assert (done.n_recorded, done.n_failed, done.stopped) == (40, 0, "")
+    assert (len(server.requests), done.n_requests) == (40, 40)
+
+
+def _refused() -> aiohttp.ClientConnectorError:
+    return aiohttp.ClientConnectorError(SimpleNamespace(host="h", port=1, ssl=True), OSError(111, "refused"))

@@ -310,6 +310,41 @@ def test_an_llm_that_the_served_pool_lacks_is_named(mark, tmp_path):
         read_endpoints(fake_vllm.pool(tmp_path, "a", "b"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": "b"}, "'llm-a' there has model 'a', here 'b'"),
+        ({"serve": {"dtype": "bfloat16"}}, "'llm-a' there has dtype None, here 'bfloat16'"),
+        ({"served_name": "other"}, "'llm-a' there has served_name 'llm-a', here 'other'"),
+    ],
+)
+def test_another_pool_of_the_same_name_is_not_taken_for_the_one_that_is_served(mark, tmp_path, changes, said):
+    pool = fake_vllm.pool(tmp_path, "a")
+    with serve(pool) as urls:
+        other = replace(pool, llms=(replace(pool.llms[0], **changes),))
+        with pytest.raises(ServingError, match="is being served from another file") as refused:
+            read_endpoints(other)
+        assert said in str(refused.value)
+        assert "\n" not in str(refused.value)
+        # What decides no answer may differ: prices, and how much memory a server takes.
+        same = replace(pool.llms[0], input_price_usd_per_mtok=9.0, max_tokens=9, serve={"max-num-seqs": 4})
+        assert read_endpoints(replace(pool, llms=(same,))) == urls
+
+
+def test_what_an_earlier_version_serves_is_found(tmp_path):
+    pool = fake_vllm.pool(tmp_path, "a")
+    with endpoints.claim(pool, None) as place:
+        endpoints.write_endpoints(place, {"llm-a": {"base_url": "http://127.0.0.1:9/v1", "pid": 1, "log": "x"}})
+        assert read_endpoints(pool) == {"llm-a": "http://127.0.0.1:9/v1"}
+
+
+@pytest.mark.parametrize("timeout_s", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_timeout_that_is_none_is_refused_before_anything_starts(mark, tmp_path, timeout_s):
+    refused = pytest.raises(ValueError, match="timeout_s must be a finite number of seconds above 0")
+    with refused, serve(fake_vllm.pool(tmp_path, "a"), timeout_s=timeout_s):
+        pytest.fail("it was served")
+
+
 def test_flags_become_arguments():
     flags = {"enforce-eager": True, "enable-prefix-caching": False, "max-model-len": 256, "dtype": "bfloat16"}
     assert to_arguments(flags) == [
