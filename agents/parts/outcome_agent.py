@@ -109,8 +109,10 @@ class OutcomeAgent(Agent):
 
         What was learned of them is how far off it they are. Of the others it goes by what they cost beside those.
         """
-        dearness = _dearness([task.llms[arm] for arm in arms], task.llms)
-        prior = np.clip(self._prior[:, 0].mean() + self.price_slope * dearness, 0.05, 0.95)
+        prior = np.full(task.n_actions, self._prior[:, 0].mean())
+        if self.price_slope:
+            dearness = _dearness([task.llms[arm] for arm in arms], task.llms)
+            prior = np.clip(prior + self.price_slope * dearness, 0.05, 0.95)
         prior[arms] = self._prior[:, 0]
         return [float(accuracy) for accuracy in prior]
 
