@@ -1,22 +1,18 @@
 """Compare agents on the same sessions, beside the references."""
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from llm_routing_env import SESSION_LENGTH
 from llm_routing_env.agents.parts.whole import require_whole
 from llm_routing_env.envs.problem import MIXED, RoutingProblem
 from llm_routing_env.evaluation.block_store import BlockStore
+from llm_routing_env.evaluation.conclude import conclude, note_recovery
 from llm_routing_env.evaluation.contestants import (
     TRAINING_SEEDS,
-    Block,
     Contestant,
-    Lives,
     Result,
     Training,
     Work,
@@ -25,20 +21,14 @@ from llm_routing_env.evaluation.contestants import (
 from llm_routing_env.evaluation.drawn import contexts_of, draw_sessions, session_seeds
 from llm_routing_env.evaluation.engines import Engine, make_engine, run_local
 from llm_routing_env.evaluation.entries import contestants
-from llm_routing_env.evaluation.failed_calls import calls_of
 from llm_routing_env.evaluation.jobs import Failure, Job
 from llm_routing_env.evaluation.judging import POOLED, Judge
 from llm_routing_env.evaluation.late_feedback import read_delay
-from llm_routing_env.evaluation.life_curves import life_curve
-from llm_routing_env.evaluation.lifelong import judged_sessions, lives_of
+from llm_routing_env.evaluation.lifelong import lives_of
 from llm_routing_env.evaluation.live_access import live_access
 from llm_routing_env.evaluation.past import LIVES, Past
-from llm_routing_env.evaluation.policies import Policies, always, distinct, policies_log
-from llm_routing_env.evaluation.recovery import Recoveries
 from llm_routing_env.evaluation.result import Comparison
-from llm_routing_env.evaluation.sessions import SessionLog
 from llm_routing_env.evaluation.setting import ROUTING, Setting
-from llm_routing_env.evaluation.verdicts import no_verdict, verdict
 
 # Told an agent's name, how many queries it has routed, and how many it will.
 OnProgress = Callable[[str, int, int], None]
@@ -164,7 +154,7 @@ def run_comparison(
         finished[job] = outcome
         if store:
             store.save(job, outcome)
-    _judge(
+    conclude(
         result, setting, {name: [(j, finished[j]) for j in jobs if j.contestant.name == name] for name in result.agents}
     )
     if result.events and setting.live is None:  # live, every session would be paid for twice
@@ -178,16 +168,8 @@ def run_comparison(
             training_seeds=training_seeds,
             on_progress=lambda name, done, total: on_progress(f"{name} without the scenario", done, total),
         )
-        _note_recovery(result, quiet)
+        note_recovery(result, quiet)
     return result
-
-
-def _note_recovery(result: Comparison, quiet: Comparison) -> None:
-    """Say who is hurt by the events, beside the same sessions without them."""
-    recoveries = Recoveries(result.problem, result.drawn, result.seed, quiet.drawn)
-    for name in quiet.agents:
-        learns = name in result.judge.learners
-        result.recovery[name] = recoveries.of(result.logs[name], quiet.logs[name], learns=learns)
 
 
 def _works(contestant: Contestant, setting: Setting, result: Comparison, training_seeds: int) -> Sequence[Work]:
@@ -238,67 +220,6 @@ def check_contestants(
         contestant.check(problem)
     made, of_files = ({c.protocol for c in contestants if (c.router is None) == is_made} for is_made in (True, False))
     setting.past.check(made, problem, n_sessions, of_files=of_files)
-
-
-def _judge(result: Comparison, setting: Setting, found: Mapping[str, Sequence[tuple[Job, Result]]]) -> None:
-    judge = result.judge
-    recoveries = Recoveries(result.problem, result.drawn, result.seed)
-    result.events = recoveries.events
-    works = [job.work for results in found.values() for job, _ in results]
-    has_past = any(isinstance(work, Lives) and work.past for work in works)
-    before = setting.before().problem() if has_past else result.problem
-    for name, results in found.items():
-        trained = [policies for _, policies in results if isinstance(policies, np.ndarray)]
-        lived = [(j.work, logs) for j, logs in results if isinstance(j.work, Lives) and isinstance(logs, list)]
-        if lived:
-            result.logs[name] = judged_sessions(lived)
-            learns = result.contestants[name].learns
-            judge.add_log(name, result.logs[name], learns=learns, lifetimes=result.n_lifetimes)
-            result.life_curves[name] = life_curve(result.problem, before, result.references, lived)
-        elif trained:
-            policies = distinct(trained)
-            judge.add_policies(name, policies)
-            result.logs[name] = _drawn_logs(result, name, policies)
-        else:
-            result.logs[name] = _by_context(results, list(result.seeds))
-            judge.add_log(name, result.logs[name], learns=result.contestants[name].learns)
-    for name, actions in result.references.actions.items():
-        result.logs[name] = _drawn_logs(result, name, always(actions, result.problem.table.n_llms))
-    for name in [*found, *result.references.actions]:
-        result.metrics[name], result.routing[name] = judge.judge(name), judge.routing(name)
-        result.sources[name] = judge.sources(name)
-        logs, drawn = result.logs[name], result.drawn
-        result.calls[name] = {context: calls_of(result.problem, logs[context], drawn[context]) for context in drawn}
-    for name in found:
-        result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
-        if result.events:
-            result.recovery[name] = recoveries.of(result.logs[name], learns=name in judge.learners)
-        fixed = (result.references.best_fixed, result.references.chosen_fixed)
-        behind, are_lives = result.sessions_behind(name), result.are_lives(name)
-        said = verdict(result.metrics[name][POOLED], *fixed, behind, are_lives=are_lives)
-        if result.down_llms:
-            said = no_verdict(result.down_llms)
-        maximises = result.contestants[name].maximises
-        result.verdicts[name] = said if maximises == "reward" else f"maximises {maximises}, not the reward; {said}"
-
-
-def _drawn_logs(result: Comparison, name: str, policies: Policies) -> dict[str, SessionLog]:
-    """Return what frozen policies do in everybody's sessions, for figures and logs of steps."""
-    logs = {}
-    for context, drawn in result.drawn.items():
-        rng = np.random.default_rng([result.seed, zlib.crc32(f"{name}/{context}".encode())])
-        logs[context] = policies_log(result.problem, policies, drawn, rng)
-    return logs
-
-
-def _by_context(results: Sequence[tuple[Job, Result]], contexts: Sequence[str]) -> dict[str, SessionLog]:
-    parts: dict[str, list[SessionLog]] = {context: [] for context in contexts}
-    for job, log in results:
-        if isinstance(job.work, Block) and isinstance(log, SessionLog):
-            names = np.array(job.work.contexts)
-            for context in dict.fromkeys(job.work.contexts):
-                parts[context].append(log.rows(np.flatnonzero(names == context)))
-    return {context: SessionLog.concatenate(of_context) for context, of_context in parts.items()}
 
 
 class _Counter:
