@@ -120,7 +120,7 @@ def test_every_flag_of_the_page_is_one_of_the_command():
     known = (
         CliRunner().invoke(app, ["import", "long", "--help"], env={"COLUMNS": "400", "TERMINAL_WIDTH": "400"}).output
     )
-    ours = set(re.findall(r"(?<![-\w])--[a-z]+(?:-[a-z]+)*", PAGE)) - {"--log", "--to"}  # of other tools
+    ours = set(re.findall(r"(?<![-\w])--[a-z]+(?:-[a-z]+)*", PAGE)) - {"--log", "--to", "--responses"}  # of others
     assert {flag for flag in ours if flag not in known} == set()
     assert set(preset.FLAGS.values()) - {""} <= ours
 
