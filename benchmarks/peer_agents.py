@@ -78,7 +78,8 @@ class ParetoBandit(Peer):
         self._pacer = None if max_usd_per_query is None else BudgetPacer(max_usd_per_query)
         self._bounds = task.reward_quantiles or task.reward_bounds
         costs = np.asarray(task.expected_cost_usd)
-        self._norm_costs = dict(zip(self._names, (costs / costs.max()).tolist(), strict=True))
+        highest = costs.max() or 1.0  # a table may have no costs
+        self._norm_costs = dict(zip(self._names, (costs / highest).tolist(), strict=True))
 
     def _select(self, observation: FloatArray, allowed: BoolArray | None) -> IntArray:
         candidates = [name for name in self._names if allowed is None or allowed[0, int(name)]]
