@@ -70,7 +70,7 @@ def pool_of(url: str, *models: str, deadline_s: float = 60.0) -> Pool:
 
 
 def overcounting() -> dict[str, Any]:
-    """Record from two servers that count ten times the tokens, with $0.10 and 64 in flight."""
+    """Record from two servers that count 100 times the tokens, with $0.02 and 64 in flight."""
     with served() as (url, _), tempfile.TemporaryDirectory() as folder:
         pool, budget = pool_of(url, "a counts:100", "b counts:100"), Budget(max_usd=0.02)
         done = record(pool, queries(400), Path(folder, "t"), repeats=1, concurrency=64, budget=budget)
