@@ -54,6 +54,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         self._limit = max_episode_steps
         self._np_random_seed: tuple[int, ...] = ()  # type: ignore[assignment]  # as Gymnasium's SyncVectorEnv has it
         self._rngs: list[np.random.Generator] = []
+        self._was_reset = False
         self._ended = np.ones(num_envs, dtype=bool)
 
     def expected_rewards(self, context: str | None = None) -> NDArray[np.float64]:
@@ -76,6 +77,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         options = dict(options or {})
         mask = self._checked_mask(options.pop("reset_mask", None))
         self._seed(seed, mask)
+        self._was_reset = True
         return self._start_sessions(mask, self._contexts(options))
 
     @property  # type: ignore[misc]  # as SyncVectorEnv has it
@@ -105,7 +107,7 @@ class RoutingVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[Any]])
         Raises:
             RuntimeError: For one that ended and has to be reset.
         """
-        if self._ended.any() and (self.autoreset_mode is not AutoresetMode.NEXT_STEP or not self._rngs):
+        if self._ended.any() and (self.autoreset_mode is not AutoresetMode.NEXT_STEP or not self._was_reset):
             raise RuntimeError(f"Session {int(np.argmax(self._ended))} has ended: call reset() first.")
         return self._ended.copy()
 

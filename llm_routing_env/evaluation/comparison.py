@@ -87,7 +87,8 @@ def compare(
         lifetimes_from: File of a log that they learn from instead.
         log: File of the log that logged agents learn from; None: uniform choices on the train split.
         env: "PickLLM-v0", or "PickLLM-Multi-v0" for agents that may ask several LLMs about a query; the others ask one.
-        on_progress: Told, after every step, the agent, how many queries it has routed and how many it will.
+        on_progress: Told, after every step, the agent, how many queries it has routed and how many it will; with a
+            scenario twice, as every session is run without it too.
         problem: Arguments of `PickLLMEnv`: table, context, split, reward, weights, scorer, ...
 
     Raises:
@@ -166,7 +167,7 @@ def run_comparison(
             engine=engine,
             blocks_folder=blocks_folder,
             training_seeds=training_seeds,
-            on_progress=lambda name, done, total: on_progress(f"{name} without the scenario", done, total),
+            on_progress=on_progress,
         )
         note_recovery(result, quiet)
     return result

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -69,11 +70,14 @@ def conclude(result: Comparison, setting: Setting, found: Mapping[str, Sequence[
 
 
 def note_recovery(result: Comparison, quiet: Comparison) -> None:
-    """Say who is hurt by the events, beside the same sessions without them."""
+    """Say who is hurt by the events, beside the same sessions without them; of whoever fails there it is not known."""
     recoveries = Recoveries(result.problem, result.drawn, result.seed, quiet.drawn)
     for name in quiet.agents:
         learns = name in result.judge.learners
         result.recovery[name] = recoveries.of(result.logs[name], quiet.logs[name], learns=learns)
+    for name in quiet.failures:
+        found = result.recovery[name]
+        result.recovery[name] = replace(found, effects=[None] * len(found.effects))
 
 
 def _drawn_logs(result: Comparison, name: str, policies: Policies) -> dict[str, SessionLog]:

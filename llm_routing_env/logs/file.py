@@ -149,7 +149,8 @@ def _log_of(rows: pa.Table, document: dict[str, Any]) -> Log:
 def sorted_codes(texts: Sequence[str], codes: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Return texts in their order, and codes that mean the same."""
     in_order = sorted(texts)
-    return tuple(in_order), np.array([in_order.index(text) for text in texts], dtype=np.int64)[codes]
+    places = {text: place for place, text in enumerate(in_order)}
+    return tuple(in_order), np.array([places[text] for text in texts], dtype=np.int64)[codes]
 
 
 def _codes(rows: pa.Table, name: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -15,11 +15,44 @@ _TOKEN_IDS = re.compile(r"(?:^|_)token_ids?$")  # numbers of tokens, such as tho
 _HEADERS = re.compile(r"(?:^|_)headers?$")
 _ADDRESS = re.compile(r"""//[^\s"'<>]+""")
 _PARAMETER = re.compile(r"[?#&;]")
+_NAMED_PARAMETER = re.compile(r"(?<=[?#&;])([^=?#&;\s\"'<>]+)=([^?#&;\s\"'<>]+)")
+_SHAPES = ("response_format", "structured_outputs", "guided_json", "parameters")  # of answers: names, not values
 
 
 def without_secrets(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return a table with whatever may be a secret blanked: it is written where others may read it."""
     return {key: _without_secret(key, value) for key, value in table.items()}
+
+
+def without_secret_texts(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table of what decides answers with the texts blanked that may be secrets, and nothing else.
+
+    Numbers, switches, shapes of answers and what texts say decide, whatever they are called: two that differ must not
+    become one.
+    """
+    return {key: _without_secret_texts(key, value, is_secret=False) for key, value in table.items()}
+
+
+def _without_secret_texts(key: str, value: Any, *, is_secret: bool) -> Any:
+    if key in _SHAPES:
+        return value
+    is_secret = is_secret or _is_secret(key, value)
+    if isinstance(value, Mapping):
+        return {name: _without_secret_texts(name, item, is_secret=is_secret) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secret_texts("", item, is_secret=is_secret) for item in value]
+    if not isinstance(value, str):
+        return value
+    if is_secret:
+        return HIDDEN
+    table = _table(value)
+    if table:
+        return json.dumps(_without_secret_texts("", table, is_secret=False))
+    return _NAMED_PARAMETER.sub(_without_secret_parameter, without_userinfo(value))
+
+
+def _without_secret_parameter(match: re.Match[str]) -> str:
+    return f"{match[1]}={HIDDEN}" if _is_secret(match[1], match[2]) else match[0]
 
 
 def plain(value: Any) -> Any:
@@ -40,7 +73,7 @@ def secrets_of(value: Any, *, is_secret: bool = False) -> Iterator[str]:
         for item in value:
             yield from secrets_of(item, is_secret=is_secret)
     elif is_secret:
-        yield from () if isinstance(value, bool) else (str(value),)
+        yield from (value,) if isinstance(value, str) else ()
     elif isinstance(value, str):
         table = _table(value)
         yield from secrets_of(table) if table else _secrets_of_addresses(value)

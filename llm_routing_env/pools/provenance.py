@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from llm_routing_env.pools.hiding import HIDDEN, plain, without_secrets
+from llm_routing_env.pools.hiding import HIDDEN, plain, without_secret_texts, without_secrets
 from llm_routing_env.pools.llm_spec import TOLD_PARAMETERS, LLMSpec
 from llm_routing_env.pools.pool import Pool
 
@@ -71,15 +71,15 @@ def _answer_identity(pool: Pool, llm: LLMSpec, weights: str | None) -> dict[str,
 
 
 def told_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides an LLM's answers without what may be a secret, as tables do; a system message stays whole."""
+    """Return what decides an LLM's answers without texts that may be secrets; a system message stays whole."""
     messages = {"messages": identity["messages"]} if "messages" in identity else {}
-    return without_secrets(identity) | messages
+    return without_secret_texts(identity) | messages
 
 
 def serving_identity(pool: Pool, llm: LLMSpec) -> dict[str, Any]:
     """Return what decides the answers of a server that is started for an LLM, JSON-plain."""
     model = {"model": pool.model_path(llm), "served_name": llm.served_name or llm.name}
-    return without_secrets({**model, **_deciding_flags(pool, llm)})
+    return without_secret_texts({**model, **_deciding_flags(pool, llm)})
 
 
 def _deciding_flags(pool: Pool, llm: LLMSpec) -> dict[str, Any]:

@@ -121,8 +121,8 @@ def is_answer(answer: str, reference: str) -> bool:
     if _key(answer) == _key(reference) != "":
         return True
     wanted, chosen = _CHOICE.fullmatch(reference), _CHOICE.fullmatch(answer)
-    if wanted and wanted[1] and (chosen or ")" in reference[:3]):
-        return _is_option(answer, chosen, reference, wanted)
+    if wanted and wanted[1] and re.match(r"\(?[A-Z][):]", reference):  # "A. Lincoln" may be a name
+        return _is_option(answer, chosen, wanted)
     if chosen and chosen[1]:
         return chosen[1] == wanted[3] if wanted and wanted[3] else is_answer(chosen[2], reference)
     expected = number(reference, alone=True)
@@ -135,17 +135,13 @@ def is_answer(answer: str, reference: str) -> bool:
     return _ends_with(_key(answer, fold=False).split(), _key(reference).split())
 
 
-def _is_option(answer: str, chosen: re.Match[str] | None, reference: str, wanted: re.Match[str]) -> bool:
-    """Return whether an answer is a reference that is an option with its text: by its letter, its text, or both.
-
-    "A. Lincoln" may be a name: then the text alone is not enough, and an option may hold the whole name.
-    """
+def _is_option(answer: str, chosen: re.Match[str] | None, wanted: re.Match[str]) -> bool:
+    """Return whether an answer is a reference that is an option with its text: by its letter, its text, or both."""
     if chosen is None:
         return is_answer(answer, wanted[2])
     if chosen[3]:
         return chosen[3] == wanted[1]
-    same = chosen[1] == wanted[1] and is_answer(chosen[2], wanted[2])
-    return same or (")" not in reference[:3] and is_answer(chosen[2], reference))
+    return chosen[1] == wanted[1] and is_answer(chosen[2], wanted[2])
 
 
 @lru_cache(maxsize=4096)  # references come again with every LLM and repeat

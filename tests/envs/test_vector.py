@@ -206,3 +206,10 @@ def test_each_session_s_generator_can_be_looked_at(table: str):
     env.reset(options={"reset_mask": np.array([True, False, False])})
     env.reset()
     assert env.np_random_seed == (5, 6, 7)
+
+
+def test_looking_at_the_generators_does_not_start_the_sessions(table: str):
+    env = PickLLMVectorEnv(N, table=table)
+    assert len(env.np_random) == N
+    with pytest.raises(RuntimeError, match="call reset"):
+        env.step(np.zeros(N, dtype=np.int64))

@@ -205,3 +205,15 @@ def test_hurt_is_to_lose_more_than_without_the_event(late, hurt):
     """It leaves the first LLM after so many of 20 queries; of the 10 lost at random it loses `late`, else 20 - late."""
     alone, beside = beside_quiet(swap, "Follower", leaves=STEP + late)
     assert (alone[0], beside[0]) == (1, hurt)
+
+
+def test_of_who_fails_without_the_scenario_nothing_is_said(monkeypatch):
+    from llm_routing_env.evaluation.conclude import note_recovery
+
+    options = {"n_sessions": 3, "table": "nano", "context": "math", "scenario": "outage"}
+    result = compare(["random", "ucb1"], **options)
+    quiet = compare(["random", "ucb1"], **{**options, "scenario": None})
+    quiet.failures["ucb1"] = "RuntimeError: no"
+    note_recovery(result, quiet)
+    assert all(effect is None for effect in result.recovery["ucb1"].effects)
+    assert any(effect is not None for effect in result.recovery["random"].effects)

@@ -227,3 +227,20 @@ def test_a_secret_of_the_request_that_a_server_quotes_is_blanked(quoted: str):
     shown = Endpoint(llm, llm.base_url, stream=False, deadline_s=1.0).shown(f"HTTP 403: bad key {quoted}")
     assert KEY not in shown
     assert shown.startswith("HTTP 403: bad key ")
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [{"thinking_token_budget": 1024}, {"thinking_token_budget": 8192}],
+        [{"stop": ["https://x/?a"]}, {"stop": ["https://x/?b"]}],
+        [{"structured_outputs": {"regex": "//a?b"}}, {"structured_outputs": {"regex": "//a?c"}}],
+        [{"response_format": {"schema": {"properties": {"key": {"type": kind}}}}} for kind in ("string", "integer")],
+        [{"hf_overrides": '{"num_key_value_heads": 2}'}, {"hf_overrides": '{"num_key_value_heads": 8}'}],
+    ],
+)
+def test_two_requests_that_answer_otherwise_are_two_whatever_they_are_called(requests: list[dict[str, Any]]):
+    first, second = (answer_identities(Pool("p", (replace(LLM, request=request),)))["a"] for request in requests)
+    assert first != second
+    (llm,) = Pool("p", (replace(LLM, request={"thinking_token_budget": 1024}),)).llms
+    assert "1024" in Endpoint(llm, "http://127.0.0.1:1/v1", stream=False, deadline_s=1.0).shown("only 1024 are left")

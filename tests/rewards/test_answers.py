@@ -78,7 +78,9 @@ ROWS = [
     # the reference is the option with its text
     ("The answer is B.", "B) Paris", 1),
     ("(B)", "(B) Paris", 1),
-    ("\\boxed{B}", "B. Paris", 1),
+    ("\\boxed{B}", "B: Paris", 1),
+    ("The answer is E.", "E. coli", 0),
+    ("The answer is B.", "B. Paris", 0),  # or a name
     ("The answer is Paris.", "B) Paris", 1),
     ("The answer is B) Paris.", "B) Paris", 1),
     ("The answer is C.", "B) Paris", 0),
