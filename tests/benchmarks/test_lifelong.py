@@ -56,9 +56,10 @@ def test_it_measures_every_protocol_and_draws(lifelong, script, tmp_path):
     assert "| `random` | online | -" in page.lifetimes()
     assert "Not run: absent." in page.lifetimes()
     assert "| per-context best minus best fixed | " in page.sample_size()
-    # Lifelong: outcome_linear, ucb1 and the paper's two with both priors. Online: outcome_linear; random is no router.
-    assert " of 6 (small, ratio), " in page.pays()
-    assert "- do so elsewhere (no case): 0 of 0\n- start each session afresh: 1 of 1 (small, ratio), " in page.pays()
+    # Carried: outcome_linear, ucb1 and the paper's two. Afresh: those two, and outcome_linear; random is no router.
+    assert " of 4 (small, ratio), " in page.pays()
+    assert "- do so elsewhere (no case): 0 of 0\n- start each session afresh: " in page.pays()
+    assert " of 3 (small, ratio), " in page.pays()
     assert "the gain is clear in 2 of 2 cases: small, ratio; small, additive." in page.pays()
 
 
