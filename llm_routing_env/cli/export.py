@@ -9,7 +9,7 @@ import typer
 
 from llm_routing_env.agents.parts.replacing import replacing
 from llm_routing_env.cli.options import AsJson, Quiet
-from llm_routing_env.recording.export import export_journal
+from llm_routing_env.recording.export import export_journal, require_new
 from llm_routing_env.tables.parts import part_paths
 from llm_routing_env.tables.queries import QuerySet
 from llm_routing_env.tables.table import OutcomeTable
@@ -125,7 +125,7 @@ def obp(
     from llm_routing_env.logs.exporting.obp import write_obp
 
     _require_suffix(out, ".npz")
-    _require_new(out)
+    require_new(out)
     n = write_obp(_observed(log, agent, observation, table), out)
     _tell(out, {"rounds": n}, quiet=quiet, as_json=as_json)
 
@@ -147,7 +147,7 @@ def vw(
     from llm_routing_env.logs.exporting.vw import write_vw
 
     _require_suffix(out, ".txt")
-    _require_new(out)
+    require_new(out)
     n = write_vw(_observed(log, agent, observation, table), out)
     _tell(out, {"examples": n}, quiet=quiet, as_json=as_json)
 
@@ -162,11 +162,6 @@ def _observed(log: Path, agent: str | None, observation: str | None, table: str 
 def _require_suffix(out: Path, suffix: str) -> None:
     if out.suffix != suffix:
         raise ValueError(f"{out}: the file must be called *{suffix}.")
-
-
-def _require_new(out: Path) -> None:
-    if out.exists():
-        raise ValueError(f"{out} is there already: move it away, or write another file.")
 
 
 def _require_apart(out: Path | None, read: Iterable[Path | None]) -> None:

@@ -137,8 +137,7 @@ def _why_not(result: Recording) -> str:
     llms = "; ".join(f"{n} of {llm!r}, the first with: {error}" for llm, (n, error) in result.failed.items())
     return (
         f"{result.n_failed} outcomes failed: {llms}. {kept}: --resume --retry-errors asks them again, and pays "
-        "for them again, "
-        "--resume --allow-errors writes the table with accuracy 0 for them."
+        "for them again, --resume --allow-errors writes the table with accuracy 0 for them."
     )
 
 

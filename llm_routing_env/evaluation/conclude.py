@@ -58,7 +58,7 @@ def conclude(result: Comparison, setting: Setting, found: Mapping[str, Sequence[
         result.calls[name] = {context: calls_of(result.problem, logs[context], drawn[context]) for context in drawn}
     for name in found:
         result.pairs[name] = {other: judge.difference(name, other) for other in found if other != name}
-        if result.events:
+        if result.events and setting.live is not None:  # else it takes the same sessions without the events
             result.recovery[name] = recoveries.of(result.logs[name], learns=name in judge.learners)
         fixed = (result.references.best_fixed, result.references.chosen_fixed)
         behind, are_lives = result.sessions_behind(name), result.are_lives(name)
@@ -72,12 +72,10 @@ def conclude(result: Comparison, setting: Setting, found: Mapping[str, Sequence[
 def note_recovery(result: Comparison, quiet: Comparison) -> None:
     """Say who is hurt by the events, beside the same sessions without them; of whoever fails there it is not known."""
     recoveries = Recoveries(result.problem, result.drawn, result.seed, quiet.drawn)
-    for name in quiet.agents:
+    for name in result.agents:
         learns = name in result.judge.learners
-        result.recovery[name] = recoveries.of(result.logs[name], quiet.logs[name], learns=learns)
-    for name in quiet.failures:
-        found = result.recovery[name]
-        result.recovery[name] = replace(found, effects=[None] * len(found.effects))
+        found = recoveries.of(result.logs[name], quiet.logs.get(name), learns=learns)
+        result.recovery[name] = found if name in quiet.agents else replace(found, effects=[None] * len(found.effects))
 
 
 def _drawn_logs(result: Comparison, name: str, policies: Policies) -> dict[str, SessionLog]:

@@ -50,8 +50,7 @@ def export_journal(journal: Path, out: Path, queries: QuerySet | None = None) ->
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"{out} must end in {' or '.join(FORMATS)}.")
-    if out.exists():  # it may be the journal itself, which is worth money
-        raise ValueError(f"{out} is there already: move it away, or write another file.")
+    require_new(out)  # it may be the journal itself, which is worth money
     with open(journal, "rb") as file:
         is_old = file.read(11) == b'{"journal":'
     rows, n_damaged = (_old_rows if is_old else _rows)(journal, queries)
@@ -74,6 +73,12 @@ def _rows(path: Path, queries: QuerySet | None) -> tuple[list[_Row], int]:
             # The query's name is today's, whatever it was when it was asked; those with one prompt share an outcome.
             rows += [{**cells, **row, "query_id": cells["query_id"]} for cells in asked.get(digest, [row])]
         return rows, journal.n_damaged
+
+
+def require_new(out: Path) -> None:
+    """Raise ValueError for a file that is there already."""
+    if out.exists():
+        raise ValueError(f"{out} is there already: move it away, or write another file.")
 
 
 def _by_digest(journal: Journal, queries: QuerySet) -> dict[bytes, list[_Row]]:
